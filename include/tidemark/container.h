@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * container - the table of running containers, found from /proc, cgroup and mountinfo alone.
+ *
+ * A container begins with the first task seen in a cgroup with an id that has a root of its own; its init is the
+ * outermost process of its pid namespace (NSpid 1), or the first task where it shares the host's. Identity: the id in
+ * the cgroup path counts only for a task that shares pid or mount namespace with the init (a container can make
+ * cgroups with names that look like ids). The host's root is never taken for a container's.
+ */
+#ifndef TIDEMARK_CONTAINER_H
+#define TIDEMARK_CONTAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct layer;
+struct containers;
+
+#define CONTAINER_ID 64
+
+struct container {
+        uint32_t tag; /* never reused while the agent runs */
+        char id[CONTAINER_ID + 1];
+        const char *runtime; /* static */
+        uint32_t init_pid;
+        uint64_t init_start;
+        uint64_t mntns, pidns, netns;
+        bool running_before;
+        uint64_t first_boot_ns;  /* its first act that we know of */
+        uint64_t marked_boot_ns; /* when our marks stood; 0: not yet */
+        char *cgroup, *upper, *lower, *fstype, *rootdir, *bundle; /* owned; upper NULL: no usable one */
+        uint32_t root_mount_id;
+        uint64_t root_dev;   /* st_dev of its root directory */
+        struct layer *layer; /* NULL without an upper directory */
+        uint32_t tasks;      /* living processes that trace/ knows */
+        uint64_t walks, walk_entries;
+        uint32_t dirs_marked, dirs_refused;
+        int how; /* enum fan_how */
+};
+
+int containers_new(size_t limit, struct containers **ret) TM_CHECK;
+struct containers *containers_free(struct containers *cs);
+DEFINE_CLEANUP(struct containers *, containers_free)
+
+/*
+ * The container of a process, registering it if it is new. *ret_new says so. -ENOENT: in none (also: the id is claimed
+ * but not shared); -EAGAIN: not ready yet (its root is still the host's, as while a runtime prepares it);
+ * -ESRCH: gone; ERR_LIMIT: the table is full (counted).
+ */
+int containers_of_pid(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new) TM_CHECK;
+struct container *containers_by_tag(const struct containers *cs, uint32_t tag);
+struct container *containers_by_id(const struct containers *cs, struct bytes id);
+/* The one whose mount or pid namespace this is; NULL if none. */
+struct container *containers_by_ns(const struct containers *cs, uint64_t mntns, uint64_t pidns);
+/* The one whose root file system has this st_dev; NULL if none. */
+struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
+/* Remove and free. */
+void containers_remove(struct containers *cs, struct container *c);
+size_t containers_count(const struct containers *cs);
+uint64_t containers_refused(const struct containers *cs);
+int containers_next(const struct containers *cs, size_t *i, struct container **ret);
+
+#endif

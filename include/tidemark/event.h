@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * event - the tide event: one act, in the form that crosses between the processes and lies in recordings.
+ *
+ * In memory a tide_event is a plain struct whose byte strings are borrowed (from the receive buffer, or from whoever
+ * made the event): whoever keeps one copies what it needs, or keeps the encoded record. On the wire it is
+ *
+ *     u32 length (whole record) · u16 version (TIDE_VERSION) · u16 kind · u64 seq · u64 boot_ns · u64 wall_ns ·
+ *     u16 sources · u16 flags · counted string container · fields of the kind, in the order of its table in event.c
+ *
+ * all little-endian, strings as u32 length + bytes. A decoder takes records with fewer fields than it knows (the rest
+ * is zero) and ignores bytes behind the last one that it knows: fields are added at the end, never moved.
+ * Pure: no clock, no descriptor, no log. Never asserts on input.
+ */
+#ifndef TIDEMARK_EVENT_H
+#define TIDEMARK_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct buf;
+struct rd;
+
+#define TIDE_VERSION 1
+#define TIDE_RECORD_MAX (60u * 1024) /* one record; longer strings are cut by whoever makes the event, and say so */
+#define TIDE_ARGS_MAX 4096u          /* bytes of arguments kept */
+#define TIDE_LINEAGE_MAX 16          /* ancestors kept, innermost win */
+
+enum tide_kind {
+        TIDE_NONE,
+        TIDE_EXEC,      /* ev.exec */
+        TIDE_FORK,      /* ev.fork */
+        TIDE_EXIT,      /* ev.exit */
+        TIDE_FILE,      /* ev.file */
+        TIDE_CTR_START, /* ev.ctr: a container is known from here on (seen starting, or found running) */
+        TIDE_CTR_STOP,  /* ev.ctr: its last task is gone */
+        TIDE_WALK,      /* ev.walk: beginning or end of a walk of a write layer; its entries are TIDE_FILE of source walk */
+        TIDE_CONTENT,   /* ev.content: what was learned by reading descriptors: metadata of a container */
+        TIDE_DECISION,  /* ev.decision: an operator's word */
+        TIDE_TICK,      /* nothing but its time */
+        TIDE_LOSS,      /* ev.loss */
+        TIDE_SNAPSHOT,  /* ev.state: configuration text; the first record of a recording */
+        TIDE_STATE,     /* ev.state: one piece of the judge's memory, as judge_save() wrote it */
+        TIDE_END,       /* ev.state: the last record of a complete recording */
+        /* Only between the processes, never in recordings: */
+        TIDE_ACT,      /* ev.act: engine → sensor */
+        TIDE_COMMAND,  /* ev.act: sensor → engine: a raw line from admin.sock, already in the trail */
+        TIDE_COUNTERS, /* ev.state: sensor → engine: "name value\n" lines for status */
+        TIDE_FILES,    /* ev.act: sensor → engine: a descriptor comes along (metadata of a container) */
+        TIDE_PING,     /* sensor → engine; answered by an act ACT_PONG */
+        TIDE__KIND_MAX
+};
+
+/* Which kernel interfaces told of it; a set, because fuse/ joins several. */
+enum tide_source {
+        SRC_PROC = 1u << 0,    /* proc connector */
+        SRC_CONTENT = 1u << 1, /* fanotify on the container's root: content, executions */
+        SRC_NAMES = 1u << 2,   /* fanotify with names on the upper directories */
+        SRC_INOTIFY = 1u << 3,
+        SRC_WALK = 1u << 4,
+        SRC_PROCFS = 1u << 5, /* a scan of /proc */
+        SRC_ENGINE = 1u << 6,
+        SRC_OPERATOR = 1u << 7,
+};
+
+enum tide_flag {
+        EVF_LOSS_NEAR = 1u << 0, /* a sensor lost events at about this time */
+        EVF_BEFORE = 1u << 1,    /* was so before we watched (container found running) */
+        EVF_GAP = 1u << 2,       /* happened between the container's first act and our marks */
+};
+
+enum tide_origin { ORIGIN_UNKNOWN, ORIGIN_ENTRYPOINT, ORIGIN_EXEC, ORIGIN_PROBE, ORIGIN_FOREIGN, ORIGIN__MAX };
+
+/* Where a file stands. */
+enum tide_layer {
+        LAYER_UNKNOWN,
+        LAYER_IMAGE,   /* below: as the image has it */
+        LAYER_WRITE,   /* in the write layer */
+        LAYER_MOUNT,   /* a volume or another mount on disk */
+        LAYER_TMPFS,   /* tmpfs, shm */
+        LAYER_MEMFD,   /* memfd_create(2) */
+        LAYER_DELETED, /* has no name any more */
+        LAYER_HOST,    /* a file of the host */
+        LAYER__MAX
+};
+
+/* What a change in the write layer did to the image's view. */
+enum tide_change { CHANGE_UNKNOWN, CHANGE_ADDED, CHANGE_MODIFIED, CHANGE_REMOVED, CHANGE__MAX };
+
+enum tide_op {
+        OP_CREATE = 1u << 0,
+        OP_WRITE = 1u << 1,
+        OP_DELETE = 1u << 2,
+        OP_RENAME = 1u << 3, /* path is the new name, old_path the old one (empty if it came from outside) */
+        OP_ATTR = 1u << 4,
+        OP_FOUND = 1u << 5, /* seen by a walk: that it is so, not who did it */
+};
+
+enum tide_actor_flag {
+        ACTOR_PID = 1u << 0,     /* pid and start are known */
+        ACTOR_EXE = 1u << 1,     /* exe is known */
+        ACTOR_LINEAGE = 1u << 2, /* lineage reaches the container's init or the exec session's first process */
+        ACTOR_TTY = 1u << 3,     /* has a controlling terminal */
+};
+
+/* The process that acted. pid + start name it: pids are reused. */
+struct tide_actor {
+        uint32_t flags;
+        uint32_t pid;
+        uint64_t start; /* field 22 of /proc/PID/stat, clock ticks since boot: proc(5) */
+        uint32_t uid, gid;
+        uint32_t login_uid, session; /* 4294967295: not set */
+        uint8_t origin;              /* enum tide_origin */
+        uint8_t exe_layer;           /* enum tide_layer */
+        struct bytes exe;            /* path as the container sees it */
+        struct bytes comm;
+        struct bytes lineage; /* list, see tide_lineage_*: outermost first, ending with the parent */
+};
+
+struct tide_exec {
+        struct tide_actor actor; /* after the exec: exe is what runs now (an interpreter, for a script) */
+        struct bytes program;    /* what was called: the script, else the executable */
+        uint8_t program_layer;   /* enum tide_layer */
+        uint8_t program_change;  /* enum tide_change: an image file replaced, or one added */
+        struct bytes caller;     /* the executable that called exec: what this process ran before */
+        struct bytes args;       /* NUL-separated, at most TIDE_ARGS_MAX */
+        uint32_t args_total;     /* their whole length */
+        struct bytes cwd;
+        uint32_t mode; /* of the program, 0 if unknown */
+        uint64_t size;
+        uint64_t ino;
+        uint64_t interval_ns; /* 0, or: found by a scan, ran for up to so long before it was seen */
+};
+
+struct tide_fork {
+        uint32_t pid, ppid;
+        uint64_t start, pstart;
+};
+
+struct tide_exit {
+        uint32_t pid;
+        uint64_t start;
+        uint32_t code; /* wait(2) status */
+};
+
+struct tide_file {
+        struct tide_actor actor; /* flags 0: no process is known */
+        uint16_t ops;            /* set of enum tide_op */
+        uint8_t change;          /* enum tide_change */
+        uint8_t type;            /* DT_* of dirent(3); DT_UNKNOWN */
+        struct bytes path;       /* as the container sees it, absolute */
+        struct bytes old_path;
+        uint32_t mode; /* 0 if not known (gone already) */
+        uint64_t size;
+        uint64_t ino;
+        uint64_t mtime_ns, ctime_ns; /* wall clock, of the upper file */
+        struct bytes target;         /* symlink's text, if read */
+};
+
+struct tide_ctr {
+        struct bytes runtime; /* "podman", "docker", "containerd", "crio", "unknown" */
+        uint32_t init_pid;
+        uint64_t init_start;
+        struct bytes cgroup;
+        struct bytes root_fstype; /* "overlay", … */
+        struct bytes upper;       /* host path of the upper directory; empty: no usable one */
+        struct bytes lower;       /* lowerdir option, cut at 16 KiB */
+        uint64_t netns, mntns, pidns;
+        uint8_t running_before; /* it ran before the agent did */
+        uint64_t gap_ns;        /* between its first act and our marks; 0 unknown or before */
+        struct bytes coverage;  /* words for status: "content: filesystem mark; names: 12 directories" */
+        struct bytes rootdir;   /* runtime's storage root as derived from upper */
+        struct bytes bundle;    /* from the monitor's command line, if found */
+};
+
+struct tide_walk {
+        uint8_t ended;    /* 0 begin, 1 end */
+        uint8_t complete; /* at the end: every entry was told */
+        uint8_t reason;   /* enum tide_walk_reason */
+        uint64_t entries;
+};
+enum tide_walk_reason { WALK_START, WALK_FOUND, WALK_LOSS, WALK_ROUND, WALK_SUBTREE, WALK__MAX };
+
+struct tide_content {
+        struct bytes runtime;
+        struct bytes name;
+        uint8_t name_given; /* a person gave it, as far as that can be told */
+        struct bytes image_ref;
+        struct bytes config_digest, config_source;     /* "sha256:…", and the file it was read from */
+        struct bytes manifest_digest, manifest_source; /* empty: unknown, source says why */
+        struct bytes labels;                           /* list of key, value: those of the container, not the image's */
+        struct bytes image_labels;
+        struct bytes created; /* text as the runtime wrote it */
+        struct bytes health;  /* configured health check command, NUL-separated */
+};
+
+struct tide_decision {
+        uint64_t id; /* of the trail record */
+        uint32_t uid, login_uid, pid;
+        struct bytes verb;   /* "baseline.activate", … */
+        struct bytes target; /* workload or finding, resolved to its full name */
+        struct bytes args;   /* list of key, value */
+};
+
+struct tide_loss {
+        uint16_t lost_source; /* enum tide_source, or 0: the pair between the processes */
+        uint64_t count;       /* 0: unknown how many */
+        uint64_t from_ns, to_ns;
+        struct bytes what; /* words */
+};
+
+struct tide_state {
+        uint16_t what; /* for TIDE_STATE: enum of judge.h; else 0 */
+        struct bytes host;
+        struct bytes text;
+};
+
+enum tide_act_kind {
+        ACT_NONE,
+        ACT_REPLY, /* answer for the admin client that sent command id; text is the JSON line */
+        ACT_TRAIL, /* append text to the trail as the engine's word */
+        ACT_FACTS, /* what the engine read of a container: name, for logs */
+        ACT_WALK,  /* walk the container named in ev.container again */
+        ACT_PONG,
+        ACT__MAX
+};
+
+struct tide_act {
+        uint16_t act;         /* enum tide_act_kind; TIDE_FILES: 0 */
+        uint64_t id;          /* command id; TIDE_FILES: number of the candidate in its table */
+        uint32_t uid, pid, login_uid; /* TIDE_COMMAND: peer credentials */
+        struct bytes name;    /* TIDE_FILES: path that was opened; empty text and no descriptor: could not be opened */
+        struct bytes text;
+};
+
+struct tide_event {
+        uint16_t kind; /* enum tide_kind */
+        uint16_t sources;
+        uint16_t flags; /* enum tide_flag */
+        uint64_t seq;   /* given by the engine when the event enters fuse/; recordings are in this order */
+        uint64_t boot_ns;
+        int64_t wall_ns;
+        struct bytes container; /* full id; empty: none */
+        union {
+                struct tide_exec exec;
+                struct tide_fork fork;
+                struct tide_exit exit;
+                struct tide_file file;
+                struct tide_ctr ctr;
+                struct tide_walk walk;
+                struct tide_content content;
+                struct tide_decision decision;
+                struct tide_loss loss;
+                struct tide_state state;
+                struct tide_act act;
+        };
+};
+
+/* Append one record. 0; -EINVAL for a kind unknown; ERR_LIMIT if it would exceed TIDE_RECORD_MAX or out->max (out is then as before). */
+int tide_encode(const struct tide_event *ev, struct buf *out) TM_CHECK;
+
+/*
+ * Read one record from p. Strings in *ret borrow from p. *ret_used is its length. ERR_TRUNCATED: fewer than the
+ * record's length there; ERR_SCHEMA: impossible length, version from the future, kind unknown (ret_used is set, so
+ * that it may be passed over); values of enums out of range become their 0.
+ */
+int tide_decode(const void *p, size_t len, struct tide_event *ret, size_t *ret_used) TM_CHECK;
+
+/* Ancestors: append one; read the next (1, or 0 at the end or on damage). Outermost first. */
+struct tide_ancestor {
+        uint32_t pid;
+        uint64_t start;
+        struct bytes exe;
+        struct bytes comm;
+};
+void tide_lineage_put(struct buf *b, const struct tide_ancestor *a);
+int tide_lineage_next(struct rd *r, struct tide_ancestor *ret);
+
+/* Lists of key, value. */
+void tide_list_put(struct buf *b, struct bytes key, struct bytes value);
+int tide_list_next(struct rd *r, struct bytes *ret_key, struct bytes *ret_value);
+
+/* Words: "exec", "file" …; "entrypoint" …; "write-layer" …; "create,write". Never NULL. */
+const char *tide_kind_name(unsigned kind);
+const char *tide_origin_name(unsigned origin);
+const char *tide_layer_name(unsigned layer);
+const char *tide_change_name(unsigned change);
+const char *tide_walk_reason_name(unsigned reason);
+/* "create+write" for a set of operations; "" for none. Fixed array of at least TIDE_OPS_TEXT. */
+#define TIDE_OPS_TEXT 64
+char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);
+/* "proc connector + fanotify content". */
+#define TIDE_SOURCES_TEXT 128
+char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT]);
+
+#endif

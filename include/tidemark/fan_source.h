@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * fan_source - the fanotify group for content: what was written and closed, and what was executed, on the root mounts
+ * of containers. fanotify(7). Notification class only: it never holds anybody up.
+ *
+ * Owns:      one fanotify group with descriptors (O_RDONLY, close-on-exec), its marks, the events' descriptors.
+ * Never:     looks into files, knows containers.
+ * Hands over: an event with its descriptor, which is closed after the call.
+ * Own process's events (and those of the pids in ignore) are dropped.
+ */
+#ifndef TIDEMARK_FAN_SOURCE_H
+#define TIDEMARK_FAN_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+
+struct loop;
+struct fan_source;
+
+enum fan_how { FAN_HOW_NONE, FAN_HOW_FILESYSTEM, FAN_HOW_MOUNT };
+
+struct fan_event {
+        uint64_t mask; /* FAN_CLOSE_WRITE, FAN_OPEN_EXEC of sys/fanotify.h */
+        uint32_t pid;  /* host pid of the process (thread group); 0 if it cannot be seen */
+        int fd;        /* the file; -1 if the kernel gave none */
+};
+
+struct fan_ops {
+        void (*before)(void *arg); /* before the events of one read are told: drain what must be known first */
+        void (*event)(const struct fan_event *ev, void *arg);
+        void (*loss)(void *arg); /* FAN_Q_OVERFLOW */
+};
+struct fan_stats {
+        uint64_t delivered, own, overflows, malformed;
+};
+
+/* Pure: one event record from a buffer read from the group. 1 (ret_used set), 0 at the end, ERR_TRUNCATED, ERR_SCHEMA (metadata version unknown). */
+int fan_decode(const void *p, size_t len, struct fan_event *ret, bool *ret_overflow, size_t *ret_used) TM_CHECK;
+
+struct fan_features {
+        bool open_exec, mark_filesystem, report_dfid_name;
+};
+/* Try each on a private file system or directory; nothing stays behind. */
+void fan_probe(struct fan_features *ret);
+
+int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg, struct fan_source **ret) TM_CHECK;
+struct fan_source *fan_source_close(struct fan_source *s);
+DEFINE_CLEANUP(struct fan_source *, fan_source_close)
+void fan_source_ignore(struct fan_source *s, uint32_t pid);
+/*
+ * Mark the root at path ("/proc/PID/root/."): the whole file system where the kernel can, else the mount. The caller
+ * has made sure that it is not the host's root and not a network or FUSE file system. ret_how says which.
+ */
+int fan_source_mark(struct fan_source *s, const char *path, enum fan_how *ret_how) TM_CHECK;
+/* Deliver what is queued now (bounded by what one full queue holds). */
+int fan_source_drain(struct fan_source *s);
+void fan_source_stats(const struct fan_source *s, struct fan_stats *ret);
+
+#endif

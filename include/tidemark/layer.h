@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * layer - questions to an overlay's directories, asked without following anything that a container chose: component by
+ * component with O_NOFOLLOW (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS where there is one) below a descriptor.
+ *
+ * Owns: an O_PATH descriptor of the upper directory while the container lives, and of up to 128 lower directories
+ * opened on demand and closed at once (a kept one would pin a mount).
+ */
+#ifndef TIDEMARK_LAYER_H
+#define TIDEMARK_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct layer;
+
+struct layer_entry {
+        uint8_t type; /* DT_* */
+        bool whiteout, opaque;
+        uint32_t mode, uid, gid, nlink;
+        uint64_t size, ino, mtime_ns, ctime_ns;
+};
+
+/* upper: absolute host path, as mountinfo gives it. lower: the lowerdir option ("a:b:c"; "\:" escapes; relative parts and unreadable ones are counted as unknown). */
+int layer_new(struct bytes upper, struct bytes lower, struct layer **ret) TM_CHECK;
+struct layer *layer_free(struct layer *l);
+DEFINE_CLEANUP(struct layer *, layer_free)
+/* Another O_PATH descriptor of the upper directory, for the walker; the caller closes it. */
+int layer_upper_fd(const struct layer *l) TM_CHECK;
+/* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP, -EXDEV, -ENOTDIR: not a plain path in it. */
+int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
+/* Does an image layer hold path? 1 yes, 0 no, negative: cannot be told. */
+int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;
+
+#endif

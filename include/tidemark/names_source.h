@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * names_source - the fanotify group for names: create, delete, rename, attribute in the upper directories, by
+ * FAN_REPORT_DFID_NAME and one inode mark per directory. The kernel names a directory by file handle: the table from
+ * handle to path is kept here, and follows renames of directories.
+ *
+ * Owns:      the group and the table. The marks are made by the walker (walk.h), which tells each directory BEFORE it
+ *            marks it and lists it AFTER: so no handle comes that is not in the table once the walker was drained.
+ * Hands over: one name_event per name; a rename as one event with both names where the two halves stand side by side.
+ */
+#ifndef TIDEMARK_NAMES_SOURCE_H
+#define TIDEMARK_NAMES_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct loop;
+struct names_source;
+
+struct name_event {
+        uint64_t mask; /* FAN_CREATE, FAN_DELETE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_ATTRIB, FAN_ONDIR; both MOVED bits: one rename */
+        uint32_t pid;
+        uint32_t tag;      /* whose upper directory: as given with names_source_dir */
+        struct bytes path; /* relative to the upper directory, no leading slash; the new name for a rename; valid during the call */
+        struct bytes old_path;
+};
+
+struct names_ops {
+        void (*before)(void *arg);
+        void (*event)(const struct name_event *ev, void *arg);
+        void (*loss)(void *arg); /* overflow, or a handle that is not in the table */
+};
+struct names_stats {
+        uint64_t delivered, own, overflows, unknown, malformed;
+        size_t dirs;           /* in the table */
+        uint64_t dirs_refused; /* by the limit */
+};
+
+/* dirs_max: directories known at most, over all tags. -EINVAL/-ENOSYS: not to be had on this kernel. */
+int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg, struct names_source **ret) TM_CHECK;
+struct names_source *names_source_close(struct names_source *s);
+DEFINE_CLEANUP(struct names_source *, names_source_close)
+int names_source_fd(const struct names_source *s); /* for the walker, which adds the marks */
+void names_source_ignore(struct names_source *s, uint32_t pid);
+/* A directory is about to be marked. handle: type, bytes and file system id as walk.h gives them. 0, ERR_LIMIT, -ENOMEM. */
+int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path) TM_CHECK;
+/* Forget all directories of a tag (its marks die with the inodes or are removed by the group's end). */
+void names_source_forget(struct names_source *s, uint32_t tag);
+size_t names_source_count(const struct names_source *s, uint32_t tag);
+void names_source_stats(const struct names_source *s, struct names_stats *ret);
+
+/* Pure: iterate the records of one read. handle points at fsid(8 bytes) · handle type (u32 LE) · handle bytes, rebuilt in scratch. 1, 0 at the end, ERR_TRUNCATED, ERR_SCHEMA. */
+struct names_raw {
+        uint64_t mask;
+        uint32_t pid;
+        struct bytes handle;
+        struct bytes name;
+        bool overflow;
+        uint8_t scratch[160];
+};
+int names_decode(const void *p, size_t len, struct names_raw *ret, size_t *ret_used) TM_CHECK;
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * proctab - the process table: who descends from whom, in which container, and how it got there.
+ *
+ * Fed with proc connector messages in the kernel's order and with executions seen by fanotify; reads /proc for what
+ * they do not say. Processes are pid + start time. Exited ones are kept for a grace, so that what they did just before
+ * still finds them. Lineage and origin are inherited at fork, never guessed afterwards from the present parent.
+ *
+ * Classification of a first program in a container (origin): the container's init → entrypoint; parent outside the
+ * container and a runtime (conmon, containerd-shim, runc, crun, docker, podman, crio: by executable) → exec; parent
+ * outside and no runtime → foreign; descends from a classified process → the same; found running without history:
+ * in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The runtime's own steps before the
+ * first program (runc's init stages, its memfd copy) are not the container's acts.
+ */
+#ifndef TIDEMARK_PROCTAB_H
+#define TIDEMARK_PROCTAB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct proctab;
+struct containers;
+struct container;
+struct proc_msg;
+struct fan_event;
+struct tide_event;
+struct tide_actor;
+struct buf;
+
+struct proctab_ops {
+        /* An event is complete: exec, fork, exit, container start and stop, of container c (whose id is in ev). Borrowed. */
+        void (*event)(struct tide_event *ev, struct container *c, void *arg);
+        /* A container was registered: mark it now. before: it ran before the agent. Called before its first exec event. */
+        void (*container)(struct container *c, bool before, void *arg);
+        /* Its last task is gone: after the stop event; c is freed after the call. */
+        void (*gone)(struct container *c, void *arg);
+};
+
+struct proctab_stats {
+        size_t processes, exited;
+        uint64_t refused;          /* by the limit */
+        uint64_t execs;            /* in containers */
+        uint64_t exe_from_proc;    /* executable read from /proc */
+        uint64_t exe_from_fanotify; /* gone before that, but fanotify had it */
+        uint64_t exe_unknown;
+        uint64_t reused; /* a pid came again while its old owner was not known to have ended */
+};
+
+int proctab_new(struct containers *cs, size_t limit, uint64_t grace_ns, const struct proctab_ops *ops, void *arg, struct proctab **ret) TM_CHECK;
+struct proctab *proctab_free(struct proctab *pt);
+DEFINE_CLEANUP(struct proctab *, proctab_free)
+
+/* Read all of /proc: at start, and after a loss. Registers containers that run; finds processes that nobody told of. */
+int proctab_scan(struct proctab *pt, uint64_t now_boot_ns, bool at_start) TM_CHECK;
+void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now_boot_ns);
+/*
+ * An execution seen by fanotify: path (container view) and its facts are kept with the process until its exec message
+ * comes (or came: fanotify and connector are drained in turn). The order of openings is kept: the first of one exec is
+ * the program called.
+ */
+void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t now_boot_ns);
+/* Exec events wait for their openings until this is called (after both queues were drained): then ops.event is called for each. */
+void proctab_settle(struct proctab *pt, uint64_t now_boot_ns);
+/* Forget exited processes whose grace is over. Returns the next time at which that is due, 0: none waits. */
+uint64_t proctab_expire(struct proctab *pt, uint64_t now_boot_ns);
+
+/*
+ * Who is (or was) pid? Fills *ret with strings that stay valid until the next call into the table; lineage is built in
+ * scratch. *ret_c: its container, NULL if in none. A host process gets flags, uid, exe and origin foreign. -ESRCH:
+ * never heard of it and it is gone.
+ */
+int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct buf *scratch, struct tide_actor *ret, struct container **ret_c) TM_CHECK;
+void proctab_stats(const struct proctab *pt, struct proctab_stats *ret);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * walk - the walker: a forked helper of the sensor that lists upper directories and puts name marks on them. Walking
+ * can hang (NFS below, a dying disk), so it is not done in the loop; a request that misses its deadline is ended, the
+ * walker is killed and replaced, and the walk counts as incomplete.
+ *
+ * Requests are served one after another. For each directory: it is told (ops.dir, with its handle), marked if asked,
+ * then listed (ops.entry for each name in it, in no order). Symbolic links are never followed; nothing outside the
+ * directory that was passed is opened; other mounts are not entered. ops.end comes once per request.
+ */
+#ifndef TIDEMARK_WALK_H
+#define TIDEMARK_WALK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct loop;
+struct walker;
+
+struct walk_entry {
+        struct bytes path; /* relative to the upper directory, no leading slash */
+        uint8_t type;      /* DT_* */
+        bool whiteout;     /* character device 0:0, or the overlay.whiteout xattr */
+        bool opaque;       /* directory with overlay.opaque = y */
+        uint32_t mode, uid, gid, nlink;
+        uint64_t size, ino, mtime_ns, ctime_ns;
+        struct bytes target; /* symlink's text, cut at 1024 */
+};
+
+struct walk_ops {
+        void (*dir)(uint32_t tag, struct bytes handle, struct bytes path, void *arg);
+        void (*entry)(uint32_t tag, const struct walk_entry *e, void *arg);
+        void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks, uint32_t marks_refused, void *arg);
+};
+struct walk_stats {
+        uint64_t requests, entries, incomplete, restarts;
+        size_t queued;
+};
+
+/*
+ * Fork the walker. names_fd: group for marks, or -1: list only. A worker process is single-threaded, closes every
+ * other descriptor, and dies with its parent. deadline_ns: for one request.
+ */
+int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg, struct walker **ret) TM_CHECK;
+struct walker *walker_stop(struct walker *w);
+DEFINE_CLEANUP(struct walker *, walker_stop)
+uint32_t walker_pid(const struct walker *w);
+/*
+ * Queue a request: list below upper_fd (a directory, O_PATH will do; duplicated, the caller keeps its own) at the
+ * relative path subdir (empty: all of it). entries_max, marks_max: bounds of this request. cookie comes back in end.
+ * 0, -ENOBUFS when 1024 requests wait (then the caller must ask for a whole walk later).
+ */
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark, uint64_t entries_max, uint32_t marks_max) TM_CHECK;
+/* Deliver what the walker has told up to now. */
+int walker_drain(struct walker *w);
+void walker_stats(const struct walker *w, struct walk_stats *ret);
+
+#endif
