@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * config - one table of options: name, type, range, default, help. The loader, --check-config, --print-defaults, the
+ * shipped tidemark.conf and the check of the man page all come from it. libconfig syntax; conf.d/ beside the file is
+ * merged in C-locale order, later wins.
+ */
+#ifndef TIDEMARK_CONFIG_H
+#define TIDEMARK_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/fuse.h"
+#include "tidemark/judge.h"
+#include "tidemark/str.h"
+
+struct buf;
+
+struct cfg {
+        char engine_user[64];   /* engine.user, default "tidemark" */
+        char control_group[64]; /* control.group, default "tidemark" */
+        char state_dir[256], runtime_dir[256]; /* paths.state, paths.runtime */
+        bool probe_disable_filesystem_mark, probe_disable_names, probe_disable_open_exec; /* probe.disable = ["filesystem-mark", "names", "open-exec"] */
+        uint32_t proc_rcvbuf;      /* sensor.proc_rcvbuf, bytes, default 4 MiB */
+        uint32_t pair_queue;       /* sensor.queue, bytes, default 4 MiB */
+        uint32_t max_containers;   /* limits.containers, default 1024 */
+        uint32_t max_processes;    /* limits.processes, default 65536 */
+        uint64_t exit_grace_ns;    /* sensor.exit_grace, default 2 s */
+        uint32_t names_per_container, names_total; /* files.dirs_per_container 4096, files.dirs_total 65536 */
+        uint64_t walk_entries;     /* files.walk_entries, default 200000 per walk */
+        uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
+        uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
+        char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
+        struct judge_params judge;
+        struct fuse_params fuse;
+};
+
+/* A mistake in a file: all are collected, none stops the check. */
+struct cfg_mistake {
+        char *file;
+        int line; /* 0: of the file as a whole */
+        char *text; /* what was found, what was expected, what to do */
+};
+struct cfg_mistakes {
+        struct cfg_mistake *m;
+        size_t n, cap;
+};
+void cfg_mistakes_release(struct cfg_mistakes *ms);
+
+void cfg_default(struct cfg *c);
+/*
+ * Load path and its conf.d (path NULL: defaults alone; a path that does not exist is a mistake, an empty file is
+ * none). 0 when there is no mistake, -EINVAL when ms has some; c is then untouched. Files must belong to root or the
+ * caller and must not be writable by others (mistake).
+ */
+int cfg_load(const char *path, struct cfg *c, struct cfg_mistakes *ms) TM_CHECK;
+int cfg_load_text(struct bytes text, const char *name, struct cfg *c, struct cfg_mistakes *ms) TM_CHECK;
+/* Every option with its value, as configuration text that cfg_load_text reads back to the same. */
+int cfg_dump(const struct cfg *c, struct buf *out) TM_CHECK;
+/* The shipped tidemark.conf: every option with help and default. */
+void cfg_print_defaults(FILE *out);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * finding - one item of the queue: deviations of one workload that belong together, with count, factors and story.
+ *
+ * A plain struct that owns its strings; made and changed by judge.c alone. Its encoded form (finding_encode) is what the
+ * store keeps and what a recording's snapshot holds; its JSON form is made by case/ from this struct, live and in
+ * replay by the same function.
+ *
+ * Bits are counted in quarters of a bit (whole numbers), so that prior + factors = sum holds exactly.
+ */
+#ifndef TIDEMARK_FINDING_H
+#define TIDEMARK_FINDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct buf;
+
+#define FINDING_SIGNALS 32    /* kept one by one; more are counted */
+#define FINDING_CONTAINERS 16
+#define FINDING_FACTORS 24
+#define FINDING_LINEAGE 16
+#define FINDING_PROCS 64      /* identities that later acts are joined by */
+#define FINDING_INVENTORY 24  /* names kept in a first-sight inventory */
+
+enum finding_type { FINDING_DRIFT, FINDING_FIRST_SIGHT };
+enum finding_state { FINDING_OPEN, FINDING_TRIAGED, FINDING_CLOSED };
+enum finding_severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL };
+enum dimension { DIM_FILE, DIM_PROCESS, DIM_NETWORK, DIM_PRIVILEGE, DIM__MAX };
+
+struct str_owned {
+        char *p; /* heap, NUL behind the end; NULL when empty */
+        uint32_t len;
+};
+
+struct finding_signal {
+        enum dimension kind;
+        struct str_owned subject;    /* path, executable; as it was, not generalised */
+        struct str_owned key;        /* generalised */
+        struct str_owned operation;  /* "create+write", "exec" */
+        struct str_owned executable; /* who did it; for exec: the caller */
+        struct str_owned args;       /* exec: NUL-separated */
+        uint32_t pid;                /* 0: not known */
+        uint64_t start;
+        uint32_t uid;
+        uint8_t origin, layer, change;
+        uint8_t phase; /* enum finding_phase */
+        uint16_t flags; /* EVF_* of the event */
+        uint32_t container; /* index into containers */
+        int64_t first_ns, last_ns;
+        uint64_t count;
+};
+enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
+
+struct finding_container {
+        struct str_owned id, name, runtime;
+        uint64_t count;
+};
+
+struct finding_factor {
+        struct str_owned name; /* as in the scoring table */
+        int32_t quarters;
+        struct str_owned text; /* in words, with the fact it rests on */
+};
+
+struct finding_proc {
+        uint32_t pid;
+        uint64_t start;
+        struct str_owned exe, comm;
+};
+
+struct finding_inventory { /* FINDING_FIRST_SIGHT */
+        uint64_t added, modified, removed, executables, running;
+        struct str_owned names[FINDING_INVENTORY]; /* executables in the write layer */
+        uint32_t nnames;
+};
+
+struct finding {
+        uint64_t id; /* shown as F-%lu */
+        enum finding_type type;
+        enum finding_state state;
+        enum finding_severity severity;
+        struct str_owned host;
+        struct str_owned workload, image, digest, class, baseline_state; /* as of the last change */
+        struct finding_container containers[FINDING_CONTAINERS];
+        uint32_t ncontainers;
+        struct finding_signal signals[FINDING_SIGNALS];
+        uint32_t nsignals;
+        uint64_t signals_more; /* distinct ones beyond the limit */
+        struct finding_factor factors[FINDING_FACTORS];
+        uint32_t nfactors;
+        struct finding_proc lineage[FINDING_LINEAGE]; /* outermost first, the actor last */
+        uint32_t nlineage;
+        struct finding_proc procs[FINDING_PROCS]; /* exe and comm unused */
+        uint32_t nprocs, proc_next;
+        struct finding_inventory inventory;
+        uint32_t uid, login_uid, session;
+        bool actor_known;
+        int32_t prior_quarters, sum_quarters;
+        uint32_t confidence; /* percent, 0-100 */
+        uint64_t count;      /* acts */
+        int64_t first_ns, last_ns;
+        struct str_owned loss; /* words; empty: none known */
+        struct str_owned verdict;
+        bool suppressed;
+};
+
+struct finding *finding_new(void);
+struct finding *finding_free(struct finding *f);
+DEFINE_CLEANUP(struct finding *, finding_free)
+/* Replace a string. 0 or -ENOMEM (the old one stays). */
+int str_set(struct str_owned *s, struct bytes v) TM_CHECK;
+void str_clear(struct str_owned *s);
+static inline struct bytes str_get(const struct str_owned *s)
+{
+        return (struct bytes){(const uint8_t *)s->p, s->len};
+}
+
+int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;
+/* ERR_TRUNCATED, ERR_SCHEMA (counts beyond the limits, version of the future), -ENOMEM. */
+int finding_decode(struct bytes blob, struct finding **ret) TM_CHECK;
+
+/* The story: one sentence per call, n from 0, in order of what happened; 0 when there is no more, else 1. Text is escaped already. Pure. */
+int finding_story(const struct finding *f, size_t n, struct buf *out);
+
+const char *finding_type_name(unsigned v);
+const char *finding_state_name(unsigned v);
+const char *finding_severity_name(unsigned v);
+const char *finding_phase_name(unsigned v);
+const char *dimension_name(unsigned v);
+
+#endif

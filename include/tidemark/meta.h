@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * meta - what runtimes wrote about a container, parsed. Pure with regard to the system: descriptors that were passed in
+ * are read by pread(2), bounded, nothing is opened. Everything in these files may come from an image author.
+ *
+ * A container's candidates (the sensor opens them by a table of its own, metafile.h) come one after another; meta
+ * collects and yields one TIDE_CONTENT.
+ */
+#ifndef TIDEMARK_META_H
+#define TIDEMARK_META_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/metafile.h"
+#include "tidemark/str.h"
+
+struct meta;
+struct tide_event;
+
+struct meta_stats {
+        uint64_t files, bytes, malformed, too_large;
+};
+
+/* id: the container's. */
+int meta_new(struct bytes id, struct bytes runtime, struct meta **ret) TM_CHECK;
+struct meta *meta_free(struct meta *m);
+DEFINE_CLEANUP(struct meta *, meta_free)
+/* One file. fd is borrowed. A file that cannot be parsed is counted and passed over: never an error that ends the rest. */
+void meta_file(struct meta *m, enum metafile kind, int fd, struct bytes path);
+/*
+ * Some files can only be named once others are read (an image's configuration): up to max further candidates. Returns
+ * how many; asked for at most once per file. path is absolute; the sensor re-validates (below the storage root, regular).
+ */
+size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
+/* Fill ev->content (borrowed from m). What is not known stays empty, with a source that says why. */
+void meta_content(struct meta *m, struct tide_event *ret_ev);
+void meta_stats(const struct meta *m, struct meta_stats *ret);
+
+#endif
