@@ -33,8 +33,14 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
 
 /*
  * request: {"cmd": "findings", …}. Always returns an object (new reference): {"ok": true, "data": …} or
- * {"ok": false, "error": "…", "code": exit code}. Commands: status; findings {state, workload, all}; show {id};
- * baseline.list; baseline.show {workload}. Unique prefixes are resolved here. NULL only when out of memory.
+ * {"ok": false, "error": "…", "code": exit code}. Commands and their data:
+ *   status                          one object
+ *   findings {state, workload, all} {"findings": [finding…], "hidden": below show and not listed, "not_judged": workloads
+ *                                   still learning}; the command line prints the inner array for --json
+ *   show {id}                       one finding
+ *   baseline.list                   array of workloads, each with "dimensions": [{dimension, state, …}…]
+ *   baseline.show {workload}        one workload with "entries": […]
+ * Unique prefixes are resolved here. NULL only when out of memory.
  */
 json_t *query_run(const struct query_env *env, const json_t *request) TM_CHECK;
 
