@@ -16,17 +16,10 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/kmsg.h"
 
 struct loop;
 struct fan_source;
-
-enum fan_how { FAN_HOW_NONE, FAN_HOW_FILESYSTEM, FAN_HOW_MOUNT };
-
-struct fan_event {
-        uint64_t mask; /* FAN_CLOSE_WRITE, FAN_OPEN_EXEC of sys/fanotify.h */
-        uint32_t pid;  /* host pid of the process (thread group); 0 if it cannot be seen */
-        int fd;        /* the file; -1 if the kernel gave none */
-};
 
 struct fan_ops {
         void (*before)(void *arg); /* before the events of one read are told: drain what must be known first */

@@ -19,6 +19,7 @@
 struct loop;
 struct loop_src;
 struct loop_timer;
+struct signalfd_siginfo;
 
 enum loop_prio { LOOP_SIGNAL, LOOP_ACT, LOOP_CONTROL, LOOP_KERNEL, LOOP_WORK, LOOP__PRIO_MAX };
 enum { LOOP_DONE = 0, LOOP_MORE = 1 };
@@ -28,7 +29,6 @@ typedef int (*loop_fd_cb)(struct loop_src *src, int fd, short revents, void *arg
 typedef void (*loop_timer_cb)(struct loop_timer *t, void *arg);
 typedef void (*loop_hook_cb)(struct loop *loop, void *arg);
 typedef void (*loop_signal_cb)(struct loop *loop, const struct signalfd_siginfo *si, void *arg);
-struct signalfd_siginfo;
 
 int loop_new(struct loop **ret) TM_CHECK;
 struct loop *loop_free(struct loop *loop); /* sources, timers and the signalfd too; not the callers' descriptors */

@@ -14,22 +14,10 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/kmsg.h"
 
 struct loop;
 struct proc_source;
-
-enum proc_what { PROC_OTHER, PROC_FORK, PROC_EXEC, PROC_EXIT, PROC_UID, PROC_GID, PROC_SID, PROC_PTRACE, PROC_COMM, PROC_COREDUMP };
-
-struct proc_msg {
-        enum proc_what what;
-        uint32_t cpu, seq;   /* seq counts per CPU */
-        uint64_t mono_ns;    /* CLOCK_MONOTONIC at the act */
-        uint32_t pid, tgid;  /* who it happened to; for fork: the child. pid != tgid: a thread */
-        uint32_t ppid, ptgid; /* fork: the parent; exit: parent where the kernel tells (else 0); ptrace: the tracer */
-        uint32_t rid, eid;   /* uid, gid: real and effective */
-        uint32_t code;       /* exit: wait status */
-        char comm[16];       /* comm */
-};
 
 /* Pure. p: the netlink message's payload (struct cn_msg on). 0, ERR_TRUNCATED, ERR_SCHEMA (not from the proc connector: an acknowledgement gives -EAGAIN). */
 int proc_decode(const void *p, size_t len, struct proc_msg *ret) TM_CHECK;
