@@ -34,12 +34,25 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
 /*
  * request: {"cmd": "findings", …}. Always returns an object (new reference): {"ok": true, "data": …} or
  * {"ok": false, "error": "…", "code": exit code}. Commands and their data:
- *   status                          one object
- *   findings {state, workload, all} {"findings": [finding…], "hidden": below show and not listed, "not_judged": workloads
- *                                   still learning}; the command line prints the inner array for --json
- *   show {id}                       one finding
- *   baseline.list                   array of workloads, each with "dimensions": [{dimension, state, …}…]
- *   baseline.show {workload}        one workload with "entries": […]
+ *
+ *   status        {"version", "containers": […], "workloads": […], "findings": {"open", "triaged", "closed", "below_show"},
+ *                 "judge": {counters}} and whatever env->status() returns, merged at the top. A container: "id", "name",
+ *                 "runtime", "image", "config_digest", "config_source", "manifest_digest", "manifest_source", "init_pid",
+ *                 "upper", "labels" {}, "image_labels" {}, "workload", "coverage", "running_before", "gap_ms" (null: not
+ *                 known), "state" ("running", "stopped"), "started". A workload: as in baseline.list
+ *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or prefix, "all":
+ *                 also those below show and suppressed ones, "after": "F-7"} → {"findings": [finding…] by number, "hidden": how many
+ *                 were not listed because they are below show, "suppressed": or suppressed, "not_judged": workloads that
+ *                 still learn (a number), "more": how many did not fit; ask again with "after" the last one}
+ *   show {id}     one finding
+ *   baseline.list array of workloads: "id", "name", "image", "digest", "class", "containers" (running now), "first_seen",
+ *                 "last_seen", "dimensions": [{"dimension", "state", "by", "since", "due", "entries", "windows", "once",
+ *                 "p_new", "refused", "keeps_from_converging": [up to 5 keys]}…] (those with state "off" too)
+ *   baseline.show {workload, after: number}  such a workload with "entries": [{"dimension", "key", "executable",
+ *                 "first_seen", "last_seen", "count", "windows", "candidate"}…], "more": how many did not fit
+ *
+ * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h). An answer stays below
+ * 3 MiB; "more" tells of the rest.
  * Unique prefixes are resolved here. NULL only when out of memory.
  */
 json_t *query_run(const struct query_env *env, const json_t *request) TM_CHECK;
@@ -55,7 +68,17 @@ struct buf;
 int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev, json_t **ret_answer) TM_CHECK;
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 
-/* One line of watch for an event; NULL when out of memory or when the event is not shown. */
+/*
+ * One line of watch for an event; NULL when out of memory or when the event is not shown (forks, exits, ticks, …).
+ * {"watch": "event", "kind", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
+ *   exec       "pid", "uid", "origin", "executable", "program", "layer", "args" [], "caller", "flags" []
+ *   file       "operation", "path", "old_path", "change", "pid", "uid", "origin", "executable", "flags" []
+ *   container-start, container-stop   "runtime", "init_pid", "running_before", "coverage"
+ *   content    "name", "image", "config_digest"
+ *   decision   "verb", "target", "uid", "login_uid"
+ *   walk       "reason", "ended", "complete", "entries"
+ *   loss       "what", "count"
+ */
 json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding) TM_CHECK;
 
 #endif
