@@ -27,7 +27,7 @@
 struct tried {
         const struct cfg *cfg;
         struct fan_features fan;
-        int proc_err, names_err;
+        int proc_err, fan_err, names_err;
 };
 
 static void say(struct probe_item *it, int err)
@@ -42,8 +42,7 @@ static void try_proc(const struct tried *t, struct probe_item *it)
 }
 static void try_content(const struct tried *t, struct probe_item *it)
 {
-        (void)t;
-        say(it, geteuid() == 0 ? 0 : -EPERM);
+        say(it, t->fan_err);
 }
 static void try_filesystem(const struct tried *t, struct probe_item *it)
 {
@@ -99,6 +98,10 @@ static void no_loss(uint64_t count, void *arg)
 {
         (void)count, (void)arg;
 }
+static void no_file(const struct fan_event *ev, void *arg)
+{
+        (void)ev, (void)arg;
+}
 static void no_name(const struct name_event *ev, void *arg)
 {
         (void)ev, (void)arg;
@@ -108,20 +111,24 @@ static void nothing(void *arg)
         (void)arg;
 }
 
-/* The connector and the names group are opened as the sensor opens them, and closed again. */
-static void open_both(struct tried *t)
+/* Each source is opened as the sensor opens it, and closed again. */
+static void open_sources(struct tried *t)
 {
         static const struct proc_source_ops proc_ops = {.msg = no_msg, .loss = no_loss};
+        static const struct fan_ops fan_ops = {.before = nothing, .event = no_file, .loss = nothing};
         static const struct names_ops names_ops = {.before = nothing, .event = no_name, .loss = nothing};
         _cleanup_(loop_freep) struct loop *loop = NULL;
         struct proc_source *proc = NULL;
+        struct fan_source *fan = NULL;
         struct names_source *names = NULL;
 
-        t->proc_err = t->names_err = loop_new(&loop);
+        t->proc_err = t->fan_err = t->names_err = loop_new(&loop);
         if (!loop)
                 return;
         t->proc_err = proc_source_open(loop, &proc_ops, NULL, 64 * 1024, &proc);
         proc_source_close(proc);
+        t->fan_err = fan_source_open(loop, &t->fan, &fan_ops, NULL, &fan);
+        fan_source_close(fan);
         t->names_err = names_source_open(loop, 16, &names_ops, NULL, &names);
         names_source_close(names);
 }
@@ -132,7 +139,7 @@ size_t probe_run(const struct cfg *cfg, struct probe_item *ret, size_t max)
         size_t n = max < ARRAY_LEN(rows) ? max : ARRAY_LEN(rows);
 
         fan_probe(&t.fan);
-        open_both(&t);
+        open_sources(&t);
         for (size_t i = 0; i < n; i++) {
                 memset(&ret[i], 0, sizeof(ret[i]));
                 ret[i].name = rows[i].name;
