@@ -44,10 +44,11 @@ struct fan_source *fan_source_close(struct fan_source *s);
 DEFINE_CLEANUP(struct fan_source *, fan_source_close)
 void fan_source_ignore(struct fan_source *s, uint32_t pid);
 /*
- * Mark the root at path ("/proc/PID/root/."): the whole file system where the kernel can, else the mount. The caller
- * has made sure that it is not the host's root and not a network or FUSE file system. ret_how says which.
+ * Mark the root at path ("/proc/PID/root/."): with whole the file system, where the kernel can, else the mount alone.
+ * whole is for a file system that is the container's own (overlay). The caller has made sure that it is not the host's
+ * root and not a network or FUSE file system. ret_how says which it became.
  */
-int fan_source_mark(struct fan_source *s, const char *path, enum fan_how *ret_how) TM_CHECK;
+int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan_how *ret_how) TM_CHECK;
 /* Deliver what is queued now (bounded by what one full queue holds). */
 int fan_source_drain(struct fan_source *s);
 void fan_source_stats(const struct fan_source *s, struct fan_stats *ret);

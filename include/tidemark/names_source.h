@@ -40,6 +40,12 @@ struct names_stats {
         uint64_t dirs_refused; /* by the limit */
 };
 
+/* What the walker marks directories with. */
+#define NAMES_MASK                                                                                                     \
+        (0x00000004 /* FAN_ATTRIB */ | 0x00000040 /* FAN_MOVED_FROM */ | 0x00000080 /* FAN_MOVED_TO */ |               \
+         0x00000100 /* FAN_CREATE */ | 0x00000200 /* FAN_DELETE */ | 0x00000400 /* FAN_DELETE_SELF */ |                \
+         0x08000000 /* FAN_EVENT_ON_CHILD */ | 0x40000000 /* FAN_ONDIR */)
+
 /* dirs_max: directories known at most, over all tags. -EINVAL/-ENOSYS: not to be had on this kernel. */
 int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg, struct names_source **ret) TM_CHECK;
 struct names_source *names_source_close(struct names_source *s);
@@ -48,9 +54,14 @@ int names_source_fd(const struct names_source *s); /* for the walker, which adds
 void names_source_ignore(struct names_source *s, uint32_t pid);
 /* A directory is about to be marked. handle: type, bytes and file system id as walk.h gives them. 0, ERR_LIMIT, -ENOMEM. */
 int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path) TM_CHECK;
-/* Forget all directories of a tag (its marks die with the inodes or are removed by the group's end). */
+/*
+ * Forget all directories of a tag: nothing is told of them any more. Their marks stay until the directories are deleted
+ * (or told again, for a container that was started again), and so does what is needed to know them as nobody's.
+ */
 void names_source_forget(struct names_source *s, uint32_t tag);
 size_t names_source_count(const struct names_source *s, uint32_t tag);
+/* Deliver what is queued now (bounded by what one full queue holds). */
+int names_source_drain(struct names_source *s);
 void names_source_stats(const struct names_source *s, struct names_stats *ret);
 
 /* Pure: iterate the records of one read. handle points at fsid(8 bytes) · handle type (u32 LE) · handle bytes, rebuilt in scratch. 1, 0 at the end, ERR_TRUNCATED, ERR_SCHEMA. */

@@ -55,6 +55,8 @@ uint32_t walker_pid(const struct walker *w);
  * 0, -ENOBUFS when 1024 requests wait (then the caller must ask for a whole walk later).
  */
 int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark, uint64_t entries_max, uint32_t marks_max) TM_CHECK;
+/* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full. */
+void walker_pause(struct walker *w, bool paused);
 /* Deliver what the walker has told up to now. */
 int walker_drain(struct walker *w);
 void walker_stats(const struct walker *w, struct walk_stats *ret);

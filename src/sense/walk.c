@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sensor's side of the walker.
+ *
+ * Owns: the walker's process, the requests that wait, the deadline of the one under way. Must not: touch a file system, or
+ * wait for the walker. Hands over: what it tells, and exactly one end for every request.
+ */
+#include "tidemark/walk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "sense/walk-priv.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/helper.h"
+#include "tidemark/loop.h"
+
+#define REQUESTS_MAX 1024u
+#define TURN_BUDGET 16 /* datagrams */
+#define DRAIN_BUDGET 1024
+#define RETRY_NS 1000000000u
+
+struct request {
+        struct request *next;
+        int fd;
+        bool sent;
+        struct walk_request rq;
+};
+
+struct walker {
+        struct loop *loop;
+        struct loop_src *src;
+        struct loop_timer *timer;
+        const struct walk_ops *ops;
+        void *arg;
+        struct walk_worker_setup setup;
+        uint64_t deadline_ns;
+        int fd;
+        pid_t pid;
+        bool paused;
+        struct request *first, *last; /* the first is under way once it is sent */
+        struct walk_stats stats;
+        uint8_t in[WALK_DATAGRAM + WALK_PATH_MAX + 8192];
+};
+
+static int start_process(struct walker *w);
+
+static void arm(struct walker *w)
+{
+        if (w->first && w->first->sent && !w->paused)
+                loop_timer_set(w->timer, loop_now(w->loop) + w->deadline_ns);
+        else
+                loop_timer_stop(w->timer);
+}
+
+static int send_request(struct walker *w, struct request *q)
+{
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = {.iov_base = &q->rq, .iov_len = sizeof(q->rq)};
+        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+        struct cmsghdr *c;
+
+        memset(&control, 0, sizeof(control));
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof(int));
+        memcpy(CMSG_DATA(c), &q->fd, sizeof(int));
+        if (sendmsg(w->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                return -errno;
+        q->sent = true;
+        close(q->fd);
+        q->fd = -1;
+        return 0;
+}
+
+static struct request *pop(struct walker *w)
+{
+        struct request *q = w->first;
+
+        w->first = q->next;
+        if (!w->first)
+                w->last = NULL;
+        w->stats.queued--;
+        if (q->fd >= 0)
+                close(q->fd);
+        return q;
+}
+
+static void begin_next(struct walker *w)
+{
+        if (w->first && !w->first->sent && w->fd >= 0 && send_request(w, w->first) < 0)
+                shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
+        arm(w);
+}
+
+/* The first request is over: begin the next, and say so. */
+static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t marks, uint32_t refused)
+{
+        struct request *q = pop(w);
+        uint32_t tag = q->rq.tag;
+        uint64_t cookie = q->rq.cookie;
+
+        free(q);
+        if (!complete)
+                w->stats.incomplete++;
+        begin_next(w);
+        w->ops->end(tag, cookie, entries, complete, marks, refused, w->arg);
+}
+
+/* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
+static void replace(struct walker *w)
+{
+        w->src = loop_src_del(w->src);
+        if (w->fd >= 0)
+                close(w->fd);
+        w->fd = -1;
+        helper_end(&w->pid);
+        w->stats.restarts++;
+        if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
+                loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
+        else if (w->first && w->first->sent)
+                finish(w, 0, false, 0, 0);
+        else
+                begin_next(w);
+}
+
+static void on_deadline(struct loop_timer *t, void *arg)
+{
+        (void)t;
+        replace(arg);
+}
+
+static int take_entry(struct walker *w, struct rd *r, uint32_t tag)
+{
+        struct walk_entry e = {0};
+        uint8_t flags;
+
+        e.path = rd_bytes(r);
+        e.type = rd_u8(r);
+        flags = rd_u8(r);
+        e.whiteout = flags & 1;
+        e.opaque = flags & 2;
+        e.mode = rd_u32(r);
+        e.uid = rd_u32(r);
+        e.gid = rd_u32(r);
+        e.nlink = rd_u32(r);
+        e.size = rd_u64(r);
+        e.ino = rd_u64(r);
+        e.mtime_ns = rd_u64(r);
+        e.ctime_ns = rd_u64(r);
+        e.target = rd_bytes(r);
+        if (r->err)
+                return r->err;
+        w->stats.entries++;
+        w->ops->entry(tag, &e, w->arg);
+        return 0;
+}
+
+static int take_dir(struct walker *w, struct rd *r, uint32_t tag)
+{
+        struct bytes handle = rd_bytes(r), path = rd_bytes(r);
+
+        if (r->err)
+                return r->err;
+        w->ops->dir(tag, handle, path, w->arg);
+        return 0;
+}
+
+static int take_end(struct walker *w, struct rd *r, uint32_t tag)
+{
+        uint64_t cookie = rd_u64(r), entries = rd_u64(r);
+        bool complete = rd_u8(r) != 0;
+        uint32_t marks = rd_u32(r), refused = rd_u32(r);
+
+        if (r->err || !w->first || w->first->rq.tag != tag || w->first->rq.cookie != cookie)
+                return -EPROTO;
+        finish(w, entries, complete, marks, refused);
+        return 0;
+}
+
+/* One datagram. 1; 0: none now; negative: the walker is gone. */
+static int receive(struct walker *w)
+{
+        static int (*const takers[])(struct walker *, struct rd *, uint32_t) = {
+                [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_END] = take_end};
+        ssize_t len = w->fd < 0 ? 0 : recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
+        struct rd r;
+
+        if (len < 0)
+                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+        if (len == 0)
+                return -EPIPE;
+        rd_init(&r, w->in, (size_t)len);
+        while (rd_left(&r)) {
+                uint8_t kind = rd_u8(&r);
+                uint32_t tag = rd_u32(&r);
+
+                if (kind == 0 || kind >= ARRAY_LEN(takers) || takers[kind](w, &r, tag) < 0)
+                        return -EPROTO;
+        }
+        return 1;
+}
+
+static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct walker *w = arg;
+        int r = 1;
+
+        (void)src, (void)fd, (void)revents;
+        for (int n = 0; n < TURN_BUDGET && r > 0 && !w->paused; n++)
+                r = receive(w);
+        if (r < 0)
+                replace(w);
+        return r > 0 && !w->paused ? LOOP_MORE : LOOP_DONE;
+}
+
+int walker_drain(struct walker *w)
+{
+        int r = w->fd < 0 ? 0 : 1;
+
+        for (int n = 0; n < DRAIN_BUDGET && r > 0; n++)
+                r = receive(w);
+        return r < 0 ? r : 0;
+}
+
+void walker_pause(struct walker *w, bool paused)
+{
+        if (w->paused == paused)
+                return;
+        w->paused = paused;
+        if (w->src)
+                loop_src_events(w->src, paused ? 0 : POLLIN);
+        arm(w);
+}
+
+static int start_process(struct walker *w)
+{
+        int r = helper_start("tidemark-walk", walk_worker, &w->setup, &w->setup.names_fd, w->setup.names_fd >= 0, &w->fd,
+                             &w->pid);
+
+        if (r == 0)
+                r = loop_add(w->loop, w->fd, w->paused ? 0 : POLLIN, LOOP_WORK, "walk", on_ready, w, &w->src);
+        if (r < 0 && w->fd >= 0) {
+                close(w->fd);
+                w->fd = -1;
+                helper_end(&w->pid);
+        }
+        return r;
+}
+
+int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg, struct walker **ret)
+{
+        _cleanup_(walker_stopp) struct walker *w = calloc(1, sizeof(*w));
+        int r;
+
+        if (!w)
+                return -ENOMEM;
+        w->loop = loop;
+        w->ops = ops;
+        w->arg = arg;
+        w->setup.names_fd = names_fd;
+        w->deadline_ns = deadline_ns;
+        w->fd = -1;
+        r = loop_timer_new(loop, on_deadline, w, &w->timer);
+        if (r == 0)
+                r = start_process(w);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(w);
+        return 0;
+}
+
+struct walker *walker_stop(struct walker *w)
+{
+        if (!w)
+                return NULL;
+        loop_src_del(w->src);
+        loop_timer_free(w->timer);
+        if (w->fd >= 0)
+                close(w->fd);
+        helper_end(&w->pid);
+        while (w->first)
+                free(pop(w));
+        free(w);
+        return NULL;
+}
+
+uint32_t walker_pid(const struct walker *w)
+{
+        return (uint32_t)w->pid;
+}
+
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark, uint64_t entries_max, uint32_t marks_max)
+{
+        struct request *q;
+
+        if (w->stats.queued >= REQUESTS_MAX || subdir.len >= WALK_PATH_MAX)
+                return -ENOBUFS;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->rq = (struct walk_request){.cookie = cookie, .entries_max = entries_max, .tag = tag, .marks_max = marks_max, .mark = mark};
+        if (subdir.len)
+                memcpy(q->rq.subdir, subdir.p, subdir.len);
+        q->fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 3);
+        if (q->fd < 0) {
+                free(q);
+                return -ENOBUFS;
+        }
+        if (w->last)
+                w->last->next = q;
+        else
+                w->first = q;
+        w->last = q;
+        w->stats.queued++;
+        w->stats.requests++;
+        if (w->first == q)
+                begin_next(w);
+        return 0;
+}
+
+void walker_stats(const struct walker *w, struct walk_stats *ret)
+{
+        *ret = w->stats;
+}

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * In the walker's own process: lists a write layer and puts name marks on its directories.
+ *
+ * Owns: nothing that lasts longer than one request. Must not: follow a link, leave the directory that it was given,
+ * or enter another mount. May block: that is what it is for. Hands over: messages of walk-priv.h.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "sense/fan-priv.h"
+#include "sense/walk-priv.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/names_source.h"
+
+#define HANDLE_MAX 128 /* MAX_HANDLE_SZ of open_by_handle_at(2) */
+
+struct todo { /* a directory that is still to be listed */
+        struct todo *next;
+        char path[];
+};
+
+struct walk {
+        int fd, names_fd;
+        struct walk_request rq;
+        int root;
+        dev_t dev;
+        struct todo *first; /* a stack: what was found last comes next, so memory follows depth and not breadth */
+        struct buf out;
+        uint64_t entries;
+        uint32_t marks, marks_refused;
+        bool complete;
+};
+
+static int flush(struct walk *w)
+{
+        int r = 0;
+
+        if (w->out.err)
+                return w->out.err;
+        if (w->out.len && send(w->fd, w->out.p, w->out.len, MSG_NOSIGNAL) < 0)
+                r = -errno;
+        buf_reset(&w->out);
+        return r;
+}
+
+static int room_for(struct walk *w, size_t n)
+{
+        return w->out.len + n > WALK_DATAGRAM ? flush(w) : 0;
+}
+
+/* Component by component, never through a link. */
+static int open_dir(const struct walk *w, const char *path)
+{
+        int fd = openat(w->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+
+        while (fd >= 0 && *path) {
+                size_t len = strcspn(path, "/");
+                char part[NAME_MAX + 1];
+                int next;
+
+                if (len > NAME_MAX || (len == 2 && memcmp(path, "..", 2) == 0)) {
+                        close(fd);
+                        return -1;
+                }
+                memcpy(part, path, len);
+                part[len] = '\0';
+                next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                close(fd);
+                fd = next;
+                path += len + (path[len] == '/');
+        }
+        return fd;
+}
+
+/* fsid · type · handle, as names_source.h has it: what the kernel will name the directory by. */
+static int handle_of(int fd, uint8_t *dst, size_t *ret_len)
+{
+        union {
+                struct file_handle h;
+                uint8_t space[sizeof(struct file_handle) + HANDLE_MAX];
+        } u;
+        struct statfs fs;
+        int mount;
+
+        u.h.handle_bytes = HANDLE_MAX;
+        if (name_to_handle_at(fd, "", &u.h, &mount, AT_EMPTY_PATH) < 0 || fstatfs(fd, &fs) < 0)
+                return -errno;
+        memcpy(dst, &fs.f_fsid, 8);
+        memcpy(dst + 8, &u.h.handle_type, 4);
+        memcpy(dst + 12, u.h.f_handle, u.h.handle_bytes);
+        *ret_len = 12 + u.h.handle_bytes;
+        return 0;
+}
+
+/* Tell, then mark, then (the caller) list: so no name is missed, and none comes of a directory that is not known. */
+static int mark_dir(struct walk *w, int fd, const char *path)
+{
+        uint8_t handle[12 + HANDLE_MAX];
+        size_t len;
+        int r;
+
+        if (!w->rq.mark || w->names_fd < 0)
+                return 0;
+        if (w->marks >= w->rq.marks_max || handle_of(fd, handle, &len) < 0) {
+                w->marks_refused++;
+                return 0;
+        }
+        r = room_for(w, len + strlen(path) + 32);
+        if (r < 0)
+                return r;
+        buf_put_u8(&w->out, WALK_MSG_DIR);
+        buf_put_u32(&w->out, w->rq.tag);
+        buf_put_bytes(&w->out, bytes_of(handle, len));
+        buf_put_bytes(&w->out, bytes_str(path));
+        r = flush(w);
+        if (r < 0)
+                return r;
+        if (fanotify_mark(w->names_fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, NAMES_MASK, fd, ".") < 0)
+                w->marks_refused++;
+        else
+                w->marks++;
+        return 0;
+}
+
+static bool has_xattr(int dir, const char *name, const char *const *attrs)
+{
+        char path[64 + NAME_MAX], value[4];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+        for (; *attrs; attrs++)
+                if (lgetxattr(path, *attrs, value, sizeof(value)) >= 1 && (value[0] == 'y' || value[0] == 'x'))
+                        return true;
+        return false;
+}
+
+static int tell_entry(struct walk *w, int dir, const char *name, const char *path, const struct stat *st)
+{
+        static const char *const opaque_attrs[] = {"trusted.overlay.opaque", "user.overlay.opaque", NULL};
+        static const char *const whiteout_attrs[] = {"trusted.overlay.whiteout", "user.overlay.whiteout", NULL};
+        bool opaque = S_ISDIR(st->st_mode) && has_xattr(dir, name, opaque_attrs);
+        bool whiteout = (S_ISCHR(st->st_mode) && st->st_rdev == makedev(0, 0)) ||
+                        (S_ISREG(st->st_mode) && st->st_size == 0 && has_xattr(dir, name, whiteout_attrs));
+        char target[1024];
+        ssize_t tlen = S_ISLNK(st->st_mode) ? readlinkat(dir, name, target, sizeof(target)) : 0;
+        int r = room_for(w, strlen(path) + sizeof(target) + 128);
+
+        if (r < 0)
+                return r;
+        buf_put_u8(&w->out, WALK_MSG_ENTRY);
+        buf_put_u32(&w->out, w->rq.tag);
+        buf_put_bytes(&w->out, bytes_str(path));
+        buf_put_u8(&w->out, (uint8_t)IFTODT(st->st_mode));
+        buf_put_u8(&w->out, (uint8_t)(whiteout | opaque << 1));
+        buf_put_u32(&w->out, st->st_mode);
+        buf_put_u32(&w->out, st->st_uid);
+        buf_put_u32(&w->out, st->st_gid);
+        buf_put_u32(&w->out, (uint32_t)st->st_nlink);
+        buf_put_u64(&w->out, (uint64_t)st->st_size);
+        buf_put_u64(&w->out, st->st_ino);
+        buf_put_u64(&w->out, (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec);
+        buf_put_u64(&w->out, (uint64_t)st->st_ctim.tv_sec * 1000000000u + (uint64_t)st->st_ctim.tv_nsec);
+        buf_put_bytes(&w->out, bytes_of(target, tlen > 0 ? (size_t)tlen : 0));
+        return w->out.err;
+}
+
+static int push(struct walk *w, const char *path)
+{
+        size_t len = strlen(path) + 1;
+        struct todo *t = malloc(sizeof(*t) + len);
+
+        if (!t)
+                return -ENOMEM;
+        memcpy(t->path, path, len);
+        t->next = w->first;
+        w->first = t;
+        return 0;
+}
+
+static int visit(struct walk *w, DIR *d, const char *dir_path, const char *name)
+{
+        char path[WALK_PATH_MAX];
+        struct stat st;
+        int r;
+
+        if ((size_t)snprintf(path, sizeof(path), "%s%s%s", dir_path, *dir_path ? "/" : "", name) >= sizeof(path)) {
+                w->complete = false;
+                return 0;
+        }
+        if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                return 0; /* gone meanwhile: its deletion is told by the marks */
+        r = tell_entry(w, dirfd(d), name, path, &st);
+        if (r == 0 && S_ISDIR(st.st_mode) && st.st_dev == w->dev)
+                r = push(w, path);
+        return r;
+}
+
+static int list_dir(struct walk *w, const char *path)
+{
+        int fd = open_dir(w, path), r;
+        struct dirent *e;
+        DIR *d;
+
+        if (fd < 0)
+                return 0; /* gone, or no directory any more */
+        r = mark_dir(w, fd, path);
+        d = r == 0 ? fdopendir(fd) : NULL;
+        if (!d) {
+                close(fd);
+                w->complete = false;
+                return r;
+        }
+        while (r == 0 && (e = readdir(d))) {
+                if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+                        continue;
+                if (++w->entries > w->rq.entries_max) {
+                        w->complete = false;
+                        break;
+                }
+                r = visit(w, d, path, e->d_name);
+        }
+        closedir(d);
+        return r;
+}
+
+static int serve(struct walk *w)
+{
+        struct stat st;
+        int r = fstat(w->root, &st) < 0 ? -errno : 0;
+
+        w->dev = st.st_dev;
+        w->complete = r == 0;
+        if (r == 0)
+                r = push(w, w->rq.subdir);
+        while (r == 0 && w->first) {
+                struct todo *t = w->first;
+
+                w->first = t->next;
+                if (w->entries <= w->rq.entries_max)
+                        r = list_dir(w, t->path);
+                free(t);
+        }
+        if (r < 0)
+                return r;
+        r = room_for(w, 64);
+        buf_put_u8(&w->out, WALK_MSG_END);
+        buf_put_u32(&w->out, w->rq.tag);
+        buf_put_u64(&w->out, w->rq.cookie);
+        buf_put_u64(&w->out, w->entries);
+        buf_put_u8(&w->out, w->complete);
+        buf_put_u32(&w->out, w->marks);
+        buf_put_u32(&w->out, w->marks_refused);
+        return r < 0 ? r : flush(w);
+}
+
+/* One request with its descriptor. 1; 0: the sensor has closed its end. */
+static int next_request(int fd, struct walk_request *rq, int *ret_root)
+{
+        union {
+                char space[CMSG_SPACE(sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = {.iov_base = rq, .iov_len = sizeof(*rq)};
+        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+        struct cmsghdr *c;
+        ssize_t len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+
+        if (len <= 0)
+                return len < 0 ? -errno : 0;
+        c = CMSG_FIRSTHDR(&m);
+        if (len != (ssize_t)sizeof(*rq) || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+                return -EPROTO;
+        memcpy(ret_root, CMSG_DATA(c), sizeof(int));
+        rq->subdir[sizeof(rq->subdir) - 1] = '\0';
+        return 1;
+}
+
+int walk_worker(int fd, void *arg)
+{
+        const struct walk_worker_setup *setup = arg;
+        struct walk_request rq;
+        int r, root;
+
+        while ((r = next_request(fd, &rq, &root)) > 0) {
+                struct walk w = {.fd = fd, .names_fd = setup->names_fd, .rq = rq, .root = root};
+
+                buf_init(&w.out, WALK_DATAGRAM + WALK_PATH_MAX + 4096);
+                r = serve(&w);
+                buf_release(&w.out);
+                close(root);
+                if (r < 0)
+                        return r;
+        }
+        return r;
+}

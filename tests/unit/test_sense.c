@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The decoders of kernel records: what is there, what is too short, what is forged. */
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sense/fan-priv.h"
+#include "tests/unit/unit.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/fan_source.h"
+#include "tidemark/names_source.h"
+#include "tidemark/proc_source.h"
+
+static void put_cn(struct buf *b, uint32_t what, const uint32_t *body, size_t n)
+{
+        struct cn_msg cn = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .seq = 7, .len = (uint16_t)(16 + 4 * n)};
+
+        buf_reset(b);
+        buf_put(b, &cn, sizeof(cn));
+        buf_put_u32(b, what);
+        buf_put_u32(b, 3); /* cpu */
+        buf_put_u64(b, 123456);
+        buf_put(b, body, 4 * n);
+}
+
+static void test_proc(void)
+{
+        const uint32_t body[] = {10, 11, 20, 21, 30, 31};
+        _cleanup_buf_ struct buf b;
+        struct proc_msg m;
+
+        buf_init(&b, 1000);
+        put_cn(&b, 1, body, 4); /* fork */
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
+        CU_ASSERT_EQUAL(m.what, PROC_FORK);
+        CU_ASSERT_EQUAL(m.ptgid, 11);
+        CU_ASSERT_EQUAL(m.pid, 20);
+        CU_ASSERT_EQUAL(m.tgid, 21);
+        CU_ASSERT_EQUAL(m.cpu, 3);
+        CU_ASSERT_EQUAL(m.seq, 7);
+        CU_ASSERT_EQUAL(m.mono_ns, 123456);
+        put_cn(&b, 0x80000000u, body, 6); /* exit with parent; without (Linux 3.10) */
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
+        CU_ASSERT_EQUAL(m.code, 20);
+        CU_ASSERT_EQUAL(m.ptgid, 31);
+        put_cn(&b, 0x80000000u, body, 4);
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
+        CU_ASSERT_EQUAL(m.ptgid, 0);
+        put_cn(&b, 0, body, 6);
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), -EAGAIN);
+        put_cn(&b, 0x12345000u, body, 6);
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
+        CU_ASSERT_EQUAL(m.what, PROC_OTHER);
+}
+
+static void test_proc_damage(void)
+{
+        static const uint32_t whats[] = {1, 2, 4, 0x40, 0x80, 0x100, 0x200, 0x40000000u, 0x80000000u};
+        const uint32_t body[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+        _cleanup_buf_ struct buf b;
+        struct proc_msg m;
+
+        buf_init(&b, 1000);
+        for (size_t i = 0; i < ARRAY_LEN(whats); i++) {
+                put_cn(&b, whats[i], body, 8);
+                CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
+                for (size_t n = 0; n < b.len; n++) /* whatever the header says of its length */
+                        CU_ASSERT_EQUAL(proc_decode(b.p, n, &m), ERR_TRUNCATED);
+                put_cn(&b, whats[i], body, 1); /* honest, but too short for its kind */
+                CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), ERR_TRUNCATED);
+        }
+        put_cn(&b, 1, body, 8);
+        b.p[0] ^= 1; /* another connector */
+        CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), ERR_SCHEMA);
+}
+
+static void test_fan(void)
+{
+        struct fanotify_event_metadata md[2] = {
+                {.event_len = sizeof(md[0]), .vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md[0]), .mask = FAN_CLOSE_WRITE, .fd = 5, .pid = 42},
+                {.event_len = sizeof(md[0]), .vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md[0]), .mask = FAN_Q_OVERFLOW, .fd = -1}};
+        struct fan_event ev;
+        bool overflow;
+        size_t used = 0;
+
+        CU_ASSERT_EQUAL(fan_decode(md, sizeof(md), &ev, &overflow, &used), 1);
+        CU_ASSERT_EQUAL(used, sizeof(md[0]));
+        CU_ASSERT_EQUAL(ev.pid, 42);
+        CU_ASSERT_EQUAL(ev.fd, 5);
+        CU_ASSERT_FALSE(overflow);
+        CU_ASSERT_EQUAL(fan_decode(&md[1], sizeof(md[1]), &ev, &overflow, &used), 1);
+        CU_ASSERT_TRUE(overflow);
+        CU_ASSERT_EQUAL(fan_decode(md, 0, &ev, &overflow, &used), 0);
+        for (size_t n = 1; n < sizeof(md[0]); n++)
+                CU_ASSERT_EQUAL(fan_decode(md, n, &ev, &overflow, &used), ERR_TRUNCATED);
+        md[0].event_len = 1000;
+        CU_ASSERT_EQUAL(fan_decode(md, sizeof(md), &ev, &overflow, &used), ERR_TRUNCATED);
+        md[0].event_len = 0;
+        CU_ASSERT_EQUAL(fan_decode(md, sizeof(md), &ev, &overflow, &used), ERR_TRUNCATED);
+        md[0].vers++;
+        CU_ASSERT_EQUAL(fan_decode(md, sizeof(md), &ev, &overflow, &used), ERR_SCHEMA);
+}
+
+/* A record with one DFID_NAME information record: handle of 8 bytes. */
+static void put_name(struct buf *b, uint32_t handle_bytes, const char *name, size_t name_len)
+{
+        struct fanotify_event_metadata md = {.vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md), .mask = FAN_CREATE, .fd = -1, .pid = 9};
+        uint16_t info = (uint16_t)(4 + 8 + 8 + 8 + name_len);
+
+        md.event_len = (uint32_t)sizeof(md) + info;
+        buf_reset(b);
+        buf_put(b, &md, sizeof(md));
+        buf_put_u8(b, 2);
+        buf_put_u8(b, 0);
+        buf_put_u16(b, info);
+        buf_put(b, "FSIDFSID", 8);
+        buf_put_u32(b, handle_bytes);
+        buf_put_u32(b, 1);
+        buf_put(b, "HANDLE!!", 8);
+        buf_put(b, name, name_len);
+}
+
+static void test_names(void)
+{
+        _cleanup_buf_ struct buf b;
+        struct names_raw raw;
+        size_t used = 0;
+
+        buf_init(&b, 1000);
+        put_name(&b, 8, "x\ny\0\0\0", 6);
+        CU_ASSERT_EQUAL(names_decode(b.p, b.len, &raw, &used), 1);
+        CU_ASSERT_EQUAL(used, b.len);
+        CU_ASSERT_EQUAL(raw.pid, 9);
+        CU_ASSERT_TRUE(bytes_eq(raw.name, BYTES_LIT("x\ny")));
+        CU_ASSERT_TRUE(bytes_eq(raw.handle, BYTES_LIT("FSIDFSID\1\0\0\0HANDLE!!")));
+        for (size_t n = 1; n < b.len; n++)
+                CU_ASSERT_EQUAL(names_decode(b.p, n, &raw, &used), ERR_TRUNCATED);
+        put_name(&b, 8, "no end", 6);
+        CU_ASSERT_EQUAL(names_decode(b.p, b.len, &raw, &used), ERR_TRUNCATED);
+        put_name(&b, 1000, "x", 2); /* a handle longer than the record */
+        CU_ASSERT_EQUAL(names_decode(b.p, b.len, &raw, &used), ERR_TRUNCATED);
+        put_name(&b, UINT32_MAX, "x", 2);
+        CU_ASSERT_EQUAL(names_decode(b.p, b.len, &raw, &used), ERR_TRUNCATED);
+}
+
+static const struct unit_case cases[] = {
+        {"proc connector messages of every kind", test_proc},
+        {"proc connector messages that are too short or another's", test_proc_damage},
+        {"fanotify records with descriptors", test_fan},
+        {"fanotify records with names", test_names},
+};
+UNIT_MAIN("sense", cases)
