@@ -36,7 +36,8 @@ enum tide_kind {
         TIDE_FORK,      /* ev.fork */
         TIDE_EXIT,      /* ev.exit */
         TIDE_FILE,      /* ev.file */
-        TIDE_CTR_START, /* ev.ctr: a container is known from here on (seen starting, or found running) */
+        TIDE_CTR_START, /* ev.ctr: a container is known from here on (seen starting, or found running); a second one for
+                         * the same id brings its facts up to date (coverage and gap, once the marks stand) */
         TIDE_CTR_STOP,  /* ev.ctr: its last task is gone */
         TIDE_WALK,      /* ev.walk: beginning or end of a walk of a write layer; its entries are TIDE_FILE of source walk */
         TIDE_CONTENT,   /* ev.content: what was learned by reading descriptors: metadata of a container */
@@ -49,7 +50,7 @@ enum tide_kind {
         /* Only between the processes, never in recordings: */
         TIDE_ACT,      /* ev.act: engine → sensor */
         TIDE_COMMAND,  /* ev.act: sensor → engine: a raw line from admin.sock, already in the trail */
-        TIDE_COUNTERS, /* ev.state: sensor → engine: "name value\n" lines for status */
+        TIDE_COUNTERS, /* ev.state: sensor → engine: one JSON object, merged into the answer to status */
         TIDE_FILES,    /* ev.act: sensor → engine: a descriptor comes along (metadata of a container) */
         TIDE_PING,     /* sensor → engine; answered by an act ACT_PONG */
         TIDE__KIND_MAX
@@ -226,6 +227,8 @@ enum tide_act_kind {
         ACT_FACTS, /* what the engine read of a container: name, for logs */
         ACT_WALK,  /* walk the container named in ev.container again */
         ACT_PONG,
+        ACT_OPEN,     /* open the metadata file name of the container named in ev.container; id is its enum metafile */
+        ACT_COUNTERS, /* send TIDE_COUNTERS now: somebody asked for status */
         ACT__MAX
 };
 

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * openfile - what an event's descriptor is: which path in the container, in which layer. Asked of the descriptor and of
+ * the overlay's directories (layer.h); a path that the container chose is never opened by name. Never reads content.
+ */
+#ifndef TIDEMARK_OPENFILE_H
+#define TIDEMARK_OPENFILE_H
+
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct buf;
+struct container;
+struct containers;
+
+struct openfile {
+        struct bytes path; /* as the container sees it, absolute; empty for a memfd. In scratch */
+        uint8_t layer;     /* enum tide_layer */
+        uint8_t change;    /* enum tide_change: LAYER_WRITE: MODIFIED where the image holds the path too, else ADDED */
+        uint8_t type;      /* DT_* */
+        uint32_t mode, nlink;
+        uint64_t size, ino, dev;
+};
+
+/*
+ * fd: from a fanotify event, or O_PATH of /proc/PID/exe. c: whose root it is seen from (NULL: the layer is told as far
+ * as the descriptor alone can say). The link of /proc/self/fd shows the path from the mount that was used: a prefix by
+ * which the host sees the container's merged directory is taken off.
+ */
+int openfile_read(const struct container *c, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* engine-priv - what the engine's files in this room share. The pure core is case/pipeline; this is its surroundings. */
+#ifndef TIDEMARK_DAEMON_ENGINE_PRIV_H
+#define TIDEMARK_DAEMON_ENGINE_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/process.h"
+#include "tidemark/buf.h"
+#include "tidemark/lineserver.h"
+#include "tidemark/loop.h"
+#include "tidemark/map.h"
+#include "tidemark/pair.h"
+#include "tidemark/pipeline.h"
+#include "tidemark/record.h"
+#include "tidemark/store.h"
+
+#define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
+#define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
+
+struct engine_asker { /* a client whose question waits for the sensor's counters */
+        uint64_t client;
+        char *line;
+};
+
+struct engine {
+        const struct cfg *cfg;
+        struct loop *loop;
+        struct pair *pair;
+        struct loop_src *pair_src;
+        struct store *store;
+        struct pipeline *pipeline;
+        struct record_writer *recorder; /* NULL: none */
+        struct lineserver *control;
+        struct map *metas;     /* container id → struct meta: files that are still coming */
+        struct map *announced; /* container ids told since the start, until the first ping */
+        struct loop_timer *commit_timer, *tick_timer, *ask_timer;
+        struct buf counters; /* the sensor's last JSON */
+        struct buf outbox;   /* lines for watchers, each with its newline, that wait for the commit */
+        struct engine_asker askers[ENGINE_ASKERS];
+        size_t naskers;
+        bool up; /* the sensor's first ping was answered */
+        bool commit_failed;
+        uint64_t malformed;
+};
+
+/* engine.c */
+int engine_send(struct engine *e, const struct tide_event *ev);
+/* An event of the engine's own making: times are set here. Result of pipeline_event. */
+int engine_inject(struct engine *e, struct tide_event *ev);
+/* Commit what is pending; what waited for it goes out to watchers. */
+int engine_commit(struct engine *e, bool sync);
+
+/* engine_meta.c: TIDE_FILES of a container, until their end; then TIDE_CONTENT is injected. */
+int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd);
+void engine_meta_drop(struct engine *e, struct bytes container);
+
+/* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
+int engine_control_open(struct engine *e, int fd);
+void engine_control_command(struct engine *e, const struct tide_event *ev);
+/* The sensor's counters came: whoever waited for them is answered. */
+void engine_control_counters(struct engine *e, struct bytes json);
+void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding);
+void engine_control_finding(struct engine *e, const struct finding *f);
+void engine_control_close(struct engine *e);
+
+#endif

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: control.sock's clients and their questions, watchers' lines until they are committed, and an operator's command
+ * from the sensor's word to its answer. Must not: word answers itself (case/query does), change anything on a client's
+ * word (only what came through the sensor changes something). Hands over: answers to clients, ACT_REPLY to the sensor.
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/engine-priv.h"
+#include "daemon/memory.h"
+#include "tidemark/clock.h"
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/log.h"
+#include "tidemark/query.h"
+
+#define MOD "engine"
+#define ASK_DEADLINE_NS (500 * NSEC_PER_MSEC) /* then status shows the sensor's last numbers */
+
+static json_t *refusal(int code, const char *text)
+{
+        return json_pack("{s:b,s:s,s:i}", "ok", 0, "error", text, "code", code);
+}
+
+static void send_json(struct lineclient *c, json_t *answer)
+{
+        char *text = answer ? json_dumps(answer, QUERY_JSON_FLAGS) : NULL;
+
+        if (text)
+                lineclient_send(c, bytes_str(text));
+        free(text);
+        json_decref(answer);
+}
+
+/* ---- status: the sensor's part, and our own ---- */
+
+static void add_engine(struct engine *e, json_t *o)
+{
+        struct lineserver_stats ls;
+        struct pair_stats ps;
+        json_t *memory = json_object_get(o, "memory");
+
+        lineserver_stats(e->control, &ls);
+        pair_stats(e->pair, &ps);
+        if (!json_is_object(memory)) {
+                json_object_set_new(o, "memory", json_object());
+                memory = json_object_get(o, "memory");
+        }
+        json_object_set_new(memory, "engine_pss_kib", json_integer((json_int_t)memory_pss_kib(0)));
+        json_object_set_new(o, "engine",
+                            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "received", (json_int_t)ps.received,
+                                      "malformed", (json_int_t)(ps.malformed + e->malformed), "clients",
+                                      (json_int_t)ls.clients, "clients_refused", (json_int_t)ls.refused, "slow_closed",
+                                      (json_int_t)ls.slow_closed, "watch_dropped", (json_int_t)ls.watch_dropped,
+                                      "storing", !e->commit_failed, "recording", e->recorder != NULL));
+}
+
+static json_t *status_part(void *arg)
+{
+        struct engine *e = arg;
+        json_t *o = json_loadb((const char *)e->counters.p, e->counters.len, 0, NULL);
+
+        if (!json_is_object(o)) {
+                json_decref(o);
+                o = json_object();
+        }
+        if (o)
+                add_engine(e, o);
+        return o;
+}
+
+static json_t *run(struct engine *e, const json_t *request)
+{
+        struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge,
+                                .status = status_part, .arg = e};
+
+        /* Only what is stored is shown: what a client has read is never taken back. */
+        if (engine_commit(e, false) < 0)
+                return refusal(EXIT_FAILED, "what was learned cannot be stored now: see the daemon's log");
+        return query_run(&env, request);
+}
+
+/* ---- control.sock ---- */
+
+static void answer_line(struct engine *e, struct lineclient *c, struct bytes line)
+{
+        json_error_t err;
+        json_t *request = json_loadb((const char *)line.p, line.len, JSON_REJECT_DUPLICATES, &err);
+        const char *cmd = json_string_value(json_object_get(request, "cmd"));
+        char text[256];
+
+        if (!json_is_object(request)) {
+                snprintf(text, sizeof(text), "not a request: expected one JSON object a line, such as {\"cmd\": \"status\"}; %s",
+                         request ? "got another JSON value" : err.text);
+                send_json(c, refusal(EXIT_USAGE, text));
+        } else if (query_is_change(request)) {
+                send_json(c, refusal(EXIT_USAGE, "this socket only reads: changing commands go to admin.sock, which is root's"));
+        } else if (cmd && strcmp(cmd, "watch") == 0) {
+                lineclient_watch(c);
+                send_json(c, json_pack("{s:b,s:{s:b}}", "ok", 1, "data", "watching", 1));
+        } else {
+                send_json(c, run(e, request));
+        }
+        json_decref(request);
+}
+
+static bool asks_status(struct bytes line)
+{
+        json_t *o = json_loadb((const char *)line.p, line.len, 0, NULL);
+        const char *cmd = json_string_value(json_object_get(o, "cmd"));
+        bool is = cmd && strcmp(cmd, "status") == 0;
+
+        json_decref(o);
+        return is;
+}
+
+static void answer_askers(struct engine *e)
+{
+        for (size_t i = 0; i < e->naskers; i++) {
+                struct lineclient *c = lineserver_find(e->control, e->askers[i].client);
+
+                if (c)
+                        answer_line(e, c, bytes_str(e->askers[i].line));
+                free(e->askers[i].line);
+        }
+        e->naskers = 0;
+        loop_timer_stop(e->ask_timer);
+}
+
+static void on_ask_late(struct loop_timer *t, void *arg)
+{
+        (void)t;
+        answer_askers(arg);
+}
+
+/* A question about the sensor's numbers waits for them, shortly: they are sent when asked for, not on a clock. */
+static bool ask_sensor(struct engine *e, struct lineclient *c, struct bytes line)
+{
+        struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_COUNTERS}};
+        char *copy;
+
+        if (e->naskers == ENGINE_ASKERS || engine_send(e, &ev) < 0)
+                return false;
+        copy = bytes_dup(line);
+        if (!copy)
+                return false;
+        e->askers[e->naskers++] = (struct engine_asker){.client = lineclient_id(c), .line = copy};
+        loop_timer_set(e->ask_timer, loop_now(e->loop) + ASK_DEADLINE_NS);
+        return true;
+}
+
+static void on_line(struct lineclient *c, struct bytes line, void *arg)
+{
+        struct engine *e = arg;
+
+        if (!asks_status(line) || !ask_sensor(e, c, line))
+                answer_line(e, c, line);
+}
+
+void engine_control_counters(struct engine *e, struct bytes json)
+{
+        buf_reset(&e->counters);
+        buf_put(&e->counters, json.p, json.len);
+        answer_askers(e);
+}
+
+int engine_control_open(struct engine *e, int fd)
+{
+        static const struct lineserver_ops ops = {.line = on_line};
+        int r = loop_timer_new(e->loop, on_ask_late, e, &e->ask_timer);
+
+        if (r == 0)
+                r = lineserver_new(e->loop, fd, &ops, e, &e->control);
+        if (r < 0)
+                log_error(MOD, "control.sock cannot be served: %s", err_str(r));
+        return r;
+}
+
+void engine_control_close(struct engine *e)
+{
+        for (size_t i = 0; i < e->naskers; i++)
+                free(e->askers[i].line);
+        e->naskers = 0;
+        e->control = lineserver_free(e->control);
+}
+
+/* ---- watchers ---- */
+
+static void queue_line(struct engine *e, json_t *o)
+{
+        char *text = o ? json_dumps(o, QUERY_JSON_FLAGS) : NULL;
+
+        if (text && e->outbox.len + strlen(text) + 1 <= e->outbox.max) {
+                buf_put_str(&e->outbox, text);
+                buf_put_u8(&e->outbox, '\n');
+        }
+        free(text);
+        json_decref(o);
+}
+
+void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding)
+{
+        json_t *line;
+
+        if (!e->control || lineserver_watchers(e->control) == 0)
+                return;
+        line = query_watch_event(ev, workload, verdict, finding);
+        if (line)
+                queue_line(e, json_pack("{s:o}", "event", line));
+}
+
+void engine_control_finding(struct engine *e, const struct finding *f)
+{
+        if (!e->control || lineserver_watchers(e->control) == 0)
+                return;
+        queue_line(e, json_pack("{s:o}", "finding", finding_json(f, e->cfg->judge.show)));
+}
+
+/* ---- the operator's commands ---- */
+
+static void reply(struct engine *e, uint64_t command, json_t *answer)
+{
+        struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_REPLY, .id = command}};
+        char *text = answer ? json_dumps(answer, QUERY_JSON_FLAGS) : NULL;
+
+        ev.act.text = text ? bytes_str(text) : BYTES_LIT("{\"ok\":false,\"error\":\"out of memory\",\"code\":4}");
+        if (engine_send(e, &ev) < 0)
+                log_error(MOD, "the answer to command %llu was lost", (unsigned long long)command);
+        free(text);
+        json_decref(answer);
+}
+
+/* The decision is an event like any other; it is acknowledged when it is on the disk. Takes data over. */
+static json_t *decide(struct engine *e, struct tide_event *ev, json_t *data)
+{
+        int r = engine_inject(e, ev);
+        char text[320];
+
+        if (r == 0)
+                r = engine_commit(e, true);
+        if (r == 0)
+                return json_pack("{s:b,s:o}", "ok", 1, "data", data);
+        json_decref(data);
+        if (r == -EINVAL)
+                return refusal(EXIT_FAILED, judge_error(pipeline_judge(e->pipeline)));
+        snprintf(text, sizeof(text), "not done: it could not be stored: %s", err_str(r));
+        return refusal(EXIT_FAILED, text);
+}
+
+void engine_control_command(struct engine *e, const struct tide_event *command)
+{
+        struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge};
+        json_t *request = json_loadb((const char *)command->act.text.p, command->act.text.len, JSON_REJECT_DUPLICATES, NULL);
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        json_t *answer = NULL;
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, TIDE_RECORD_MAX);
+        if (!json_is_object(request) || !query_is_change(request)) {
+                answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": \"baseline.activate\", \"workload\": \"NAME\"}");
+        } else if (query_decision(&env, request, &scratch, &ev, &answer) == 0) {
+                if (json_is_true(json_object_get(request, "dry_run"))) {
+                        answer = json_pack("{s:b,s:o}", "ok", 1, "data", answer);
+                } else {
+                        ev.decision.id = command->act.id;
+                        ev.decision.uid = command->act.uid;
+                        ev.decision.login_uid = command->act.login_uid;
+                        ev.decision.pid = command->act.pid;
+                        answer = decide(e, &ev, answer);
+                }
+        }
+        reply(e, command->act.id, answer);
+        json_decref(request);
+}

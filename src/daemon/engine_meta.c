@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the descriptors of a container's metadata while they are coming, and what is asked for next. Must not: parse
+ * (parse/meta), or hold a descriptor longer than one call. Hands over: one TIDE_CONTENT to the pipeline.
+ */
+#include <errno.h>
+
+#include "daemon/engine-priv.h"
+#include "tidemark/event.h"
+#include "tidemark/log.h"
+#include "tidemark/meta.h"
+
+#define MOD "engine"
+
+static struct bytes runtime_of(struct engine *e, struct bytes container)
+{
+        struct judge_container jc;
+
+        for (size_t i = 0; judge_container_next(pipeline_judge(e->pipeline), &i, &jc);)
+                if (bytes_eq(jc.id, container))
+                        return jc.runtime;
+        return BYTES_LIT("unknown");
+}
+
+/* Ask for a file that the files read so far have named: one at a time, each answer ends as the first ones did. */
+static bool ask_more(struct engine *e, struct bytes container, struct meta *m)
+{
+        struct tide_event ev = {.kind = TIDE_ACT, .container = container};
+        struct metafile_want want;
+
+        if (meta_wants(m, &want, 1) == 0)
+                return false;
+        ev.act.act = ACT_OPEN;
+        ev.act.id = want.kind;
+        ev.act.name = bytes_str(want.path);
+        return engine_send(e, &ev) == 0;
+}
+
+static int finish(struct engine *e, struct bytes container, struct meta *m)
+{
+        struct tide_event ev = {.kind = TIDE_CONTENT, .container = container};
+        char runtime[16], id[16], name[96], image[160];
+        int r;
+
+        meta_content(m, &ev);
+        log_info(MOD, "watching %s container %s (%s), image %s",
+                 str_print(ev.content.runtime, runtime, sizeof(runtime)),
+                 str_print(bytes_of(container.p, container.len < 12 ? container.len : 12), id, sizeof(id)),
+                 ev.content.name.len ? str_print(ev.content.name, name, sizeof(name)) : "name unknown",
+                 ev.content.image_ref.len ? str_print(ev.content.image_ref, image, sizeof(image)) : "unknown");
+        r = engine_inject(e, &ev);
+        engine_meta_drop(e, container);
+        return r == -EINVAL ? 0 : r;
+}
+
+int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd)
+{
+        struct meta *m = map_get(e->metas, ev->container);
+        int r;
+
+        if (!m) {
+                r = meta_new(ev->container, runtime_of(e, ev->container), &m);
+                if (r == 0) {
+                        r = map_put(e->metas, ev->container, m);
+                        if (r < 0)
+                                meta_free(m);
+                }
+                if (r < 0)
+                        return r == -ENOMEM ? r : 0; /* more containers than the limit: counted by the map */
+        }
+        if (ev->act.id != METAFILE_END) {
+                if (ev->act.id < METAFILE__MAX && fd >= 0)
+                        meta_file(m, (enum metafile)ev->act.id, fd, ev->act.name);
+                return 0;
+        }
+        return ask_more(e, ev->container, m) ? 0 : finish(e, ev->container, m);
+}
+
+void engine_meta_drop(struct engine *e, struct bytes container)
+{
+        if (map_del(e->metas, container) < 0)
+                return; /* nothing was coming for it */
+}

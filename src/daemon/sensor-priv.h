@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sensor-priv - what the sensor's files in this room share: the way from a kernel's record (sense/) over who did it where
+ * (trace/) to an event on the pair.
+ */
+#ifndef TIDEMARK_DAEMON_SENSOR_PRIV_H
+#define TIDEMARK_DAEMON_SENSOR_PRIV_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/notify.h"
+#include "daemon/process.h"
+#include "tidemark/buf.h"
+#include "tidemark/container.h"
+#include "tidemark/event.h"
+#include "tidemark/fan_source.h"
+#include "tidemark/lineserver.h"
+#include "tidemark/loop.h"
+#include "tidemark/names_source.h"
+#include "tidemark/pair.h"
+#include "tidemark/proc_source.h"
+#include "tidemark/proctab.h"
+#include "tidemark/trail.h"
+#include "tidemark/walk.h"
+
+#define SENSOR_COMMANDS 32u /* under way at once, of all clients of admin.sock */
+
+struct sensor_command {
+        uint64_t id;     /* 0: free */
+        uint64_t client; /* lineclient_id */
+        char *line;      /* what was asked; then what is answered */
+        struct linepeer peer;
+        uint32_t login_uid;
+        bool answered;
+};
+
+/* What was found wanting, and is mended when there is room and calm. */
+struct sensor_repair {
+        bool scan, walk;        /* processes; write layers */
+        uint64_t refused;       /* records that the pair did not take since the last TIDE_LOSS */
+        uint64_t refused_since; /* boot time of the first */
+        uint64_t refused_total;
+        uint64_t scans, walks; /* done */
+        uint64_t walk_incomplete;
+};
+
+/* Requests that the walker has, in its order: the front one is under way. */
+#define SENSOR_WALKS 1024u
+struct sensor_walk_request {
+        uint32_t tag;
+        enum tide_walk_reason reason;
+};
+struct sensor_walks {
+        struct sensor_walk_request q[SENSOR_WALKS];
+        size_t first, n;
+        uint64_t refused_before; /* repair.refused_total when the front one began */
+};
+
+struct sensor {
+        const struct sensor_setup *setup;
+        const struct cfg *cfg;
+        struct loop *loop;
+        struct pair *pair;
+        struct loop_src *pair_src;
+        struct notify *notify;
+        struct trail *trail;
+        struct lineserver *admin;
+        struct fan_features features;
+        struct proc_source *proc;
+        struct fan_source *fan;     /* NULL: not to be had */
+        struct names_source *names; /* NULL: not to be had */
+        struct walker *walker;
+        struct containers *containers;
+        struct proctab *proctab;
+        struct loop_timer *expire_timer, *round_timer, *watchdog_timer, *repair_timer;
+        struct sensor_command commands[SENSOR_COMMANDS];
+        uint64_t last_command;
+        struct sensor_repair repair;
+        uint64_t told[TIDE__KIND_MAX];
+        struct sensor_walks walks;
+        struct buf lineage, path;     /* scratch of the event being built */
+        bool stirred;                 /* something came since exec events were last settled */
+        bool scanning;                /* the first scan: what is found was there before us */
+        bool ready;
+        int rc;
+};
+
+/* sensor.c */
+/* Send an event of now (times are set if they are 0). A refusal by the full pair is counted and mended later. */
+void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd);
+void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what);
+
+/* sensor_files.c: what happened in write layers */
+extern const struct fan_ops sensor_fan_ops;
+extern const struct names_ops sensor_names_ops;
+extern const struct walk_ops sensor_walk_ops;
+void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
+void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
+
+/* sensor_containers.c: containers that come and go */
+extern const struct proctab_ops sensor_proctab_ops;
+/* Its marks stand: tell what covers it. */
+void sensor_container_covered(struct sensor *s, struct container *c);
+
+/* sensor_meta.c: open metadata and pass it on */
+void sensor_meta_send(struct sensor *s, struct container *c);
+void sensor_meta_open(struct sensor *s, const struct tide_event *ask);
+
+/* sensor_admin.c: admin.sock, the trail, and the way of a command */
+int sensor_admin_open(struct sensor *s);
+void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
+void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
+void sensor_admin_close(struct sensor *s);
+
+/* sensor_status.c */
+void sensor_status_send(struct sensor *s);
+
+#endif

@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What happened in write layers: content and executions (fan_source), names (names_source), what is there (walker).
+ *
+ * Owns: the way from such a record to a TIDE_FILE, and the requests for walks. Must not: decide what is normal, follow a
+ * path that a container chose (layer.h does, component by component), or wait. Hands over: events on the pair; openings
+ * for execution to proctab.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/fanotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "daemon/sensor-priv.h"
+#include "tidemark/clock.h"
+#include "tidemark/layer.h"
+#include "tidemark/log.h"
+#include "tidemark/openfile.h"
+
+#ifndef FAN_OPEN_EXEC
+#define FAN_OPEN_EXEC 0x00001000
+#endif
+#ifndef FAN_ATTRIB
+#define FAN_ATTRIB 0x00000004
+#endif
+#ifndef FAN_MOVED_FROM
+#define FAN_MOVED_FROM 0x00000040
+#define FAN_MOVED_TO 0x00000080
+#endif
+#ifndef FAN_CREATE
+#define FAN_CREATE 0x00000100
+#define FAN_DELETE 0x00000200
+#endif
+#ifndef FAN_ONDIR
+#define FAN_ONDIR 0x40000000
+#endif
+
+#define MOD "files"
+
+static void set_entry(struct tide_file *f, const struct layer_entry *e)
+{
+        f->type = e->type;
+        f->mode = e->mode;
+        f->size = e->size;
+        f->ino = e->ino;
+        f->mtime_ns = e->mtime_ns;
+        f->ctime_ns = e->ctime_ns;
+}
+
+static enum tide_change change_of(const struct container *c, struct bytes path)
+{
+        int in = layer_in_image(c->layer, path);
+
+        return in < 0 ? CHANGE_UNKNOWN : in ? CHANGE_MODIFIED : CHANGE_ADDED;
+}
+
+/* Who did it. The process may be none of the container's: a host process that reaches in is foreign. */
+static void set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
+{
+        struct container *its;
+
+        if (pid == 0 || proctab_actor(s->proctab, pid, loop_now(s->loop), &s->lineage, &f->actor, &its) < 0)
+                memset(&f->actor, 0, sizeof(f->actor));
+}
+
+static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason);
+
+/* ---- content ---- */
+
+static void before_files(void *arg)
+{
+        struct sensor *s = arg;
+
+        s->stirred = true;
+        proc_source_drain(s->proc);
+}
+
+static void on_written(struct sensor *s, const struct fan_event *ev)
+{
+        struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_CONTENT};
+        struct container *c = NULL;
+        struct openfile of;
+        struct layer_entry e;
+        struct stat st;
+
+        if (fstat(ev->fd, &st) < 0 || !S_ISREG(st.st_mode))
+                return;
+        set_actor(s, &out.file, ev->pid);
+        c = openfile_container(s->containers, s->proctab, ev->fd, ev->pid);
+        if (!c || !c->layer || openfile_read(c, ev->fd, &s->path, &of) < 0 || of.layer != LAYER_WRITE)
+                return; /* a volume or tmpfs that shares the mark, or nameless by now: its name is told by the names */
+        out.container = bytes_str(c->id);
+        out.file.ops = OP_WRITE;
+        out.file.path = of.path;
+        out.file.change = of.change;
+        out.file.type = DT_REG;
+        if (layer_upper_stat(c->layer, of.path, &e) == 0)
+                set_entry(&out.file, &e);
+        if (c->marked_boot_ns == 0 && !c->running_before)
+                out.flags |= EVF_GAP;
+        sensor_send(s, PAIR_FILE, &out, -1);
+}
+
+static void on_content(const struct fan_event *ev, void *arg)
+{
+        struct sensor *s = arg;
+
+        if (ev->fd < 0)
+                return;
+        if (ev->mask & FAN_OPEN_EXEC)
+                proctab_open_exec(s->proctab, ev, loop_now(s->loop));
+        if (ev->mask & FAN_CLOSE_WRITE)
+                on_written(s, ev);
+}
+
+static void on_content_loss(void *arg)
+{
+        struct sensor *s = arg;
+
+        sensor_loss(s, SRC_CONTENT, 0, "the queue of file contents and executions overflowed");
+}
+
+const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_content, .loss = on_content_loss};
+
+/* ---- names ---- */
+
+static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_file *f, bool whiteout)
+{
+        if (whiteout || (mask & FAN_DELETE))
+                return OP_DELETE;
+        if ((mask & FAN_MOVED_FROM) && (mask & FAN_MOVED_TO))
+                return OP_RENAME;
+        if (mask & FAN_MOVED_FROM) /* to a place that is not marked: another file system, or the overlay's own work */
+                return OP_DELETE;
+        if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED)
+                /* Copied up from the image. A write shows as content as well, where there is a mark for that. */
+                return s->fan ? OP_ATTR : OP_WRITE;
+        if (mask & (FAN_CREATE | FAN_MOVED_TO))
+                return OP_CREATE;
+        return OP_ATTR;
+}
+
+static void on_name(const struct name_event *ev, void *arg)
+{
+        struct sensor *s = arg;
+        struct container *c = containers_by_tag(s->containers, ev->tag);
+        struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_NAMES};
+        struct tide_file *f = &out.file;
+        struct layer_entry e;
+        bool whiteout = false;
+        size_t old;
+
+        if (!c || !c->layer)
+                return;
+        buf_reset(&s->path);
+        buf_put_u8(&s->path, '/');
+        buf_put(&s->path, ev->path.p, ev->path.len);
+        old = s->path.len;
+        buf_put_u8(&s->path, '/');
+        buf_put(&s->path, ev->old_path.p, ev->old_path.len);
+        if (s->path.err)
+                return;
+        f->path = bytes_of(s->path.p, old);
+        if (ev->old_path.len)
+                f->old_path = bytes_of(s->path.p + old, s->path.len - old);
+        f->change = change_of(c, f->path);
+        f->type = ev->mask & FAN_ONDIR ? DT_DIR : DT_UNKNOWN;
+        if (layer_upper_stat(c->layer, f->path, &e) == 0) {
+                whiteout = e.whiteout;
+                if (!(ev->mask & FAN_DELETE))
+                        set_entry(f, &e);
+        }
+        f->ops = (uint16_t)ops_of(s, ev->mask, f, whiteout);
+        if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED)
+                f->change = CHANGE_REMOVED;
+        if (whiteout)
+                f->type = DT_UNKNOWN;
+        set_actor(s, f, ev->pid);
+        out.container = bytes_str(c->id);
+        sensor_send(s, PAIR_FILE, &out, -1);
+        /* What was made in a new directory before it was marked is found by a walk of it. */
+        if ((ev->mask & FAN_ONDIR) && (ev->mask & (FAN_CREATE | FAN_MOVED_TO)))
+                request(s, c, ev->path, WALK_SUBTREE);
+}
+
+static void on_names_loss(void *arg)
+{
+        struct sensor *s = arg;
+
+        sensor_loss(s, SRC_NAMES, 0, "the queue of names overflowed, or named a directory that is not known");
+}
+
+const struct names_ops sensor_names_ops = {.before = before_files, .event = on_name, .loss = on_names_loss};
+
+/* ---- walks ---- */
+
+static void send_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason, bool ended, bool complete, uint64_t entries)
+{
+        struct tide_event ev = {.kind = TIDE_WALK, .sources = SRC_WALK, .container = bytes_str(c->id)};
+
+        ev.walk.ended = ended;
+        ev.walk.complete = complete;
+        ev.walk.reason = (uint8_t)reason;
+        ev.walk.entries = entries;
+        sensor_send(s, PAIR_CONTROL, &ev, -1);
+}
+
+/* The walk that the walker is at: it serves requests in their order. */
+static void begin_next(struct sensor *s)
+{
+        struct sensor_walks *w = &s->walks;
+
+        const struct sensor_walk_request *front = &w->q[w->first];
+        struct container *c = w->n ? containers_by_tag(s->containers, front->tag) : NULL;
+
+        w->refused_before = s->repair.refused_total;
+        if (c)
+                send_walk(s, c, front->reason, false, false, 0);
+}
+
+/* How many more of its directories may be marked: its own limit, and the host's. */
+static uint32_t marks_left(const struct sensor *s, const struct container *c)
+{
+        struct names_stats st;
+        uint64_t own = names_source_count(s->names, c->tag);
+
+        names_source_stats(s->names, &st);
+        if (own >= s->cfg->names_per_container || st.dirs >= s->cfg->names_total)
+                return 0;
+        own = s->cfg->names_per_container - own;
+        return (uint32_t)(own < s->cfg->names_total - st.dirs ? own : s->cfg->names_total - st.dirs);
+}
+
+static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason)
+{
+        struct sensor_walks *w = &s->walks;
+        _cleanup_close_ int fd = -1;
+        int r = -ENOBUFS;
+
+        if (!c->layer || !s->walker)
+                return;
+        fd = layer_upper_fd(c->layer);
+        if (fd < 0)
+                return; /* it is going away: its stop event comes */
+        if (w->n < SENSOR_WALKS)
+                r = walker_request(s->walker, c->tag, reason, fd, below, s->names != NULL, s->cfg->walk_entries,
+                                   s->names ? marks_left(s, c) : 0);
+        if (r < 0) { /* too many at once: one walk of everything later is as good */
+                s->repair.walk = true;
+                return;
+        }
+        w->q[(w->first + w->n) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = reason};
+        if (w->n++ == 0)
+                begin_next(s);
+}
+
+void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason)
+{
+        request(s, c, bytes_of(NULL, 0), reason);
+}
+
+void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason)
+{
+        struct container *c;
+
+        for (size_t i = 0; containers_next(s->containers, &i, &c);)
+                sensor_walk(s, c, reason);
+}
+
+/* A directory is about to be marked: from now on its names can come. */
+static void on_walk_dir(uint32_t tag, struct bytes handle, struct bytes path, void *arg)
+{
+        struct sensor *s = arg;
+
+        if (s->names && names_source_dir(s->names, tag, handle, path) < 0)
+                return; /* counted there: this directory is covered by walks only */
+}
+
+static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
+{
+        struct sensor *s = arg;
+        struct container *c = containers_by_tag(s->containers, tag);
+        struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_WALK};
+        struct tide_file *f = &out.file;
+
+        if (!c || !c->layer)
+                return;
+        buf_reset(&s->path);
+        buf_put_u8(&s->path, '/');
+        buf_put(&s->path, e->path.p, e->path.len);
+        if (s->path.err)
+                return;
+        f->path = buf_bytes(&s->path);
+        f->ops = OP_FOUND;
+        f->change = e->whiteout ? CHANGE_REMOVED : change_of(c, f->path);
+        if (e->type == DT_DIR && f->change == CHANGE_MODIFIED && !e->opaque)
+                return; /* it is there for the sake of what is in it */
+        f->type = e->whiteout ? DT_UNKNOWN : e->type;
+        f->mode = e->mode;
+        f->size = e->size;
+        f->ino = e->ino;
+        f->mtime_ns = e->mtime_ns;
+        f->ctime_ns = e->ctime_ns;
+        f->target = e->target;
+        out.container = bytes_str(c->id);
+        sensor_send(s, PAIR_WALK, &out, -1);
+}
+
+static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks, uint32_t marks_refused, void *arg)
+{
+        struct sensor *s = arg;
+        struct sensor_walks *w = &s->walks;
+        struct container *c = containers_by_tag(s->containers, tag);
+
+        if (c) {
+                c->walks++;
+                c->walk_entries += entries;
+                c->dirs_marked += marks;
+                c->dirs_refused += marks_refused;
+                complete = complete && w->refused_before == s->repair.refused_total;
+                send_walk(s, c, (enum tide_walk_reason)cookie, true, complete, entries);
+                if (!complete && cookie != WALK_SUBTREE)
+                        s->repair.walk_incomplete++;
+                if (c->marked_boot_ns == 0)
+                        sensor_container_covered(s, c);
+        }
+        if (w->n > 0) {
+                w->first = (w->first + 1) % SENSOR_WALKS;
+                w->n--;
+        }
+        begin_next(s);
+}
+
+const struct walk_ops sensor_walk_ops = {.dir = on_walk_dir, .entry = on_walk_entry, .end = on_walk_end};

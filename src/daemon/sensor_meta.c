@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: which files hold a container's metadata, and opening them. Must not: read one byte of them (parse/meta does, in
+ * the engine), or open what is not a regular file below the runtime's storage. Hands over: descriptors on the pair.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "daemon/sensor-priv.h"
+#include "tidemark/metafile.h"
+
+enum base { BASE_ROOT, BASE_BUNDLE };
+
+struct candidate {
+        const char *runtime;
+        enum metafile kind;
+        enum base base;
+        const char *file;
+        const char *tail; /* NULL, or: file, the container's id, tail */
+};
+/* containers-storage(5), podman-system(1); moby's daemon/container; OCI runtime-spec config.md. */
+static const struct candidate candidates[] = {
+        {"podman", METAFILE_PODMAN_CONTAINERS, BASE_ROOT, "overlay-containers/containers.json", NULL},
+        {"podman", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
+        {"podman", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
+        {"podman", METAFILE_PODMAN_DB, BASE_ROOT, "libpod/bolt_state.db", NULL},
+        {"podman", METAFILE_PODMAN_CONFIG, BASE_BUNDLE, "config.json", NULL},
+        {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
+};
+
+/* linux/openat2.h, by hand: Linux 5.6, and headers as old as 3.10 */
+struct how {
+        uint64_t flags, mode, resolve;
+};
+#define HOW_NO_MAGICLINKS 0x02
+#define HOW_NO_SYMLINKS 0x04
+#define HOW_BENEATH 0x08
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+
+/* No link below base is followed: the storage of a rootless user is the user's to shape. Component by component where openat2(2) is not. */
+static int open_below(int base, const char *path)
+{
+        struct how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, .resolve = HOW_NO_MAGICLINKS | HOW_NO_SYMLINKS | HOW_BENEATH};
+        int fd = (int)syscall(SYS_openat2, base, path, &how, sizeof(how)), dir = -1;
+        char part[256];
+
+        if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+                return fd < 0 ? -errno : fd;
+        for (;;) {
+                size_t len = strcspn(path, "/");
+                bool last = path[len] == '\0';
+                int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | (last ? 0 : O_DIRECTORY);
+
+                if (len == 0 || len >= sizeof(part) || strncmp(path, "..", len) == 0) {
+                        fd = -EINVAL;
+                        break;
+                }
+                memcpy(part, path, len);
+                part[len] = '\0';
+                fd = openat(dir < 0 ? base : dir, part, flags);
+                if (fd < 0)
+                        fd = -errno;
+                if (dir >= 0)
+                        close(dir);
+                if (fd < 0 || last)
+                        return fd;
+                dir = fd;
+                path += len + 1;
+        }
+        if (dir >= 0)
+                close(dir);
+        return fd;
+}
+
+/* A regular file of root's or of the storage's owner: a descriptor of anything else is not passed on. */
+static int open_regular(const char *base_path, const char *file)
+{
+        _cleanup_close_ int base = open(base_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        struct stat dir, st;
+        int fd;
+
+        if (base < 0 || fstat(base, &dir) < 0)
+                return -errno;
+        fd = open_below(base, file);
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != dir.st_uid)) {
+                close(fd);
+                return -EPERM;
+        }
+        return fd;
+}
+
+static void send_file(struct sensor *s, struct container *c, enum metafile kind, const char *base, const char *file)
+{
+        struct tide_event ev = {.kind = TIDE_FILES, .container = bytes_str(c->id)};
+        char path[1024];
+        int fd = open_regular(base, file);
+
+        snprintf(path, sizeof(path), "%s/%s", base, file);
+        ev.act.id = kind;
+        ev.act.name = bytes_str(path);
+        sensor_send(s, PAIR_CONTROL, &ev, fd);
+        if (fd >= 0)
+                close(fd);
+}
+
+static void send_end(struct sensor *s, struct container *c)
+{
+        struct tide_event ev = {.kind = TIDE_FILES, .container = bytes_str(c->id), .act = {.id = METAFILE_END}};
+
+        sensor_send(s, PAIR_CONTROL, &ev, -1);
+}
+
+void sensor_meta_send(struct sensor *s, struct container *c)
+{
+        const char *const bases[] = {[BASE_ROOT] = c->rootdir, [BASE_BUNDLE] = c->bundle};
+
+        for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
+                const struct candidate *k = &candidates[i];
+                char file[256];
+
+                if (strcmp(k->runtime, c->runtime) != 0 || !bases[k->base])
+                        continue;
+                snprintf(file, sizeof(file), "%s%s%s", k->file, k->tail ? c->id : "", k->tail ? k->tail : "");
+                send_file(s, c, k->kind, bases[k->base], file);
+        }
+        send_end(s, c);
+}
+
+/* The engine asks for one more: only of the one kind that is named by content, and only below the same storage. */
+void sensor_meta_open(struct sensor *s, const struct tide_event *ask)
+{
+        struct container *c = containers_by_id(s->containers, ask->container);
+        _cleanup_free_ char *path = bytes_dup(ask->act.name);
+        size_t root = c && c->rootdir ? strlen(c->rootdir) : 0;
+
+        if (!c || !path)
+                return;
+        if (ask->act.id == METAFILE_PODMAN_IMAGE_CONFIG && root && strlen(path) == ask->act.name.len &&
+            strncmp(path, c->rootdir, root) == 0 && strncmp(path + root, "/overlay-images/", 16) == 0)
+                send_file(s, c, METAFILE_PODMAN_IMAGE_CONFIG, c->rootdir, path + root + 1);
+        send_end(s, c);
+}
