@@ -13,6 +13,12 @@
 
 #define SCHEMA "tidemark.finding.1"
 
+/* A first sight is an inventory for somebody to look at once, however sure it is. */
+bool query_below_show(const struct finding *f, uint32_t show)
+{
+        return f->type != FINDING_FIRST_SIGHT && f->confidence < show;
+}
+
 static json_t *workload_json(const struct finding *f)
 {
         _cleanup_json_ json_t *o = json_object();

@@ -61,12 +61,6 @@ int query_each_finding(const struct query_env *env, query_finding_cb cb, void *a
         return r;
 }
 
-/* A first sight is an inventory for somebody to look at once, however sure it is. */
-bool query_below_show(const struct finding *f, uint32_t show)
-{
-        return f->type != FINDING_FIRST_SIGHT && f->confidence < show;
-}
-
 struct filter {
         int state; /* -1: all but closed; -2: all */
         bool all;
@@ -83,9 +77,9 @@ static enum query_match match_workload(const char *text, struct bytes name, stru
         enum query_match m = query_match(name, text), id;
         _cleanup_buf_ struct buf b;
 
+        buf_init(&b, 64 * 1024);
         if (m == MATCH_WHOLE)
                 return m;
-        buf_init(&b, 64 * 1024);
         buf_put(&b, name.p, name.len);
         buf_put_str(&b, "@");
         buf_put(&b, digest.p, digest.len);

@@ -176,9 +176,9 @@ void meta_set_health(struct meta *m, const json_t *test, const char *const *shel
         _cleanup_buf_ struct buf b;
         size_t n = 0;
 
+        buf_init(&b, 256 * 1024);
         if (kind.len == 0 || bytes_eq(kind, BYTES_LIT("NONE")))
                 return;
-        buf_init(&b, 256 * 1024);
         if (bytes_eq(kind, BYTES_LIT("CMD-SHELL"))) {
                 for (; n < nshell; n++)
                         put_arg(&b, bytes_str(shell[n]), n == 0);

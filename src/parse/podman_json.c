@@ -20,9 +20,9 @@ static void read_metadata(struct meta *m, struct bytes text)
         _cleanup_json_ json_t *j = NULL;
         _cleanup_buf_ struct buf copy;
 
+        buf_init(&copy, 1024 * 1024);
         if (text.len == 0)
                 return;
-        buf_init(&copy, 1024 * 1024);
         buf_put(&copy, text.p, text.len);
         if (copy.err || meta_json(copy.p, copy.len, &j) < 0) {
                 m->stats.malformed++;
