@@ -359,7 +359,7 @@ static void test_real_damaged(void)
 {
         _cleanup_buf_ struct buf out;
         struct file f = {.len = 0};
-        size_t whole, bad = 0;
+        size_t whole = 0, bad = 0;
 
         buf_init(&out, 1 << 20);
         f.p = fixture_read("podman/bolt_state.db", &whole);

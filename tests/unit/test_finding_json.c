@@ -25,7 +25,7 @@ static void test_golden(void)
         struct finding *f = finding_sample(1234);
         json_t *j = finding_json(f, SHOW);
         char *text, *expected;
-        size_t len;
+        size_t len = 0;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(j);
         CU_ASSERT(json_array_size(json_object_get(j, "story")) > 0);
@@ -107,7 +107,7 @@ static void test_hostile(void)
         uint8_t p[512];
         json_t *j, *back;
         char *text;
-        size_t len;
+        size_t len = 0;
 
         for (unsigned i = 0; i < 512; i++)
                 p[i] = (uint8_t)(i < 256 ? i : (i * 37) & 255);

@@ -570,7 +570,7 @@ static void test_wrong_image_entry(void)
 /* Every cut of a file: nothing of it, or all of it. */
 static void test_cut(void)
 {
-        size_t len, knew = 0;
+        size_t len = 0, knew = 0;
         uint8_t *p = fixture_read("podman/containers.json", &len);
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(p);
