@@ -38,9 +38,9 @@ void meta_file(struct meta *m, enum metafile kind, int fd, struct bytes path);
  */
 size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
 /*
- * Make ev a TIDE_CONTENT of the container (its strings borrowed from m, its times 0). What is not known stays empty, with
- * a source that says why. Labels that the image brings are in image_labels alone; as long as the image's own cannot be
- * read no label is taken for the container's, and config_source says so. health is the command as it is executed.
+ * Make ev a TIDE_CONTENT of the container (its strings borrowed from m, its times 0). What is not known stays empty,
+ * with a source that says why. Labels that the image brings are in image_labels alone; as long as the image's own
+ * cannot be read no label is taken for the container's, and config_source says so. health is the command as executed.
  * name_given: the name stands on the command line that made the container (podman records it), or else does not look
  * like the names that runtimes make up (adjective_surname): nothing on disk tells more.
  */

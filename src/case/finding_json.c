@@ -72,8 +72,9 @@ static json_t *signal_json(const struct finding *f, const struct finding_signal 
         bad |= json_object_set_new(o, "uid", s->pid ? cj_id_or_null(s->uid) : json_null());
         bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(s->layer)));
         bad |= json_object_set_new(o, "change", json_string(tide_change_name(s->change)));
-        bad |= json_object_set_new(o, "container", s->container < f->ncontainers ?
-                                                           cj_text(str_get(&f->containers[s->container].id)) : json_null());
+        bad |= json_object_set_new(o, "container",
+                                   s->container < f->ncontainers ? cj_text(str_get(&f->containers[s->container].id))
+                                                                 : json_null());
         bad |= json_object_set_new(o, "flags", cj_flags(s->flags));
         return bad ? NULL : TAKE_PTR(o);
 }

@@ -39,7 +39,8 @@ enum query_match query_match(struct bytes s, const char *text);
  * The workload that text names: its id or, if only one has it, its name; with prefix also the beginning of its id, if
  * no other begins so. 0; else a negative errno and *ret_answer says why (NULL: out of memory).
  */
-int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret, json_t **ret_answer) TM_CHECK;
+int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret,
+                   json_t **ret_answer) TM_CHECK;
 /* One workload without its entries. */
 json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
 /* Bytes of v as it will be sent. */

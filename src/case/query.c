@@ -48,7 +48,8 @@ static const struct command commands[] = {
         {"baseline.list", query_baseline_list, {{0}}},
         {"baseline.show",
          query_baseline_show,
-         {{"workload", T_STRING, true, "a workload's name or its beginning"}, {"after", T_NUMBER, false, "a number of entries"}}},
+         {{"workload", T_STRING, true, "a workload's name or its beginning"},
+          {"after", T_NUMBER, false, "a number of entries"}}},
         {"baseline.activate",
          NULL,
          {{"workload", T_STRING, true, "a workload's full name"},
@@ -124,7 +125,8 @@ static json_t *check_fields(const struct command *c, const json_t *request)
                         return query_fail(QUERY_USAGE, "command %s has no field \"%s\"", c->name,
                                           str_print(bytes_str(key), text, sizeof(text)));
                 if (!(f->types & T(json_typeof(v))))
-                        return query_fail(QUERY_USAGE, "command %s: field \"%s\" must be %s", c->name, f->name, f->expected);
+                        return query_fail(QUERY_USAGE, "command %s: field \"%s\" must be %s", c->name, f->name,
+                                          f->expected);
         }
         for (size_t i = 0; i < FIELDS && c->fields[i].name; i++)
                 if (c->fields[i].required && !json_object_get(request, c->fields[i].name))
@@ -136,14 +138,17 @@ static json_t *check_fields(const struct command *c, const json_t *request)
 static json_t *no_command(const json_t *request)
 {
         const char *name = json_string_value(json_object_get(request, "cmd"));
-        char text[128];
+        char text[128], known[512];
+        size_t len = 0;
 
         if (!json_is_object(request))
                 return query_fail(QUERY_USAGE, "a request is an object such as {\"cmd\": \"status\"}");
         if (!name)
                 return query_fail(QUERY_USAGE, "the request has no field \"cmd\" with the name of a command");
-        return query_fail(QUERY_USAGE, "there is no command \"%s\"; this daemon knows status, findings, show, baseline.list, "
-                          "baseline.show, baseline.activate, baseline.learn", str_print(bytes_str(name), text, sizeof(text)));
+        for (size_t i = 0; i < ARRAY_LEN(commands) && len < sizeof(known); i++)
+                len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", commands[i].name);
+        return query_fail(QUERY_USAGE, "there is no command \"%s\"; this daemon knows %s",
+                          str_print(bytes_str(name), text, sizeof(text)), known);
 }
 
 bool query_is_change(const json_t *request)
@@ -161,7 +166,8 @@ json_t *query_run(const struct query_env *env, const json_t *request)
         if (!c)
                 return no_command(request);
         if (!c->run)
-                return query_fail(QUERY_USAGE, "%s changes something: only root may ask for it, on admin.sock", c->name);
+                return query_fail(QUERY_USAGE, "%s changes something: only root may ask for it, on admin.sock",
+                                  c->name);
         wrong = check_fields(c, request);
         return wrong ? wrong : c->run(env, request);
 }
@@ -194,7 +200,8 @@ static void candidate(struct candidates *c, const struct judge_workload *w)
         c->best = *w;
 }
 
-int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret, json_t **ret_answer)
+int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret,
+                   json_t **ret_answer)
 {
         struct candidates whole = {.n = 0}, begins = {.n = 0}, *c = &whole;
         struct judge_workload w;
@@ -223,15 +230,19 @@ int query_workload(const struct judge *j, const char *text, bool prefix, struct 
                 *ret = c->best;
         } else if (c->n > 1) {
                 r = -ENOTUNIQ;
-                *ret_answer = query_fail(QUERY_USAGE, "\"%s\" may be one of %zu workloads: %s%s. Say more of it, up to the whole id",
-                                         shown, c->n, buf_cstr(&c->names), c->n > QUERY_NAMES_SHOWN ? ", …" : "");
+                *ret_answer = query_fail(
+                        QUERY_USAGE, "\"%s\" may be one of %zu workloads: %s%s. Say more of it, up to the whole id",
+                        shown, c->n, buf_cstr(&c->names), c->n > QUERY_NAMES_SHOWN ? ", …" : "");
         } else if (begins.n) {
                 r = -ENOENT;
-                *ret_answer = query_fail(QUERY_FAILED, "no workload is called \"%s\"; a command that changes something takes the "
-                                         "full name. Beginning so: %s", shown, buf_cstr(&begins.names));
+                *ret_answer = query_fail(QUERY_FAILED,
+                                         "no workload is called \"%s\"; a command that changes something takes the "
+                                         "full name. Beginning so: %s",
+                                         shown, buf_cstr(&begins.names));
         } else {
                 r = -ENOENT;
-                *ret_answer = query_fail(QUERY_FAILED, "no workload is called \"%s\": see tidemark baseline list", shown);
+                *ret_answer =
+                        query_fail(QUERY_FAILED, "no workload is called \"%s\": see tidemark baseline list", shown);
         }
 out:
         buf_release(&whole.names);
@@ -274,12 +285,13 @@ static int resolve_decision(const struct query_env *env, const struct command *c
         if (*ret_answer)
                 return -EINVAL;
         if (dim && !is_dimension(dim)) {
-                *ret_answer = query_fail(QUERY_USAGE, "there is no dimension \"%s\": it must be file, process, network or privilege",
-                                         str_print(bytes_str(dim), text, sizeof(text)));
+                *ret_answer = query_fail(
+                        QUERY_USAGE, "there is no dimension \"%s\": it must be file, process, network or privilege",
+                        str_print(bytes_str(dim), text, sizeof(text)));
                 return -EINVAL;
         }
-        return query_workload(pipeline_judge(env->pipeline), json_string_value(json_object_get(request, "workload")), false, ret,
-                              ret_answer);
+        return query_workload(pipeline_judge(env->pipeline), json_string_value(json_object_get(request, "workload")),
+                              false, ret, ret_answer);
 }
 
 /* What it resolved to, for a person to read before or after. */
@@ -309,7 +321,8 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
 
         *ret_answer = NULL;
         if (!c || c->run) {
-                *ret_answer = c ? query_fail(QUERY_USAGE, "%s only reads: ask on control.sock", c->name) : no_command(request);
+                *ret_answer = c ? query_fail(QUERY_USAGE, "%s only reads: ask on control.sock", c->name)
+                                : no_command(request);
                 return -EINVAL;
         }
         r = resolve_decision(env, c, request, &w, ret_answer);

@@ -142,7 +142,8 @@ json_t *query_baseline_show(const struct query_env *env, const json_t *request)
         if (query_workload(j, text, true, &w, &answer) < 0)
                 return answer;
         o = query_workload_json(j, &w);
-        bad = json_object_set_new(o, "entries", entries_json(j, w.id, json_integer_value(json_object_get(request, "after")), &more));
+        bad = json_object_set_new(
+                o, "entries", entries_json(j, w.id, json_integer_value(json_object_get(request, "after")), &more));
         bad |= json_object_set_new(o, "more", cj_u64(more));
         return bad ? NULL : query_ok(TAKE_PTR(o));
 }

@@ -133,7 +133,8 @@ static json_t *resolve_filter(const struct query_env *env, struct filter *flt, i
         if (!flt->seen)
                 return query_fail(QUERY_FAILED, "no workload is called \"%s\": see tidemark baseline list", text);
         if (!flt->whole && flt->ambiguous)
-                return query_fail(QUERY_USAGE, "more than one workload begins with \"%s\": see tidemark baseline list", text);
+                return query_fail(QUERY_USAGE,
+                                  "more than one workload begins with \"%s\": see tidemark baseline list", text);
         return NULL;
 }
 
@@ -266,7 +267,8 @@ static json_t *no_id(const char *text)
 {
         char shown[64];
 
-        return query_fail(QUERY_USAGE, "\"%s\" is no finding's id: it must look like F-12", str_print(bytes_str(text), shown, sizeof(shown)));
+        return query_fail(QUERY_USAGE, "\"%s\" is no finding's id: it must look like F-12",
+                          str_print(bytes_str(text), shown, sizeof(shown)));
 }
 
 static json_t *read_filter(const json_t *request, struct filter *flt)

@@ -32,7 +32,8 @@ static json_t *container_json(const struct judge_container *c)
         bad |= json_object_set_new(o, "workload", cj_text_or_null(c->workload_id));
         bad |= json_object_set_new(o, "coverage", cj_words(c->coverage));
         bad |= json_object_set_new(o, "running_before", json_boolean(c->running_before));
-        bad |= json_object_set_new(o, "gap_ms", c->running_before || !c->gap_ns ? json_null() : cj_real((double)c->gap_ns / 1e6));
+        bad |= json_object_set_new(o, "gap_ms",
+                                   c->running_before || !c->gap_ns ? json_null() : cj_real((double)c->gap_ns / 1e6));
         bad |= json_object_set_new(o, "state", json_string(c->running ? "running" : "stopped"));
         bad |= json_object_set_new(o, "started", cj_time(c->started_ns));
         return bad ? NULL : TAKE_PTR(o);

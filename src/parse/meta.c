@@ -365,7 +365,8 @@ static bool is_docker(const struct meta *m)
 /* Why nothing is known of the image. */
 static void put_unknown(struct buf *b, const struct meta *m)
 {
-        static const enum metafile podman[] = {METAFILE_PODMAN_CONTAINERS, METAFILE_PODMAN_VOLATILE, METAFILE_PODMAN_DB};
+        static const enum metafile podman[] = {METAFILE_PODMAN_CONTAINERS, METAFILE_PODMAN_VOLATILE,
+                                               METAFILE_PODMAN_DB};
         bool first = true;
 
         if (m->no_image && m->found) {
@@ -425,8 +426,9 @@ static void put_docker_digests(struct meta *m)
                 buf_put_str(&m->manifest_source, "unknown: Docker's record of the container does not have it");
                 return;
         }
-        buf_put_str(&m->config_source, "unknown: with containerd's image store, Docker's record of the container has the manifest's "
-                                       "digest alone");
+        buf_put_str(&m->config_source,
+                    "unknown: with containerd's image store, Docker's record of the container has the manifest's "
+                    "digest alone");
         if (manifest.len)
                 buf_put(&m->manifest_digest, manifest.p, manifest.len);
         else
@@ -494,7 +496,8 @@ static void put_labels(struct meta *m)
                 buf_put_str(&m->config_source, "; labels unknown: ");
                 put_why(&m->config_source, m, record);
                 if (record == METAFILE_PODMAN_DB && m->seen[record].state == META_UNSEEN)
-                        buf_put_str(&m->config_source, " (newer podman keeps them in libpod/db.sql, which is not read)");
+                        buf_put_str(&m->config_source,
+                                    " (newer podman keeps them in libpod/db.sql, which is not read)");
         } else if (!image_known) {
                 buf_put_str(&m->config_source, "; labels unknown, as the image's own cannot be told apart: ");
                 put_why(&m->config_source, m, image);
@@ -528,7 +531,8 @@ void meta_content(struct meta *m, struct tide_event *ret_ev)
         put_labels(m);
         put_image_labels(m);
         if (m->stats.cut > cut)
-                buf_printf(&m->config_source, "; %llu labels cut or left out", (unsigned long long)(m->stats.cut - cut));
+                buf_printf(&m->config_source, "; %llu labels cut or left out",
+                           (unsigned long long)(m->stats.cut - cut));
 
         memset(ret_ev, 0, sizeof(*ret_ev));
         ret_ev->kind = TIDE_CONTENT;

@@ -2,9 +2,9 @@
 /*
  * podman_json - the files of containers/storage, which podman and CRI-O keep, and podman's own record of a container.
  *
- *     overlay-containers/containers.json, volatile-containers.json   [{id, names, image, metadata (JSON in a string), created}]
- *     overlay-images/images.json        [{id, digest, names, big-data-names, big-data-digests}]
- *     bolt_state.db: ctr/ID/config      {name, labels, healthcheck {Test}, rootfsImageID, rootfsImageName, CreateCommand, createdTime}
+ *     overlay-containers/containers.json, volatile-containers.json   [{id, names, image, metadata (JSON in a string),
+ * created}] overlay-images/images.json        [{id, digest, names, big-data-names, big-data-digests}] bolt_state.db:
+ * ctr/ID/config      {name, labels, healthcheck {Test}, rootfsImageID, rootfsImageName, CreateCommand, createdTime}
  *
  * Never: takes a label for the container's own; image_config.c and meta.c take the image's away first.
  */
@@ -143,7 +143,8 @@ static bool is_digest(struct bytes s)
 }
 
 /* Is there a blob stored under prefix + digest whose digest is just that? *ret_any: the first one with that prefix. */
-static bool has_blob(struct meta *m, const json_t *image, const char *prefix, struct bytes digest, struct bytes *ret_any)
+static bool has_blob(struct meta *m, const json_t *image, const char *prefix, struct bytes digest,
+                     struct bytes *ret_any)
 {
         json_t *v, *digests = meta_sub(m, image, "big-data-digests", JSON_OBJECT);
         size_t plen = strlen(prefix);

@@ -106,8 +106,8 @@ static void put_branch(uint8_t *p, uint64_t id, const char *k1, uint64_t c1, con
 }
 
 /*
- * pages 0, 1: meta; 2: root leaf "ctr" → bucket of page 3; 3: branch "a" → 4, "m" → 5; 5: leaf "web" → inline bucket
- * with "config" → "value"; 4: leaf "db" → bucket of page 6; 6: leaf "config" → "other"
+ * pages 0, 1: meta; 2: root leaf "ctr" → bucket of page 3; 3: branch "a" → 4, "m" → 5; 5: leaf "web" → an
+ * inline bucket with "config" → "value"; 4: leaf "db" → bucket of page 6; 6: leaf "config" → "other"
  */
 static void build(struct file *f)
 {

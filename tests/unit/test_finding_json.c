@@ -15,9 +15,11 @@
 #define SHOW 50
 
 static const char *const top[] = {
-        "schema", "id", "type", "host", "state", "confidence", "severity", "count", "first_seen", "last_seen", "suppressed",
-        "below_show", "verdict", "workload", "containers", "signals", "signals_more", "lineage", "actor", "prior_bits",
-        "sum_bits", "factors", "story", "inventory", "loss", "containment", "evidence", "provenance", "sbom", "admissions",
+        "schema",   "id",          "type",       "host",       "state",        "confidence",
+        "severity", "count",       "first_seen", "last_seen",  "suppressed",   "below_show",
+        "verdict",  "workload",    "containers", "signals",    "signals_more", "lineage",
+        "actor",    "prior_bits",  "sum_bits",   "factors",    "story",        "inventory",
+        "loss",     "containment", "evidence",   "provenance", "sbom",         "admissions",
 };
 
 static void test_golden(void)
@@ -75,7 +77,8 @@ static void test_first_sight(void)
         j = finding_json(f, SHOW);
         v = json_object_get(j, "inventory");
         CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "added")), 3);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "executable_names"), 0)), "/opt/\\x80x");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "executable_names"), 0)),
+                               "/opt/\\x80x");
         CU_ASSERT(json_is_false(json_object_get(j, "below_show"))); /* for somebody to look at, however sure */
         json_decref(j);
         finding_free(f);
@@ -128,7 +131,8 @@ static void test_hostile(void)
         for (size_t i = 0; i < len; i++)
                 if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
                         CU_FAIL("a control character came through");
-        CU_ASSERT_PTR_NULL(strstr(text, "\\u00")); /* nor hidden in JSON's own escapes, for a terminal behind a parser */
+        CU_ASSERT_PTR_NULL(
+                strstr(text, "\\u00")); /* nor hidden in JSON's own escapes, for a terminal behind a parser */
         back = json_loads(text, 0, NULL);
         CU_ASSERT(json_equal(j, back));
         json_decref(back);

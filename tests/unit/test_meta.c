@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Metadata of containers: as podman and docker write it (tests/fixtures), and as somebody would write it who wants to be
- * taken for another, to be overlooked, or to bring the reader down.
+ * Metadata of containers: as podman and docker write it (tests/fixtures), and as somebody would write it who wants to
+ * be taken for another, to be overlooked, or to bring the reader down.
  */
 #include "unit.h"
 
@@ -152,7 +152,8 @@ static void check_web1(struct meta *m)
         is(c->config_digest, "sha256:" IMAGE);
         is(c->config_source, ROOT "/overlay-images/images.json");
         is(c->manifest_digest, "sha256:" MANIFEST);
-        is(c->manifest_source, ROOT "/overlay-images/images.json (made or imported on this host: no registry knows it)");
+        is(c->manifest_source,
+           ROOT "/overlay-images/images.json (made or imported on this host: no registry knows it)");
         list_is(c->labels, "shared=container team=blue");
         list_is(c->image_labels, "org.example.image=brought shared=image");
         CU_ASSERT(bytes_eq(c->health, BYTES_LIT("sh\0-c\0/bin/sh -c \"ls /\"")));
@@ -172,8 +173,9 @@ static void test_podman(void)
         CU_ASSERT_EQUAL(meta_wants(m, &w, 0), 0);
         CU_ASSERT_EQUAL(meta_wants(m, &w, 1), 1);
         CU_ASSERT_EQUAL(w.kind, METAFILE_PODMAN_IMAGE_CONFIG);
-        CU_ASSERT_STRING_EQUAL(w.path, ROOT "/overlay-images/" IMAGE "/=c2hhMjU2OjA0MmQ5ZTcwMjQ0NWJlNTNmMGZiOGI1NjExMjU1"
-                                            "YTEzZjc2YmZkNTFiMGU1MjFhNmI3MTBjNDM2ODEyNGIzODk=");
+        CU_ASSERT_STRING_EQUAL(w.path,
+                               ROOT "/overlay-images/" IMAGE "/=c2hhMjU2OjA0MmQ5ZTcwMjQ0NWJlNTNmMGZiOGI1NjExMjU1"
+                                    "YTEzZjc2YmZkNTFiMGU1MjFhNmI3MTBjNDM2ODEyNGIzODk=");
         CU_ASSERT_EQUAL(meta_wants(m, &w, 1), 0);
         give_db(m);
         give_image(m);
@@ -249,7 +251,8 @@ static void test_some_missing(void)
         is(ev.content.name, "web1");
         CU_ASSERT_EQUAL(ev.content.name_given, 1);
         is(ev.content.config_digest, "sha256:" IMAGE);
-        CU_ASSERT(has(ev.content.config_source, "containers.json (the image's id; overlay-images/images.json could not be opened)"));
+        CU_ASSERT(has(ev.content.config_source,
+                      "containers.json (the image's id; overlay-images/images.json could not be opened)"));
         CU_ASSERT(has(ev.content.config_source, "labels unknown: libpod/bolt_state.db could not be opened"));
         CU_ASSERT(has(ev.content.config_source, "db.sql"));
         CU_ASSERT_EQUAL(ev.content.manifest_digest.len, 0);
@@ -299,8 +302,10 @@ static void docker_with(const char *image, struct meta **ret, struct tide_event 
         struct meta *m = new_meta("c1", "docker");
 
         hex_digest(image, hex);
-        snprintf(text, sizeof(text), "{\"ID\":\"c1\",\"Driver\":\"overlay2\",\"Image\":\"sha256:%s\",\"Name\":\"/web\",\"Config\":"
-                 "{\"Image\":\"web:1\",\"Labels\":{\"a\":\"1\",\"b\":\"2\"}}}", hex);
+        snprintf(text, sizeof(text),
+                 "{\"ID\":\"c1\",\"Driver\":\"overlay2\",\"Image\":\"sha256:%s\",\"Name\":\"/web\",\"Config\":"
+                 "{\"Image\":\"web:1\",\"Labels\":{\"a\":\"1\",\"b\":\"2\"}}}",
+                 hex);
         give_text(m, METAFILE_DOCKER_CONFIG, text, "/var/lib/docker/containers/c1/config.v2.json");
         CU_ASSERT_EQUAL(meta_wants(m, &w, 1), 1);
         CU_ASSERT_EQUAL(w.kind, METAFILE_DOCKER_IMAGE_CONFIG);
@@ -325,7 +330,8 @@ static void test_image_spellings(void)
                 {"{\"Config\":{\"Labels\":{\"a\":\"1\"}},\"CONFIG\":{\"lAbels\":{\"b\":\"2\"}}}", "", "a=1 b=2"},
                 {"{\"config\":{\"Label\xc5\xbf\":{\"a\":\"1\",\"b\":\"2\"}}}", "", "a=1 b=2"},
                 {"{\"config\":{\"Labels2\":{\"a\":\"1\"},\"Label\":{\"b\":\"2\"}}}", "a=1 b=2", ""},
-                {"{\"config\":{\"Labels\":{\"a\":\"x\",\"a\":\"1\"}}}", "", ""}, /* twice: refused, so nothing is known */
+                {"{\"config\":{\"Labels\":{\"a\":\"x\",\"a\":\"1\"}}}", "",
+                 ""}, /* twice: refused, so nothing is known */
                 {"{\"config\":{\"Labels\":{\"a\":\"\\ud800\"}}}", "", ""},
                 {"{\"config\":{\"Labels\":{\"a\":\"\xff\"}}}", "", ""},
                 {"[]", "", ""},
@@ -364,9 +370,11 @@ static void test_docker(void)
         meta_free(m);
 
         m = new_meta("c2", "docker");
-        give_text(m, METAFILE_DOCKER_CONFIG, "{\"ID\":\"c2\",\"Name\":\"/sad_turing3\",\"Image\":\"sha256:" IMAGE "\",\"ImageManifest\":"
+        give_text(m, METAFILE_DOCKER_CONFIG,
+                  "{\"ID\":\"c2\",\"Name\":\"/sad_turing3\",\"Image\":\"sha256:" IMAGE "\",\"ImageManifest\":"
                   "{\"digest\":\"sha256:" MANIFEST "\"},\"Config\":{\"Shell\":[\"/bin/ash\",\"-ec\"],\"Healthcheck\":"
-                  "{\"Test\":[\"CMD-SHELL\",\"a b\"]}}}", "/d/config.v2.json");
+                  "{\"Test\":[\"CMD-SHELL\",\"a b\"]}}}",
+                  "/d/config.v2.json");
         meta_content(m, &ev);
         CU_ASSERT_EQUAL(ev.content.name_given, 0);
         CU_ASSERT_EQUAL(ev.content.config_digest.len, 0);
@@ -389,9 +397,20 @@ static void test_names(void)
                 const char *name;
                 bool random;
         } names[] = {
-                {"cool_babbage", true}, {"sad_turing3", true},  {"web", false},       {"web_1", false},    {"my_app", true},
-                {"Cool_babbage", false}, {"a_b", false},         {"cool_", false},     {"_cool", false},    {"", false},
-                {"cool_babbage33", false}, {"cool-babbage", false}, {"a_b_c", false},   {"cool_babbage_", false},
+                {"cool_babbage", true},
+                {"sad_turing3", true},
+                {"web", false},
+                {"web_1", false},
+                {"my_app", true},
+                {"Cool_babbage", false},
+                {"a_b", false},
+                {"cool_", false},
+                {"_cool", false},
+                {"", false},
+                {"cool_babbage33", false},
+                {"cool-babbage", false},
+                {"a_b_c", false},
+                {"cool_babbage_", false},
         };
         struct meta *m;
         struct tide_event ev;
@@ -403,7 +422,8 @@ static void test_names(void)
         m = new_meta("c1", "podman");
         CU_ASSERT_EQUAL(podman_container_config(m, NULL, BYTES_LIT("")), ERR_SCHEMA);
         {
-                _cleanup_json_ json_t *j = json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman", "--name", "my_app");
+                _cleanup_json_ json_t *j = json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman",
+                                                     "--name", "my_app");
 
                 CU_ASSERT_EQUAL(podman_container_config(m, j, BYTES_LIT("db")), 0);
         }
@@ -412,7 +432,8 @@ static void test_names(void)
         meta_free(m);
         m = new_meta("c1", "podman");
         {
-                _cleanup_json_ json_t *j = json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman", "--name=my_app2", "--name");
+                _cleanup_json_ json_t *j = json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman",
+                                                     "--name=my_app2", "--name");
 
                 CU_ASSERT_EQUAL(podman_container_config(m, j, BYTES_LIT("db")), 0);
         }
@@ -424,8 +445,10 @@ static void test_names(void)
 /* podman hands an image's annotations on: they must not name a container. CRI-O's are its own. */
 static void test_annotations(void)
 {
-        static const char text[] = "{\"annotations\":{\"io.kubernetes.cri-o.Name\":\"k8s_x\",\"io.kubernetes.cri-o.ImageName\":\"i:1\"}}";
-        static const char libpod[] = "{\"annotations\":{\"io.container.manager\":\"libpod\",\"io.kubernetes.cri-o.Name\":\"k8s_x\"}}";
+        static const char text[] = "{\"annotations\":{\"io.kubernetes.cri-o.Name\":\"k8s_x\",\"io.kubernetes.cri-o."
+                                   "ImageName\":\"i:1\"}}";
+        static const char libpod[] =
+                "{\"annotations\":{\"io.container.manager\":\"libpod\",\"io.kubernetes.cri-o.Name\":\"k8s_x\"}}";
         static const struct {
                 const char *runtime, *text, *name;
         } cases[] = {{"podman", text, ""}, {"crio", text, "k8s_x"}, {"unknown", libpod, ""}};
@@ -519,9 +542,14 @@ static void test_nul(void)
 static void test_wrong_types(void)
 {
         static const char *const texts[] = {
-                "{}", "7", "\"x\"", "null",
-                "[7,null,[],\"" WEB1 "\",{\"id\":7},{\"id\":[\"" WEB1 "\"]},{\"id\":\"" WEB1 "\",\"names\":{},\"image\":7,\"metadata\":[],\"created\":1}]",
-                "[{\"id\":\"" WEB1 "\",\"names\":[7],\"image\":\"../../../etc\",\"metadata\":\"{\",\"created\":null}]",
+                "{}",
+                "7",
+                "\"x\"",
+                "null",
+                "[7,null,[],\"" WEB1 "\",{\"id\":7},{\"id\":[\"" WEB1 "\"]},{\"id\":\"" WEB1
+                "\",\"names\":{},\"image\":7,\"metadata\":[],\"created\":1}]",
+                "[{\"id\":\"" WEB1
+                "\",\"names\":[7],\"image\":\"../../../etc\",\"metadata\":\"{\",\"created\":null}]",
                 "[{\"id\":\"" WEB1 "\",\"id\":\"x\"}]",
                 "[{\"id\":\"" WEB1 "\",\"image\":\"" IMAGE "\"}] [",
         };
@@ -549,8 +577,10 @@ static void test_wrong_image_entry(void)
         static const char *const images[] = {
                 "[{\"id\":\"" IMAGE "\"}]",
                 "[{\"id\":\"" IMAGE "\",\"digest\":7,\"names\":{},\"big-data-digests\":[]}]",
-                "[{\"id\":\"" IMAGE "\",\"digest\":\"sha256:" MANIFEST "\",\"big-data-digests\":{\"manifest-sha256:" MANIFEST "\":\"sha256:" IMAGE "\"}}]",
-                "[{\"id\":\"" IMAGE "\",\"digest\":\"md5:1\",\"big-data-digests\":{\"sha256:" IMAGE "\":\"x\",\"manifest-\":\"\",\"\":\"\"}}]",
+                "[{\"id\":\"" IMAGE "\",\"digest\":\"sha256:" MANIFEST
+                "\",\"big-data-digests\":{\"manifest-sha256:" MANIFEST "\":\"sha256:" IMAGE "\"}}]",
+                "[{\"id\":\"" IMAGE "\",\"digest\":\"md5:1\",\"big-data-digests\":{\"sha256:" IMAGE
+                "\":\"x\",\"manifest-\":\"\",\"\":\"\"}}]",
         };
 
         for (size_t i = 0; i < ARRAY_LEN(images); i++) {

@@ -236,8 +236,13 @@ static void test_is_change(void)
         static const struct {
                 const char *request;
                 bool change;
-        } cases[] = {{"{'cmd':'baseline.activate'}", true}, {"{'cmd':'baseline.learn'}", true}, {"{'cmd':'status'}", false},
-                     {"{'cmd':'nothing'}", false}, {"{}", false}, {"[]", false}, {"{'cmd':7}", false}};
+        } cases[] = {{"{'cmd':'baseline.activate'}", true},
+                     {"{'cmd':'baseline.learn'}", true},
+                     {"{'cmd':'status'}", false},
+                     {"{'cmd':'nothing'}", false},
+                     {"{}", false},
+                     {"[]", false},
+                     {"{'cmd':7}", false}};
 
         for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
                 json_t *j = parse(cases[i].request);
@@ -349,7 +354,9 @@ static void test_answer_size(void)
         finding_free(f);
         d = good("{'cmd':'findings'}", &hold);
         CU_ASSERT(json_array_size(json_object_get(d, "findings")) > 0);
-        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "findings")) + (size_t)json_integer_value(json_object_get(d, "more")), 20);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "findings")) +
+                                (size_t)json_integer_value(json_object_get(d, "more")),
+                        20);
         text = json_dumps(hold, QUERY_JSON_FLAGS);
         CU_ASSERT(strlen(text) < 4u << 20);
         free(text);
@@ -365,11 +372,14 @@ static void test_show(void)
         add(12, FINDING_CLOSED, 90, false);
         add(13, FINDING_OPEN, 90, false);
         add(25, FINDING_OPEN, 90, false);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'F-1'}", &hold), "id")), "F-1");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'F-1'}", &hold), "id")),
+                               "F-1");
         json_decref(hold);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'f-12'}", &hold), "id")), "F-12");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'f-12'}", &hold), "id")),
+                               "F-12");
         json_decref(hold);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'2'}", &hold), "id")), "F-25");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'2'}", &hold), "id")),
+                               "F-25");
         json_decref(hold);
         bad("{'cmd':'show','id':'F-7'}", 4, "there is no finding F-7");
         bad("{'cmd':'show','id':''}", 2, "is no finding's id");
@@ -390,7 +400,8 @@ static void test_baseline(void)
 
         set_up();
         judge.ne = 3;
-        judge.e[0] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/a/\x01"), .exe = BYTES_LIT("/bin/sh"), .windows = 1};
+        judge.e[0] = (struct judge_entry){
+                .dim = DIM_FILE, .key = BYTES_LIT("/a/\x01"), .exe = BYTES_LIT("/bin/sh"), .windows = 1};
         judge.e[1] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/b"), .windows = 2, .count = 9};
         judge.e[2] = (struct judge_entry){.dim = DIM_PROCESS, .key = BYTES_LIT("/c"), .windows = 1, .candidate = true};
         d = good("{'cmd':'baseline.list'}", &hold);
@@ -400,7 +411,8 @@ static void test_baseline(void)
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "state")), "learning");
         CU_ASSERT_EQUAL(json_real_value(json_object_get(v, "p_new")), 0.5);
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 1);
-        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "keeps_from_converging"), 0)), "/a/\\x01");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "keeps_from_converging"), 0)),
+                               "/a/\\x01");
         v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_PROCESS);
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 0);
         CU_ASSERT(json_is_null(json_object_get(v, "p_new"))); /* no number: JSON has none for it */
@@ -435,7 +447,8 @@ static void test_resolve(void)
         d = good("{'cmd':'baseline.show','workload':'dark\\\\x1b'}", &hold);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "id")), "dark\\x1b@sha256:33");
         json_decref(hold);
-        bad("{'cmd':'baseline.show','workload':'web'}", 2, "may be one of 2 workloads: web@sha256:00ff, web@sha256:11aa.");
+        bad("{'cmd':'baseline.show','workload':'web'}", 2,
+            "may be one of 2 workloads: web@sha256:00ff, web@sha256:11aa.");
         bad("{'cmd':'baseline.show','workload':'web@'}", 2, "may be one of 2 workloads");
         bad("{'cmd':'baseline.show','workload':'cache'}", 4, "no workload is called \"cache\"");
         bad("{'cmd':'baseline.show','workload':''}", 4, "no workload is called \"\"");
@@ -493,7 +506,10 @@ static void test_decision(void)
         json_decref(a);
 
         /* A name that was shown escaped: the decision has it as it is. */
-        CU_ASSERT_EQUAL_FATAL(decide("{'cmd':'baseline.learn','workload':'dark\\\\x1b','dimension':'file','dry_run':true}", &scratch, &ev, &a), 0);
+        CU_ASSERT_EQUAL_FATAL(
+                decide("{'cmd':'baseline.learn','workload':'dark\\\\x1b','dimension':'file','dry_run':true}",
+                       &scratch, &ev, &a),
+                0);
         CU_ASSERT(bytes_eq(ev.decision.verb, BYTES_LIT("baseline.learn")));
         CU_ASSERT(bytes_eq(ev.decision.target, BYTES_LIT("dark\x1b@sha256:33")));
         rd_init(&r, ev.decision.args.p, ev.decision.args.len);
@@ -536,9 +552,14 @@ static void test_status(void)
         tide_list_put(&labels, BYTES_LIT("team"), BYTES_LIT("bl\xffue"));
         tide_list_put(&labels, BYTES_LIT("team"), BYTES_LIT("second"));
         judge.nc = 2;
-        judge.c[0] = (struct judge_container){.id = BYTES_LIT("0123"), .name = BYTES_LIT("web1"), .labels = buf_bytes(&labels),
-                                              .workload_id = BYTES_LIT("db@sha256:22"), .running = true, .init_pid = 99,
-                                              .gap_ns = 1500000, .started_ns = SAMPLE_NS};
+        judge.c[0] = (struct judge_container){.id = BYTES_LIT("0123"),
+                                              .name = BYTES_LIT("web1"),
+                                              .labels = buf_bytes(&labels),
+                                              .workload_id = BYTES_LIT("db@sha256:22"),
+                                              .running = true,
+                                              .init_pid = 99,
+                                              .gap_ns = 1500000,
+                                              .started_ns = SAMPLE_NS};
         judge.c[1] = (struct judge_container){.id = BYTES_LIT("4567"), .running_before = true, .gap_ns = 5};
         env.status = daemon_status;
         d = good("{'cmd':'status'}", &hold);
@@ -564,10 +585,12 @@ static void test_status(void)
 
 static void test_watch(void)
 {
-        struct tide_event ev = {.kind = TIDE_EXEC, .wall_ns = SAMPLE_NS, .container = BYTES_LIT("0123"), .flags = EVF_BEFORE};
+        struct tide_event ev = {
+                .kind = TIDE_EXEC, .wall_ns = SAMPLE_NS, .container = BYTES_LIT("0123"), .flags = EVF_BEFORE};
         json_t *j;
 
-        ev.exec.actor = (struct tide_actor){.flags = ACTOR_PID, .pid = 7, .uid = UINT32_MAX, .exe = BYTES_LIT("not known")};
+        ev.exec.actor =
+                (struct tide_actor){.flags = ACTOR_PID, .pid = 7, .uid = UINT32_MAX, .exe = BYTES_LIT("not known")};
         ev.exec.program = BYTES_LIT("/x\x1b");
         ev.exec.args = BYTES_LIT("a\0\0b");
         j = query_watch_event(&ev, BYTES_LIT("web"), "deviation F-12", 12);
@@ -580,8 +603,9 @@ static void test_watch(void)
         CU_ASSERT(json_is_null(json_object_get(j, "uid")));
         json_decref(j);
         for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
-                bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START || kind == TIDE_CTR_STOP ||
-                             kind == TIDE_CONTENT || kind == TIDE_DECISION || kind == TIDE_WALK || kind == TIDE_LOSS;
+                bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
+                             kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
+                             kind == TIDE_WALK || kind == TIDE_LOSS;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;
