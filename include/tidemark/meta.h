@@ -20,7 +20,10 @@ struct meta;
 struct tide_event;
 
 struct meta_stats {
-        uint64_t files, bytes, malformed, too_large;
+        uint64_t files, bytes;
+        uint64_t malformed; /* files that are not what they should be, and values in others that are not */
+        uint64_t too_large; /* files over their limit, not read */
+        uint64_t cut;       /* texts cut and labels left out, at the limits of an event */
 };
 
 /* id: the container's. */
@@ -34,7 +37,13 @@ void meta_file(struct meta *m, enum metafile kind, int fd, struct bytes path);
  * how many; asked for at most once per file. path is absolute; the sensor re-validates (below the storage root, regular).
  */
 size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
-/* Fill ev->content (borrowed from m). What is not known stays empty, with a source that says why. */
+/*
+ * Make ev a TIDE_CONTENT of the container (its strings borrowed from m, its times 0). What is not known stays empty,
+ * with a source that says why. Labels that the image brings are in image_labels alone; as long as the image's own
+ * cannot be read no label is taken for the container's, and config_source says so. health is the command as executed.
+ * name_given: the name stands on the command line that made the container (podman records it), or else does not look
+ * like the names that runtimes make up (adjective_surname): nothing on disk tells more.
+ */
 void meta_content(struct meta *m, struct tide_event *ret_ev);
 void meta_stats(const struct meta *m, struct meta_stats *ret);
 

@@ -14,6 +14,7 @@ enum metafile {
         METAFILE_PODMAN_CONFIG,      /* BUNDLE/config.json (OCI) */
         METAFILE_PODMAN_IMAGE_CONFIG, /* ROOT/overlay-images/IMAGE/=BASE64(digest): labels of the image; wanted by meta */
         METAFILE_DOCKER_CONFIG,      /* ROOT/containers/ID/config.v2.json */
+        METAFILE_DOCKER_IMAGE_CONFIG, /* ROOT/image/DRIVER/imagedb/content/sha256/IMAGE: as above; wanted by meta */
         METAFILE__MAX
 };
 

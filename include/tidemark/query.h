@@ -35,24 +35,26 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  * request: {"cmd": "findings", …}. Always returns an object (new reference): {"ok": true, "data": …} or
  * {"ok": false, "error": "…", "code": exit code}. Commands and their data:
  *
- *   status        {"version", "containers": […], "workloads": […], "findings": {"open", "triaged", "closed", "below_show"},
- *                 "judge": {counters}} and whatever env->status() returns, merged at the top. A container: "id", "name",
- *                 "runtime", "image", "config_digest", "config_source", "manifest_digest", "manifest_source", "init_pid",
- *                 "upper", "labels" {}, "image_labels" {}, "workload", "coverage", "running_before", "gap_ms" (null: not
- *                 known), "state" ("running", "stopped"), "started". A workload: as in baseline.list
- *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or prefix, "all":
- *                 also those below show and suppressed ones, "after": "F-7"} → {"findings": [finding…] by number, "hidden": how many
- *                 were not listed because they are below show, "suppressed": or suppressed, "not_judged": workloads that
- *                 still learn (a number), "more": how many did not fit; ask again with "after" the last one}
+ *   status        {"version", "containers": […], "workloads": […], "findings": {"open", "triaged", "closed",
+ *                 "below_show"}, "judge": {counters}} and whatever env->status() returns, merged at the top.
+ *                 A container: "id", "name", "runtime", "image", "config_digest", "config_source", "manifest_digest",
+ *                 "manifest_source", "init_pid", "upper", "labels" {}, "image_labels" {}, "workload", "coverage",
+ *                 "running_before", "gap_ms" (null: not known), "state" ("running", "stopped"), "started".
+ *                 A workload: as in baseline.list. containers_more, workloads_more: how many did not fit
+ *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or its
+ *                 beginning, "all": also those below show and suppressed ones, "after": "F-7"}
+ *                 → {"findings": [finding…] by number, "hidden": how many were not listed because they are below show,
+ *                 "suppressed": or suppressed, "not_judged": workloads that still learn (a number), "more": how many
+ *                 did not fit: ask again with "after" the last one, "damaged": kept ones that cannot be read (if any)}
  *   show {id}     one finding
- *   baseline.list array of workloads: "id", "name", "image", "digest", "class", "containers" (running now), "first_seen",
- *                 "last_seen", "dimensions": [{"dimension", "state", "by", "since", "due", "entries", "windows", "once",
- *                 "p_new", "refused", "keeps_from_converging": [up to 5 keys]}…] (those with state "off" too)
+ *   baseline.list array of workloads: "id", "name", "image", "digest", "class", "containers" (running now),
+ *                 "first_seen", "last_seen", "dimensions": [{"dimension", "state", "by", "since", "due", "entries",
+ *                 "windows", "once", "p_new", "refused", "keeps_from_converging": [up to 5 keys]}…] ("off" ones too)
  *   baseline.show {workload, after: number}  such a workload with "entries": [{"dimension", "key", "executable",
  *                 "first_seen", "last_seen", "count", "windows", "candidate"}…], "more": how many did not fit
  *
- * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h). An answer stays below
- * 3 MiB; "more" tells of the rest.
+ * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h), and what was shown so is
+ * what a request may name. An answer stays below 4 MiB.
  * Unique prefixes are resolved here. NULL only when out of memory.
  */
 json_t *query_run(const struct query_env *env, const json_t *request) TM_CHECK;

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * finding_json - one finding as JSON, in the shape that is promised to stay: fields are added, never renamed.
+ *
+ * Owns:  the names of the fields. The same finding gives the same bytes, live and in replay.
+ * Never: reads a clock, changes the finding, leaves a field of the shape out: what is not known is null or empty.
+ */
+#include "tidemark/query.h"
+
+#include "case/query-priv.h"
+#include "tidemark/buf.h"
+#include "tidemark/event.h"
+
+#define SCHEMA "tidemark.finding.1"
+
+/* A first sight is an inventory for somebody to look at once, however sure it is. */
+bool query_below_show(const struct finding *f, uint32_t show)
+{
+        return f->type != FINDING_FIRST_SIGHT && f->confidence < show;
+}
+
+static json_t *workload_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "name", cj_text(str_get(&f->workload)));
+        bad |= json_object_set_new(o, "image", cj_text(str_get(&f->image)));
+        bad |= json_object_set_new(o, "digest", cj_text(str_get(&f->digest)));
+        bad |= json_object_set_new(o, "class", cj_text(str_get(&f->class)));
+        bad |= json_object_set_new(o, "baseline_state", cj_text(str_get(&f->baseline_state)));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+static json_t *containers_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->ncontainers; i++) {
+                const struct finding_container *c = &f->containers[i];
+                _cleanup_json_ json_t *o = json_object();
+                int bad = 0;
+
+                bad |= json_object_set_new(o, "id", cj_text(str_get(&c->id)));
+                bad |= json_object_set_new(o, "name", cj_text(str_get(&c->name)));
+                bad |= json_object_set_new(o, "runtime", cj_text(str_get(&c->runtime)));
+                bad |= json_object_set_new(o, "count", cj_u64(c->count));
+                if (bad || json_array_append(a, o) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
+static json_t *signal_json(const struct finding *f, const struct finding_signal *s)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "kind", json_string(dimension_name(s->kind)));
+        bad |= json_object_set_new(o, "subject", cj_text(str_get(&s->subject)));
+        bad |= json_object_set_new(o, "operation", cj_text(str_get(&s->operation)));
+        bad |= json_object_set_new(o, "executable", cj_text_or_null(str_get(&s->executable)));
+        bad |= json_object_set_new(o, "pid", cj_u64_or_null(s->pid != 0, s->pid));
+        bad |= json_object_set_new(o, "origin", json_string(tide_origin_name(s->origin)));
+        bad |= json_object_set_new(o, "phase", json_string(finding_phase_name(s->phase)));
+        bad |= json_object_set_new(o, "first_seen", cj_time(s->first_ns));
+        bad |= json_object_set_new(o, "last_seen", cj_time(s->last_ns));
+        bad |= json_object_set_new(o, "count", cj_u64(s->count));
+        /* Beyond the promised ones: */
+        bad |= json_object_set_new(o, "key", cj_text(str_get(&s->key)));
+        bad |= json_object_set_new(o, "args", cj_split(str_get(&s->args)));
+        bad |= json_object_set_new(o, "uid", s->pid ? cj_id_or_null(s->uid) : json_null());
+        bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(s->layer)));
+        bad |= json_object_set_new(o, "change", json_string(tide_change_name(s->change)));
+        bad |= json_object_set_new(o, "container",
+                                   s->container < f->ncontainers ? cj_text(str_get(&f->containers[s->container].id))
+                                                                 : json_null());
+        bad |= json_object_set_new(o, "flags", cj_flags(s->flags));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+static json_t *signals_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                if (json_array_append_new(a, signal_json(f, &f->signals[i])) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
+}
+
+static json_t *lineage_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->nlineage; i++) {
+                const struct finding_proc *p = &f->lineage[i];
+                _cleanup_json_ json_t *o = json_object();
+                int bad = 0;
+
+                bad |= json_object_set_new(o, "pid", cj_u64_or_null(p->pid != 0, p->pid));
+                bad |= json_object_set_new(o, "start", cj_u64_or_null(p->pid != 0, p->start));
+                bad |= json_object_set_new(o, "executable", cj_text_or_null(str_get(&p->exe)));
+                bad |= json_object_set_new(o, "comm", cj_text_or_null(str_get(&p->comm)));
+                if (bad || json_array_append(a, o) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
+static json_t *actor_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "uid", f->actor_known ? cj_id_or_null(f->uid) : json_null());
+        bad |= json_object_set_new(o, "login_uid", f->actor_known ? cj_id_or_null(f->login_uid) : json_null());
+        bad |= json_object_set_new(o, "session", f->actor_known ? cj_id_or_null(f->session) : json_null());
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+static json_t *factors_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->nfactors; i++) {
+                const struct finding_factor *x = &f->factors[i];
+                _cleanup_json_ json_t *o = json_object();
+                int bad = 0;
+
+                bad |= json_object_set_new(o, "name", cj_words(str_get(&x->name)));
+                bad |= json_object_set_new(o, "bits", cj_bits(x->quarters));
+                bad |= json_object_set_new(o, "text", cj_words(str_get(&x->text)));
+                if (bad || json_array_append(a, o) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
+static json_t *story_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 256 * 1024);
+        for (size_t n = 0;; n++) {
+                buf_reset(&b);
+                if (!finding_story(f, n, &b))
+                        break;
+                if (b.err || json_array_append_new(a, cj_words(buf_bytes(&b))) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
+static json_t *inventory_json(const struct finding *f)
+{
+        const struct finding_inventory *v = &f->inventory;
+        _cleanup_json_ json_t *o = json_object(), *names = json_array();
+        int bad = 0;
+
+        if (f->type != FINDING_FIRST_SIGHT)
+                return json_null();
+        for (uint32_t i = 0; i < v->nnames; i++)
+                bad |= json_array_append_new(names, cj_text(str_get(&v->names[i])));
+        bad |= json_object_set_new(o, "added", cj_u64(v->added));
+        bad |= json_object_set_new(o, "modified", cj_u64(v->modified));
+        bad |= json_object_set_new(o, "removed", cj_u64(v->removed));
+        bad |= json_object_set_new(o, "executables", cj_u64(v->executables));
+        bad |= json_object_set_new(o, "running", cj_u64(v->running));
+        bad |= json_object_set_new(o, "executable_names", TAKE_PTR(names));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+/* What the queue needs of it: who, when, how sure. */
+static int put_head(json_t *o, const struct finding *f, uint32_t show)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "schema", json_string(SCHEMA));
+        bad |= json_object_set_new(o, "id", cj_finding_id(f->id));
+        bad |= json_object_set_new(o, "type", json_string(finding_type_name(f->type)));
+        bad |= json_object_set_new(o, "host", cj_text(str_get(&f->host)));
+        bad |= json_object_set_new(o, "state", json_string(finding_state_name(f->state)));
+        bad |= json_object_set_new(o, "confidence", json_integer(f->confidence));
+        bad |= json_object_set_new(o, "severity", json_string(finding_severity_name(f->severity)));
+        bad |= json_object_set_new(o, "count", cj_u64(f->count));
+        bad |= json_object_set_new(o, "first_seen", cj_time(f->first_ns));
+        bad |= json_object_set_new(o, "last_seen", cj_time(f->last_ns));
+        bad |= json_object_set_new(o, "suppressed", json_boolean(f->suppressed));
+        bad |= json_object_set_new(o, "below_show", json_boolean(query_below_show(f, show)));
+        bad |= json_object_set_new(o, "verdict", cj_text_or_null(str_get(&f->verdict)));
+        return bad;
+}
+
+json_t *finding_json(const struct finding *f, uint32_t show)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = put_head(o, f, show);
+
+        bad |= json_object_set_new(o, "workload", workload_json(f));
+        bad |= json_object_set_new(o, "containers", containers_json(f));
+        bad |= json_object_set_new(o, "signals", signals_json(f));
+        bad |= json_object_set_new(o, "signals_more", cj_u64(f->signals_more));
+        bad |= json_object_set_new(o, "lineage", lineage_json(f));
+        bad |= json_object_set_new(o, "actor", actor_json(f));
+        bad |= json_object_set_new(o, "prior_bits", cj_bits(f->prior_quarters));
+        bad |= json_object_set_new(o, "sum_bits", cj_bits(f->sum_quarters));
+        bad |= json_object_set_new(o, "factors", factors_json(f));
+        bad |= json_object_set_new(o, "story", story_json(f));
+        bad |= json_object_set_new(o, "inventory", inventory_json(f));
+        bad |= json_object_set_new(o, "loss", cj_words_or_null(str_get(&f->loss)));
+        /* Filled by the playbook's facts, once there are any. */
+        bad |= json_object_set_new(o, "containment", json_null());
+        bad |= json_object_set_new(o, "evidence", json_array());
+        bad |= json_object_set_new(o, "provenance", json_null());
+        bad |= json_object_set_new(o, "sbom", json_null());
+        bad |= json_object_set_new(o, "admissions", json_array());
+        return bad ? NULL : TAKE_PTR(o);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * query-priv - what the files of the reading commands share. A command gets a request whose fields have been checked
+ * against its table, and gives the answer: query_ok() or query_fail(). NULL: out of memory.
+ */
+#ifndef TIDEMARK_CASE_QUERY_PRIV_H
+#define TIDEMARK_CASE_QUERY_PRIV_H
+
+#include "case/json-priv.h"
+#include "tidemark/attr.h"
+#include "tidemark/buf.h"
+#include "tidemark/judge.h"
+#include "tidemark/query.h"
+
+#define QUERY_ANSWER_MAX (3u * 1024 * 1024) /* bytes of one answer's list; a line of 4 MiB is what a client is given */
+#define QUERY_NAMES_SHOWN 5                 /* candidates named when a prefix fits several */
+
+enum query_code { QUERY_USAGE = 2, QUERY_FAILED = 4 }; /* exit codes of the command line */
+
+json_t *query_ok(json_t *data) TM_CHECK; /* takes data */
+json_t *query_fail(enum query_code code, const char *fmt, ...) TM_CHECK TM_PRINTF(2, 3);
+
+json_t *query_status(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_findings(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_show(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_baseline_list(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_baseline_show(const struct query_env *env, const json_t *request) TM_CHECK;
+
+/* Every finding that is kept, open and closed, in no promised order. cb's non-zero result ends it and is returned. */
+typedef int (*query_finding_cb)(const struct finding *f, void *arg);
+int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged) TM_CHECK;
+bool query_below_show(const struct finding *f, uint32_t show);
+
+/* Does the text, as somebody typed it from what was shown (so: escaped), name these bytes? */
+enum query_match { MATCH_NONE, MATCH_PREFIX, MATCH_WHOLE };
+enum query_match query_match(struct bytes s, const char *text);
+
+/*
+ * The workload that text names: its id or, if only one has it, its name; with prefix also the beginning of its id, if
+ * no other begins so. 0; else a negative errno and *ret_answer says why (NULL: out of memory).
+ */
+int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret,
+                   json_t **ret_answer) TM_CHECK;
+/* One workload without its entries. */
+json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
+/* Bytes of v as it will be sent. */
+size_t query_size(const json_t *v);
+
+#endif

@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * query - the table of commands: which there are, which fields each takes, who answers.
+ *
+ * Owns:       checking a request against the table, the form of answers, turning a changing command into a decision.
+ * Never:      changes anything: a decision is only filled here, it takes effect when the sensor has put it into the
+ *             trail and it comes through the pipeline.
+ * Hands over: to query_findings.c, query_baseline.c, query_status.c.
+ */
+#include "case/query-priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/pipeline.h"
+
+#define T(t) (1u << (t))
+#define T_STRING T(JSON_STRING)
+#define T_BOOL (T(JSON_TRUE) | T(JSON_FALSE))
+#define T_NUMBER T(JSON_INTEGER)
+#define FIELDS 4
+
+struct field {
+        const char *name;
+        unsigned types;
+        bool required;
+        const char *expected; /* in words */
+};
+
+struct command {
+        const char *name;
+        json_t *(*run)(const struct query_env *env, const json_t *request); /* NULL: a changing one */
+        struct field fields[FIELDS];
+};
+
+static const struct command commands[] = {
+        {"status", query_status, {{0}}},
+        {"findings",
+         query_findings,
+         {{"state", T_STRING, false, "\"open\", \"triaged\", \"closed\" or \"all\""},
+          {"workload", T_STRING, false, "a workload's name or its beginning"},
+          {"all", T_BOOL, false, "true or false"},
+          {"after", T_STRING, false, "a finding's id such as \"F-12\""}}},
+        {"show", query_show, {{"id", T_STRING, true, "a finding's id such as \"F-12\""}}},
+        {"baseline.list", query_baseline_list, {{0}}},
+        {"baseline.show",
+         query_baseline_show,
+         {{"workload", T_STRING, true, "a workload's name or its beginning"},
+          {"after", T_NUMBER, false, "a number of entries"}}},
+        {"baseline.activate",
+         NULL,
+         {{"workload", T_STRING, true, "a workload's full name"},
+          {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"baseline.learn",
+         NULL,
+         {{"workload", T_STRING, true, "a workload's full name"},
+          {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+};
+
+json_t *query_ok(json_t *data)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "ok", json_true());
+        bad |= json_object_set_new(o, "data", data);
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+json_t *query_fail(enum query_code code, const char *fmt, ...)
+{
+        _cleanup_json_ json_t *o = json_object();
+        char text[1024];
+        va_list ap;
+        int bad = 0;
+
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        bad |= json_object_set_new(o, "ok", json_false());
+        bad |= json_object_set_new(o, "error", cj_words(bytes_str(text)));
+        bad |= json_object_set_new(o, "code", json_integer(code));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+size_t query_size(const json_t *v)
+{
+        return json_dumpb(v, NULL, 0, QUERY_JSON_FLAGS | JSON_ENCODE_ANY);
+}
+
+static const struct command *find_command(const char *name)
+{
+        for (size_t i = 0; name && i < ARRAY_LEN(commands); i++)
+                if (!strcmp(commands[i].name, name))
+                        return &commands[i];
+        return NULL;
+}
+
+static const struct field *find_field(const struct command *c, const char *name)
+{
+        for (size_t i = 0; i < FIELDS && c->fields[i].name; i++)
+                if (!strcmp(c->fields[i].name, name))
+                        return &c->fields[i];
+        return NULL;
+}
+
+/* NULL: as the table wants it. */
+static json_t *check_fields(const struct command *c, const json_t *request)
+{
+        char text[128];
+        const char *key;
+        json_t *v;
+
+        json_object_foreach((json_t *)(uintptr_t)request, key, v) {
+                const struct field *f = find_field(c, key);
+
+                if (!strcmp(key, "cmd"))
+                        continue;
+                if (!f)
+                        return query_fail(QUERY_USAGE, "command %s has no field \"%s\"", c->name,
+                                          str_print(bytes_str(key), text, sizeof(text)));
+                if (!(f->types & T(json_typeof(v))))
+                        return query_fail(QUERY_USAGE, "command %s: field \"%s\" must be %s", c->name, f->name,
+                                          f->expected);
+        }
+        for (size_t i = 0; i < FIELDS && c->fields[i].name; i++)
+                if (c->fields[i].required && !json_object_get(request, c->fields[i].name))
+                        return query_fail(QUERY_USAGE, "command %s needs field \"%s\": %s", c->name, c->fields[i].name,
+                                          c->fields[i].expected);
+        return NULL;
+}
+
+static json_t *no_command(const json_t *request)
+{
+        const char *name = json_string_value(json_object_get(request, "cmd"));
+        char text[128], known[512];
+        size_t len = 0;
+
+        if (!json_is_object(request))
+                return query_fail(QUERY_USAGE, "a request is an object such as {\"cmd\": \"status\"}");
+        if (!name)
+                return query_fail(QUERY_USAGE, "the request has no field \"cmd\" with the name of a command");
+        for (size_t i = 0; i < ARRAY_LEN(commands) && len < sizeof(known); i++)
+                len += (size_t)snprintf(known + len, sizeof(known) - len, "%s%s", i ? ", " : "", commands[i].name);
+        return query_fail(QUERY_USAGE, "there is no command \"%s\"; this daemon knows %s",
+                          str_print(bytes_str(name), text, sizeof(text)), known);
+}
+
+bool query_is_change(const json_t *request)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+
+        return c && !c->run;
+}
+
+json_t *query_run(const struct query_env *env, const json_t *request)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+        json_t *wrong;
+
+        if (!c)
+                return no_command(request);
+        if (!c->run)
+                return query_fail(QUERY_USAGE, "%s changes something: only root may ask for it, on admin.sock",
+                                  c->name);
+        wrong = check_fields(c, request);
+        return wrong ? wrong : c->run(env, request);
+}
+
+enum query_match query_match(struct bytes s, const char *text)
+{
+        _cleanup_buf_ struct buf b;
+        size_t len = strlen(text);
+
+        buf_init(&b, 64 * 1024);
+        str_escape(s, &b);
+        if (b.err || len > b.len || len == 0 || memcmp(b.p, text, len) != 0)
+                return MATCH_NONE;
+        return b.len == len ? MATCH_WHOLE : MATCH_PREFIX;
+}
+
+/* How well each workload fits: counted, the last fitting one kept, the first few named. */
+struct candidates {
+        struct judge_workload best;
+        size_t n;
+        struct buf names;
+};
+
+static void candidate(struct candidates *c, const struct judge_workload *w)
+{
+        if (c->n++ < QUERY_NAMES_SHOWN) {
+                buf_put_str(&c->names, c->n > 1 ? ", " : "");
+                str_escape(w->id, &c->names);
+        }
+        c->best = *w;
+}
+
+int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret,
+                   json_t **ret_answer)
+{
+        struct candidates whole = {.n = 0}, begins = {.n = 0}, *c = &whole;
+        struct judge_workload w;
+        char shown[256];
+        size_t i = 0;
+        int r = 0;
+
+        buf_init(&whole.names, 8192);
+        buf_init(&begins.names, 8192);
+        str_print(bytes_str(text), shown, sizeof(shown));
+        while (judge_workload_next(j, &i, &w)) {
+                enum query_match m = query_match(w.id, text);
+
+                if (m == MATCH_WHOLE) {
+                        *ret = w;
+                        goto out;
+                }
+                if (query_match(w.name, text) == MATCH_WHOLE)
+                        candidate(&whole, &w);
+                else if (m == MATCH_PREFIX)
+                        candidate(&begins, &w);
+        }
+        if (whole.n == 0 && prefix)
+                c = &begins;
+        if (c->n == 1) {
+                *ret = c->best;
+        } else if (c->n > 1) {
+                r = -ENOTUNIQ;
+                *ret_answer = query_fail(
+                        QUERY_USAGE, "\"%s\" may be one of %zu workloads: %s%s. Say more of it, up to the whole id",
+                        shown, c->n, buf_cstr(&c->names), c->n > QUERY_NAMES_SHOWN ? ", …" : "");
+        } else if (begins.n) {
+                r = -ENOENT;
+                *ret_answer = query_fail(QUERY_FAILED,
+                                         "no workload is called \"%s\"; a command that changes something takes the "
+                                         "full name. Beginning so: %s",
+                                         shown, buf_cstr(&begins.names));
+        } else {
+                r = -ENOENT;
+                *ret_answer =
+                        query_fail(QUERY_FAILED, "no workload is called \"%s\": see tidemark baseline list", shown);
+        }
+out:
+        buf_release(&whole.names);
+        buf_release(&begins.names);
+        return r;
+}
+
+/* The part of a workload that a decision is about; with "state" as it is now. */
+static json_t *decision_dimensions(const struct judge_workload *w, const char *only)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (unsigned d = 0; d < DIM__MAX; d++) {
+                _cleanup_json_ json_t *o = NULL;
+
+                if (only ? strcmp(only, dimension_name(d)) != 0 : !strcmp(w->dim[d].state, "off"))
+                        continue;
+                o = json_pack("{s:s, s:s}", "dimension", dimension_name(d), "state", w->dim[d].state);
+                if (json_array_append(a, o) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
+static bool is_dimension(const char *name)
+{
+        for (unsigned d = 0; d < DIM__MAX; d++)
+                if (!strcmp(name, dimension_name(d)))
+                        return true;
+        return false;
+}
+
+static int resolve_decision(const struct query_env *env, const struct command *c, const json_t *request,
+                            struct judge_workload *ret, json_t **ret_answer)
+{
+        const char *dim = json_string_value(json_object_get(request, "dimension"));
+        char text[64];
+
+        *ret_answer = check_fields(c, request);
+        if (*ret_answer)
+                return -EINVAL;
+        if (dim && !is_dimension(dim)) {
+                *ret_answer = query_fail(
+                        QUERY_USAGE, "there is no dimension \"%s\": it must be file, process, network or privilege",
+                        str_print(bytes_str(dim), text, sizeof(text)));
+                return -EINVAL;
+        }
+        return query_workload(pipeline_judge(env->pipeline), json_string_value(json_object_get(request, "workload")),
+                              false, ret, ret_answer);
+}
+
+/* What it resolved to, for a person to read before or after. */
+static json_t *decision_answer(const struct command *c, const struct judge_workload *w, const char *dim, bool dry_run)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "command", json_string(c->name));
+        bad |= json_object_set_new(o, "workload", cj_text(w->id));
+        bad |= json_object_set_new(o, "name", cj_text(w->name));
+        bad |= json_object_set_new(o, "image", cj_text(w->image));
+        bad |= json_object_set_new(o, "digest", cj_text(w->digest));
+        bad |= json_object_set_new(o, "dimensions", decision_dimensions(w, dim));
+        bad |= json_object_set_new(o, "dry_run", json_boolean(dry_run));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev,
+                   json_t **ret_answer)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+        const char *dim = json_string_value(json_object_get(request, "dimension"));
+        struct judge_workload w;
+        uint32_t target;
+        int r;
+
+        *ret_answer = NULL;
+        if (!c || c->run) {
+                *ret_answer = c ? query_fail(QUERY_USAGE, "%s only reads: ask on control.sock", c->name)
+                                : no_command(request);
+                return -EINVAL;
+        }
+        r = resolve_decision(env, c, request, &w, ret_answer);
+        if (r < 0)
+                return r;
+        *ret_answer = decision_answer(c, &w, dim, json_is_true(json_object_get(request, "dry_run")));
+        if (!*ret_answer)
+                return -ENOMEM;
+
+        /* All of it first, pointers after: the buffer may move while it grows. */
+        buf_reset(scratch);
+        buf_put(scratch, w.id.p, w.id.len);
+        target = w.id.len;
+        if (dim)
+                tide_list_put(scratch, BYTES_LIT("dimension"), bytes_str(dim));
+        if (scratch->err) {
+                json_decref(*ret_answer);
+                *ret_answer = query_fail(QUERY_FAILED, "%s: %s", c->name, err_str(scratch->err));
+                return scratch->err;
+        }
+        memset(ev, 0, sizeof(*ev));
+        ev->kind = TIDE_DECISION;
+        ev->sources = SRC_OPERATOR;
+        ev->decision.uid = ev->decision.login_uid = UINT32_MAX;
+        ev->decision.verb = bytes_str(c->name);
+        ev->decision.target = bytes_of(scratch->p, target);
+        ev->decision.args = bytes_of(scratch->p + target, scratch->len - target);
+        return 0;
+}

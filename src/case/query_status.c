@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * query_status - command status: what is watched, how far it is learned, what was lost.
+ *
+ * Owns:  the judge's part of it: containers, workloads, findings in numbers.
+ * Never: measures the process it runs in; sensors, losses and memory come from the daemon by env->status().
+ */
+#include "case/query-priv.h"
+
+#include <string.h>
+
+#include "tidemark/err.h"
+#include "tidemark/pipeline.h"
+
+static json_t *container_json(const struct judge_container *c)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "id", cj_text(c->id));
+        bad |= json_object_set_new(o, "name", cj_text(c->name));
+        bad |= json_object_set_new(o, "runtime", cj_text(c->runtime));
+        bad |= json_object_set_new(o, "image", cj_text(c->image_ref));
+        bad |= json_object_set_new(o, "config_digest", cj_text(c->config_digest));
+        bad |= json_object_set_new(o, "config_source", cj_words(c->config_source));
+        bad |= json_object_set_new(o, "manifest_digest", cj_text(c->manifest_digest));
+        bad |= json_object_set_new(o, "manifest_source", cj_words(c->manifest_source));
+        bad |= json_object_set_new(o, "init_pid", cj_u64_or_null(c->init_pid != 0, c->init_pid));
+        bad |= json_object_set_new(o, "upper", cj_text(c->upper));
+        bad |= json_object_set_new(o, "labels", cj_list(c->labels));
+        bad |= json_object_set_new(o, "image_labels", cj_list(c->image_labels));
+        bad |= json_object_set_new(o, "workload", cj_text_or_null(c->workload_id));
+        bad |= json_object_set_new(o, "coverage", cj_words(c->coverage));
+        bad |= json_object_set_new(o, "running_before", json_boolean(c->running_before));
+        bad |= json_object_set_new(o, "gap_ms",
+                                   c->running_before || !c->gap_ns ? json_null() : cj_real((double)c->gap_ns / 1e6));
+        bad |= json_object_set_new(o, "state", json_string(c->running ? "running" : "stopped"));
+        bad |= json_object_set_new(o, "started", cj_time(c->started_ns));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+static int put_containers(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *a = json_array();
+        struct judge_container c;
+        uint64_t more = 0;
+        size_t used = 0, i = 0;
+
+        while (judge_container_next(j, &i, &c)) {
+                _cleanup_json_ json_t *v = container_json(&c);
+
+                if (!v)
+                        return -1;
+                used += query_size(v) + 1;
+                if (used > QUERY_ANSWER_MAX / 2)
+                        more++;
+                else if (json_array_append(a, v) < 0)
+                        return -1;
+        }
+        if (json_object_set(o, "containers", a) < 0)
+                return -1;
+        return more ? json_object_set_new(o, "containers_more", cj_u64(more)) : 0;
+}
+
+static int put_workloads(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *a = json_array();
+        struct judge_workload w;
+        uint64_t more = 0;
+        size_t used = 0, i = 0;
+
+        while (judge_workload_next(j, &i, &w)) {
+                _cleanup_json_ json_t *v = query_workload_json(j, &w);
+
+                if (!v)
+                        return -1;
+                used += query_size(v) + 1;
+                if (used > QUERY_ANSWER_MAX / 2)
+                        more++;
+                else if (json_array_append(a, v) < 0)
+                        return -1;
+        }
+        if (json_object_set(o, "workloads", a) < 0)
+                return -1;
+        return more ? json_object_set_new(o, "workloads_more", cj_u64(more)) : 0;
+}
+
+struct tally {
+        uint64_t by_state[FINDING_CLOSED + 1], below;
+        uint32_t show;
+};
+
+static int tally_one(const struct finding *f, void *arg)
+{
+        struct tally *t = arg;
+
+        if (f->state <= FINDING_CLOSED)
+                t->by_state[f->state]++;
+        t->below += f->state != FINDING_CLOSED && query_below_show(f, t->show);
+        return 0;
+}
+
+static int put_findings(json_t *o, const struct query_env *env)
+{
+        struct tally t = {.show = env->params->show};
+        _cleanup_json_ json_t *v = json_object();
+        uint64_t damaged = 0;
+        int bad = 0, r = query_each_finding(env, tally_one, &t, &damaged);
+
+        if (r < 0)
+                bad |= json_object_set_new(v, "error", json_string(err_str(r)));
+        for (unsigned s = FINDING_OPEN; s <= FINDING_CLOSED; s++)
+                bad |= json_object_set_new(v, finding_state_name(s), cj_u64(t.by_state[s]));
+        bad |= json_object_set_new(v, "below_show", cj_u64(t.below));
+        if (damaged)
+                bad |= json_object_set_new(v, "damaged", cj_u64(damaged));
+        return bad | json_object_set(o, "findings", v);
+}
+
+static int put_judge(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *v = json_object();
+        struct judge_stats s;
+        int bad = 0;
+
+        judge_stats(j, &s);
+        bad |= json_object_set_new(v, "events", cj_u64(s.events));
+        bad |= json_object_set_new(v, "observations", cj_u64(s.observations));
+        bad |= json_object_set_new(v, "known", cj_u64(s.known));
+        bad |= json_object_set_new(v, "learned", cj_u64(s.learned));
+        bad |= json_object_set_new(v, "deviations", cj_u64(s.deviations));
+        bad |= json_object_set_new(v, "never_silent", cj_u64(s.never_silent));
+        bad |= json_object_set_new(v, "below_show", cj_u64(s.below_show));
+        bad |= json_object_set_new(v, "refused", cj_u64(s.refused));
+        bad |= json_object_set_new(v, "losses", cj_u64(s.losses));
+        bad |= json_object_set_new(v, "workloads", cj_u64(s.workloads));
+        bad |= json_object_set_new(v, "entries", cj_u64(s.entries));
+        bad |= json_object_set_new(v, "findings", cj_u64(s.findings));
+        bad |= json_object_set_new(v, "containers", cj_u64(s.containers));
+        return bad | json_object_set(o, "judge", v);
+}
+
+json_t *query_status(const struct query_env *env, const json_t *request)
+{
+        const struct judge *j = pipeline_judge(env->pipeline);
+        _cleanup_json_ json_t *o = json_object(), *own = NULL;
+        int bad = 0;
+
+        (void)request;
+        bad |= json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
+        bad |= put_containers(o, j);
+        bad |= put_workloads(o, j);
+        bad |= put_findings(o, env);
+        bad |= put_judge(o, j);
+        if (env->status) {
+                own = env->status(env->arg);
+                bad |= own ? json_object_update(o, own) : -1;
+        }
+        return bad ? NULL : query_ok(TAKE_PTR(o));
+}

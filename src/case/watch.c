@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * watch - one line for each event that a person may want to see pass.
+ *
+ * Owns:  which kinds are shown, and which of their fields.
+ * Never: shows environment or file content; arguments were masked before they came here.
+ */
+#include "tidemark/query.h"
+
+#include "case/json-priv.h"
+#include "tidemark/event.h"
+
+static int put_actor(json_t *o, const struct tide_actor *a)
+{
+        bool known = a->flags & ACTOR_PID;
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "pid", cj_u64_or_null(known, a->pid));
+        bad |= json_object_set_new(o, "uid", known ? cj_id_or_null(a->uid) : json_null());
+        bad |= json_object_set_new(o, "origin", json_string(tide_origin_name(a->origin)));
+        bad |= json_object_set_new(o, "executable", a->flags & ACTOR_EXE ? cj_text(a->exe) : json_null());
+        return bad;
+}
+
+static int put_exec(json_t *o, const struct tide_event *ev)
+{
+        int bad = put_actor(o, &ev->exec.actor);
+
+        bad |= json_object_set_new(o, "program", cj_text_or_null(ev->exec.program));
+        bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(ev->exec.program_layer)));
+        bad |= json_object_set_new(o, "args", cj_split(ev->exec.args));
+        bad |= json_object_set_new(o, "caller", cj_text_or_null(ev->exec.caller));
+        bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
+        return bad;
+}
+
+static int put_file(json_t *o, const struct tide_event *ev)
+{
+        char ops[TIDE_OPS_TEXT];
+        int bad = put_actor(o, &ev->file.actor);
+
+        bad |= json_object_set_new(o, "operation", json_string(tide_ops_text(ev->file.ops, ops)));
+        bad |= json_object_set_new(o, "path", cj_text(ev->file.path));
+        bad |= json_object_set_new(o, "old_path", cj_text_or_null(ev->file.old_path));
+        bad |= json_object_set_new(o, "change", json_string(tide_change_name(ev->file.change)));
+        bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
+        return bad;
+}
+
+static int put_ctr(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "runtime", cj_text(ev->ctr.runtime));
+        bad |= json_object_set_new(o, "init_pid", cj_u64_or_null(ev->ctr.init_pid != 0, ev->ctr.init_pid));
+        bad |= json_object_set_new(o, "running_before", json_boolean(ev->ctr.running_before));
+        bad |= json_object_set_new(o, "coverage", cj_words(ev->ctr.coverage));
+        return bad;
+}
+
+static int put_content(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "name", cj_text(ev->content.name));
+        bad |= json_object_set_new(o, "image", cj_text(ev->content.image_ref));
+        bad |= json_object_set_new(o, "config_digest", cj_text(ev->content.config_digest));
+        return bad;
+}
+
+static int put_decision(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "verb", cj_text(ev->decision.verb));
+        bad |= json_object_set_new(o, "target", cj_text(ev->decision.target));
+        bad |= json_object_set_new(o, "uid", cj_id_or_null(ev->decision.uid));
+        bad |= json_object_set_new(o, "login_uid", cj_id_or_null(ev->decision.login_uid));
+        return bad;
+}
+
+static int put_walk(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "reason", json_string(tide_walk_reason_name(ev->walk.reason)));
+        bad |= json_object_set_new(o, "ended", json_boolean(ev->walk.ended));
+        bad |= json_object_set_new(o, "complete", json_boolean(ev->walk.complete));
+        bad |= json_object_set_new(o, "entries", cj_u64(ev->walk.entries));
+        return bad;
+}
+
+static int put_loss(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "what", cj_words(ev->loss.what));
+        bad |= json_object_set_new(o, "count", cj_u64_or_null(ev->loss.count != 0, ev->loss.count));
+        return bad;
+}
+
+static const struct shown {
+        uint16_t kind;
+        const char *name;
+        int (*put)(json_t *o, const struct tide_event *ev);
+} shown[] = {
+        {TIDE_EXEC, "exec", put_exec},
+        {TIDE_FILE, "file", put_file},
+        {TIDE_CTR_START, "container-start", put_ctr},
+        {TIDE_CTR_STOP, "container-stop", put_ctr},
+        {TIDE_CONTENT, "content", put_content},
+        {TIDE_DECISION, "decision", put_decision},
+        {TIDE_WALK, "walk", put_walk},
+        {TIDE_LOSS, "loss", put_loss},
+};
+
+json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding)
+{
+        _cleanup_json_ json_t *o = NULL;
+        size_t i = 0;
+        int bad = 0;
+
+        while (i < ARRAY_LEN(shown) && shown[i].kind != ev->kind)
+                i++;
+        if (i == ARRAY_LEN(shown))
+                return NULL;
+        o = json_object();
+        bad |= json_object_set_new(o, "watch", json_string("event"));
+        bad |= json_object_set_new(o, "kind", json_string(shown[i].name));
+        bad |= json_object_set_new(o, "time", cj_time(ev->wall_ns));
+        bad |= json_object_set_new(o, "container", cj_text_or_null(ev->container));
+        bad |= json_object_set_new(o, "workload", cj_text_or_null(workload));
+        bad |= json_object_set_new(o, "verdict", verdict && *verdict ? cj_words(bytes_str(verdict)) : json_null());
+        bad |= json_object_set_new(o, "finding", cj_finding_id(finding));
+        bad |= shown[i].put(o, ev);
+        return bad ? NULL : TAKE_PTR(o);
+}

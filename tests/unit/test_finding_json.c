@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A finding as JSON: every promised field, in a form that stays, whatever bytes are in it. The story's sentences are
+ * the judge's; here only that they are all there, so the expected file has none.
+ */
+#include "unit.h"
+
+#include <string.h>
+
+#include "finding_sample.h"
+#include "fixture.h"
+#include "tidemark/buf.h"
+#include "tidemark/query.h"
+
+#define SHOW 50
+
+static const char *const top[] = {
+        "schema",   "id",          "type",       "host",       "state",        "confidence",
+        "severity", "count",       "first_seen", "last_seen",  "suppressed",   "below_show",
+        "verdict",  "workload",    "containers", "signals",    "signals_more", "lineage",
+        "actor",    "prior_bits",  "sum_bits",   "factors",    "story",        "inventory",
+        "loss",     "containment", "evidence",   "provenance", "sbom",         "admissions",
+};
+
+static void test_golden(void)
+{
+        struct finding *f = finding_sample(1234);
+        json_t *j = finding_json(f, SHOW);
+        char *text, *expected;
+        size_t len = 0;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(j);
+        CU_ASSERT(json_array_size(json_object_get(j, "story")) > 0);
+        json_object_set_new(j, "story", json_array());
+        text = json_dumps(j, JSON_INDENT(1) | JSON_REAL_PRECISION(9));
+        expected = (char *)fixture_read("finding.json", &len);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(expected);
+        CU_ASSERT_EQUAL(len, strlen(text) + 1); /* and a newline */
+        CU_ASSERT(!strncmp(text, expected, strlen(text)));
+        if (strncmp(text, expected, strlen(text)))
+                printf("\n%s\n", text);
+        free(text);
+        free(expected);
+        json_decref(j);
+        finding_free(f);
+}
+
+static void test_fields(void)
+{
+        struct finding *f = finding_new();
+        json_t *j;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        j = finding_json(f, SHOW);
+        for (size_t i = 0; i < ARRAY_LEN(top); i++)
+                CU_ASSERT_PTR_NOT_NULL(json_object_get(j, top[i]));
+        CU_ASSERT_EQUAL(json_object_size(j), ARRAY_LEN(top));
+        CU_ASSERT(json_is_null(json_object_get(j, "first_seen")));
+        CU_ASSERT(json_is_null(json_object_get(json_object_get(j, "actor"), "uid")));
+        CU_ASSERT(json_is_null(json_object_get(j, "inventory")));
+        CU_ASSERT(json_is_null(json_object_get(j, "verdict")));
+        CU_ASSERT(json_is_true(json_object_get(j, "below_show")));
+        json_decref(j);
+        finding_free(f);
+}
+
+static void test_first_sight(void)
+{
+        struct finding *f = finding_sample(7);
+        json_t *j, *v;
+
+        f->type = FINDING_FIRST_SIGHT;
+        f->confidence = 0;
+        f->inventory.added = 3;
+        f->inventory.nnames = 1;
+        SAMPLE(f->inventory.names[0], "/opt/\x80x");
+        j = finding_json(f, SHOW);
+        v = json_object_get(j, "inventory");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "added")), 3);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "executable_names"), 0)),
+                               "/opt/\\x80x");
+        CU_ASSERT(json_is_false(json_object_get(j, "below_show"))); /* for somebody to look at, however sure */
+        json_decref(j);
+        finding_free(f);
+}
+
+static void test_full(void)
+{
+        struct finding *f = finding_sample(7);
+        json_t *j;
+
+        f->nsignals = FINDING_SIGNALS;
+        f->ncontainers = FINDING_CONTAINERS;
+        f->nfactors = FINDING_FACTORS;
+        f->nlineage = FINDING_LINEAGE;
+        j = finding_json(f, SHOW);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "signals")), FINDING_SIGNALS);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "containers")), FINDING_CONTAINERS);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "factors")), FINDING_FACTORS);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "lineage")), FINDING_LINEAGE);
+        json_decref(j);
+        finding_free(f);
+}
+
+/* Every byte, in every text: what comes out is JSON that reads back, on one line, without a control character. */
+static void test_hostile(void)
+{
+        struct finding *f = finding_sample(7);
+        struct bytes all;
+        uint8_t p[512];
+        json_t *j, *back;
+        char *text;
+        size_t len = 0;
+
+        for (unsigned i = 0; i < 512; i++)
+                p[i] = (uint8_t)(i < 256 ? i : (i * 37) & 255);
+        all = bytes_of(p, sizeof(p));
+        sample_set(&f->host, all);
+        sample_set(&f->workload, all);
+        sample_set(&f->containers[0].name, all);
+        sample_set(&f->signals[0].subject, all);
+        sample_set(&f->signals[0].args, all);
+        sample_set(&f->lineage[0].comm, all);
+        sample_set(&f->factors[0].text, all);
+        sample_set(&f->loss, all);
+        j = finding_json(f, SHOW);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(j);
+        text = json_dumps(j, QUERY_JSON_FLAGS);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(text);
+        len = strlen(text);
+        for (size_t i = 0; i < len; i++)
+                if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+                        CU_FAIL("a control character came through");
+        CU_ASSERT_PTR_NULL(
+                strstr(text, "\\u00")); /* nor hidden in JSON's own escapes, for a terminal behind a parser */
+        back = json_loads(text, 0, NULL);
+        CU_ASSERT(json_equal(j, back));
+        json_decref(back);
+        json_decref(j);
+        free(text);
+        finding_free(f);
+}
+
+static const struct unit_case cases[] = {
+        {"a finding with everything, to the byte", test_golden},
+        {"an empty finding has every promised field", test_fields},
+        {"first sight has its inventory and is not below show", test_first_sight},
+        {"all tables full", test_full},
+        {"hostile bytes stay data", test_hostile},
+};
+UNIT_MAIN("finding_json", cases)

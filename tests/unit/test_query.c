@@ -1,0 +1,635 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The reading commands and the resolving of changing ones, over a judge and a store that are tables of this file: what
+ * is listed, what is told of the rest, what a wrong request is answered.
+ */
+#include "unit.h"
+
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "finding_sample.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/pipeline.h"
+#include "tidemark/query.h"
+#include "tidemark/store.h"
+
+#define BLOBS 512
+
+struct judge {
+        struct judge_workload w[8];
+        size_t nw;
+        struct judge_entry e[4];
+        size_t ne;
+        struct judge_container c[2];
+        size_t nc;
+};
+struct store {
+        struct buf blob[BLOBS];
+        size_t n;
+        int err;
+};
+
+static struct judge judge;
+static struct store store;
+
+struct judge *pipeline_judge(struct pipeline *p)
+{
+        (void)p;
+        return &judge;
+}
+int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret)
+{
+        if (*i >= j->nw)
+                return 0;
+        *ret = j->w[(*i)++];
+        return 1;
+}
+/* Only the first workload has entries. */
+int judge_entry_next(const struct judge *j, struct bytes id, size_t *i, struct judge_entry *ret)
+{
+        if (*i >= j->ne || !bytes_eq(id, j->w[0].id))
+                return 0;
+        *ret = j->e[(*i)++];
+        return 1;
+}
+int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret)
+{
+        if (*i >= j->nc)
+                return 0;
+        *ret = j->c[(*i)++];
+        return 1;
+}
+void judge_stats(const struct judge *j, struct judge_stats *ret)
+{
+        memset(ret, 0, sizeof(*ret));
+        ret->events = 12;
+        ret->workloads = j->nw;
+}
+int judge_each(const struct judge *j, int (*cb)(enum judge_piece, struct bytes, struct bytes, void *), void *arg)
+{
+        int r = cb(PIECE_WORKLOAD, BYTES_LIT("w"), BYTES_LIT("no finding"), arg);
+
+        (void)j;
+        for (size_t i = 0; r == 0 && i < store.n; i++)
+                r = cb(PIECE_FINDING, BYTES_LIT("k"), buf_bytes(&store.blob[i]), arg);
+        return r;
+}
+int store_each(struct store *s, int what, int (*cb)(struct bytes, struct bytes, void *), void *arg)
+{
+        int r = what == PIECE_FINDING ? s->err : -EINVAL;
+
+        for (size_t i = 0; r == 0 && i < s->n; i++)
+                r = cb(BYTES_LIT("k"), buf_bytes(&s->blob[i]), arg);
+        return r;
+}
+
+static struct judge_params params = {.show = 50};
+static struct query_env env = {.store = &store, .params = &params};
+
+static void add_finding(const struct finding *f)
+{
+        struct buf *b = &store.blob[store.n++];
+
+        if (store.n > BLOBS)
+                abort();
+        buf_init(b, 1 << 20);
+        CU_ASSERT_EQUAL(finding_encode(f, b), 0);
+}
+
+/* Findings by id, state, confidence, of workload web. */
+static void add(uint64_t id, enum finding_state state, uint32_t confidence, bool suppressed)
+{
+        struct finding *f = finding_sample(id);
+
+        f->state = state;
+        f->confidence = confidence;
+        f->suppressed = suppressed;
+        add_finding(f);
+        finding_free(f);
+}
+
+static void add_workload(const char *id, const char *name, const char *state)
+{
+        struct judge_workload *w = &judge.w[judge.nw++];
+
+        memset(w, 0, sizeof(*w));
+        w->id = bytes_str(id);
+        w->name = bytes_str(name);
+        w->image = BYTES_LIT("localhost/web:1");
+        w->digest = bytes_str(strchr(id, '@') + 1);
+        w->class = BYTES_LIT("service");
+        w->first_ns = SAMPLE_NS;
+        w->last_ns = SAMPLE_NS;
+        for (unsigned d = 0; d < DIM__MAX; d++) {
+                w->dim[d].state = d <= DIM_PROCESS ? state : "off";
+                w->dim[d].by = "";
+                w->dim[d].p_new = d == DIM_FILE ? 0.5 : (double)NAN;
+        }
+}
+
+static void set_up(void)
+{
+        for (size_t i = 0; i < store.n; i++)
+                buf_release(&store.blob[i]);
+        memset(&store, 0, sizeof(store));
+        memset(&judge, 0, sizeof(judge));
+        env.store = &store;
+        env.status = NULL;
+        add_workload("web@sha256:00ff", "web", "learning");
+        add_workload("web@sha256:11aa", "web", "active");
+        add_workload("db@sha256:22", "db", "active");
+        add_workload("dark\x1b@sha256:33", "dark\x1b", "active");
+}
+
+/* request: JSON with ' for ". */
+static json_t *parse(const char *request)
+{
+        char text[1024];
+        json_t *j;
+
+        snprintf(text, sizeof(text), "%s", request);
+        for (char *p = text; *p; p++)
+                if (*p == '\'')
+                        *p = '"';
+        j = json_loads(text, JSON_DECODE_ANY, NULL);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(j);
+        return j;
+}
+
+static json_t *ask(const char *request)
+{
+        json_t *j = parse(request), *a = query_run(&env, j);
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+        json_decref(j);
+        return a;
+}
+
+/* data of an answer that must be good; the answer is kept in *hold. */
+static json_t *good(const char *request, json_t **hold)
+{
+        *hold = ask(request);
+        CU_ASSERT(json_is_true(json_object_get(*hold, "ok")));
+        if (!json_is_true(json_object_get(*hold, "ok")))
+                printf("\n%s: %s\n", request, json_string_value(json_object_get(*hold, "error")));
+        return json_object_get(*hold, "data");
+}
+
+static void bad(const char *request, int code, const char *words)
+{
+        json_t *a = ask(request);
+        const char *error = json_string_value(json_object_get(a, "error"));
+        bool fits = error && strstr(error, words);
+
+        CU_ASSERT(json_is_false(json_object_get(a, "ok")));
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(a, "code")), code);
+        CU_ASSERT(fits);
+        if (!fits)
+                printf("\n%s: \"%s\"\n", request, error ? error : "no error");
+        json_decref(a);
+}
+
+/* "F-1 F-2", and the numbers beside it. */
+static void listed(const char *request, const char *ids, int hidden, int suppressed, int more)
+{
+        json_t *hold, *d = good(request, &hold), *v, *list = json_object_get(d, "findings");
+        char text[4096] = "";
+        size_t i;
+
+        json_array_foreach(list, i, v) {
+                if (i)
+                        strcat(text, " ");
+                strcat(text, json_string_value(json_object_get(v, "id")));
+        }
+        CU_ASSERT_STRING_EQUAL(text, ids);
+        if (strcmp(text, ids))
+                printf("\n%s: %s\n", request, text);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "hidden")), hidden);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "suppressed")), suppressed);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "more")), more);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "not_judged")), 1);
+        json_decref(hold);
+}
+
+static void test_requests(void)
+{
+        set_up();
+        bad("7", 2, "a request is an object");
+        bad("{}", 2, "no field \"cmd\"");
+        bad("{'cmd':7}", 2, "no field \"cmd\"");
+        bad("{'cmd':'fly\\u001b'}", 2, "there is no command \"fly\\x1b\"");
+        bad("{'cmd':'status','x':1}", 2, "status has no field \"x\"");
+        bad("{'cmd':'findings','all':1}", 2, "\"all\" must be true or false");
+        bad("{'cmd':'findings','state':null}", 2, "\"state\" must be");
+        bad("{'cmd':'findings','state':'shut'}", 2, "state must be open, triaged, closed or all");
+        bad("{'cmd':'findings','after':'x'}", 2, "\"x\" is no finding's id");
+        bad("{'cmd':'show'}", 2, "needs field \"id\"");
+        bad("{'cmd':'show','id':['F-1']}", 2, "\"id\" must be");
+        bad("{'cmd':'baseline.activate','workload':'db'}", 2, "admin.sock");
+}
+
+static void test_is_change(void)
+{
+        static const struct {
+                const char *request;
+                bool change;
+        } cases[] = {{"{'cmd':'baseline.activate'}", true},
+                     {"{'cmd':'baseline.learn'}", true},
+                     {"{'cmd':'status'}", false},
+                     {"{'cmd':'nothing'}", false},
+                     {"{}", false},
+                     {"[]", false},
+                     {"{'cmd':7}", false}};
+
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                json_t *j = parse(cases[i].request);
+
+                CU_ASSERT_EQUAL(query_is_change(j), cases[i].change);
+                json_decref(j);
+        }
+}
+
+static void test_findings(void)
+{
+        struct finding *f;
+
+        set_up();
+        listed("{'cmd':'findings'}", "", 0, 0, 0);
+        add(12, FINDING_OPEN, 90, false);
+        add(2, FINDING_OPEN, 50, false);
+        add(3, FINDING_OPEN, 49, false);
+        add(4, FINDING_TRIAGED, 90, false);
+        add(5, FINDING_CLOSED, 90, false);
+        add(6, FINDING_OPEN, 90, true);
+        listed("{'cmd':'findings'}", "F-2 F-4 F-12", 1, 1, 0);
+        listed("{'cmd':'findings','all':true}", "F-2 F-3 F-4 F-6 F-12", 0, 0, 0);
+        listed("{'cmd':'findings','state':'open'}", "F-2 F-12", 1, 1, 0);
+        listed("{'cmd':'findings','state':'triaged'}", "F-4", 0, 0, 0);
+        listed("{'cmd':'findings','state':'closed'}", "F-5", 0, 0, 0);
+        listed("{'cmd':'findings','state':'all'}", "F-2 F-4 F-5 F-12", 1, 1, 0);
+        listed("{'cmd':'findings','after':'F-4'}", "F-12", 1, 1, 0);
+        /* The same from a judge alone, as in replay. */
+        env.store = NULL;
+        listed("{'cmd':'findings'}", "F-2 F-4 F-12", 1, 1, 0);
+        env.store = &store;
+        /* By workload: web exactly, though another begins so. */
+        f = finding_sample(13);
+        SAMPLE(f->workload, "web2");
+        add_finding(f);
+        finding_free(f);
+        listed("{'cmd':'findings','workload':'web'}", "F-2 F-4 F-12", 1, 1, 0);
+        listed("{'cmd':'findings','workload':'web2'}", "F-13", 0, 0, 0);
+        listed("{'cmd':'findings','workload':'web2@sh'}", "F-13", 0, 0, 0);
+        listed("{'cmd':'findings','workload':'db'}", "", 0, 0, 0);
+        listed("{'cmd':'findings','workload':'web@sha256:11'}", "", 0, 0, 0);
+        bad("{'cmd':'findings','workload':'we'}", 2, "more than one workload begins with \"we\"");
+        bad("{'cmd':'findings','workload':'cache'}", 4, "no workload is called \"cache\"");
+        bad("{'cmd':'findings','workload':''}", 4, "no workload is called \"\"");
+}
+
+static void test_damaged(void)
+{
+        json_t *hold, *d;
+
+        set_up();
+        add(1, FINDING_OPEN, 90, false);
+        buf_init(&store.blob[store.n], 64);
+        buf_put_str(&store.blob[store.n++], "no finding at all");
+        d = good("{'cmd':'findings'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "findings")), 1);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "damaged")), 1);
+        json_decref(hold);
+        store.err = -EIO;
+        bad("{'cmd':'findings'}", 4, "could not be read");
+        bad("{'cmd':'show','id':'F-1'}", 4, "could not be read");
+}
+
+/* More than one answer holds: all of them, in order, each once. */
+static void test_pages(void)
+{
+        char request[128] = "{'cmd':'findings'}";
+        uint64_t next = 1, more;
+        unsigned pages = 0;
+
+        set_up();
+        for (uint64_t i = 300; i; i--)
+                add(i, FINDING_OPEN, 90, false);
+        do {
+                json_t *hold, *d = good(request, &hold), *v, *list = json_object_get(d, "findings");
+                size_t i;
+
+                json_array_foreach(list, i, v) {
+                        char id[32];
+
+                        snprintf(id, sizeof(id), "F-%llu", (unsigned long long)next++);
+                        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "id")), id);
+                }
+                more = (uint64_t)json_integer_value(json_object_get(d, "more"));
+                CU_ASSERT_EQUAL(more, 301 - next);
+                snprintf(request, sizeof(request), "{'cmd':'findings','after':'F-%llu'}", (unsigned long long)next - 1);
+                json_decref(hold);
+        } while (more && ++pages < 10);
+        CU_ASSERT_EQUAL(next, 301);
+        CU_ASSERT(pages > 0);
+}
+
+/* Big ones: an answer stays below its limit however much they hold. */
+static void test_answer_size(void)
+{
+        struct finding *f = finding_sample(1);
+        static uint8_t noise[4000];
+        json_t *hold, *d;
+        char *text;
+
+        set_up();
+        memset(noise, 0xff, sizeof(noise));
+        f->nsignals = FINDING_SIGNALS;
+        for (unsigned i = 0; i < FINDING_SIGNALS; i++)
+                sample_set(&f->signals[i].args, bytes_of(noise, sizeof(noise)));
+        for (f->id = 1; f->id <= 20; f->id++)
+                add_finding(f);
+        finding_free(f);
+        d = good("{'cmd':'findings'}", &hold);
+        CU_ASSERT(json_array_size(json_object_get(d, "findings")) > 0);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "findings")) +
+                                (size_t)json_integer_value(json_object_get(d, "more")),
+                        20);
+        text = json_dumps(hold, QUERY_JSON_FLAGS);
+        CU_ASSERT(strlen(text) < 4u << 20);
+        free(text);
+        json_decref(hold);
+}
+
+static void test_show(void)
+{
+        json_t *hold;
+
+        set_up();
+        add(1, FINDING_OPEN, 10, false);
+        add(12, FINDING_CLOSED, 90, false);
+        add(13, FINDING_OPEN, 90, false);
+        add(25, FINDING_OPEN, 90, false);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'F-1'}", &hold), "id")),
+                               "F-1");
+        json_decref(hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'f-12'}", &hold), "id")),
+                               "F-12");
+        json_decref(hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(good("{'cmd':'show','id':'2'}", &hold), "id")),
+                               "F-25");
+        json_decref(hold);
+        bad("{'cmd':'show','id':'F-7'}", 4, "there is no finding F-7");
+        bad("{'cmd':'show','id':''}", 2, "is no finding's id");
+        bad("{'cmd':'show','id':'F-'}", 2, "is no finding's id");
+        bad("{'cmd':'show','id':'F-0'}", 2, "is no finding's id");
+        bad("{'cmd':'show','id':'F-1x'}", 2, "is no finding's id");
+        bad("{'cmd':'show','id':'F-99999999999999999999'}", 2, "is no finding's id");
+        bad("{'cmd':'show','id':'\\u001b[0m'}", 2, "\"\\x1b[0m\" is no finding's id");
+        set_up();
+        add(12, FINDING_OPEN, 90, false);
+        add(13, FINDING_OPEN, 90, false);
+        bad("{'cmd':'show','id':'F-1'}", 2, "2 findings begin with F-1");
+}
+
+static void test_baseline(void)
+{
+        json_t *hold, *d, *v;
+
+        set_up();
+        judge.ne = 3;
+        judge.e[0] = (struct judge_entry){
+                .dim = DIM_FILE, .key = BYTES_LIT("/a/\x01"), .exe = BYTES_LIT("/bin/sh"), .windows = 1};
+        judge.e[1] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/b"), .windows = 2, .count = 9};
+        judge.e[2] = (struct judge_entry){.dim = DIM_PROCESS, .key = BYTES_LIT("/c"), .windows = 1, .candidate = true};
+        d = good("{'cmd':'baseline.list'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(d), 4);
+        v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_FILE);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "dimension")), "file");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "state")), "learning");
+        CU_ASSERT_EQUAL(json_real_value(json_object_get(v, "p_new")), 0.5);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 1);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "keeps_from_converging"), 0)),
+                               "/a/\\x01");
+        v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_PROCESS);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 0);
+        CU_ASSERT(json_is_null(json_object_get(v, "p_new"))); /* no number: JSON has none for it */
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(d, 3), "name")), "dark\\x1b");
+        json_decref(hold);
+
+        d = good("{'cmd':'baseline.show','workload':'web@sha256:0'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "id")), "web@sha256:00ff");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "entries")), 3);
+        v = json_array_get(json_object_get(d, "entries"), 2);
+        CU_ASSERT(json_is_true(json_object_get(v, "candidate")));
+        CU_ASSERT(json_is_null(json_object_get(v, "executable")));
+        json_decref(hold);
+        d = good("{'cmd':'baseline.show','workload':'web@sha256:00ff','after':2}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "entries")), 1);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "more")), 0);
+        json_decref(hold);
+        d = good("{'cmd':'baseline.show','workload':'db@sha'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "entries")), 0);
+        json_decref(hold);
+}
+
+static void test_resolve(void)
+{
+        json_t *hold, *d;
+
+        set_up();
+        d = good("{'cmd':'baseline.show','workload':'db'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "id")), "db@sha256:22");
+        json_decref(hold);
+        /* As it was shown, so it is taken. */
+        d = good("{'cmd':'baseline.show','workload':'dark\\\\x1b'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "id")), "dark\\x1b@sha256:33");
+        json_decref(hold);
+        bad("{'cmd':'baseline.show','workload':'web'}", 2,
+            "may be one of 2 workloads: web@sha256:00ff, web@sha256:11aa.");
+        bad("{'cmd':'baseline.show','workload':'web@'}", 2, "may be one of 2 workloads");
+        bad("{'cmd':'baseline.show','workload':'cache'}", 4, "no workload is called \"cache\"");
+        bad("{'cmd':'baseline.show','workload':''}", 4, "no workload is called \"\"");
+        judge.nw = 0;
+        bad("{'cmd':'baseline.show','workload':'db'}", 4, "no workload is called \"db\"");
+}
+
+static int decide(const char *request, struct buf *scratch, struct tide_event *ev, json_t **ret)
+{
+        json_t *j = parse(request);
+        int r = query_decision(&env, j, scratch, ev, ret);
+
+        json_decref(j); /* what the event holds must not be the request's */
+        return r;
+}
+
+static void refused(const char *request, const char *words)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct tide_event ev;
+        json_t *a = NULL;
+        const char *error;
+        bool fits;
+
+        buf_init(&scratch, 4096);
+        CU_ASSERT(decide(request, &scratch, &ev, &a) < 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+        CU_ASSERT(json_is_false(json_object_get(a, "ok")));
+        error = json_string_value(json_object_get(a, "error"));
+        fits = error && strstr(error, words);
+        CU_ASSERT(fits);
+        if (!fits)
+                printf("\n%s: \"%s\"\n", request, error ? error : "");
+        json_decref(a);
+}
+
+static void test_decision(void)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct tide_event ev;
+        struct bytes k, v;
+        struct rd r;
+        json_t *a;
+
+        set_up();
+        buf_init(&scratch, 4096);
+        CU_ASSERT_EQUAL_FATAL(decide("{'cmd':'baseline.activate','workload':'db'}", &scratch, &ev, &a), 0);
+        CU_ASSERT_EQUAL(ev.kind, TIDE_DECISION);
+        CU_ASSERT(bytes_eq(ev.decision.verb, BYTES_LIT("baseline.activate")));
+        CU_ASSERT(bytes_eq(ev.decision.target, BYTES_LIT("db@sha256:22")));
+        CU_ASSERT_EQUAL(ev.decision.args.len, 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(a, "workload")), "db@sha256:22");
+        CU_ASSERT(json_is_false(json_object_get(a, "dry_run")));
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(a, "dimensions")), 2); /* those that are not off */
+        json_decref(a);
+
+        /* A name that was shown escaped: the decision has it as it is. */
+        CU_ASSERT_EQUAL_FATAL(
+                decide("{'cmd':'baseline.learn','workload':'dark\\\\x1b','dimension':'file','dry_run':true}",
+                       &scratch, &ev, &a),
+                0);
+        CU_ASSERT(bytes_eq(ev.decision.verb, BYTES_LIT("baseline.learn")));
+        CU_ASSERT(bytes_eq(ev.decision.target, BYTES_LIT("dark\x1b@sha256:33")));
+        rd_init(&r, ev.decision.args.p, ev.decision.args.len);
+        CU_ASSERT(tide_list_next(&r, &k, &v));
+        CU_ASSERT(bytes_eq(k, BYTES_LIT("dimension")));
+        CU_ASSERT(bytes_eq(v, BYTES_LIT("file")));
+        CU_ASSERT(json_is_true(json_object_get(a, "dry_run")));
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(a, "dimensions")), 1);
+        json_decref(a);
+
+        refused("{'cmd':'baseline.activate','workload':'d'}", "full name");
+        refused("{'cmd':'baseline.activate','workload':'db@sha256:2'}", "full name");
+        refused("{'cmd':'baseline.activate','workload':'web'}", "may be one of 2");
+        refused("{'cmd':'baseline.activate','workload':'x'}", "no workload is called \"x\"");
+        refused("{'cmd':'baseline.activate','workload':7}", "\"workload\" must be");
+        refused("{'cmd':'baseline.activate'}", "needs field \"workload\"");
+        refused("{'cmd':'baseline.activate','workload':'db','dimension':'smell'}", "there is no dimension \"smell\"");
+        refused("{'cmd':'baseline.activate','workload':'db','force':true}", "no field \"force\"");
+        refused("{'cmd':'status'}", "control.sock");
+        refused("{'cmd':'fly'}", "no command");
+        refused("[]", "a request is an object");
+}
+
+static json_t *daemon_status(void *arg)
+{
+        (void)arg;
+        return json_pack("{s:[s], s:i}", "sensors", "proc", "memory", 7);
+}
+
+static void test_status(void)
+{
+        _cleanup_buf_ struct buf labels;
+        json_t *hold, *d, *c;
+
+        set_up();
+        add(1, FINDING_OPEN, 90, false);
+        add(2, FINDING_OPEN, 9, false);
+        add(3, FINDING_CLOSED, 9, false);
+        buf_init(&labels, 4096);
+        tide_list_put(&labels, BYTES_LIT("team"), BYTES_LIT("bl\xffue"));
+        tide_list_put(&labels, BYTES_LIT("team"), BYTES_LIT("second"));
+        judge.nc = 2;
+        judge.c[0] = (struct judge_container){.id = BYTES_LIT("0123"),
+                                              .name = BYTES_LIT("web1"),
+                                              .labels = buf_bytes(&labels),
+                                              .workload_id = BYTES_LIT("db@sha256:22"),
+                                              .running = true,
+                                              .init_pid = 99,
+                                              .gap_ns = 1500000,
+                                              .started_ns = SAMPLE_NS};
+        judge.c[1] = (struct judge_container){.id = BYTES_LIT("4567"), .running_before = true, .gap_ns = 5};
+        env.status = daemon_status;
+        d = good("{'cmd':'status'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "version")), PACKAGE_VERSION);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "memory")), 7);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "sensors")), 1);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "workloads")), 4);
+        c = json_object_get(d, "findings");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(c, "open")), 2);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(c, "closed")), 1);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(c, "below_show")), 1);
+        c = json_array_get(json_object_get(d, "containers"), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(c, "state")), "running");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_object_get(c, "labels"), "team")), "bl\\xffue");
+        CU_ASSERT_EQUAL(json_real_value(json_object_get(c, "gap_ms")), 1.5);
+        c = json_array_get(json_object_get(d, "containers"), 1);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(c, "state")), "stopped");
+        CU_ASSERT(json_is_null(json_object_get(c, "gap_ms")));
+        CU_ASSERT(json_is_null(json_object_get(c, "init_pid")));
+        CU_ASSERT(json_is_null(json_object_get(c, "started")));
+        json_decref(hold);
+}
+
+static void test_watch(void)
+{
+        struct tide_event ev = {
+                .kind = TIDE_EXEC, .wall_ns = SAMPLE_NS, .container = BYTES_LIT("0123"), .flags = EVF_BEFORE};
+        json_t *j;
+
+        ev.exec.actor =
+                (struct tide_actor){.flags = ACTOR_PID, .pid = 7, .uid = UINT32_MAX, .exe = BYTES_LIT("not known")};
+        ev.exec.program = BYTES_LIT("/x\x1b");
+        ev.exec.args = BYTES_LIT("a\0\0b");
+        j = query_watch_event(&ev, BYTES_LIT("web"), "deviation F-12", 12);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "kind")), "exec");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "program")), "/x\\x1b");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "finding")), "F-12");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "args")), 3);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(j, "flags")), 1);
+        CU_ASSERT(json_is_null(json_object_get(j, "executable"))); /* no flag says that it is known */
+        CU_ASSERT(json_is_null(json_object_get(j, "uid")));
+        json_decref(j);
+        for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
+                bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
+                             kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
+                             kind == TIDE_WALK || kind == TIDE_LOSS;
+
+                memset(&ev, 0, sizeof(ev));
+                ev.kind = (uint16_t)kind;
+                j = query_watch_event(&ev, bytes_of(NULL, 0), NULL, 0);
+                CU_ASSERT_EQUAL(j != NULL, shown);
+                CU_ASSERT(!j || json_is_null(json_object_get(j, "finding")));
+                CU_ASSERT(!j || json_is_null(json_object_get(j, "verdict")));
+                json_decref(j);
+        }
+        set_up();
+}
+
+static const struct unit_case cases[] = {
+        {"wrong requests are told what is expected", test_requests},
+        {"which commands change something", test_is_change},
+        {"the queue: states, thresholds, workloads", test_findings},
+        {"damaged findings are counted, an unreadable store is an error", test_damaged},
+        {"a long queue comes in pages", test_pages},
+        {"an answer has a size", test_answer_size},
+        {"one finding, by id or its beginning", test_show},
+        {"baselines and what keeps them", test_baseline},
+        {"workloads are found by what was shown of them", test_resolve},
+        {"a changing command takes full names only, and makes a decision", test_decision},
+        {"status", test_status},
+        {"watch shows what it should, and no more", test_watch},
+};
+UNIT_MAIN("query", cases)
