@@ -123,7 +123,8 @@ int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, st
                 buf_put(out, value.p, value.len);
                 return out->err;
         }
-        if (!bytes_has_prefix(name, BYTES_LIT("containerd-shim")) && !bytes_has_prefix(name, BYTES_LIT("docker-containe")))
+        if (!bytes_has_prefix(name, BYTES_LIT("containerd-shim")) &&
+            !bytes_has_prefix(name, BYTES_LIT("docker-containe")))
                 return -ENOENT;
         /* One shim may serve a whole pod: its bundles lie side by side, and its own directory is one of them. */
         value = option(left, BYTES_LIT("-workdir"), BYTES_LIT("--workdir"));

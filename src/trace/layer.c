@@ -214,7 +214,7 @@ static bool is_whiteout(const struct stat *st)
         return S_ISCHR(st->st_mode) && st->st_rdev == 0;
 }
 
-/* Does this directory hide what lies in the layers below? Extended attributes cannot be had from an O_PATH descriptor. */
+/* Does this directory hide what lies in the layers below? An O_PATH descriptor does not give extended attributes. */
 static bool is_opaque(int fd)
 {
         static const char *const names[] = {"trusted.overlay.opaque", "user.overlay.opaque"};
@@ -283,7 +283,7 @@ static int layer_holds(const char *lower, struct bytes path)
         return is_whiteout(&st) ? 0 : 1;
 }
 
-/* Does this layer hide path in the layers below it: a whiteout, another kind of file or an opaque directory above it? */
+/* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
 static bool layer_hides(const char *lower, struct bytes path)
 {
         char rel[PATH_MAX], *save = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* openfile-priv - the two halves of openfile: what a descriptor says by itself, and where that stands in a container. */
+/* openfile-priv - the two halves of openfile: what a descriptor says by itself, and where it stands in a container. */
 #ifndef TIDEMARK_TRACE_OPENFILE_PRIV_H
 #define TIDEMARK_TRACE_OPENFILE_PRIV_H
 
@@ -20,7 +20,7 @@ struct openfacts {
         bool script;    /* begins with "#!" (only where asked for) */
 };
 
-/* path is emptied and filled with the link's text, " (deleted)" taken off. Never asks a server behind the file system. */
+/* path is emptied and filled with the link's text, " (deleted)" taken off. Never asks a file system's server. */
 int openfile_facts(int fd, struct buf *path, struct openfacts *ret) TM_CHECK;
 /*
  * Where the file stands in c, as process pid (0: the init) sees it. path may be rewritten: a file of the root reached

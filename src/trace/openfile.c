@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * openfile - what a descriptor is. Asks the descriptor, the process's mountinfo and the overlay's directories (layer.c).
+ * openfile - what a descriptor is. Asks the descriptor, the process's mountinfo and the overlay's layers (layer.c).
  *
  * Never: opens a path that a container chose, reads content, waits for a file system's server: attributes are asked for
  * without synchronisation, because a container can be such a server (FUSE) and keep its caller waiting.
@@ -133,7 +133,8 @@ uint64_t openfile_memfd_dev(void)
 }
 
 /* The mount by which the process has the file. */
-static int find_mount(const struct container *c, uint32_t pid, uint32_t id, struct buf *scratch, struct procfs_mount *ret)
+static int find_mount(const struct container *c, uint32_t pid, uint32_t id, struct buf *scratch,
+                      struct procfs_mount *ret)
 {
         _cleanup_buf_ struct buf text;
         int r;
