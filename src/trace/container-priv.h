@@ -8,7 +8,7 @@
 
 struct buf;
 
-/* Storage root of the runtime, from the upper directory: what stands before "overlay/ID/diff" and its like, or empty. */
+/* Storage root of the runtime, from the upper directory: before "overlay/ID/diff" and its like, or empty. */
 struct bytes container_rootdir(struct bytes upper);
 /* Bundle from a monitor's command line (and working directory), if it is the monitor of id. Empty: not told. */
 int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, struct buf *out) TM_CHECK;

@@ -164,7 +164,7 @@ static bool is_id(struct bytes s)
         return true;
 }
 
-/* Is this path component a container's? That of a pod ("libpod_pod_ID") or of a monitor ("libpod-conmon-ID") is none. */
+/* Is this component a container's? That of a pod ("libpod_pod_ID") or of a monitor ("libpod-conmon-ID") is none. */
 static bool component_id(struct bytes s, struct bytes *ret_id, const char **ret_runtime)
 {
         *ret_runtime = NULL;
