@@ -289,8 +289,10 @@ static struct proc *adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t 
         parent = proctab_get(pt, st.ppid);
         adopt_in_container(pt, p, parent);
         proctab_ids(pt, p);
-        if (p->acting && tell)
-                proctab_exec_read(pt, p, now, now, SRC_PROCFS, ran_for(&st, now));
+        if (!p->acting || !tell)
+                return p;
+        p->link->exe = rstr_unref(p->link->exe); /* what it ran before is not known: what it runs is read below */
+        proctab_exec_read(pt, p, now, now, SRC_PROCFS, ran_for(&st, now));
         return p;
 }
 
