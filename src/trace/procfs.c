@@ -86,6 +86,8 @@ int procfs_parse_stat(struct bytes text, struct procfs_stat *ret)
         for (unsigned i = 4; i <= 22; i++)
                 if (!procfs_take_field(&rest, ' ', &field) || stat_number(field, &number[i]) < 0)
                         return -EBADMSG;
+        if (field.p + field.len == text.p + text.len)
+                return -EBADMSG; /* more always follows: this is a cut number */
         st.ppid = (uint32_t)number[4];
         st.pgrp = (uint32_t)number[5];
         st.session = (uint32_t)number[6];

@@ -234,18 +234,32 @@ static bool same_file(const struct opening *o, const struct exec *e)
                (o->facts.dev == e->facts.dev || bytes_eq(rstr_bytes(o->path), rstr_bytes(e->link->exe)));
 }
 
-/* Which opening was the program of e. alone: no later execution of the process waits. */
-static struct opening *find_program(struct proc *p, const struct exec *e, bool alone)
+/* How many programs the openings can be of: loaders come with one, and the interpreter with its script. */
+static unsigned count_programs(struct opening *o)
 {
-        for (struct opening *o = p->openings; o; o = o->next)
+        unsigned n = 0;
+
+        for (; o; o = chain_end(o)->next)
+                n += n == 0 || !is_loader(o);
+        return n;
+}
+
+/*
+ * Which opening was the program of e. The last execution that waits is the one that /proc shows. What was read for an
+ * earlier one may show a later one already: it takes from the front, if there are openings for all of them.
+ */
+static struct opening *find_program(struct proc *p, const struct exec *e)
+{
+        bool last = p->unresolved <= 1;
+
+        if (!e->have_exe)
+                return p->openings;
+        if (!last && count_programs(p->openings) >= p->unresolved)
+                return p->openings;
+        for (struct opening *o = p->openings; o; o = last ? o->next : NULL)
                 if (same_file(chain_end(o), e))
                         return o;
-        /*
-         * What /proc names was not among them: it was read late and shows a later execution, or the openings were
-         * before our mark. The former only when more executions follow; when nothing could be read, the openings are
-         * all there is.
-         */
-        return alone && e->have_exe ? NULL : p->openings;
+        return NULL; /* opened before our mark stood */
 }
 
 static void forget_through(struct proc *p, const struct opening *last)
@@ -353,7 +367,7 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
                 p->openings_count--;
         }
         if (p && p->openings)
-                program = find_program(p, e, p->unresolved <= 1);
+                program = find_program(p, e);
         if (p && p->unresolved)
                 p->unresolved--;
         if (program) {
