@@ -237,6 +237,7 @@ int store_commit(struct store *s, bool sync)
 
         if (!store_dirty(s) && !sync)
                 return 0;
+        sqlite3_reset(s->st[ST_GET]); /* a blob that was borrowed would keep a transaction open */
         /* In WAL mode NORMAL never waits for the disk at a commit, FULL always does: sqlite.org/pragma.html#pragma_synchronous */
         r = sync ? run(s, "PRAGMA synchronous = FULL") : 0;
         if (r == 0)
