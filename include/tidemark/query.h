@@ -72,7 +72,7 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
 
 /*
  * One line of watch for an event; NULL when out of memory or when the event is not shown (forks, exits, ticks, …).
- * {"watch": "event", "kind", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
+ * {"kind", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
  *   exec       "pid", "uid", "origin", "executable", "program", "layer", "args" [], "caller", "flags" []
  *   file       "operation", "path", "old_path", "change", "pid", "uid", "origin", "executable", "flags" []
  *   container-start, container-stop   "runtime", "init_pid", "running_before", "coverage"

@@ -125,7 +125,6 @@ json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, co
         if (i == ARRAY_LEN(shown))
                 return NULL;
         o = json_object();
-        bad |= json_object_set_new(o, "watch", json_string("event"));
         bad |= json_object_set_new(o, "kind", json_string(shown[i].name));
         bad |= json_object_set_new(o, "time", cj_time(ev->wall_ns));
         bad |= json_object_set_new(o, "container", cj_text_or_null(ev->container));
