@@ -25,6 +25,8 @@
 struct fuse;
 struct tide_event;
 
+#define FUSE_PIECE 16 /* of the store and of recordings, beside enum judge_piece: never renumber */
+
 struct fuse_params {
         uint64_t join_ns;     /* default 20 ms */
         size_t pending_max;   /* events held back at most, default 4096 */
@@ -35,7 +37,7 @@ void fuse_params_default(struct fuse_params *p);
 
 struct fuse_ops {
         int (*event)(const struct tide_event *ev, void *arg); /* downstream; its result is returned by fuse_event */
-        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = PIECE_FUSE */
+        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = FUSE_PIECE */
 };
 struct fuse_stats {
         uint64_t in, out, merged, known, prepared, index_refused;

@@ -59,7 +59,7 @@ struct judge_params {
 void judge_params_default(struct judge_params *p);
 
 /* Pieces of memory. Values are stored and recorded: never renumber. */
-enum judge_piece { PIECE_META = 1, PIECE_WORKLOAD = 2, PIECE_ENTRY = 3, PIECE_FINDING = 4, PIECE_CONTAINER = 5, /* 16… : fuse */ PIECE_FUSE = 16 };
+enum judge_piece { PIECE_META = 1, PIECE_WORKLOAD = 2, PIECE_ENTRY = 3, PIECE_FINDING = 4, PIECE_CONTAINER = 5 }; /* 16: fuse.h */
 
 struct judge_ops {
         /* A piece changed (blob.len > 0) or is gone (0). Called during judge_event, possibly several times for one key. */

@@ -286,9 +286,9 @@ static int open_recording(struct engine *e, int fd)
         _cleanup_buf_ struct buf text;
         int r;
 
+        buf_init(&text, TIDE_RECORD_MAX);
         if (fd < 0)
                 return 0;
-        buf_init(&text, TIDE_RECORD_MAX);
         r = record_writer_new(fd, &e->recorder);
         if (r == 0)
                 r = cfg_dump(e->cfg, &text);

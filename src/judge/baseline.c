@@ -314,6 +314,7 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
         int64_t window;
         int r;
 
+        buf_init(&scratch, 16384);
         see_window(j, d, o->ev->wall_ns, &window);
         if (d->entries >= j->p.max_entries) {
                 d->refused++;
@@ -333,7 +334,6 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
         if (!candidate)
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
-        buf_init(&scratch, 16384);
         number_key(DIM_FILE, o->exe, directory(o->key), &scratch);
         if (o->dim == DIM_FILE && !candidate && !o->executable && !scratch.err && number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
                 r = merge_siblings(j, w, o, window);

@@ -45,6 +45,8 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         o->never_silent = exec_never_silent(x);
         o->executable = true;
         generalise_path(o->subject, GENERALISE_EXECUTABLE, &j->path);
+        if (o->never_silent) /* never the same as the image's program of that name */
+                buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
         return 0;
 }
 
@@ -66,6 +68,8 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
         o->executable = o->setuid || (S_ISREG(f->mode) && (f->mode & 0111) != 0);
         o->never_silent = o->setuid;
         generalise_path(f->path, GENERALISE_DATA, &j->path);
+        if (o->executable) /* no pattern of data covers it, nor does the same name as data */
+                buf_put_str(&j->path, o->setuid ? " [setuid]" : " [executable]");
         return 0;
 }
 
