@@ -50,6 +50,8 @@ DEFINE_CLEANUP(struct fuse *, fuse_free)
 int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob) TM_CHECK;
 int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK;
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
+/* Let go of all that is held back: before a snapshot, which does not hold it. */
+int fuse_flush(struct fuse *f);
 /* Boot time at which something held back becomes due; 0: nothing is. The owner then sends a TIDE_TICK. */
 uint64_t fuse_due(const struct fuse *f);
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret);

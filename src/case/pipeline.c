@@ -168,13 +168,14 @@ static int on_fuse_piece(int what, struct bytes key, struct bytes blob, void *ar
 int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns)
 {
         struct tide_event ev = {.kind = TIDE_SNAPSHOT, .wall_ns = wall_ns};
-        int r;
+        int r = fuse_flush(p->fuse);
 
         p->recorder = w;
         p->record_err = 0;
         ev.seq = p->seq;
         ev.state.text = config_text;
-        r = record(p, &ev);
+        if (r == 0)
+                r = record(p, &ev);
         if (r == 0)
                 r = judge_each(p->judge, on_judge_piece, p);
         if (r == 0)

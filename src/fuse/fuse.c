@@ -351,6 +351,11 @@ static int release_all(struct fuse *f)
         return release_due(f, UINT64_MAX);
 }
 
+int fuse_flush(struct fuse *f)
+{
+        return release_all(f);
+}
+
 static int hold(struct fuse *f, const struct tide_event *ev)
 {
         struct held *h;

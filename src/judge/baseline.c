@@ -241,6 +241,9 @@ static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
         pieces_drop_entry(j, w, e);
         number_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         number_add(j, w->keys, buf_bytes(&scratch), -1);
+        number_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
+        if (e->dim == DIM_FILE)
+                number_add(j, w->siblings, buf_bytes(&scratch), -1);
         if (d->entries)
                 d->entries--;
         if (e->windows == 1 && d->once)

@@ -163,7 +163,7 @@ static void c_str(struct codec *c, struct str_owned *s)
                 c->err = str_set(s, rd_bytes(c->r));
 }
 
-static void c_signal(struct codec *c, struct finding_signal *s, uint32_t ncontainers)
+static void c_signal(struct codec *c, struct finding_signal *s)
 {
         uint32_t flags = s->flags;
 
@@ -183,8 +183,6 @@ static void c_signal(struct codec *c, struct finding_signal *s, uint32_t ncontai
         c_u32(c, &flags);
         s->flags = (uint16_t)flags;
         c_u32(c, &s->container);
-        if (s->container >= ncontainers && (s->container || ncontainers))
-                c->err = ERR_SCHEMA;
         c_i64(c, &s->first_ns);
         c_i64(c, &s->last_ns);
         c_u64(c, &s->count);
@@ -221,7 +219,7 @@ static void c_arrays(struct codec *c, struct finding *f)
         }
         c_count(c, &f->nsignals, FINDING_SIGNALS);
         for (uint32_t i = 0; i < f->nsignals; i++)
-                c_signal(c, &f->signals[i], f->ncontainers);
+                c_signal(c, &f->signals[i]);
         c_u64(c, &f->signals_more);
         c_count(c, &f->nfactors, FINDING_FACTORS);
         for (uint32_t i = 0; i < f->nfactors; i++) {

@@ -218,7 +218,7 @@ static int container_index(struct finding *f, const struct container_memory *c, 
                         return 0;
                 }
         if (f->ncontainers == FINDING_CONTAINERS) {
-                *ret = FINDING_CONTAINERS - 1;
+                *ret = FINDING_CONTAINERS; /* none of those kept */
                 return 0;
         }
         fc = &f->containers[f->ncontainers];
@@ -322,7 +322,8 @@ static bool joins_by_path(const struct finding *f, const struct observation *o)
         for (uint32_t i = 0; i < f->nsignals; i++) {
                 const struct finding_signal *s = &f->signals[i];
 
-                if (bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)) && bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id)))
+                if (s->container < f->ncontainers && bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)) &&
+                    bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id)))
                         return true;
         }
         return false;

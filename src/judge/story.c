@@ -117,7 +117,7 @@ static void put_signal(const struct finding *f, const struct finding_signal *s, 
                 buf_printf(out, ", %llu times, last at ", (unsigned long long)s->count);
                 put_time(s->last_ns, out);
         }
-        if (f->ncontainers > 1) {
+        if (f->ncontainers > 1 && s->container < f->ncontainers) {
                 buf_put_str(out, " [");
                 put_name(str_get(f->containers[s->container].name.len ? &f->containers[s->container].name : &f->containers[s->container].id), out);
                 buf_put_u8(out, ']');

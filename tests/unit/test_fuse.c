@@ -177,7 +177,7 @@ static void test_walk_start(void)
         file(&w, "/etc/hosts", OP_FOUND, SRC_WALK, 0, 1000 * SEC);
         file(&w, "/opt/late", OP_FOUND, SRC_WALK, 0, 1001 * SEC + 3 * MS);
         walk(&w, true, WALK_START);
-        CU_ASSERT_STRING_EQUAL(w.told, "/opt/late:found walk ");
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /opt/late:found walk ");
         fuse_stats(w.f, &st);
         CU_ASSERT_EQUAL(st.prepared, 1);
         CU_ASSERT_TRUE(w.saves > 0);
@@ -186,7 +186,7 @@ static void test_walk_start(void)
         file(&w, "/etc/hosts", OP_FOUND, SRC_WALK, 0, 1000 * SEC);
         file(&w, "/opt/late", OP_FOUND, SRC_WALK, 0, 1001 * SEC + 3 * MS);
         walk(&w, true, WALK_ROUND);
-        CU_ASSERT_STRING_EQUAL(w.told, "walk ");
+        CU_ASSERT_STRING_EQUAL(w.told, "walk walk ");
         /* Changed without an event; gone without an event: forgotten, so that it is new when it comes again. */
         w.told[0] = '\0';
         walk(&w, false, WALK_ROUND);
@@ -196,7 +196,7 @@ static void test_walk_start(void)
         file(&w, "/etc/hosts", OP_FOUND, SRC_WALK, 0, 1005 * SEC);
         file(&w, "/opt/late", OP_FOUND, SRC_WALK, 0, 1001 * SEC + 3 * MS);
         walk(&w, true, WALK_ROUND);
-        CU_ASSERT_STRING_EQUAL(w.told, "/etc/hosts:found walk /opt/late:found walk ");
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /etc/hosts:found walk walk /opt/late:found walk ");
         fuse_free(w.f);
 }
 
@@ -215,7 +215,7 @@ static void test_walk_after_event(void)
         walk(&w, false, WALK_ROUND);
         file(&w, "/a", OP_FOUND, SRC_WALK, 0, 2000 * SEC);
         walk(&w, true, WALK_ROUND);
-        CU_ASSERT_STRING_EQUAL(w.told, "walk ");
+        CU_ASSERT_STRING_EQUAL(w.told, "walk walk ");
         /* The walk is there first: the two meet, and the event's word counts. */
         w.told[0] = '\0';
         file(&w, "/b", OP_FOUND, SRC_WALK, 0, 2001 * SEC);
@@ -250,7 +250,7 @@ static void test_before(void)
         w.now += SEC;
         simple(&w, TIDE_TICK);
         walk(&w, true, WALK_FOUND);
-        CU_ASSERT_STRING_EQUAL(w.told, "/a:found tick walk ");
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /a:found tick walk ");
         w.told[0] = '\0';
         file(&w, "/late", OP_FOUND, SRC_WALK, 0, 7);
         w.now += SEC;
@@ -270,7 +270,7 @@ static void test_before(void)
         file(&again, "/late", OP_FOUND, SRC_WALK, 0, 7);
         file(&again, "/new", OP_FOUND, SRC_WALK, 0, 9);
         simple(&again, TIDE_LOSS);
-        CU_ASSERT_STRING_EQUAL(again.told, "/new:found loss ");
+        CU_ASSERT_STRING_EQUAL(again.told, "walk /new:found loss ");
         fuse_free(w.f);
         fuse_free(again.f);
         buf_release(&w.pieces);
