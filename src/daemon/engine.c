@@ -382,6 +382,9 @@ static int stop(struct engine *e, int r)
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);
+        loop_timer_free(e->commit_timer);
+        loop_timer_free(e->tick_timer);
+        loop_timer_free(e->ask_timer);
         loop_free(e->loop);
         map_free(e->metas);
         map_free(e->announced);
