@@ -13,9 +13,23 @@
 #define RUNNING_MAX 64u
 #define NAME_KEPT 200u /* bytes of each name in the inventory */
 
+/* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
+static bool is_runtimes(struct bytes path)
+{
+        static const char *const names[] = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/run/.containerenv", "/.dockerenv", "/run/secrets"};
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (bytes_eq(path, bytes_str(names[i])))
+                        return true;
+        return false;
+}
+
 static int count_file(struct sight *s, const struct tide_file *f)
 {
         struct finding_inventory *v = &s->inventory;
+
+        if (is_runtimes(f->path))
+                return 0;
 
         switch (f->change) {
         case CHANGE_MODIFIED:
