@@ -19,6 +19,7 @@
 
 struct layer;
 struct containers;
+struct tide_event;
 
 #define CONTAINER_ID 64
 
@@ -40,6 +41,8 @@ struct container {
         uint64_t walks, walk_entries;
         uint32_t dirs_marked, dirs_refused;
         int how; /* enum fan_how */
+        uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
+        uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
 };
 
 int containers_new(size_t limit, struct containers **ret) TM_CHECK;
@@ -49,7 +52,8 @@ DEFINE_CLEANUP(struct containers *, containers_free)
 /*
  * The container of a process, registering it if it is new. *ret_new says so. -ENOENT: in none (also: the id is claimed
  * but not shared); -EAGAIN: not ready yet (its root is still the host's, as while a runtime prepares it);
- * -ESRCH: gone; ERR_LIMIT: the table is full (counted).
+ * -ESRCH: gone; ERR_LIMIT: the table is full (counted); -ESTALE: its id belongs to a container that has ended meanwhile
+ * and runs anew: *ret is the old one, to be removed by the caller, who then asks again.
  */
 int containers_of_pid(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new) TM_CHECK;
 struct container *containers_by_tag(const struct containers *cs, uint32_t tag);
@@ -62,6 +66,8 @@ struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
 void containers_remove(struct containers *cs, struct container *c);
 size_t containers_count(const struct containers *cs);
 uint64_t containers_refused(const struct containers *cs);
+/* A start or stop event with all that is known of c; times and sources are the caller's. Strings borrow from c. */
+void container_event(const struct container *c, uint16_t kind, struct tide_event *ret);
 int containers_next(const struct containers *cs, size_t *i, struct container **ret);
 
 #endif

@@ -14,6 +14,7 @@
 struct buf;
 struct container;
 struct containers;
+struct proctab;
 
 struct openfile {
         struct bytes path; /* as the container sees it, absolute; empty for a memfd. In scratch */
@@ -30,5 +31,7 @@ struct openfile {
  * which the host sees the container's merged directory is taken off.
  */
 int openfile_read(const struct container *c, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
+/* Whose root file system the descriptor lies in, else the container of the process that used it; NULL: of none. */
+struct container *openfile_container(const struct containers *cs, struct proctab *pt, int fd, uint32_t pid);
 
 #endif

@@ -46,15 +46,21 @@ struct procfs_cgroup {
 };
 int procfs_parse_cgroup(struct bytes text, struct procfs_cgroup *ret) TM_CHECK;
 
-/* The root mount ("/" as mount point) in /proc/PID/mountinfo, the last one if several. Octal escapes are undone into scratch, which must outlive ret. Pure. -ENOENT: none. */
+/*
+ * The root mount ("/" as mount point) in /proc/PID/mountinfo, the last one if several; or the mount with a number.
+ * Octal escapes are undone into scratch, which is emptied first and must outlive ret. Pure. -ENOENT: none.
+ */
 struct procfs_mount {
         uint32_t id;
         uint32_t dev_major, dev_minor;
+        struct bytes root;  /* which directory of its file system is mounted */
+        struct bytes point; /* where, as the process sees it */
         struct bytes fstype;
         struct bytes upper, lower; /* options of overlay, whether in super options; empty if absent */
         bool volatile_mount;
 };
 int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
+int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
 
 /* Readers: out is emptied first. -ESRCH or -ENOENT when the process is gone; ERR_LIMIT when the file is larger than out->max (what fits is there). */
 int procfs_read(uint32_t pid, const char *file, struct buf *out) TM_CHECK;

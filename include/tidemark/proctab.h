@@ -36,7 +36,10 @@ struct proctab_ops {
         void (*event)(struct tide_event *ev, struct container *c, void *arg);
         /* A container was registered: mark it now. before: it ran before the agent. Called before its first exec event. */
         void (*container)(struct container *c, bool before, void *arg);
-        /* Its last task is gone: after the stop event; c is freed after the call. */
+        /*
+         * Its last task has been gone for a while (until then file events that waited in queues still find it): after
+         * the stop event; c is freed after the call.
+         */
         void (*gone)(struct container *c, void *arg);
 };
 
@@ -74,6 +77,8 @@ uint64_t proctab_expire(struct proctab *pt, uint64_t now_boot_ns);
  * never heard of it and it is gone.
  */
 int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct buf *scratch, struct tide_actor *ret, struct container **ret_c) TM_CHECK;
+/* The container of a process that is (or was) known; NULL if in none. Leaves strings from proctab_actor valid. */
+struct container *proctab_container(const struct proctab *pt, uint32_t pid);
 void proctab_stats(const struct proctab *pt, struct proctab_stats *ret);
 
 #endif

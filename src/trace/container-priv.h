@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* container-priv - parts of the table of containers that its tests use by themselves. */
+#ifndef TIDEMARK_TRACE_CONTAINER_PRIV_H
+#define TIDEMARK_TRACE_CONTAINER_PRIV_H
+
+#include "tidemark/container.h"
+#include "tidemark/procfs.h"
+
+struct buf;
+
+/* Storage root of the runtime, from the upper directory: before "overlay/ID/diff" and its like, or empty. */
+struct bytes container_rootdir(struct bytes upper);
+/* Bundle from a monitor's command line (and working directory), if it is the monitor of id. Empty: not told. */
+int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, struct buf *out) TM_CHECK;
+/* Enter one whose facts are known: everything of proto but tag; strings are copied. */
+int containers_insert(struct containers *cs, const struct container *proto, struct container **ret) TM_CHECK;
+/* The agent's own namespaces. */
+uint64_t containers_own_mntns(const struct containers *cs);
+uint64_t containers_own_pidns(const struct containers *cs);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* container_table-priv - the table itself, for container.c and container_find.c alone. */
+#ifndef TIDEMARK_TRACE_CONTAINER_TABLE_PRIV_H
+#define TIDEMARK_TRACE_CONTAINER_TABLE_PRIV_H
+
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/container.h"
+#include "tidemark/map.h"
+
+struct containers {
+        struct map *by_id;
+        uint32_t last_tag;
+        uint64_t own_mntns, own_pidns;
+        uint32_t own_depth; /* how many pid namespaces the agent itself is in; 0: the kernel does not tell */
+        uint64_t host_dev;  /* of the agent's root mount, and which directory of it is mounted */
+        char *host_root;
+};
+
+int containers_find_host(struct containers *cs) TM_CHECK;
+
+#endif

@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * layer - questions to an overlay's upper and lower directories. Kernel's Documentation/filesystems/overlayfs.rst.
+ *
+ * Owns:      the paths of the directories; no descriptor outlives a call, so that the runtime can unmount and remove.
+ * Never:     follows a link below those directories, enters another mount there, reads content.
+ * The directories themselves are the runtime's and are opened by name (its short names for layers are links).
+ */
+#include "tidemark/layer.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "tidemark/clock.h"
+#include "tidemark/err.h"
+
+#define LOWER_MAX 512u
+
+struct layer {
+        char *upper;
+        char **lower; /* topmost first */
+        size_t lower_count;
+        size_t unknown; /* relative, or more than LOWER_MAX */
+};
+
+/* linux/openat2.h, which kernels before 5.6 do not bring */
+#ifndef SYS_openat2
+#define SYS_openat2 437
+#endif
+#define HOW_NO_XDEV 0x01u
+#define HOW_NO_SYMLINKS 0x04u
+#define HOW_BENEATH 0x08u
+struct how {
+        uint64_t flags, mode, resolve;
+};
+
+struct layer *layer_free(struct layer *l)
+{
+        if (!l)
+                return NULL;
+        for (size_t i = 0; i < l->lower_count; i++)
+                free(l->lower[i]);
+        free(l->lower);
+        free(l->upper);
+        free(l);
+        return NULL;
+}
+
+static int add_lower(struct layer *l, const char *path)
+{
+        if (path[0] == '\0')
+                return 0;
+        if (path[0] != '/' || l->lower_count >= LOWER_MAX) {
+                l->unknown++;
+                return 0;
+        }
+        if (l->lower_count % 16 == 0) {
+                char **more = realloc(l->lower, (l->lower_count + 16) * sizeof(*more));
+
+                if (!more)
+                        return -ENOMEM;
+                l->lower = more;
+        }
+        l->lower[l->lower_count] = strdup(path);
+        if (!l->lower[l->lower_count])
+                return -ENOMEM;
+        l->lower_count++;
+        return 0;
+}
+
+static int split_lower(struct layer *l, struct bytes lower)
+{
+        char one[PATH_MAX];
+        size_t n = 0;
+        int r;
+
+        for (uint32_t i = 0; i <= lower.len; i++) {
+                if (i == lower.len || lower.p[i] == ':') {
+                        one[n < sizeof(one) ? n : 0] = '\0';
+                        r = add_lower(l, one);
+                        if (r < 0)
+                                return r;
+                        n = 0;
+                        continue;
+                }
+                if (lower.p[i] == '\\' && i + 1 < lower.len)
+                        i++;
+                if (n < sizeof(one))
+                        one[n++] = (char)lower.p[i];
+        }
+        return 0;
+}
+
+int layer_new(struct bytes upper, struct bytes lower, struct layer **ret)
+{
+        _cleanup_(layer_freep) struct layer *l = NULL;
+        int r;
+
+        if (upper.len == 0 || upper.p[0] != '/' || memchr(upper.p, 0, upper.len))
+                return -EINVAL;
+        l = calloc(1, sizeof(*l));
+        if (!l)
+                return -ENOMEM;
+        l->upper = bytes_dup(upper);
+        if (!l->upper)
+                return -ENOMEM;
+        r = split_lower(l, lower);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(l);
+        return 0;
+}
+
+int layer_upper_fd(const struct layer *l)
+{
+        int fd = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+        return fd < 0 ? -errno : fd;
+}
+
+/* Path as a relative one, with an end; "." for the root. */
+static int relative(struct bytes path, char dst[PATH_MAX])
+{
+        while (path.len && path.p[0] == '/') {
+                path.p++;
+                path.len--;
+        }
+        if (path.len >= PATH_MAX)
+                return -ENAMETOOLONG;
+        if (path.len && memchr(path.p, 0, path.len))
+                return -EINVAL;
+        if (path.len == 0)
+                path = BYTES_LIT(".");
+        memcpy(dst, path.p, path.len);
+        dst[path.len] = '\0';
+        return 0;
+}
+
+/* One component below fd, never through a link or into another mount. */
+static int step(int fd, const char *name, bool last)
+{
+        struct stat above, below;
+        int next;
+
+        if (!strcmp(name, ".."))
+                return -EXDEV;
+        next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+                return -errno;
+        if (fstat(fd, &above) < 0 || fstat(next, &below) < 0) {
+                close(next);
+                return -EIO;
+        }
+        if (above.st_dev != below.st_dev || (!last && !S_ISDIR(below.st_mode))) {
+                int err = above.st_dev != below.st_dev ? -EXDEV : S_ISLNK(below.st_mode) ? -ELOOP : -ENOTDIR;
+
+                close(next);
+                return err;
+        }
+        return next;
+}
+
+/* For kernels without openat2. */
+static int open_stepwise(int base, char *path)
+{
+        int fd = -1;
+        char *save = NULL;
+
+        for (char *name = strtok_r(path, "/", &save), *after; name; name = after) {
+                int next;
+
+                after = strtok_r(NULL, "/", &save);
+                next = step(fd < 0 ? base : fd, name, !after);
+                if (fd >= 0)
+                        close(fd);
+                if (next < 0)
+                        return next;
+                fd = next;
+        }
+        return fd < 0 ? -EINVAL : fd;
+}
+
+/* The path (as relative() made it; it is used up) below base. The last component may be a link: it is not followed. */
+static int open_below(int base, char *path)
+{
+        struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                          .resolve = HOW_NO_XDEV | HOW_NO_SYMLINKS | HOW_BENEATH};
+        long fd = syscall(SYS_openat2, base, path, &how, sizeof(how));
+
+        if (fd >= 0)
+                return (int)fd;
+        /* ELOOP also when the last component itself is a link; the slow way tells the two apart */
+        if (errno == ENOSYS || errno == EPERM || errno == ELOOP || errno == EINVAL)
+                return open_stepwise(base, path);
+        return -errno;
+}
+
+static uint64_t stamp_ns(struct timespec t)
+{
+        return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
+}
+
+static bool is_whiteout(const struct stat *st)
+{
+        return S_ISCHR(st->st_mode) && st->st_rdev == 0;
+}
+
+/* Does this directory hide what lies in the layers below? An O_PATH descriptor does not give extended attributes. */
+static bool is_opaque(int fd)
+{
+        static const char *const names[] = {"trusted.overlay.opaque", "user.overlay.opaque"};
+        char path[64], value;
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (getxattr(path, names[i], &value, 1) == 1 && value == 'y')
+                        return true;
+        return false;
+}
+
+int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
+{
+        _cleanup_close_ int base = -1, fd = -1;
+        char rel[PATH_MAX];
+        struct stat st;
+        int r = relative(path, rel);
+
+        if (r < 0)
+                return r;
+        base = layer_upper_fd(l);
+        if (base < 0)
+                return base;
+        fd = open_below(base, rel);
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret = (struct layer_entry){
+                .type = (uint8_t)IFTODT(st.st_mode),
+                .whiteout = is_whiteout(&st),
+                .opaque = S_ISDIR(st.st_mode) && is_opaque(fd),
+                .mode = st.st_mode,
+                .uid = st.st_uid,
+                .gid = st.st_gid,
+                .nlink = (uint32_t)st.st_nlink,
+                .size = (uint64_t)st.st_size,
+                .ino = st.st_ino,
+                .mtime_ns = stamp_ns(st.st_mtim),
+                .ctime_ns = stamp_ns(st.st_ctim),
+        };
+        return 0;
+}
+
+/* Is the path in this one layer? 1, 0, or negative. */
+static int layer_holds(const char *lower, struct bytes path)
+{
+        _cleanup_close_ int base = -1, fd = -1;
+        char rel[PATH_MAX];
+        struct stat st;
+        int r = relative(path, rel);
+
+        if (r < 0)
+                return r;
+        base = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (base < 0)
+                return -errno;
+        fd = open_below(base, rel);
+        if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
+                return 0;
+        if (fd < 0)
+                return fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        return is_whiteout(&st) ? 0 : 1;
+}
+
+/* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
+static bool layer_hides(const char *lower, struct bytes path)
+{
+        char rel[PATH_MAX], *save = NULL;
+        int fd = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        bool hides = false;
+
+        if (fd < 0 || relative(path, rel) < 0)
+                goto out;
+        for (char *name = strtok_r(rel, "/", &save); name && !hides; name = strtok_r(NULL, "/", &save)) {
+                int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+                struct stat st;
+
+                if (next < 0)
+                        break;
+                hides = fstat(next, &st) == 0 && (!S_ISDIR(st.st_mode) || is_opaque(next));
+                close(fd);
+                fd = next;
+        }
+out:
+        if (fd >= 0)
+                close(fd);
+        return hides;
+}
+
+int layer_in_image(const struct layer *l, struct bytes path)
+{
+        int unsure = l->unknown ? -ENOENT : 0;
+
+        for (size_t i = 0; i < l->lower_count; i++) {
+                int r = layer_holds(l->lower[i], path);
+
+                if (r < 0)
+                        unsure = r;
+                if (r <= 0)
+                        continue;
+                for (size_t above = 0; above < i; above++)
+                        if (layer_hides(l->lower[above], path))
+                                return 0;
+                return 1;
+        }
+        return unsure;
+}

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * proctab-priv - the process table's inside, shared by its files: proctab.c (messages, ageing, questions),
+ * proctab_enter.c (which container, which origin, scans), proctab_exec.c (executions and their openings),
+ * proctab_queue.c (events wait).
+ *
+ * All that is read from the system goes through struct proctab_reader, so that a test can be the system.
+ */
+#ifndef TIDEMARK_TRACE_PROCTAB_PRIV_H
+#define TIDEMARK_TRACE_PROCTAB_PRIV_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lineage-priv.h"
+#include "openfile-priv.h"
+#include "tidemark/attr.h"
+#include "tidemark/buf.h"
+#include "tidemark/container.h"
+#include "tidemark/event.h"
+#include "tidemark/kmsg.h"
+#include "tidemark/map.h"
+#include "tidemark/procfs.h"
+#include "tidemark/proctab.h"
+
+#define UNSET UINT32_MAX
+
+struct proctab_reader {
+        int (*stat)(uint32_t pid, struct procfs_stat *ret, void *arg);
+        int (*status)(uint32_t pid, struct procfs_status *ret, void *arg);
+        int (*read)(uint32_t pid, const char *file, struct buf *out, void *arg);
+        int (*link)(uint32_t pid, const char *file, struct buf *out, void *arg);
+        int (*number)(uint32_t pid, const char *file, uint32_t *ret, void *arg);
+        int (*ns)(uint32_t pid, const char *name, uint64_t *ret, void *arg);
+        int (*each)(int (*cb)(uint32_t pid, void *arg), void *cb_arg, void *arg);
+        int (*exe)(uint32_t pid, struct buf *path, struct openfacts *ret, void *arg);
+        int (*opened)(int fd, struct buf *path, struct openfacts *ret, void *arg);
+        void (*place)(const struct container *c, uint32_t pid, const struct openfacts *f, struct buf *path,
+                      uint8_t *ret_layer, uint8_t *ret_change, void *arg);
+        void (*place_path)(const struct container *c, struct bytes path, uint8_t *ret_layer, uint8_t *ret_change,
+                           void *arg);
+        int (*of_pid)(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new, void *arg);
+        /* What must be added to CLOCK_MONOTONIC for boot time, and to boot time for the wall clock. */
+        void (*offsets)(int64_t *ret_boot, int64_t *ret_wall, void *arg);
+        void *arg;
+};
+extern const struct proctab_reader proctab_reader_system;
+
+/* A file opened for execution, waiting for the exec that it belongs to. */
+struct opening {
+        struct opening *next;
+        struct rstr *path;
+        struct openfacts facts;
+        uint8_t layer, change;
+        uint64_t at_ns;
+};
+
+struct proc {
+        uint32_t pid, ppid;
+        uint64_t start; /* 0: not asked for yet (host processes) */
+        struct container *c;
+        struct link *link;
+        char comm[16];
+        uint32_t uid, gid, login_uid, session;
+        uint8_t origin;
+        bool acting;   /* in c, and past the runtime's own steps */
+        bool runtime;  /* is a runtime's process, or was forked by one and has not called exec */
+        bool stranger; /* in c by its namespaces alone */
+        bool found;    /* running, without its history */
+        bool tty, ids_known, exited, seen;
+        uint64_t missed_ns; /* boot time of an exec that left no trace in /proc; 0: none */
+        uint32_t unresolved; /* exec events that wait */
+        uint64_t exited_ns;
+        struct proc *older, *newer; /* among the exited */
+        struct opening *openings;
+        uint32_t openings_count;
+};
+
+/* An execution until it is told. */
+struct exec {
+        struct link *link; /* the process as it is since; owns a reference */
+        struct rstr *caller, *program, *cwd, *args;
+        struct openfacts facts; /* of what /proc named */
+        struct openfacts program_facts;
+        uint32_t args_total, uid, gid, login_uid, session;
+        uint8_t origin, program_layer, program_change;
+        bool have_exe, tty, resolved;
+        uint64_t interval_ns;
+};
+
+struct waiting {
+        struct waiting *next;
+        uint16_t kind, sources, flags;
+        uint64_t boot_ns, arrived_ns;
+        struct container *c;
+        uint32_t pid, ppid, code;
+        uint64_t start, pstart;
+        struct exec *exec;
+};
+
+/* A process of a runtime that may be about to become a container's. */
+struct candidate {
+        uint32_t pid;
+        uint64_t until_ns, asked_ns;
+};
+#define CANDIDATES 64u
+
+struct proctab {
+        struct containers *cs;
+        struct map *by_pid;
+        size_t limit;
+        uint64_t grace_ns;
+        const struct proctab_ops *ops;
+        void *arg;
+        struct proctab_reader sys;
+        struct proctab_stats stats;
+        int64_t boot_offset, wall_offset;
+        struct proc *oldest, *newest; /* exited */
+        struct waiting *first, *last;
+        size_t waiting;
+        struct candidate candidates[CANDIDATES];
+        size_t candidates_count;
+        struct buf path, text; /* scratch */
+        bool scanning, at_start;
+};
+
+/* proctab.c */
+int proctab_new_with(struct containers *cs, size_t limit, uint64_t grace_ns, const struct proctab_ops *ops, void *arg,
+                     const struct proctab_reader *sys, struct proctab **ret) TM_CHECK;
+struct proc *proctab_get(const struct proctab *pt, uint32_t pid);
+struct proc *proctab_add(struct proctab *pt, uint32_t pid, struct link *up) TM_CHECK; /* NULL: refused, counted */
+void proctab_drop(struct proctab *pt, struct proc *p);
+void proctab_exited(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot_ns, uint64_t now);
+void proctab_revive(struct proctab *pt, struct proc *p);
+void proctab_retire(struct proctab *pt, struct container *c, uint64_t now);
+
+/* proctab_enter.c */
+/* Is the process in a container by now? Then p->c is set; acting only where it called exec there. */
+void proctab_enter(struct proctab *pt, struct proc *p, uint64_t first_boot_ns, uint64_t now);
+void proctab_join(struct proc *p, struct container *c, bool stranger);
+void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now);
+/* A process that runs and that nobody told of (tell: what it runs is told as found). NULL: gone, or refused. */
+struct proc *proctab_adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t now) TM_CHECK;
+void proctab_classify(struct proctab *pt, struct proc *p);
+void proctab_ids(struct proctab *pt, struct proc *p);
+void proctab_candidate(struct proctab *pt, uint32_t pid, uint64_t now);
+void proctab_ask_candidates(struct proctab *pt, uint64_t now);
+bool proctab_is_runtime(struct bytes exe);
+/* One that makes containers itself, in a child that becomes their first process. */
+bool proctab_makes_containers(struct bytes exe, bool after_runtime);
+
+/* proctab_exec.c */
+void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uint64_t now, unsigned sources,
+                       uint64_t interval_ns);
+void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w, uint64_t now);
+void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
+void proctab_exec_free(struct exec *e);
+void proctab_openings_free(struct proc *p);
+
+/* proctab_queue.c */
+struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,
+                             unsigned sources);
+void proctab_flush(struct proctab *pt, uint64_t now);
+void proctab_tell_container(struct proctab *pt, const struct container *c, uint16_t kind, uint64_t boot_ns,
+                            unsigned sources);
+/* Resolve what p's waiting executions can be resolved to by now. */
+void proctab_resolve_waiting(struct proctab *pt, struct proc *p, uint64_t now);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * proctab_queue - events in the order of the kernel's messages, until the openings of their executions are known.
+ *
+ * Owns: the queue, its bound (what is over is told with what is known). Hands over: tide events to proctab_ops.
+ */
+#include "proctab-priv.h"
+
+#include <limits.h>
+
+#define WAITING_MAX 8192u
+#define LINEAGE_MAX (TIDE_LINEAGE_MAX * (PATH_MAX + 64u))
+
+struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,
+                             unsigned sources)
+{
+        struct waiting *w;
+
+        if (pt->waiting >= WAITING_MAX)
+                proctab_flush(pt, now);
+        w = calloc(1, sizeof(*w));
+        if (!w)
+                return NULL;
+        w->kind = kind;
+        w->c = c;
+        w->boot_ns = boot_ns;
+        w->arrived_ns = now;
+        w->sources = (uint16_t)sources;
+        if (pt->at_start && pt->scanning)
+                w->flags |= EVF_BEFORE;
+        if (pt->last)
+                pt->last->next = w;
+        else
+                pt->first = w;
+        pt->last = w;
+        pt->waiting++;
+        return w;
+}
+
+static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineage)
+{
+        struct tide_event ev = {.kind = w->kind, .sources = w->sources, .flags = w->flags, .boot_ns = w->boot_ns};
+
+        ev.wall_ns = (int64_t)w->boot_ns + pt->wall_offset;
+        ev.container = bytes_str(w->c->id);
+        switch (w->kind) {
+        case TIDE_FORK:
+                ev.fork = (struct tide_fork){.pid = w->pid, .ppid = w->ppid, .start = w->start, .pstart = w->pstart};
+                break;
+        case TIDE_EXIT:
+                ev.exit = (struct tide_exit){.pid = w->pid, .start = w->start, .code = w->code};
+                break;
+        default:
+                proctab_exec_told(pt, w, &ev, lineage);
+                break;
+        }
+        if (!w->c->running_before && (w->c->marked_boot_ns == 0 || w->boot_ns < w->c->marked_boot_ns))
+                ev.flags |= EVF_GAP;
+        pt->ops->event(&ev, w->c, pt->arg);
+}
+
+void proctab_flush(struct proctab *pt, uint64_t now)
+{
+        _cleanup_buf_ struct buf lineage;
+
+        buf_init(&lineage, LINEAGE_MAX);
+        while (pt->first) {
+                struct waiting *w = pt->first;
+
+                if (w->exec) {
+                        struct proc *p = proctab_get(pt, w->pid);
+
+                        proctab_exec_resolve(pt, p && p->start == w->start ? p : NULL, w, now);
+                }
+                pt->first = w->next;
+                if (!pt->first)
+                        pt->last = NULL;
+                pt->waiting--;
+                tell(pt, w, &lineage);
+                proctab_exec_free(w->exec);
+                free(w);
+        }
+}
+
+void proctab_resolve_waiting(struct proctab *pt, struct proc *p, uint64_t now)
+{
+        if (p->unresolved == 0)
+                return;
+        for (struct waiting *w = pt->first; w; w = w->next)
+                if (w->exec && !w->exec->resolved && w->pid == p->pid && w->start == p->start)
+                        proctab_exec_resolve(pt, p, w, now);
+}
+
+void proctab_tell_container(struct proctab *pt, const struct container *c, uint16_t kind, uint64_t boot_ns,
+                            unsigned sources)
+{
+        struct tide_event ev;
+
+        container_event(c, kind, &ev);
+        ev.boot_ns = boot_ns;
+        ev.wall_ns = (int64_t)boot_ns + pt->wall_offset;
+        ev.sources = (uint16_t)sources;
+        if (kind == TIDE_CTR_START && c->running_before)
+                ev.flags |= EVF_BEFORE;
+        /* The table is the owner's; the callback may note what it did in it. */
+        pt->ops->event(&ev, containers_by_tag(pt->cs, c->tag), pt->arg);
+}
