@@ -4,7 +4,8 @@
  *
  * A deviation joins the newest open finding of its workload with
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
- *   2. the same file: a signal of that very path in the same container, as when what was written is then run;
+ *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or, within
+ *      a minute, of a directory on the way to it;
  *   3. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are children of one parent, within a minute.
  */
@@ -317,12 +318,28 @@ static bool joins_by_cause(const struct finding *f, const struct observation *o)
         return false;
 }
 
+/* dir is a directory on the way to path. */
+static bool leads_to(struct bytes dir, struct bytes path)
+{
+        return dir.len > 1 && path.len > dir.len && path.p[dir.len] == '/' && bytes_has_prefix(path, dir);
+}
+
+/* The very path; or, at about the same time, what lies in a directory that is itself new. */
+static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
+{
+        struct bytes there = str_get(&s->subject), here = cut(o->subject, NAME_KEPT);
+
+        if (bytes_eq(there, here))
+                return true;
+        return o->ev->wall_ns - f->last_ns < BURST_NS && (leads_to(there, here) || leads_to(here, there));
+}
+
 static bool joins_by_path(const struct finding *f, const struct observation *o)
 {
         for (uint32_t i = 0; i < f->nsignals; i++) {
                 const struct finding_signal *s = &f->signals[i];
 
-                if (s->container < f->ncontainers && bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)) &&
+                if (s->container < f->ncontainers && same_place(f, s, o) &&
                     bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id)))
                         return true;
         }
