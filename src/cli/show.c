@@ -110,16 +110,22 @@ static void print_factors(const struct cli *c, const json_t *f)
         printf("  %+7.2f  in sum: %lld%%\n", json_number_value(json_object_get(f, "sum_bits")), (long long)cli_int(f, "confidence"));
 }
 
+/* A command with the workload's name, and what it is good for. */
+static void next_line(const char *command, const char *name, const char *why)
+{
+        fprintf(stdout, "  %s", command);
+        cli_put(stdout, name, 60);
+        printf("\n      %s\n", why);
+}
+
 static void print_next(const struct cli *c, const json_t *f)
 {
         const char *name = cli_text(json_object_get(f, "workload"), "name");
 
         heading(c, "Next");
-        fputs("  tidemark findings --workload ", stdout);
-        cli_put(stdout, name, 60);
-        fputs("     what else it did\n  tidemark baseline show ", stdout);
-        cli_put(stdout, name, 60);
-        fputs("           what it is known to do\n  tidemark watch                            what happens now\n", stdout);
+        next_line("tidemark findings --workload ", name, "what else it did");
+        next_line("tidemark baseline show ", name, "what it is known to do");
+        next_line("tidemark watch", "", "what happens now");
 }
 
 void cli_print_finding(const struct cli *c, const json_t *f)
