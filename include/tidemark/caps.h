@@ -31,6 +31,12 @@ const struct caps_need *caps_sensor(size_t *ret_n);
 int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing) TM_CHECK;
 
 /*
+ * Keep no capability, and no way to one: for a helper of a process that has dropped already, and so can no longer change
+ * its bounding set. The user stays. -EPERM when reading back shows anything left.
+ */
+int caps_none(void) TM_CHECK;
+
+/*
  * Become uid and gid for good with no supplementary groups, no capability in any set (bounding set included) and no
  * new privileges. -EPERM when reading back shows anything left.
  */

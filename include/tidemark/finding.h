@@ -50,7 +50,7 @@ struct finding_signal {
         uint8_t origin, layer, change;
         uint8_t phase; /* enum finding_phase */
         uint16_t flags; /* EVF_* of the event */
-        uint32_t container; /* index into containers */
+        uint32_t container; /* index into containers; beyond ncontainers: one that was not kept */
         int64_t first_ns, last_ns;
         uint64_t count;
 };

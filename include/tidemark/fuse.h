@@ -25,6 +25,8 @@
 struct fuse;
 struct tide_event;
 
+#define FUSE_PIECE 16 /* of the store and of recordings, beside enum judge_piece: never renumber */
+
 struct fuse_params {
         uint64_t join_ns;     /* default 20 ms */
         size_t pending_max;   /* events held back at most, default 4096 */
@@ -35,7 +37,7 @@ void fuse_params_default(struct fuse_params *p);
 
 struct fuse_ops {
         int (*event)(const struct tide_event *ev, void *arg); /* downstream; its result is returned by fuse_event */
-        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = PIECE_FUSE */
+        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = FUSE_PIECE */
 };
 struct fuse_stats {
         uint64_t in, out, merged, known, prepared, index_refused;
@@ -48,6 +50,8 @@ DEFINE_CLEANUP(struct fuse *, fuse_free)
 int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob) TM_CHECK;
 int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK;
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
+/* Let go of all that is held back: before a snapshot, which does not hold it. */
+int fuse_flush(struct fuse *f);
 /* Boot time at which something held back becomes due; 0: nothing is. The owner then sends a TIDE_TICK. */
 uint64_t fuse_due(const struct fuse *f);
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret);

@@ -28,7 +28,7 @@ enum factor {
         FACTOR_RAN_WRITE_LAYER, FACTOR_RAN_MEMFD, FACTOR_RAN_DELETED, FACTOR_RAN_TMPFS, FACTOR_RAN_MOUNT, FACTOR_RAN_CHANGED_IMAGE_FILE,
         FACTOR_NEW_PROGRAM, FACTOR_NEW_CALLER, FACTOR_NEW_EXECUTABLE_FILE, FACTOR_IMAGE_FILE_CHANGED, FACTOR_SETUID_FILE,
         FACTOR_DATA_FILE, FACTOR_VARYING_DIRECTORY, FACTOR_WROTE_THEN_RAN,
-        FACTOR_ORIGIN_EXEC, FACTOR_ORIGIN_FOREIGN, FACTOR_ORIGIN_UNKNOWN, FACTOR_PROCESS_UNKNOWN, FACTOR_STARTUP, FACTOR_BEFORE_WATCH,
+        FACTOR_ORIGIN_EXEC, FACTOR_ORIGIN_FOREIGN, FACTOR_ORIGIN_UNKNOWN, FACTOR_PROCESS_UNKNOWN, FACTOR_STARTUP, FACTOR_BEFORE_WATCH, FACTOR_FIRST_SIGHT,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -59,7 +59,7 @@ struct judge_params {
 void judge_params_default(struct judge_params *p);
 
 /* Pieces of memory. Values are stored and recorded: never renumber. */
-enum judge_piece { PIECE_META = 1, PIECE_WORKLOAD = 2, PIECE_ENTRY = 3, PIECE_FINDING = 4, PIECE_CONTAINER = 5, /* 16… : fuse */ PIECE_FUSE = 16 };
+enum judge_piece { PIECE_META = 1, PIECE_WORKLOAD = 2, PIECE_ENTRY = 3, PIECE_FINDING = 4, PIECE_CONTAINER = 5 }; /* 16: fuse.h */
 
 struct judge_ops {
         /* A piece changed (blob.len > 0) or is gone (0). Called during judge_event, possibly several times for one key. */

@@ -34,5 +34,7 @@ int layer_upper_fd(const struct layer *l) TM_CHECK;
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
 /* Does an image layer hold path? 1 yes, 0 no, negative: cannot be told. */
 int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;
+/* The same, and what the image has there (set only with 1). */
+int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
 
 #endif

@@ -19,7 +19,7 @@
 struct loop;
 struct proc_source;
 
-/* Pure. p: the netlink message's payload (struct cn_msg on). 0, ERR_TRUNCATED, ERR_SCHEMA (not from the proc connector: an acknowledgement gives -EAGAIN). */
+/* Pure. p: the netlink message's payload (struct cn_msg on). 0, ERR_TRUNCATED, ERR_SCHEMA (not from the proc connector), -EAGAIN (an acknowledgement, of any listener's: cpu and seq are set). */
 int proc_decode(const void *p, size_t len, struct proc_msg *ret) TM_CHECK;
 
 struct proc_source_ops {

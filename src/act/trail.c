@@ -279,6 +279,7 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
         bool cut = e->text.len > TRAIL_TEXT_MAX - 3;
         int r;
 
+        buf_init(&b, REQUEST_MAX);
         if (t->nwaiting == WAITING_MAX)
                 return -ENOBUFS;
         if (t->fd < 0) {
@@ -286,7 +287,6 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
                 if (r < 0)
                         return r;
         }
-        buf_init(&b, REQUEST_MAX);
         buf_put_u64(&b, cookie);
         buf_put_u64(&b, e->command);
         buf_put_u32(&b, e->uid);

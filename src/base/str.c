@@ -150,9 +150,9 @@ char *str_print(struct bytes s, char *dst, size_t size)
         uint32_t take = s.len < size ? s.len : (uint32_t)size; /* no byte becomes less than one */
         size_t n;
 
+        buf_init(&b, 4 * (size_t)take + 1);
         if (size == 0)
                 return dst;
-        buf_init(&b, 4 * (size_t)take + 1);
         str_escape(bytes_of(s.p, take), &b);
         n = b.len;
         if (n >= size || take < s.len) {

@@ -286,9 +286,9 @@ static int open_recording(struct engine *e, int fd)
         _cleanup_buf_ struct buf text;
         int r;
 
+        buf_init(&text, TIDE_RECORD_MAX);
         if (fd < 0)
                 return 0;
-        buf_init(&text, TIDE_RECORD_MAX);
         r = record_writer_new(fd, &e->recorder);
         if (r == 0)
                 r = cfg_dump(e->cfg, &text);
@@ -382,6 +382,9 @@ static int stop(struct engine *e, int r)
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);
+        loop_timer_free(e->commit_timer);
+        loop_timer_free(e->tick_timer);
+        loop_timer_free(e->ask_timer);
         loop_free(e->loop);
         map_free(e->metas);
         map_free(e->announced);

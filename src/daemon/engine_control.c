@@ -90,11 +90,11 @@ static void answer_line(struct engine *e, struct lineclient *c, struct bytes lin
         json_error_t err;
         json_t *request = json_loadb((const char *)line.p, line.len, JSON_REJECT_DUPLICATES, &err);
         const char *cmd = json_string_value(json_object_get(request, "cmd"));
-        char text[256];
+        char text[256], why[100];
 
-        if (!json_is_object(request)) {
+        if (!json_is_object(request)) { /* jansson's words may hold bytes of the line */
                 snprintf(text, sizeof(text), "not a request: expected one JSON object a line, such as {\"cmd\": \"status\"}; %s",
-                         request ? "got another JSON value" : err.text);
+                         request ? "got another JSON value" : str_print(bytes_str(err.text), why, sizeof(why)));
                 send_json(c, refusal(EXIT_USAGE, text));
         } else if (query_is_change(request)) {
                 send_json(c, refusal(EXIT_USAGE, "this socket only reads: changing commands go to admin.sock, which is root's"));

@@ -136,15 +136,10 @@ void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
                 log_error(MOD, "the trail cannot be written: %s", err_str(r));
 }
 
-static int confine(void)
-{
-        return caps_keep(NULL, 0, NULL);
-}
-
 int sensor_admin_open(struct sensor *s)
 {
         static const struct lineserver_ops server_ops = {.line = on_line};
-        static const struct trail_ops trail_ops = {.done = on_trail, .confine = confine};
+        static const struct trail_ops trail_ops = {.done = on_trail, .confine = caps_none};
         char why[TRAIL_WHY];
         int r = trail_start(s->loop, s->setup->trail_dir, TRAIL_DEADLINE_NS, &trail_ops, s, &s->trail, why);
 

@@ -49,11 +49,21 @@ static void set_entry(struct tide_file *f, const struct layer_entry *e)
         f->ctime_ns = e->ctime_ns;
 }
 
-static enum tide_change change_of(const struct container *c, struct bytes path)
+static enum tide_change change_of(const struct container *c, struct bytes path, struct layer_entry *image)
 {
-        int in = layer_in_image(c->layer, path);
+        int in = layer_image_stat(c->layer, path, image);
 
         return in < 0 ? CHANGE_UNKNOWN : in ? CHANGE_MODIFIED : CHANGE_ADDED;
+}
+
+/*
+ * Copied up from the image and not changed by it: for the sake of what is in a directory, or of a write that content
+ * tells. (The overlay's own attributes on it are no change either.)
+ */
+static bool is_copy(const struct layer_entry *now, const struct layer_entry *image)
+{
+        return now->type == image->type && now->mode == image->mode && now->uid == image->uid && now->gid == image->gid && !now->opaque &&
+               (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
 }
 
 /* Who did it. The process may be none of the container's: a host process that reaches in is foreign. */
@@ -148,8 +158,8 @@ static void on_name(const struct name_event *ev, void *arg)
         struct container *c = containers_by_tag(s->containers, ev->tag);
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_NAMES};
         struct tide_file *f = &out.file;
-        struct layer_entry e;
-        bool whiteout = false;
+        struct layer_entry e, image;
+        bool whiteout = false, there;
         size_t old;
 
         if (!c || !c->layer)
@@ -165,9 +175,15 @@ static void on_name(const struct name_event *ev, void *arg)
         f->path = bytes_of(s->path.p, old);
         if (ev->old_path.len)
                 f->old_path = bytes_of(s->path.p + old, s->path.len - old);
-        f->change = change_of(c, f->path);
+        f->change = change_of(c, f->path, &image);
         f->type = ev->mask & FAN_ONDIR ? DT_DIR : DT_UNKNOWN;
-        if (layer_upper_stat(c->layer, f->path, &e) == 0) {
+        there = layer_upper_stat(c->layer, f->path, &e) == 0;
+        /* What was made in a new directory before it was marked is found by a walk of it. */
+        if ((ev->mask & FAN_ONDIR) && (ev->mask & (FAN_CREATE | FAN_MOVED_TO)))
+                request(s, c, ev->path, WALK_SUBTREE);
+        if (there && f->change == CHANGE_MODIFIED && !e.whiteout && !(ev->mask & FAN_DELETE) && is_copy(&e, &image))
+                return;
+        if (there) {
                 whiteout = e.whiteout;
                 if (!(ev->mask & FAN_DELETE))
                         set_entry(f, &e);
@@ -180,9 +196,6 @@ static void on_name(const struct name_event *ev, void *arg)
         set_actor(s, f, ev->pid);
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_FILE, &out, -1);
-        /* What was made in a new directory before it was marked is found by a walk of it. */
-        if ((ev->mask & FAN_ONDIR) && (ev->mask & (FAN_CREATE | FAN_MOVED_TO)))
-                request(s, c, ev->path, WALK_SUBTREE);
 }
 
 static void on_names_loss(void *arg)
@@ -284,6 +297,7 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         struct container *c = containers_by_tag(s->containers, tag);
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_WALK};
         struct tide_file *f = &out.file;
+        struct layer_entry image, now = {.type = e->type, .opaque = e->opaque, .mode = e->mode, .uid = e->uid, .gid = e->gid, .size = e->size, .mtime_ns = e->mtime_ns};
 
         if (!c || !c->layer)
                 return;
@@ -294,9 +308,9 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
                 return;
         f->path = buf_bytes(&s->path);
         f->ops = OP_FOUND;
-        f->change = e->whiteout ? CHANGE_REMOVED : change_of(c, f->path);
-        if (e->type == DT_DIR && f->change == CHANGE_MODIFIED && !e->opaque)
-                return; /* it is there for the sake of what is in it */
+        f->change = e->whiteout ? CHANGE_REMOVED : change_of(c, f->path, &image);
+        if (f->change == CHANGE_MODIFIED && is_copy(&now, &image))
+                return;
         f->type = e->whiteout ? DT_UNKNOWN : e->type;
         f->mode = e->mode;
         f->size = e->size;

@@ -81,6 +81,19 @@ int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing)
         return verify(needs, n);
 }
 
+int caps_none(void)
+{
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        capng_clear(CAPNG_SELECT_BOTH);
+        if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+                return -EPERM;
+        capng_clear(CAPNG_SELECT_BOTH);
+        if (capng_get_caps_process() != 0 || capng_have_capabilities(CAPNG_SELECT_CAPS) != CAPNG_NONE)
+                return -EPERM;
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
+}
+
 int caps_become(uid_t uid, gid_t gid)
 {
         uid_t r, e, s;

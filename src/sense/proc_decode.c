@@ -111,11 +111,13 @@ int proc_decode(const void *p, size_t len, struct proc_msg *ret)
                 return ERR_TRUNCATED;
         b += sizeof(cn);
         what = u32_at(b, 0);
-        if (what == WHAT_NONE)
-                return -EAGAIN;
         m.seq = cn.seq;
         m.cpu = u32_at(b, 4);
         memcpy(&m.mono_ns, b + 8, sizeof(m.mono_ns));
+        if (what == WHAT_NONE) { /* an acknowledgement, ours or another listener's: it has a number of the same row */
+                *ret = m;
+                return -EAGAIN;
+        }
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 if (rows[i].value != what)
                         continue;

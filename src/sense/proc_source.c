@@ -77,21 +77,21 @@ static int on_message(const struct nlmsghdr *h, void *arg)
         uint32_t gap;
         int r = proc_decode(mnl_nlmsg_get_payload(h), mnl_nlmsg_get_payload_len(h), &m);
 
-        if (r == -EAGAIN) {
-                s->acked = true;
-                return 0;
-        }
-        if (r < 0) {
+        if (r < 0 && r != -EAGAIN) {
                 s->stats.malformed++;
                 return 0;
         }
-        s->stats.delivered++;
         gap = gap_before(s, &m);
         if (gap) {
                 s->stats.lost += gap;
                 s->overrun = false; /* told now, with a number */
                 s->ops->loss(gap, s->arg);
         }
+        if (r == -EAGAIN) {
+                s->acked = true;
+                return 0;
+        }
+        s->stats.delivered++;
         s->ops->msg(&m, s->arg);
         return 0;
 }

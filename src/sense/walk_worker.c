@@ -109,7 +109,7 @@ static int handle_of(int fd, uint8_t *dst, size_t *ret_len)
 static int mark_dir(struct walk *w, int fd, const char *path)
 {
         uint8_t handle[12 + HANDLE_MAX];
-        size_t len;
+        size_t len = 0;
         int r;
 
         if (!w->rq.mark || w->names_fd < 0)
@@ -291,7 +291,7 @@ int walk_worker(int fd, void *arg)
 {
         const struct walk_worker_setup *setup = arg;
         struct walk_request rq;
-        int r, root;
+        int r, root = -1;
 
         while ((r = next_request(fd, &rq, &root)) > 0) {
                 struct walk w = {.fd = fd, .names_fd = setup->names_fd, .rq = rq, .root = root};

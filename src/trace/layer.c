@@ -227,6 +227,23 @@ static bool is_opaque(int fd)
         return false;
 }
 
+static struct layer_entry entry_of(int fd, const struct stat *st)
+{
+        return (struct layer_entry){
+                .type = (uint8_t)IFTODT(st->st_mode),
+                .whiteout = is_whiteout(st),
+                .opaque = S_ISDIR(st->st_mode) && is_opaque(fd),
+                .mode = st->st_mode,
+                .uid = st->st_uid,
+                .gid = st->st_gid,
+                .nlink = (uint32_t)st->st_nlink,
+                .size = (uint64_t)st->st_size,
+                .ino = st->st_ino,
+                .mtime_ns = stamp_ns(st->st_mtim),
+                .ctime_ns = stamp_ns(st->st_ctim),
+        };
+}
+
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
 {
         _cleanup_close_ int base = -1, fd = -1;
@@ -244,24 +261,12 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        *ret = (struct layer_entry){
-                .type = (uint8_t)IFTODT(st.st_mode),
-                .whiteout = is_whiteout(&st),
-                .opaque = S_ISDIR(st.st_mode) && is_opaque(fd),
-                .mode = st.st_mode,
-                .uid = st.st_uid,
-                .gid = st.st_gid,
-                .nlink = (uint32_t)st.st_nlink,
-                .size = (uint64_t)st.st_size,
-                .ino = st.st_ino,
-                .mtime_ns = stamp_ns(st.st_mtim),
-                .ctime_ns = stamp_ns(st.st_ctim),
-        };
+        *ret = entry_of(fd, &st);
         return 0;
 }
 
-/* Is the path in this one layer? 1, 0, or negative. */
-static int layer_holds(const char *lower, struct bytes path)
+/* Is the path in this one layer, and what is it there? 1, 0, or negative. */
+static int layer_holds(const char *lower, struct bytes path, struct layer_entry *ret)
 {
         _cleanup_close_ int base = -1, fd = -1;
         char rel[PATH_MAX];
@@ -280,7 +285,10 @@ static int layer_holds(const char *lower, struct bytes path)
                 return fd;
         if (fstat(fd, &st) < 0)
                 return -errno;
-        return is_whiteout(&st) ? 0 : 1;
+        if (is_whiteout(&st))
+                return 0;
+        *ret = entry_of(fd, &st);
+        return 1;
 }
 
 /* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
@@ -308,12 +316,12 @@ out:
         return hides;
 }
 
-int layer_in_image(const struct layer *l, struct bytes path)
+int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
 {
         int unsure = l->unknown ? -ENOENT : 0;
 
         for (size_t i = 0; i < l->lower_count; i++) {
-                int r = layer_holds(l->lower[i], path);
+                int r = layer_holds(l->lower[i], path, ret);
 
                 if (r < 0)
                         unsure = r;
@@ -325,4 +333,11 @@ int layer_in_image(const struct layer *l, struct bytes path)
                 return 1;
         }
         return unsure;
+}
+
+int layer_in_image(const struct layer *l, struct bytes path)
+{
+        struct layer_entry e;
+
+        return layer_image_stat(l, path, &e);
 }

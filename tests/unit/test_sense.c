@@ -50,7 +50,9 @@ static void test_proc(void)
         CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
         CU_ASSERT_EQUAL(m.ptgid, 0);
         put_cn(&b, 0, body, 6);
+        m.seq = 0;
         CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), -EAGAIN);
+        CU_ASSERT_EQUAL(m.seq, 7); /* it counts in the same row as events: no gap stands behind it */
         put_cn(&b, 0x12345000u, body, 6);
         CU_ASSERT_EQUAL(proc_decode(b.p, b.len, &m), 0);
         CU_ASSERT_EQUAL(m.what, PROC_OTHER);

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: fuse and judge, the order of events, and what of them is stored and recorded. Must not: read a clock, or behave
+ * otherwise in replay than live. Hands over: changed pieces to the store, events to the recording, words to its owner.
+ */
+#include "tidemark/pipeline.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/record.h"
+#include "tidemark/store.h"
+
+struct pipeline {
+        struct judge *judge;
+        struct fuse *fuse;
+        const struct pipeline_ops *ops;
+        void *arg;
+        struct store *store;            /* NULL in replay */
+        struct record_writer *recorder; /* NULL: none */
+        int record_err, store_err;
+        uint64_t seq;
+};
+
+static void save(struct pipeline *p, int what, struct bytes key, struct bytes blob)
+{
+        int r = p->store ? store_put(p->store, what, key, blob) : 0;
+
+        if (r < 0 && p->store_err == 0)
+                p->store_err = r; /* out of memory, or more pending than the store takes: told by the next event */
+}
+
+static void on_judge_save(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        save(arg, what, key, blob);
+}
+
+static void on_fuse_save(int what, struct bytes key, struct bytes blob, void *arg)
+{
+        save(arg, what, key, blob);
+}
+
+static int on_fused(const struct tide_event *ev, void *arg)
+{
+        struct pipeline *p = arg;
+
+        return judge_event(p->judge, ev);
+}
+
+static void on_finding(const struct finding *f, bool opened, void *arg)
+{
+        struct pipeline *p = arg;
+
+        if (p->ops && p->ops->finding)
+                p->ops->finding(f, opened, p->arg);
+}
+
+static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding, void *arg)
+{
+        struct pipeline *p = arg;
+
+        if (p->ops && p->ops->event)
+                p->ops->event(ev, workload, what, finding, p->arg);
+}
+
+int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,
+                 struct pipeline **ret)
+{
+        static const struct judge_ops judge_ops = {.save = on_judge_save, .finding = on_finding, .verdict = on_verdict};
+        static const struct fuse_ops fuse_ops = {.event = on_fused, .save = on_fuse_save};
+        _cleanup_(pipeline_freep) struct pipeline *p = calloc(1, sizeof(*p));
+        int r;
+
+        if (!p)
+                return -ENOMEM;
+        p->ops = ops;
+        p->arg = arg;
+        r = judge_new(jp, &judge_ops, p, &p->judge);
+        if (r == 0)
+                r = fuse_new(fp, &fuse_ops, p, &p->fuse);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(p);
+        return 0;
+}
+
+struct pipeline *pipeline_free(struct pipeline *p)
+{
+        if (!p)
+                return NULL;
+        fuse_free(p->fuse);
+        judge_free(p->judge);
+        free(p);
+        return NULL;
+}
+
+/* ---- the store ---- */
+
+struct loading {
+        struct pipeline *p;
+        int what;
+        uint64_t damaged;
+};
+
+static int take_piece(struct pipeline *p, int what, struct bytes key, struct bytes blob)
+{
+        return what == FUSE_PIECE ? fuse_restore(p->fuse, key, blob) : judge_restore(p->judge, (enum judge_piece)what, key, blob);
+}
+
+static int on_stored(struct bytes key, struct bytes blob, void *arg)
+{
+        struct loading *l = arg;
+        int r = take_piece(l->p, l->what, key, blob);
+
+        if (r == ERR_LIMIT || r == ERR_SCHEMA || r == ERR_TRUNCATED) { /* one piece that does not fit must not take the others along */
+                l->damaged++;
+                return 0;
+        }
+        return r;
+}
+
+int pipeline_use_store(struct pipeline *p, struct store *s)
+{
+        static const int order[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_CONTAINER, PIECE_FINDING, FUSE_PIECE};
+        struct loading l = {.p = p};
+        int r = 0;
+
+        for (size_t i = 0; i < ARRAY_LEN(order) && r == 0; i++) {
+                l.what = order[i];
+                r = store_each(s, order[i], on_stored, &l);
+        }
+        if (r == 0)
+                p->store = s;
+        return r;
+}
+
+/* ---- the recording ---- */
+
+static int record(struct pipeline *p, const struct tide_event *ev)
+{
+        if (p->recorder && p->record_err == 0)
+                p->record_err = record_write(p->recorder, ev);
+        return p->record_err;
+}
+
+static int record_piece(struct pipeline *p, int what, struct bytes key, struct bytes blob)
+{
+        struct tide_event ev = {.kind = TIDE_STATE, .container = key};
+
+        ev.state.what = (uint16_t)what;
+        ev.state.text = blob;
+        return record(p, &ev);
+}
+
+static int on_judge_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        return record_piece(arg, what, key, blob);
+}
+
+static int on_fuse_piece(int what, struct bytes key, struct bytes blob, void *arg)
+{
+        return record_piece(arg, what, key, blob);
+}
+
+int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns)
+{
+        struct tide_event ev = {.kind = TIDE_SNAPSHOT, .wall_ns = wall_ns};
+        int r = fuse_flush(p->fuse);
+
+        p->recorder = w;
+        p->record_err = 0;
+        ev.seq = p->seq;
+        ev.state.text = config_text;
+        if (r == 0)
+                r = record(p, &ev);
+        if (r == 0)
+                r = judge_each(p->judge, on_judge_piece, p);
+        if (r == 0)
+                r = fuse_each(p->fuse, on_fuse_piece, p);
+        return r == 0 ? record_flush(w) : r;
+}
+
+int pipeline_record_error(const struct pipeline *p)
+{
+        return p->record_err;
+}
+
+/* ---- events ---- */
+
+int pipeline_event(struct pipeline *p, struct tide_event *ev)
+{
+        int r;
+
+        if (ev->kind == TIDE_NONE || ev->kind >= TIDE_SNAPSHOT)
+                return -EINVAL;
+        ev->seq = ++p->seq;
+        record(p, ev);
+        r = fuse_event(p->fuse, ev);
+        if (r == 0 && p->store_err) {
+                r = p->store_err;
+                p->store_err = 0;
+        }
+        return r;
+}
+
+uint64_t pipeline_due(const struct pipeline *p)
+{
+        return fuse_due(p->fuse);
+}
+
+struct judge *pipeline_judge(struct pipeline *p)
+{
+        return p->judge;
+}
+
+void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)
+{
+        fuse_stats(p->fuse, ret);
+}
+
+/* ---- replay ---- */
+
+static int begin_replay(struct record_reader *r, int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
+                        const struct pipeline_ops *ops, void *arg, struct pipeline_replay *info, struct pipeline **ret)
+{
+        struct judge_params jp;
+        struct fuse_params fp;
+        struct tide_event ev;
+        int err = record_next(r, &ev);
+
+        if (err == 1 && ev.kind != TIDE_SNAPSHOT)
+                err = ERR_SCHEMA;
+        if (err <= 0)
+                return err < 0 ? err : ERR_TRUNCATED;
+        err = make_params(ev.state.text, &jp, &fp, arg);
+        if (err < 0) {
+                snprintf(info->why, sizeof(info->why), "its configuration is not understood by this version");
+                return err;
+        }
+        err = pipeline_new(&jp, &fp, ops, arg, ret);
+        if (err == 0)
+                (*ret)->seq = ev.seq;
+        return err;
+}
+
+/* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now either. */
+static int replay_one(struct pipeline *p, struct tide_event *ev)
+{
+        int r;
+
+        if (ev->kind == TIDE_STATE) {
+                r = take_piece(p, ev->state.what, ev->container, ev->state.text);
+                return r == ERR_LIMIT ? 0 : r;
+        }
+        r = pipeline_event(p, ev);
+        return r == -EINVAL && ev->kind == TIDE_DECISION ? 0 : r;
+}
+
+int pipeline_replay(struct record_reader *r, int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
+                    const struct pipeline_ops *ops, void *arg, struct pipeline_replay *ret_info, struct pipeline **ret)
+{
+        _cleanup_(pipeline_freep) struct pipeline *p = NULL;
+        struct pipeline_replay info = {0};
+        uint64_t at = record_offset(r);
+        struct tide_event ev;
+        int err = begin_replay(r, make_params, ops, arg, &info, &p);
+
+        while (err == 0) {
+                at = record_offset(r);
+                err = record_next(r, &ev);
+                if (err <= 0)
+                        break;
+                info.events += ev.kind != TIDE_STATE;
+                err = replay_one(p, &ev);
+                if (err < 0)
+                        snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up", tide_kind_name(ev.kind));
+                else
+                        err = 0;
+        }
+        info.offset = err < 0 ? at : record_offset(r);
+        if (err < 0 && info.why[0] == '\0')
+                snprintf(info.why, sizeof(info.why), "%s", err_str(err));
+        *ret_info = info;
+        if (err < 0)
+                return err;
+        *ret = TAKE_PTR(p);
+        return 0;
+}

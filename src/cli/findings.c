@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tidemark findings: the queue, one line an item. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli-priv.h"
+
+/* What the item is about: the first program that ran, else the first subject. */
+static const char *headline(const json_t *f)
+{
+        const char *first = NULL;
+        size_t i;
+        json_t *s;
+
+        if (strcmp(cli_text(f, "type"), "first-sight") == 0)
+                return "first sight: it ran before this host was watched";
+        json_array_foreach(json_object_get(f, "signals"), i, s) {
+                if (strcmp(cli_text(s, "kind"), "process") == 0)
+                        return cli_text(s, "subject");
+                if (!first)
+                        first = cli_text(s, "subject");
+        }
+        return first ? first : "";
+}
+
+static void signal_kinds(const json_t *f, char *dst, size_t size)
+{
+        size_t i, n = 0;
+        json_t *s;
+
+        dst[0] = '\0';
+        json_array_foreach(json_object_get(f, "signals"), i, s)
+                if (!strstr(dst, cli_text(s, "kind")) && n < size)
+                        n += (size_t)snprintf(dst + n, size - n, "%s%s", n ? "+" : "", cli_text(s, "kind"));
+}
+
+void cli_print_findings(const struct cli *c, const json_t *data, bool all)
+{
+        static const char *const head[] = {"ID", "LAST SEEN (UTC)", "SURE", "SEVERITY", "WORKLOAD", "COUNT", "SIGNALS", "WHAT"};
+        const json_t *list = json_object_get(data, "findings");
+        struct cli_table *t;
+        json_int_t hidden = cli_int(data, "hidden"), learning = cli_int(data, "not_judged");
+        size_t i;
+        json_t *f;
+
+        (void)c;
+        if (json_array_size(list) == 0)
+                puts("No findings.");
+        t = json_array_size(list) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
+        json_array_foreach(list, i, f) {
+                char when[20], sure[8], count[24], kinds[64];
+                const char *const cells[] = {cli_text(f, "id"), when, sure, cli_text(f, "severity"), cli_text(json_object_get(f, "workload"), "name"), count, kinds, headline(f)};
+
+                snprintf(when, sizeof(when), "%.10s %.8s", cli_text(f, "last_seen"), strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "");
+                snprintf(sure, sizeof(sure), "%lld%%", (long long)cli_int(f, "confidence"));
+                snprintf(count, sizeof(count), "%lld", (long long)cli_int(f, "count"));
+                signal_kinds(f, kinds, sizeof(kinds));
+                cli_table_row(t, cells);
+        }
+        cli_table_print(stdout, t);
+        if (hidden > 0 && !all)
+                printf("%lld below the show threshold (tidemark findings --all)\n", (long long)hidden);
+        if (learning > 0)
+                printf("%lld workload%s not judged yet; only what is never learned silently raises now\n", (long long)learning, learning == 1 ? "" : "s");
+}
+
+struct filter {
+        const char *state, *workload;
+        bool all;
+};
+
+static json_t *request(void *arg, json_t *after)
+{
+        const struct filter *q = arg;
+        json_t *o = json_pack("{s:s,s:b}", "cmd", "findings", "all", q->all);
+
+        if (q->state)
+                json_object_set_new(o, "state", json_string(q->state));
+        if (q->workload)
+                json_object_set_new(o, "workload", json_string(q->workload));
+        if (after)
+                json_object_set(o, "after", json_object_get(after, "id"));
+        return o;
+}
+
+int cli_findings(struct cli *c)
+{
+        struct filter q = {0};
+        const struct cli_option options[] = {{"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all}};
+        json_t *data = NULL;
+        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
+
+        if (r != CLI_DONE || operands)
+                return r != CLI_DONE ? r : cli_usage("findings takes no operand");
+        r = cli_ask_all(c, request, &q, "findings", &data);
+        if (r != CLI_DONE)
+                return r;
+        if (c->json)
+                r = cli_print_json(json_object_get(data, "findings"));
+        else
+                cli_print_findings(c, data, q.all);
+        json_decref(data);
+        return r;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tidemark: the command line. Owns: the table of commands and the global options. Hands over: to one file a command. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/cli-priv.h"
+
+static const struct cli_command commands[] = {
+        {"probe", "", "what this kernel gives each sensor, and what is used instead", cli_probe},
+        {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
+        {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
+        {"show", "ID", "one finding, whole", cli_show},
+        {"watch", "", "live events and findings, until interrupted", cli_watch},
+        {"baseline", "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD", "what workloads are known to do", cli_baseline},
+        {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
+};
+
+int cli_usage(const char *fmt, ...)
+{
+        va_list ap;
+
+        fputs("tidemark: ", stderr);
+        va_start(ap, fmt);
+        vfprintf(stderr, fmt, ap);
+        va_end(ap);
+        fputs("; see tidemark --help\n", stderr);
+        return CLI_USAGE;
+}
+
+static void help(FILE *out)
+{
+        fputs("Usage: tidemark [--runtime-dir DIR] [--json] COMMAND ...\n\n", out);
+        for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+                fprintf(out, "  %s%s%s\n", commands[i].name, *commands[i].usage ? " " : "", commands[i].usage);
+                fprintf(out, "      %s\n", commands[i].help);
+        }
+        fputs("\n  --json             print data instead of text; may stand anywhere\n"
+              "  --runtime-dir DIR  where the daemon's sockets are, default " TM_RUNDIR "\n"
+              "  --dry-run          with changing commands: say what would be changed, and change nothing\n"
+              "\nExit status: 0 done, 2 wrong usage, 3 the daemon is not running, 4 failed. See tidemark(1).\n", out);
+}
+
+int cli_options(struct cli *c, const struct cli_option *options, size_t n, int *ret_n)
+{
+        int left = 1;
+
+        for (int i = 1; i < c->argc; i++) {
+                size_t k = 0;
+
+                if (strncmp(c->argv[i], "--", 2) != 0) {
+                        c->argv[left++] = c->argv[i];
+                        continue;
+                }
+                while (k < n && strcmp(c->argv[i], options[k].name) != 0)
+                        k++;
+                if (k == n)
+                        return cli_usage("%s: unknown option '%s'", c->argv[0], c->argv[i]);
+                if (!options[k].value)
+                        *options[k].flag = true;
+                else if (++i < c->argc)
+                        *options[k].value = c->argv[i];
+                else
+                        return cli_usage("%s: %s needs a value", c->argv[0], options[k].name);
+        }
+        *ret_n = left - 1;
+        return CLI_DONE;
+}
+
+/* Global options are taken wherever they stand. */
+static int take_global(struct cli *c, int argc, char **argv)
+{
+        c->argv = argv + 1;
+        for (int i = 1; i < argc; i++) {
+                if (strcmp(argv[i], "--json") == 0)
+                        c->json = true;
+                else if (strcmp(argv[i], "--runtime-dir") == 0) {
+                        if (++i == argc)
+                                return cli_usage("--runtime-dir needs a value");
+                        c->runtime_dir = argv[i];
+                } else
+                        c->argv[c->argc++] = argv[i];
+        }
+        return CLI_DONE;
+}
+
+int main(int argc, char **argv)
+{
+        struct cli c = {.runtime_dir = TM_RUNDIR, .colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR")};
+        int r = take_global(&c, argc, argv);
+
+        if (r != CLI_DONE)
+                return r;
+        if (c.argc == 0) {
+                help(stderr);
+                return CLI_USAGE;
+        }
+        if (strcmp(c.argv[0], "--help") == 0 || strcmp(c.argv[0], "help") == 0) {
+                help(stdout);
+                return CLI_DONE;
+        }
+        if (strcmp(c.argv[0], "--version") == 0) {
+                puts(PACKAGE_NAME " " PACKAGE_VERSION);
+                return CLI_DONE;
+        }
+        for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+                if (strcmp(c.argv[0], commands[i].name) == 0) {
+                        r = commands[i].run(&c);
+                        return fflush(stdout) == 0 || r != CLI_DONE ? r : CLI_FAILED;
+                }
+        return cli_usage("unknown command '%s'", c.argv[0]);
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tidemark status: is it watching, what, and what did it miss? */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli-priv.h"
+
+static void print_sensors(const json_t *data)
+{
+        static const char *const head[] = {"SENSOR", "STATE", "DELIVERED", "LOST", "REPAIRED"};
+        struct cli_table *t = cli_table_new(ARRAY_LEN(head), head);
+        size_t i;
+        json_t *o;
+
+        json_array_foreach(json_object_get(data, "sensors"), i, o) {
+                char n[3][32];
+                const char *const cells[] = {cli_text(o, "name"), cli_text(o, "state"), n[0], n[1], n[2]};
+
+                snprintf(n[0], sizeof(n[0]), "%lld", (long long)cli_int(o, "delivered"));
+                snprintf(n[1], sizeof(n[1]), "%lld", (long long)cli_int(o, "lost"));
+                snprintf(n[2], sizeof(n[2]), "%lld", (long long)cli_int(o, "repaired"));
+                cli_table_row(t, cells);
+        }
+        cli_table_print(stdout, t);
+}
+
+static void print_containers(const json_t *data)
+{
+        static const char *const head[] = {"CONTAINER", "NAME", "RUNTIME", "IMAGE", "COVERAGE"};
+        struct cli_table *t;
+        size_t i;
+        json_t *o;
+
+        if (json_array_size(json_object_get(data, "containers")) == 0) {
+                puts("No container runs.");
+                return;
+        }
+        t = cli_table_new(ARRAY_LEN(head), head);
+        json_array_foreach(json_object_get(data, "containers"), i, o) {
+                char id[13];
+                const char *const cells[] = {id, cli_text(o, "name"), cli_text(o, "runtime"), cli_text(o, "image"), cli_text(o, "coverage")};
+
+                snprintf(id, sizeof(id), "%.12s", cli_text(o, "id"));
+                cli_table_row(t, cells);
+        }
+        cli_table_print(stdout, t);
+}
+
+static bool is_learning(const json_t *workload)
+{
+        size_t i;
+        json_t *d;
+
+        json_array_foreach(json_object_get(workload, "dimensions"), i, d)
+                if (strcmp(cli_text(d, "state"), "learning") == 0)
+                        return true;
+        return false;
+}
+
+int cli_status(struct cli *c)
+{
+        json_t *data = NULL, *memory, *findings, *w;
+        size_t i, learning = 0;
+        int operands, r = cli_options(c, NULL, 0, &operands);
+
+        if (r != CLI_DONE || operands)
+                return r != CLI_DONE ? r : cli_usage("status takes no operand");
+        r = cli_ask(c, CLI_CONTROL, json_pack("{s:s}", "cmd", "status"), &data);
+        if (r != CLI_DONE)
+                return r;
+        if (c->json) {
+                r = cli_print_json(data);
+                json_decref(data);
+                return r;
+        }
+        json_array_foreach(json_object_get(data, "workloads"), i, w)
+                learning += is_learning(w);
+        if (learning)
+                printf("%zu workload%s not judged yet; only what is never learned silently raises now (tidemark baseline list)\n\n", learning, learning == 1 ? "" : "s");
+        print_sensors(data);
+        putchar('\n');
+        print_containers(data);
+        findings = json_object_get(data, "findings");
+        memory = json_object_get(data, "memory");
+        printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n", (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
+               json_array_size(json_object_get(data, "workloads")));
+        printf("Memory (proportional): sensor %lld KiB, its helpers %lld KiB, engine %lld KiB.\n", (long long)cli_int(memory, "sensor_pss_kib"),
+               (long long)cli_int(memory, "helpers_pss_kib"), (long long)cli_int(memory, "engine_pss_kib"));
+        json_decref(data);
+        return CLI_DONE;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* config-priv - the one table of options; the loader, the dump, the shipped file and the check of the manual use it. */
+#ifndef TIDEMARK_CONFIG_CONFIG_PRIV_H
+#define TIDEMARK_CONFIG_CONFIG_PRIV_H
+
+#include "tidemark/config.h"
+
+enum option_form {
+        OPT_TEXT,     /* char array */
+        OPT_WORD,     /* char array: one of words */
+        OPT_COUNT,    /* uint32_t */
+        OPT_COUNT64,  /* uint64_t */
+        OPT_PERCENT,  /* uint32_t */
+        OPT_BYTES,    /* uint32_t; "4M" */
+        OPT_TIME,     /* uint64_t, nanoseconds; "72h" */
+        OPT_CHANCE,   /* double, 0 to 1 */
+        OPT_BITS,     /* int32_t, quarters of a bit */
+        OPT_DISABLE,  /* list of words, each a bool */
+        OPT_SIZE,     /* size_t */
+};
+
+struct option_row {
+        const char *name; /* group.name */
+        enum option_form form;
+        size_t offset, size; /* in struct cfg; size of a char array */
+        double min, max;     /* in the unit of the form */
+        const char *const *words;
+        const char *help;
+};
+
+/* Options in the order of the shipped file; *ret_n of them. scoring.* come from the judge's table of factors. */
+const struct option_row *config_options(size_t *ret_n);
+/* Words of probe.disable and where each stands. */
+struct disable_row {
+        const char *word;
+        size_t offset;
+};
+const struct disable_row *config_disable(size_t *ret_n);
+
+/* An option's present value, as it is written in a file. */
+void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out);
+
+struct time_unit {
+        const char *suffix;
+        double ns;
+};
+extern const struct time_unit config_time_units[]; /* largest first; suffix NULL ends */
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: configuration as text: what a recording opens with, and the shipped file. Hands over: what load.c reads back. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "config/config-priv.h"
+#include "tidemark/buf.h"
+
+static void put_quoted(const char *s, struct buf *out)
+{
+        buf_put_u8(out, '"');
+        for (; *s; s++) {
+                if (*s == '"' || *s == '\\')
+                        buf_put_u8(out, '\\');
+                buf_put_u8(out, (uint8_t)*s);
+        }
+        buf_put_u8(out, '"');
+}
+
+static void put_time(uint64_t ns, struct buf *out)
+{
+        for (const struct time_unit *u = config_time_units; u->suffix; u++) {
+                uint64_t unit = (uint64_t)u->ns;
+
+                if (ns >= unit && ns % unit == 0) {
+                        buf_printf(out, "\"%llu%s\"", (unsigned long long)(ns / unit), u->suffix);
+                        return;
+                }
+        }
+        buf_printf(out, "\"%.6fms\"", (double)ns / 1e6);
+}
+
+static void put_bytes(uint32_t n, struct buf *out)
+{
+        if (n && n % (1u << 20) == 0)
+                buf_printf(out, "\"%uM\"", n >> 20);
+        else if (n && n % 1024 == 0)
+                buf_printf(out, "\"%uK\"", n >> 10);
+        else
+                buf_printf(out, "%u", n);
+}
+
+static void put_disabled(const struct cfg *c, struct buf *out)
+{
+        size_t n, told = 0;
+        const struct disable_row *d = config_disable(&n);
+
+        buf_put_str(out, "[");
+        for (size_t i = 0; i < n; i++)
+                if (*(const bool *)((const char *)c + d[i].offset))
+                        buf_printf(out, "%s\"%s\"", told++ ? ", " : "", d[i].word);
+        buf_put_str(out, "]");
+}
+
+void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out)
+{
+        const void *p = (const char *)c + o->offset;
+
+        switch (o->form) {
+        case OPT_TEXT:
+        case OPT_WORD:
+                put_quoted(p, out);
+                break;
+        case OPT_COUNT:
+        case OPT_PERCENT:
+                buf_printf(out, "%u", *(const uint32_t *)p);
+                break;
+        case OPT_COUNT64:
+                buf_printf(out, "%llu", (unsigned long long)*(const uint64_t *)p);
+                break;
+        case OPT_SIZE:
+                buf_printf(out, "%zu", *(const size_t *)p);
+                break;
+        case OPT_BYTES:
+                put_bytes(*(const uint32_t *)p, out);
+                break;
+        case OPT_TIME:
+                put_time(*(const uint64_t *)p, out);
+                break;
+        case OPT_CHANCE:
+                buf_printf(out, "%.17g%s", *(const double *)p, fmod(*(const double *)p, 1) == 0 ? ".0" : "");
+                break;
+        case OPT_BITS:
+                buf_printf(out, "%.2f", *(const int32_t *)p / 4.0);
+                break;
+        case OPT_DISABLE:
+                put_disabled(c, out);
+                break;
+        }
+}
+
+/* One line an option, by its full name: libconfig takes no dots in names, so a group is opened for each change of it. */
+static void put_all(const struct cfg *c, struct buf *out, bool with_help)
+{
+        size_t n;
+        const struct option_row *o = config_options(&n);
+        const char *group = "";
+        size_t group_len = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                const char *dot = strchr(o[i].name, '.');
+                size_t len = (size_t)(dot - o[i].name);
+
+                if (len != group_len || memcmp(group, o[i].name, len) != 0) {
+                        buf_printf(out, "%s%s%.*s:\n{\n", group_len ? "};\n" : "", group_len && with_help ? "\n" : "", (int)len, o[i].name);
+                        group = o[i].name;
+                        group_len = len;
+                }
+                if (with_help)
+                        buf_printf(out, "        # %s\n        # ", o[i].help);
+                else
+                        buf_put_str(out, "        ");
+                buf_printf(out, "%s = ", dot + 1);
+                config_put_value(c, &o[i], out);
+                buf_put_str(out, ";\n");
+        }
+        buf_put_str(out, "};\n");
+}
+
+int cfg_dump(const struct cfg *c, struct buf *out)
+{
+        put_all(c, out, false);
+        buf_put_str(out, "host = ");
+        put_quoted(c->judge.host, out);
+        buf_put_str(out, ";\n");
+        return out->err;
+}
+
+void cfg_print_defaults(FILE *out)
+{
+        _cleanup_buf_ struct buf b;
+        struct cfg c;
+
+        cfg_default(&c);
+        buf_init(&b, 1u << 20);
+        put_all(&c, &b, true);
+        fputs("# tidemark.conf - see tidemark.conf(5). Every option with its default: take the '#' away to change one.\n"
+              "# Check with: tidemarkd --check-config. Files in conf.d/ beside this one are read after it, in order of\n"
+              "# their names, and the later word counts.\n\n",
+              out);
+        fputs(buf_cstr(&b), out);
+}

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The sensor's process: one loop over the kernel's sources, the walker, admin.sock, the trail and the pair.
+ *
+ * Owns: the order in which sources are drained, what is repaired after a loss, and the end of both processes. Must not:
+ * parse what a container or an image wrote, or wait for anybody. Hands over: records to sensor_files.c, containers to
+ * sensor_containers.c, commands to sensor_admin.c.
+ *
+ * Order: the proc connector is drained before a batch of fanotify is told (who is this pid?), and the program of an exec is
+ * told after both queues are drained (what did it open?). So once in each turn that brought something: content, names,
+ * processes, then settle.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "daemon/sensor-priv.h"
+#include "tidemark/caps.h"
+#include "tidemark/clock.h"
+#include "tidemark/err.h"
+#include "tidemark/log.h"
+
+#define MOD "sensor"
+#define PAIR_BUDGET 64
+#define REPAIR_DELAY_NS (300 * NSEC_PER_MSEC) /* losses come in bursts: one repair for all of them */
+#define ENGINE_END_NS (10 * NSEC_PER_SEC)
+
+/* ---- to the engine ---- */
+
+static void want_repair(struct sensor *s)
+{
+        loop_timer_set(s->repair_timer, loop_now(s->loop) + REPAIR_DELAY_NS);
+}
+
+void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd)
+{
+        int r;
+
+        if (ev->boot_ns == 0)
+                ev->boot_ns = clock_boot_ns();
+        if (ev->wall_ns == 0)
+                ev->wall_ns = clock_wall_ns() - (int64_t)(clock_boot_ns() - ev->boot_ns);
+        r = pair_send(s->pair, class, ev, fd);
+        if (r == 0) {
+                s->told[ev->kind]++;
+                return;
+        }
+        if (s->repair.refused++ == 0)
+                s->repair.refused_since = ev->boot_ns;
+        s->repair.refused_total++;
+        if (class == PAIR_EXEC || class == PAIR_CONTROL)
+                s->repair.scan = true;
+        else
+                s->repair.walk = true;
+        want_repair(s);
+}
+
+void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what)
+{
+        struct tide_event ev = {.kind = TIDE_LOSS, .sources = (uint16_t)source};
+
+        ev.loss.lost_source = (uint16_t)source;
+        ev.loss.count = count;
+        ev.loss.from_ns = ev.loss.to_ns = clock_boot_ns();
+        ev.loss.what = bytes_str(what);
+        sensor_send(s, PAIR_CONTROL, &ev, -1);
+        if (source != SRC_NAMES)
+                s->repair.scan = true;
+        if (source != SRC_PROC)
+                s->repair.walk = true;
+        want_repair(s);
+}
+
+/* The pair refused records: one loss for all of them, once it takes them again. */
+static bool tell_refused(struct sensor *s)
+{
+        struct tide_event ev = {.kind = TIDE_LOSS};
+        struct pair_stats st;
+
+        pair_stats(s->pair, &st);
+        if (s->repair.refused == 0)
+                return true;
+        if (st.queued > s->cfg->pair_queue / 8)
+                return false; /* not yet: a walk now would only fill it again */
+        ev.loss.count = s->repair.refused;
+        ev.loss.from_ns = s->repair.refused_since;
+        ev.loss.to_ns = clock_boot_ns();
+        ev.loss.what = BYTES_LIT("the queue between the two processes was full");
+        s->repair.refused = 0;
+        sensor_send(s, PAIR_CONTROL, &ev, -1);
+        return true;
+}
+
+static void on_repair(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+
+        (void)t;
+        if (!tell_refused(s)) {
+                want_repair(s);
+                return;
+        }
+        if (s->repair.scan) {
+                s->repair.scan = false;
+                s->repair.scans++;
+                if (proctab_scan(s->proctab, loop_now(s->loop), false) < 0)
+                        log_warn(MOD, "/proc cannot be read after a loss: processes may be missing");
+        }
+        if (s->repair.walk) {
+                s->repair.walk = false;
+                s->repair.walks++;
+                sensor_walk_all(s, WALK_LOSS);
+        }
+}
+
+/* ---- processes ---- */
+
+static void on_proc(const struct proc_msg *m, void *arg)
+{
+        struct sensor *s = arg;
+
+        s->stirred = true;
+        proctab_msg(s->proctab, m, clock_boot_ns());
+}
+
+static void on_proc_loss(uint64_t count, void *arg)
+{
+        sensor_loss(arg, SRC_PROC, count, "the proc connector's queue overflowed");
+}
+
+static const struct proc_source_ops proc_ops = {.msg = on_proc, .loss = on_proc_loss};
+
+static void settle(struct sensor *s)
+{
+        int r = s->fan ? fan_source_drain(s->fan) : 0;
+
+        if (r == 0 && s->names)
+                r = names_source_drain(s->names);
+        if (r == 0)
+                r = proc_source_drain(s->proc);
+        if (r == 0 && s->fan) /* openings of the execs that were just told */
+                r = fan_source_drain(s->fan);
+        if (r < 0) {
+                log_error(MOD, "a kernel source has failed: %s", err_str(r));
+                loop_stop(s->loop, r);
+        }
+        proctab_settle(s->proctab, clock_boot_ns());
+        s->stirred = false;
+}
+
+static void on_expire(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t next = proctab_expire(s->proctab, loop_now(s->loop));
+
+        if (next)
+                loop_timer_set(t, next);
+}
+
+static void before_sleep(struct loop *loop, void *arg)
+{
+        struct sensor *s = arg;
+        struct pair_stats st;
+        int r;
+
+        if (s->stirred) {
+                settle(s);
+                on_expire(s->expire_timer, s);
+        }
+        r = pair_flush(s->pair);
+        if (r < 0 && r != -EPIPE)
+                loop_stop(loop, r);
+        loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));
+        pair_stats(s->pair, &st);
+        walker_pause(s->walker, st.queued > s->cfg->pair_queue / 8); /* what is there can wait; what happens cannot */
+}
+
+static void on_round(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+
+        sensor_walk_all(s, WALK_ROUND);
+        loop_timer_set(t, loop_now(s->loop) + s->cfg->round_ns);
+}
+
+/* ---- from the engine: a small vocabulary, each argument looked at again ---- */
+
+static void act_reply(struct sensor *s, const struct tide_event *ev)
+{
+        sensor_admin_reply(s, ev);
+}
+
+static void act_walk(struct sensor *s, const struct tide_event *ev)
+{
+        struct container *c = containers_by_id(s->containers, ev->container);
+
+        if (c)
+                sensor_walk(s, c, WALK_ROUND);
+}
+
+static void act_pong(struct sensor *s, const struct tide_event *ev)
+{
+        (void)ev;
+        if (!s->ready) {
+                s->ready = true;
+                log_info(MOD, "ready: %zu containers", containers_count(s->containers));
+                notify_send(s->notify, "READY=1\nSTATUS=watching");
+        }
+        notify_send(s->notify, "WATCHDOG=1");
+}
+
+static void act_open(struct sensor *s, const struct tide_event *ev)
+{
+        sensor_meta_open(s, ev);
+}
+
+static void act_counters(struct sensor *s, const struct tide_event *ev)
+{
+        (void)ev;
+        if (s->stirred)
+                settle(s);
+        sensor_status_send(s);
+}
+
+static int on_act(const struct tide_event *ev, int *fd, void *arg)
+{
+        static void (*const acts[ACT__MAX])(struct sensor *, const struct tide_event *) = {
+                [ACT_REPLY] = act_reply, [ACT_WALK] = act_walk, [ACT_PONG] = act_pong, [ACT_OPEN] = act_open, [ACT_COUNTERS] = act_counters};
+        struct sensor *s = arg;
+        char text[64];
+
+        (void)fd;
+        if (ev->kind == TIDE_ACT && ev->act.act < ACT__MAX && acts[ev->act.act]) {
+                acts[ev->act.act](s, ev);
+                return 0;
+        }
+        snprintf(text, sizeof(text), "act %u in a record of kind %u: not known, not done", ev->act.act, ev->kind);
+        log_error(MOD, "the engine asked for what it may not: %s", text);
+        sensor_admin_note(s, "refused", text);
+        return 0;
+}
+
+static int on_pair(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct sensor *s = arg;
+        int r = 1;
+
+        (void)src, (void)fd;
+        if (revents & POLLOUT && pair_flush(s->pair) < 0)
+                r = -EPIPE;
+        for (int n = 0; n < PAIR_BUDGET && r > 0; n++)
+                r = pair_recv(s->pair, on_act, s);
+        if (r == -EPIPE) {
+                s->rc = EXIT_FAILED;
+                loop_stop(s->loop, 0);
+                return LOOP_DONE;
+        }
+        return r < 0 ? r : r > 0 ? LOOP_MORE : LOOP_DONE;
+}
+
+static void ping(struct sensor *s)
+{
+        struct tide_event ev = {.kind = TIDE_PING};
+
+        sensor_send(s, PAIR_CONTROL, &ev, -1);
+}
+
+static void on_watchdog(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+
+        ping(s); /* the answer feeds the dog: so both loops must turn */
+        loop_timer_set(t, loop_now(s->loop) + notify_watchdog_ns(s->notify) / 2);
+}
+
+static void on_signal(struct loop *loop, const struct signalfd_siginfo *si, void *arg)
+{
+        struct sensor *s = arg;
+
+        if (si->ssi_signo == SIGTERM || si->ssi_signo == SIGINT) {
+                log_info(MOD, "asked to end by signal %u", si->ssi_signo);
+                notify_send(s->notify, "STOPPING=1");
+                loop_stop(loop, 0);
+        }
+}
+
+/* ---- stages of the start: each logs its own failure ---- */
+
+static int stage_loop(struct sensor *s)
+{
+        sigset_t set;
+        int r = loop_new(&s->loop);
+
+        sigemptyset(&set);
+        sigaddset(&set, SIGTERM);
+        sigaddset(&set, SIGINT);
+        sigaddset(&set, SIGPIPE);
+        if (r == 0)
+                r = loop_signals(s->loop, &set, on_signal, s);
+        if (r == 0)
+                r = pair_new(s->setup->pair_fd, s->cfg->pair_queue, &s->pair);
+        if (r == 0)
+                r = loop_add(s->loop, s->setup->pair_fd, POLLIN, LOOP_CONTROL, "pair", on_pair, s, &s->pair_src);
+        if (r == 0)
+                r = loop_timer_new(s->loop, on_expire, s, &s->expire_timer);
+        if (r == 0)
+                r = loop_timer_new(s->loop, on_round, s, &s->round_timer);
+        if (r == 0)
+                r = loop_timer_new(s->loop, on_watchdog, s, &s->watchdog_timer);
+        if (r == 0)
+                r = loop_timer_new(s->loop, on_repair, s, &s->repair_timer);
+        if (r == 0)
+                r = notify_open(&s->notify);
+        if (r < 0)
+                log_error(MOD, "the loop cannot be set up: %s", err_str(r));
+        return r;
+}
+
+/* Before anything of a container is looked at: from here on there is no way back to more. */
+static int stage_privileges(struct sensor *s)
+{
+        const char *missing = NULL;
+        size_t n;
+        const struct caps_need *needs = caps_sensor(&n);
+        int r = caps_keep(needs, n, &missing);
+
+        (void)s;
+        if (r < 0)
+                log_error(MOD, "privileges could not be reduced%s%s: not started", missing ? ": this process lacks " : "", missing ? missing : "");
+        return r;
+}
+
+static int stage_admin(struct sensor *s)
+{
+        int r = sensor_admin_open(s);
+
+        if (r == 0)
+                sensor_admin_note(s, "started", "tidemarkd " PACKAGE_VERSION);
+        return r;
+}
+
+static int stage_files(struct sensor *s)
+{
+        int r;
+
+        fan_probe(&s->features);
+        s->features.mark_filesystem = s->features.mark_filesystem && !s->cfg->probe_disable_filesystem_mark;
+        s->features.open_exec = s->features.open_exec && !s->cfg->probe_disable_open_exec;
+        r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
+        if (r < 0)
+                log_warn(MOD, "fanotify is not to be had (%s): contents are found by walks only", err_str(r));
+        r = -EOPNOTSUPP;
+        if (s->features.report_dfid_name && !s->cfg->probe_disable_names)
+                r = names_source_open(s->loop, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        if (r < 0)
+                log_warn(MOD, "fanotify does not tell names here (%s): they are found by walks only", err_str(r));
+        r = walker_start(s->loop, s->names ? names_source_fd(s->names) : -1, s->cfg->walk_deadline_ns, &sensor_walk_ops, s, &s->walker);
+        if (r < 0) {
+                log_error(MOD, "the walker cannot be started: %s", err_str(r));
+                return r;
+        }
+        if (s->names)
+                names_source_ignore(s->names, walker_pid(s->walker));
+        if (s->fan)
+                fan_source_ignore(s->fan, walker_pid(s->walker));
+        return 0;
+}
+
+/* Subscribe first, then scan: what happens meanwhile waits in the queue. */
+static int stage_processes(struct sensor *s)
+{
+        int r = containers_new(s->cfg->max_containers, &s->containers);
+
+        if (r == 0)
+                r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s, &s->proctab);
+        if (r == 0)
+                r = proc_source_open(s->loop, &proc_ops, s, (int)s->cfg->proc_rcvbuf, &s->proc);
+        if (r < 0) {
+                log_error(MOD, "the proc connector cannot be used: %s%s", err_str(r), r == -ETIMEDOUT ? "; is CONFIG_PROC_EVENTS in this kernel?" : "");
+                return r;
+        }
+        r = loop_hook(s->loop, before_sleep, s);
+        if (r == 0)
+                r = proctab_scan(s->proctab, loop_now(s->loop), true);
+        if (r < 0)
+                log_error(MOD, "/proc cannot be scanned: %s", err_str(r));
+        return r;
+}
+
+static int stage_timers(struct sensor *s)
+{
+        loop_timer_set(s->round_timer, loop_now(s->loop) + s->cfg->round_ns);
+        if (notify_watchdog_ns(s->notify))
+                loop_timer_set(s->watchdog_timer, loop_now(s->loop) + notify_watchdog_ns(s->notify) / 2);
+        ping(s); /* behind all that the scan has told: its answer makes us ready */
+        return 0;
+}
+
+static int (*const stages[])(struct sensor *) = {stage_loop, stage_privileges, stage_admin, stage_files, stage_processes, stage_timers};
+
+/* ---- the end ---- */
+
+/* The engine ends when the pair does. How it ended is said. */
+static void report_engine(struct sensor *s)
+{
+        uint64_t deadline = clock_boot_ns() + ENGINE_END_NS;
+        int status = 0;
+        pid_t r;
+
+        while ((r = waitpid(s->setup->engine, &status, WNOHANG)) == 0 && clock_boot_ns() < deadline)
+                poll(NULL, 0, 20);
+        if (r == 0)
+                log_error(MOD, "the engine (pid %d) has not ended within 10 s", (int)s->setup->engine);
+        else if (r > 0 && WIFSIGNALED(status))
+                log_error(MOD, "the engine was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        else if (r > 0 && WEXITSTATUS(status) != 0)
+                log_error(MOD, "the engine ended with status %d", WEXITSTATUS(status));
+        if (r <= 0 || !WIFEXITED(status) || WEXITSTATUS(status) != 0)
+                s->rc = EXIT_FAILED;
+        else
+                log_info(MOD, "the engine has ended");
+}
+
+static void stop(struct sensor *s)
+{
+        if (s->pair && pair_flush(s->pair) < 0)
+                s->rc = EXIT_FAILED;
+        s->pair = pair_free(s->pair); /* the engine's sign to end */
+        report_engine(s);
+        if (s->trail)
+                sensor_admin_note(s, "ended", s->rc == EXIT_DONE ? "as asked" : "by a failure: see the log");
+        sensor_admin_close(s);
+        walker_stop(s->walker);
+        names_source_close(s->names);
+        fan_source_close(s->fan);
+        proc_source_close(s->proc);
+        proctab_free(s->proctab);
+        containers_free(s->containers);
+        loop_timer_free(s->expire_timer);
+        loop_timer_free(s->round_timer);
+        loop_timer_free(s->watchdog_timer);
+        loop_timer_free(s->repair_timer);
+        loop_free(s->loop);
+        notify_close(s->notify);
+        buf_release(&s->lineage);
+        buf_release(&s->path);
+}
+
+int sensor_run(const struct sensor_setup *setup)
+{
+        struct sensor *s = calloc(1, sizeof(*s));
+        int r = s ? 0 : -ENOMEM, rc;
+
+        if (r < 0)
+                return EXIT_FAILED;
+        s->setup = setup;
+        s->cfg = setup->cfg;
+        buf_init(&s->lineage, TIDE_RECORD_MAX);
+        buf_init(&s->path, 3 * 4096);
+        for (size_t i = 0; i < ARRAY_LEN(stages) && r == 0; i++)
+                r = stages[i](s);
+        if (r == 0) {
+                r = loop_run(s->loop);
+                if (r < 0)
+                        log_error(MOD, "ends: %s", err_str(r));
+        }
+        if (r < 0)
+                s->rc = EXIT_FAILED;
+        stop(s);
+        rc = s->rc;
+        free(s);
+        return rc;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: a finding's strings and its encoded form. Pure. Must not: decide anything about it. */
+#include "tidemark/finding.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+
+#define FORMAT 1u
+
+struct finding *finding_new(void)
+{
+        struct finding *f = calloc(1, sizeof(*f));
+
+        if (f)
+                f->login_uid = f->session = UINT32_MAX;
+        return f;
+}
+
+void str_clear(struct str_owned *s)
+{
+        free(s->p);
+        *s = (struct str_owned){NULL, 0};
+}
+
+int str_set(struct str_owned *s, struct bytes v)
+{
+        char *p = NULL;
+
+        if (v.len) {
+                p = bytes_dup(v);
+                if (!p)
+                        return -ENOMEM;
+        }
+        free(s->p);
+        *s = (struct str_owned){p, v.len};
+        return 0;
+}
+
+struct finding *finding_free(struct finding *f)
+{
+        if (!f)
+                return NULL;
+        str_clear(&f->host);
+        str_clear(&f->workload);
+        str_clear(&f->image);
+        str_clear(&f->digest);
+        str_clear(&f->class);
+        str_clear(&f->baseline_state);
+        str_clear(&f->loss);
+        str_clear(&f->verdict);
+        for (size_t i = 0; i < FINDING_CONTAINERS; i++) {
+                str_clear(&f->containers[i].id);
+                str_clear(&f->containers[i].name);
+                str_clear(&f->containers[i].runtime);
+        }
+        for (size_t i = 0; i < FINDING_SIGNALS; i++) {
+                str_clear(&f->signals[i].subject);
+                str_clear(&f->signals[i].key);
+                str_clear(&f->signals[i].operation);
+                str_clear(&f->signals[i].executable);
+                str_clear(&f->signals[i].args);
+        }
+        for (size_t i = 0; i < FINDING_FACTORS; i++) {
+                str_clear(&f->factors[i].name);
+                str_clear(&f->factors[i].text);
+        }
+        for (size_t i = 0; i < FINDING_LINEAGE; i++) {
+                str_clear(&f->lineage[i].exe);
+                str_clear(&f->lineage[i].comm);
+        }
+        for (size_t i = 0; i < FINDING_INVENTORY; i++)
+                str_clear(&f->inventory.names[i]);
+        free(f);
+        return NULL;
+}
+
+/*
+ * One walk over all fields serves both directions: with w it is written, with r it is read. So the two cannot differ.
+ */
+struct codec {
+        struct buf *w;
+        struct rd *r;
+        int err;
+};
+
+static void c_u64(struct codec *c, uint64_t *v)
+{
+        if (c->w)
+                buf_put_u64(c->w, *v);
+        else
+                *v = rd_u64(c->r);
+}
+
+static void c_u32(struct codec *c, uint32_t *v)
+{
+        if (c->w)
+                buf_put_u32(c->w, *v);
+        else
+                *v = rd_u32(c->r);
+}
+
+static void c_i64(struct codec *c, int64_t *v)
+{
+        uint64_t u = (uint64_t)*v;
+
+        c_u64(c, &u);
+        *v = (int64_t)u;
+}
+
+static void c_i32(struct codec *c, int32_t *v)
+{
+        uint32_t u = (uint32_t)*v;
+
+        c_u32(c, &u);
+        *v = (int32_t)u;
+}
+
+static void c_u8(struct codec *c, uint8_t *v)
+{
+        if (c->w)
+                buf_put_u8(c->w, *v);
+        else
+                *v = rd_u8(c->r);
+}
+
+static void c_bool(struct codec *c, bool *v)
+{
+        uint8_t u = *v;
+
+        c_u8(c, &u);
+        *v = u != 0;
+}
+
+/* An enumeration below max. */
+static uint32_t c_enum(struct codec *c, uint32_t v, uint32_t max)
+{
+        uint8_t u = (uint8_t)v;
+
+        c_u8(c, &u);
+        if (u >= max)
+                c->err = ERR_SCHEMA;
+        return u < max ? u : 0;
+}
+
+/* How many elements follow, at most max. */
+static void c_count(struct codec *c, uint32_t *n, uint32_t max)
+{
+        c_u32(c, n);
+        if (*n > max) {
+                c->err = ERR_SCHEMA;
+                *n = 0;
+        }
+}
+
+static void c_str(struct codec *c, struct str_owned *s)
+{
+        if (c->w)
+                buf_put_bytes(c->w, str_get(s));
+        else if (c->err == 0)
+                c->err = str_set(s, rd_bytes(c->r));
+}
+
+static void c_signal(struct codec *c, struct finding_signal *s)
+{
+        uint32_t flags = s->flags;
+
+        s->kind = (enum dimension)c_enum(c, s->kind, DIM__MAX);
+        c_str(c, &s->subject);
+        c_str(c, &s->key);
+        c_str(c, &s->operation);
+        c_str(c, &s->executable);
+        c_str(c, &s->args);
+        c_u32(c, &s->pid);
+        c_u64(c, &s->start);
+        c_u32(c, &s->uid);
+        c_u8(c, &s->origin);
+        c_u8(c, &s->layer);
+        c_u8(c, &s->change);
+        c_u8(c, &s->phase);
+        c_u32(c, &flags);
+        s->flags = (uint16_t)flags;
+        c_u32(c, &s->container);
+        c_i64(c, &s->first_ns);
+        c_i64(c, &s->last_ns);
+        c_u64(c, &s->count);
+}
+
+static void c_proc(struct codec *c, struct finding_proc *p)
+{
+        c_u32(c, &p->pid);
+        c_u64(c, &p->start);
+        c_str(c, &p->exe);
+        c_str(c, &p->comm);
+}
+
+static void c_inventory(struct codec *c, struct finding_inventory *v)
+{
+        c_u64(c, &v->added);
+        c_u64(c, &v->modified);
+        c_u64(c, &v->removed);
+        c_u64(c, &v->executables);
+        c_u64(c, &v->running);
+        c_count(c, &v->nnames, FINDING_INVENTORY);
+        for (uint32_t i = 0; i < v->nnames; i++)
+                c_str(c, &v->names[i]);
+}
+
+static void c_arrays(struct codec *c, struct finding *f)
+{
+        c_count(c, &f->ncontainers, FINDING_CONTAINERS);
+        for (uint32_t i = 0; i < f->ncontainers; i++) {
+                c_str(c, &f->containers[i].id);
+                c_str(c, &f->containers[i].name);
+                c_str(c, &f->containers[i].runtime);
+                c_u64(c, &f->containers[i].count);
+        }
+        c_count(c, &f->nsignals, FINDING_SIGNALS);
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                c_signal(c, &f->signals[i]);
+        c_u64(c, &f->signals_more);
+        c_count(c, &f->nfactors, FINDING_FACTORS);
+        for (uint32_t i = 0; i < f->nfactors; i++) {
+                c_str(c, &f->factors[i].name);
+                c_i32(c, &f->factors[i].quarters);
+                c_str(c, &f->factors[i].text);
+        }
+        c_count(c, &f->nlineage, FINDING_LINEAGE);
+        for (uint32_t i = 0; i < f->nlineage; i++)
+                c_proc(c, &f->lineage[i]);
+        c_count(c, &f->nprocs, FINDING_PROCS);
+        for (uint32_t i = 0; i < f->nprocs; i++) {
+                c_u32(c, &f->procs[i].pid);
+                c_u64(c, &f->procs[i].start);
+        }
+        c_u32(c, &f->proc_next);
+        f->proc_next %= FINDING_PROCS;
+}
+
+static void c_finding(struct codec *c, struct finding *f)
+{
+        c_u64(c, &f->id);
+        f->type = (enum finding_type)c_enum(c, f->type, FINDING_FIRST_SIGHT + 1);
+        f->state = (enum finding_state)c_enum(c, f->state, FINDING_CLOSED + 1);
+        f->severity = (enum finding_severity)c_enum(c, f->severity, SEVERITY_CRITICAL + 1);
+        c_str(c, &f->host);
+        c_str(c, &f->workload);
+        c_str(c, &f->image);
+        c_str(c, &f->digest);
+        c_str(c, &f->class);
+        c_str(c, &f->baseline_state);
+        c_arrays(c, f);
+        c_inventory(c, &f->inventory);
+        c_u32(c, &f->uid);
+        c_u32(c, &f->login_uid);
+        c_u32(c, &f->session);
+        c_bool(c, &f->actor_known);
+        c_i32(c, &f->prior_quarters);
+        c_i32(c, &f->sum_quarters);
+        c_u32(c, &f->confidence);
+        c_u64(c, &f->count);
+        c_i64(c, &f->first_ns);
+        c_i64(c, &f->last_ns);
+        c_str(c, &f->loss);
+        c_str(c, &f->verdict);
+        c_bool(c, &f->suppressed);
+}
+
+int finding_encode(const struct finding *f, struct buf *out)
+{
+        struct codec c = {.w = out};
+        struct finding copy = *f; /* the walk takes what it may change; a writer changes nothing that is owned */
+
+        buf_put_u32(out, FORMAT);
+        c_finding(&c, &copy);
+        return out->err ? out->err : c.err;
+}
+
+int finding_decode(struct bytes blob, struct finding **ret)
+{
+        _cleanup_(finding_freep) struct finding *f = finding_new();
+        struct rd r;
+        struct codec c = {.r = &r};
+
+        if (!f)
+                return -ENOMEM;
+        rd_init(&r, blob.p, blob.len);
+        if (rd_u32(&r) != FORMAT)
+                return r.err ? r.err : ERR_SCHEMA;
+        c_finding(&c, f);
+        if (r.err || c.err)
+                return r.err ? r.err : c.err;
+        if (rd_left(&r))
+                return ERR_SCHEMA;
+        *ret = TAKE_PTR(f);
+        return 0;
+}
+
+static const char *word(const char *const *words, size_t n, unsigned v)
+{
+        return v < n ? words[v] : "unknown";
+}
+
+const char *finding_type_name(unsigned v)
+{
+        static const char *const words[] = {"drift", "first-sight"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+const char *finding_state_name(unsigned v)
+{
+        static const char *const words[] = {"open", "triaged", "closed"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+const char *finding_severity_name(unsigned v)
+{
+        static const char *const words[] = {"low", "medium", "high", "critical"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+const char *finding_phase_name(unsigned v)
+{
+        static const char *const words[] = {"unknown", "start-up", "steady", "shutdown"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+const char *dimension_name(unsigned v)
+{
+        static const char *const words[] = {"file", "process", "network", "privilege"};
+
+        return word(words, ARRAY_LEN(words), v);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: which parts of a name are chance. Must not: look at anything but the name. Pure; component by component, and each
+ * component token by token (letters and digits between separators).
+ */
+#include "tidemark/generalise.h"
+
+#include "tidemark/buf.h"
+
+#define HEX_MIN 8u   /* so many hexadecimal digits, with a digit and a letter among them, are no word */
+#define HASH_MIN 16u /* so many, whatever they are */
+#define RAND_MIN 6u  /* mkstemp(3) uses six */
+#define UUID_LEN 36u
+
+struct classes {
+        uint32_t digits, lower, upper, hex;
+};
+
+static bool is_digit(uint8_t c)
+{
+        return c >= '0' && c <= '9';
+}
+
+static bool is_token(uint8_t c)
+{
+        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+}
+
+static struct classes count(struct bytes t)
+{
+        struct classes k = {0};
+
+        for (uint32_t i = 0; i < t.len; i++) {
+                uint8_t c = t.p[i];
+
+                k.digits += is_digit(c);
+                k.lower += c >= 'a' && c <= 'z';
+                k.upper += c >= 'A' && c <= 'Z';
+                k.hex += is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        }
+        return k;
+}
+
+static bool is_uuid(struct bytes s)
+{
+        for (uint32_t i = 0; i < UUID_LEN; i++) {
+                bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+                struct classes k = count(bytes_of(s.p + i, 1));
+
+                if (dash ? s.p[i] != '-' : k.hex != 1)
+                        return false;
+        }
+        return s.len == UUID_LEN || !is_token(s.p[UUID_LEN]);
+}
+
+/* Letters and digits in an order that no person chose: both within, changing often; or capitals strewn among small ones. */
+static bool is_random(struct bytes t, const struct classes *k)
+{
+        uint32_t changes = 0;
+
+        if (t.len < RAND_MIN || k->digits + k->lower + k->upper != t.len)
+                return false;
+        for (uint32_t i = 1; i < t.len; i++) {
+                bool digit = is_digit(t.p[i]) != is_digit(t.p[i - 1]);
+                bool upper = (t.p[i] >= 'A' && t.p[i] <= 'Z') && (t.p[i - 1] >= 'a' && t.p[i - 1] <= 'z');
+
+                changes += digit || upper;
+        }
+        return changes >= 2 && (k->upper || k->digits >= 2) && changes * 3 >= t.len - 1;
+}
+
+static void put_token(struct bytes t, struct buf *out)
+{
+        struct classes k = count(t);
+
+        if (k.digits == t.len)
+                buf_put_str(out, "<n>");
+        else if (k.hex == t.len && (t.len >= HASH_MIN || (t.len >= HEX_MIN && k.digits && k.digits < t.len)))
+                buf_put_str(out, "<hex>");
+        else if (t.len > 5 && bytes_has_prefix(t, BYTES_LIT("tmp")))
+                buf_put_str(out, "tmp<rand>");
+        else if (is_random(t, &k))
+                buf_put_str(out, "<rand>");
+        else
+                buf_put(out, t.p, t.len);
+}
+
+static void put_component(struct bytes c, struct buf *out)
+{
+        uint32_t at = 0;
+
+        while (at < c.len) {
+                uint32_t end = at;
+
+                if (c.len - at >= UUID_LEN && is_uuid(bytes_of(c.p + at, c.len - at))) {
+                        buf_put_str(out, "<uuid>");
+                        at += UUID_LEN;
+                        continue;
+                }
+                while (end < c.len && is_token(c.p[end]))
+                        end++;
+                if (end > at)
+                        put_token(bytes_of(c.p + at, end - at), out);
+                else
+                        buf_put_u8(out, c.p[end++]);
+                at = end;
+        }
+}
+
+void generalise_path(struct bytes path, enum generalise_kind kind, struct buf *out)
+{
+        bool proc = bytes_has_prefix(path, BYTES_LIT("/proc/"));
+        uint32_t at = 0;
+
+        if (kind == GENERALISE_EXECUTABLE && !proc) { /* a program is what its whole name says */
+                buf_put(out, path.p, path.len);
+                return;
+        }
+        while (at < path.len) {
+                uint32_t end = at;
+                struct bytes c;
+
+                while (end < path.len && path.p[end] != '/')
+                        end++;
+                c = bytes_of(path.p + at, end - at);
+                if (kind == GENERALISE_DATA)
+                        put_component(c, out);
+                else if (c.len && count(c).digits == c.len)
+                        buf_put_str(out, "<n>");
+                else
+                        buf_put(out, c.p, c.len);
+                if (end < path.len)
+                        buf_put_u8(out, '/');
+                at = end + 1;
+        }
+}

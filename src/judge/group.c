@@ -1,0 +1,490 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: open findings, and which one a deviation belongs to. Must not: score (score.c). Pure.
+ *
+ * A deviation joins the newest open finding of its workload with
+ *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
+ *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or, within
+ *      a minute, of a directory on the way to it;
+ *   3. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
+ *      finding already knows; or both are children of one parent, within a minute.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+#include "tidemark/err.h"
+
+/* A finding, whole, must fit one record of a recording: what is kept of each name has a limit. */
+#define NAME_KEPT 400u
+#define EXE_KEPT 200u
+#define ARGS_KEPT 256u
+
+static struct bytes cut(struct bytes s, uint32_t max)
+{
+        return bytes_of(s.p, s.len < max ? s.len : max);
+}
+
+struct lineage {
+        struct tide_ancestor a[TIDE_LINEAGE_MAX];
+        uint32_t n; /* outermost first; the last is the parent */
+};
+
+static void read_lineage(const struct tide_actor *actor, struct lineage *ret)
+{
+        struct tide_ancestor a;
+        struct rd r;
+
+        ret->n = 0;
+        rd_init(&r, actor->lineage.p, actor->lineage.len);
+        while (ret->n < TIDE_LINEAGE_MAX && tide_lineage_next(&r, &a))
+                ret->a[ret->n++] = a;
+}
+
+static bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
+{
+        return pid == o->c->init_pid && start == o->c->init_start;
+}
+
+/* ---- the table ---- */
+
+static void drop(struct judge *j, size_t i)
+{
+        struct finding *f = j->open[i];
+        uint8_t key[8];
+
+        for (int b = 0; b < 8; b++)
+                key[b] = (uint8_t)(f->id >> (56 - 8 * b));
+        j->ops->save(PIECE_FINDING, bytes_of(key, sizeof(key)), bytes_of(NULL, 0), j->arg);
+        finding_free(f);
+        memmove(j->open + i, j->open + i + 1, (--j->nopen - i) * sizeof(struct finding *));
+        j->stats.refused++;
+}
+
+/* The table is full: the oldest that nobody would be shown goes, else the oldest. */
+static void make_room(struct judge *j)
+{
+        for (size_t i = 0; i < j->nopen; i++)
+                if (j->open[i]->confidence < j->p.show && j->open[i]->type == FINDING_DRIFT) {
+                        drop(j, i);
+                        return;
+                }
+        drop(j, 0);
+}
+
+int group_take(struct judge *j, struct finding *f)
+{
+        size_t at;
+
+        if (j->nopen == j->open_cap) {
+                size_t cap = j->open_cap ? 2 * j->open_cap : 16;
+                struct finding **open = realloc(j->open, cap * sizeof(struct finding *));
+
+                if (!open)
+                        return -ENOMEM;
+                j->open = open;
+                j->open_cap = cap;
+        }
+        for (at = j->nopen; at > 0 && j->open[at - 1]->id > f->id; at--)
+                j->open[at] = j->open[at - 1];
+        j->open[at] = f;
+        j->nopen++;
+        if (f->id >= j->next_finding)
+                j->next_finding = f->id + 1;
+        return 0;
+}
+
+static int describe(const struct judge *j, const struct workload *w, enum dimension dim, struct finding *f)
+{
+        static const char *const states[] = {"off", "learning", "active"};
+        int r = str_set(&f->host, bytes_str(j->p.host));
+
+        if (r == 0)
+                r = str_set(&f->workload, str_get(&w->name));
+        if (r == 0)
+                r = str_set(&f->image, str_get(&w->image));
+        if (r == 0)
+                r = str_set(&f->digest, str_get(&w->digest));
+        if (r == 0)
+                r = str_set(&f->class, BYTES_LIT("service"));
+        return r < 0 ? r : str_set(&f->baseline_state, bytes_str(states[w->dim[dim].state]));
+}
+
+struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns)
+{
+        struct finding *f = finding_new();
+
+        if (!f)
+                return NULL;
+        if (j->nopen >= j->p.max_findings)
+                make_room(j);
+        f->id = j->next_finding;
+        f->type = type;
+        f->first_ns = f->last_ns = wall_ns;
+        if (describe(j, w, DIM_PROCESS, f) < 0 || group_take(j, f) < 0)
+                return finding_free(f);
+        pieces_save_meta(j);
+        return f;
+}
+
+/* ---- what a finding knows of processes ---- */
+
+static bool has_proc(const struct finding *f, uint32_t pid, uint64_t start)
+{
+        for (uint32_t i = 0; i < f->nprocs; i++)
+                if (f->procs[i].pid == pid && f->procs[i].start == start)
+                        return true;
+        return false;
+}
+
+static void add_proc(struct finding *f, uint32_t pid, uint64_t start)
+{
+        if (pid == 0 || has_proc(f, pid, start))
+                return;
+        f->procs[f->proc_next] = (struct finding_proc){.pid = pid, .start = start};
+        f->proc_next = (f->proc_next + 1) % FINDING_PROCS;
+        if (f->nprocs < FINDING_PROCS)
+                f->nprocs++;
+}
+
+/* The actor, and its parent unless that is the init: everything descends from an init. */
+static void add_actor(struct finding *f, const struct observation *o)
+{
+        struct lineage l;
+
+        if (!(o->actor->flags & ACTOR_PID))
+                return;
+        add_proc(f, o->actor->pid, o->actor->start);
+        read_lineage(o->actor, &l);
+        if (l.n && !is_init(o, l.a[l.n - 1].pid, l.a[l.n - 1].start))
+                add_proc(f, l.a[l.n - 1].pid, l.a[l.n - 1].start);
+}
+
+static int set_proc(struct finding_proc *p, uint32_t pid, uint64_t start, struct bytes exe, struct bytes comm)
+{
+        int r = str_set(&p->exe, cut(exe, EXE_KEPT));
+
+        p->pid = pid;
+        p->start = start;
+        return r < 0 ? r : str_set(&p->comm, cut(comm, 16));
+}
+
+/* The longest chain seen tells the most; an act with a known lineage replaces one without. */
+static int set_lineage(struct finding *f, const struct observation *o)
+{
+        struct lineage l;
+        int r = 0;
+
+        if (!(o->actor->flags & ACTOR_PID))
+                return 0;
+        read_lineage(o->actor, &l);
+        if (l.n == FINDING_LINEAGE) { /* room for the actor: the outermost goes */
+                memmove(l.a, l.a + 1, (l.n - 1) * sizeof(l.a[0]));
+                l.n--;
+        }
+        if (f->nlineage > l.n + 1)
+                return 0;
+        for (f->nlineage = 0; f->nlineage < l.n && r == 0; f->nlineage++) {
+                const struct tide_ancestor *a = &l.a[f->nlineage];
+
+                r = set_proc(&f->lineage[f->nlineage], a->pid, a->start, a->exe, a->comm);
+        }
+        if (r == 0)
+                r = set_proc(&f->lineage[f->nlineage++], o->actor->pid, o->actor->start, o->actor->exe, o->actor->comm);
+        f->uid = o->actor->uid;
+        f->login_uid = o->actor->login_uid;
+        f->session = o->actor->session;
+        f->actor_known = true;
+        return r;
+}
+
+/* ---- signals ---- */
+
+static bool same_cause(const struct finding_signal *s, const struct observation *o)
+{
+        return s->kind == o->dim && bytes_eq(str_get(&s->key), cut(o->key, NAME_KEPT)) &&
+               (bytes_eq(str_get(&s->executable), cut(o->exe, EXE_KEPT)) || !o->known_exe || s->executable.len == 0);
+}
+
+static int container_index(struct finding *f, const struct container_memory *c, uint32_t *ret)
+{
+        struct finding_container *fc;
+        int r;
+
+        for (uint32_t i = 0; i < f->ncontainers; i++)
+                if (bytes_eq(str_get(&f->containers[i].id), str_get(&c->id))) {
+                        f->containers[i].count++;
+                        *ret = i;
+                        return 0;
+                }
+        if (f->ncontainers == FINDING_CONTAINERS) {
+                *ret = FINDING_CONTAINERS; /* none of those kept */
+                return 0;
+        }
+        fc = &f->containers[f->ncontainers];
+        r = str_set(&fc->id, str_get(&c->id));
+        if (r == 0)
+                r = str_set(&fc->name, cut(str_get(&c->name), EXE_KEPT));
+        if (r == 0)
+                r = str_set(&fc->runtime, str_get(&c->runtime));
+        fc->count = 1;
+        *ret = f->ncontainers++;
+        return r;
+}
+
+static int fill_signal(struct finding_signal *s, const struct observation *o)
+{
+        const struct tide_event *ev = o->ev;
+        char ops[TIDE_OPS_TEXT];
+        int r;
+
+        s->kind = o->dim;
+        s->pid = o->actor->flags & ACTOR_PID ? o->actor->pid : 0;
+        s->start = o->actor->start;
+        s->uid = o->actor->uid;
+        s->origin = o->actor->origin;
+        s->layer = o->layer;
+        s->change = o->change;
+        s->phase = (uint8_t)o->phase;
+        s->flags = ev->flags;
+        s->first_ns = ev->wall_ns;
+        r = str_set(&s->subject, cut(o->subject, NAME_KEPT));
+        if (r == 0)
+                r = str_set(&s->key, cut(o->key, NAME_KEPT));
+        if (r == 0)
+                r = str_set(&s->operation, o->dim == DIM_PROCESS ? BYTES_LIT("exec") : bytes_str(tide_ops_text(o->ops, ops)));
+        if (r == 0)
+                r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
+        if (r == 0 && ev->kind == TIDE_EXEC)
+                r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
+        return r;
+}
+
+/* Operations of later acts on the same path join those of the first. */
+static int add_ops(struct finding_signal *s, const struct observation *o)
+{
+        char now[TIDE_OPS_TEXT];
+        unsigned all = o->ops;
+
+        for (unsigned bit = 0; bit < 6; bit++) {
+                const char *word = tide_ops_text(1u << bit, now), *at = s->operation.p ? strstr(s->operation.p, word) : NULL;
+
+                if (at)
+                        all |= 1u << bit;
+        }
+        return str_set(&s->operation, bytes_str(tide_ops_text(all, now)));
+}
+
+int group_signal(struct finding *f, const struct observation *o)
+{
+        struct finding_signal *s = NULL;
+        uint32_t container;
+        int r = container_index(f, o->c, &container);
+
+        f->count++;
+        if (o->ev->wall_ns > f->last_ns)
+                f->last_ns = o->ev->wall_ns;
+        add_actor(f, o);
+        for (uint32_t i = 0; i < f->nsignals && !s; i++)
+                if (same_cause(&f->signals[i], o))
+                        s = &f->signals[i];
+        if (!s && f->nsignals == FINDING_SIGNALS) {
+                f->signals_more++;
+                return r;
+        }
+        if (!s) {
+                s = &f->signals[f->nsignals++];
+                s->container = container;
+                if (r == 0)
+                        r = fill_signal(s, o);
+                if (r == 0)
+                        r = set_lineage(f, o);
+        } else if (o->dim == DIM_FILE && r == 0) {
+                r = add_ops(s, o);
+        }
+        s->last_ns = o->ev->wall_ns;
+        s->count++;
+        return r;
+}
+
+/* ---- which finding ---- */
+
+static bool joins_by_cause(const struct finding *f, const struct observation *o)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                if (same_cause(&f->signals[i], o))
+                        return true;
+        return false;
+}
+
+/* dir is a directory on the way to path. */
+static bool leads_to(struct bytes dir, struct bytes path)
+{
+        return dir.len > 1 && path.len > dir.len && path.p[dir.len] == '/' && bytes_has_prefix(path, dir);
+}
+
+/* The very path; or, at about the same time, what lies in a directory that is itself new. */
+static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
+{
+        struct bytes there = str_get(&s->subject), here = cut(o->subject, NAME_KEPT);
+
+        if (bytes_eq(there, here))
+                return true;
+        return o->ev->wall_ns - f->last_ns < BURST_NS && (leads_to(there, here) || leads_to(here, there));
+}
+
+static bool joins_by_path(const struct finding *f, const struct observation *o)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                const struct finding_signal *s = &f->signals[i];
+
+                if (s->container < f->ncontainers && same_place(f, s, o) &&
+                    bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id)))
+                        return true;
+        }
+        return false;
+}
+
+static bool joins_by_lineage(const struct judge *j, const struct finding *f, const struct observation *o)
+{
+        int64_t apart = o->ev->wall_ns - f->last_ns;
+        struct lineage l;
+
+        if (!(o->actor->flags & ACTOR_PID) || apart > (int64_t)j->p.join_ns)
+                return false;
+        if (!is_init(o, o->actor->pid, o->actor->start) && has_proc(f, o->actor->pid, o->actor->start))
+                return true;
+        read_lineage(o->actor, &l);
+        for (uint32_t i = l.n; i > 0; i--)
+                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) && has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
+                        return true;
+        if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
+                return false;
+        /* Children of one parent, whatever it is: its step of the same minute. */
+        return f->lineage[f->nlineage - 2].pid == l.a[l.n - 1].pid && f->lineage[f->nlineage - 2].start == l.a[l.n - 1].start;
+}
+
+static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
+{
+        for (size_t i = j->nopen; i > 0; i--) {
+                struct finding *f = j->open[i - 1];
+
+                if (f->type == FINDING_DRIFT && f->state == FINDING_OPEN && bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
+                    bytes_eq(str_get(&f->digest), str_get(&w->digest)) &&
+                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_lineage(j, f, o)))
+                        return f;
+        }
+        return NULL;
+}
+
+/* ---- loss ---- */
+
+static int note_loss(const struct judge *j, struct finding *f, struct bytes container, int64_t wall_ns)
+{
+        for (size_t i = 0; i < LOSSES_KEPT && f->loss.len == 0; i++) {
+                const struct known_loss *l = &j->losses[i];
+                int64_t apart = l->wall_ns - wall_ns;
+
+                if (l->wall_ns && apart < LOSS_NEAR_NS && apart > -LOSS_NEAR_NS && (l->container.len == 0 || bytes_eq(str_get(&l->container), container)))
+                        return str_set(&f->loss, str_get(&l->words));
+        }
+        return 0;
+}
+
+void group_loss(struct judge *j, struct bytes container, struct bytes words, int64_t wall_ns)
+{
+        struct known_loss *l = &j->losses[j->next_loss];
+
+        j->next_loss = (j->next_loss + 1) % LOSSES_KEPT;
+        if (str_set(&l->container, container) < 0 || str_set(&l->words, words) < 0)
+                return;
+        l->wall_ns = wall_ns;
+        for (size_t i = 0; i < j->nopen; i++) {
+                struct finding *f = j->open[i];
+                bool its = container.len == 0;
+
+                for (uint32_t c = 0; c < f->ncontainers; c++)
+                        its = its || bytes_eq(str_get(&f->containers[c].id), container);
+                if (its && f->loss.len == 0 && note_loss(j, f, container, f->last_ns) == 0 && f->loss.len)
+                        group_changed(j, f, false);
+        }
+}
+
+/* ---- in ---- */
+
+void group_changed(struct judge *j, struct finding *f, bool opened)
+{
+        pieces_save_finding(j, f);
+        j->ops->finding(f, opened, j->arg);
+}
+
+static bool wrote_it(const struct finding *f, const struct observation *o)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                const struct finding_signal *s = &f->signals[i];
+
+                if (s->kind != o->dim && (s->kind == DIM_FILE || o->dim == DIM_FILE) && bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)))
+                        return true;
+        }
+        return false;
+}
+
+static int add_wrote_then_ran(const struct judge *j, const struct observation *o, struct score *s)
+{
+        const struct judge_factor *t = &judge_factors()[FACTOR_WROTE_THEN_RAN];
+        char path[300];
+
+        return score_add(s, t->name, j->p.bits[FACTOR_WROTE_THEN_RAN], "%s: %s", t->help, str_print(o->subject, path, sizeof(path)));
+}
+
+int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s)
+{
+        struct finding *f = find(j, w, o);
+        struct score extra = {.n = 0};
+        bool opened = !f;
+        int r;
+
+        if (!f)
+                f = group_new(j, w, FINDING_DRIFT, o->ev->wall_ns);
+        if (!f)
+                return -ENOMEM;
+        r = score_merge(j, f, s, opened);
+        if (r == 0 && wrote_it(f, o)) {
+                r = add_wrote_then_ran(j, o, &extra);
+                for (uint32_t i = 0; i < s->n && r == 0; i++) /* what speaks against this act still does */
+                        if (s->factors[i].quarters < 0)
+                                r = score_add(&extra, s->factors[i].name.p, s->factors[i].quarters, "%s", s->factors[i].text.p);
+                if (r == 0)
+                        r = score_merge(j, f, &extra, false);
+        }
+        score_release(&extra);
+        if (r == 0)
+                r = group_signal(f, o);
+        if (r == 0)
+                r = note_loss(j, f, str_get(&o->c->id), o->ev->wall_ns);
+        if (r == 0)
+                r = describe(j, w, o->dim, f);
+        group_changed(j, f, opened);
+        if (f->confidence < j->p.show)
+                j->stats.below_show++;
+        j->stats.findings = j->nopen;
+        return r;
+}
+
+int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
+{
+        for (size_t i = j->nopen; i > 0; i--) {
+                struct finding *f = j->open[i - 1];
+                int r;
+
+                if (f->type != FINDING_DRIFT || f->state != FINDING_OPEN || !bytes_eq(str_get(&f->workload), str_get(&w->name)) ||
+                    !bytes_eq(str_get(&f->digest), str_get(&w->digest)) || !joins_by_cause(f, o))
+                        continue;
+                r = group_signal(f, o);
+                group_changed(j, f, false);
+                *ret = f;
+                return r < 0 ? r : 1;
+        }
+        return 0;
+}

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * judge-priv - the judge's memory, and what its files ask of each other:
+ *
+ *     judge.c      events in, pieces out; containers; decisions
+ *     observe.c    event → observation
+ *     baseline.c   workloads, entries, windows, states: is this known?
+ *     score.c      factors and their sum
+ *     group.c      which finding it belongs to
+ *     sight.c      first sight of containers that ran before us
+ *     pieces.c     the memory's encoded form
+ */
+#ifndef TIDEMARK_JUDGE_PRIV_H
+#define TIDEMARK_JUDGE_PRIV_H
+
+#include "tidemark/buf.h"
+#include "tidemark/event.h"
+#include "tidemark/finding.h"
+#include "tidemark/judge.h"
+#include "tidemark/map.h"
+
+#define HELD_MAX 256u           /* events of a container that wait for its metadata */
+#define HELD_NS 5000000000u     /* so long */
+#define BURST_NS 60000000000    /* acts of one parent so close together belong together */
+#define LOSS_NEAR_NS 10000000000
+#define LOSSES_KEPT 8u
+
+struct entry {
+        enum dimension dim;
+        struct str_owned key, exe;
+        int64_t first_ns, last_ns;
+        uint64_t count;
+        uint32_t windows;
+        int64_t last_window;
+        bool candidate;
+};
+
+enum dim_state { DS_OFF, DS_LEARNING, DS_ACTIVE };
+struct dim_learning {
+        enum dim_state state;
+        char by[48];
+        int64_t since_ns;
+        uint32_t windows;    /* T */
+        int64_t last_window; /* -1: none yet */
+        uint32_t entries, once; /* once: Q1 */
+        bool declared;       /* an operator said that it is complete */
+        uint64_t refused;
+};
+
+struct workload {
+        struct str_owned id, name, image, digest;
+        int64_t first_ns, last_ns;
+        uint32_t running;
+        bool sighted; /* had its first-sight item */
+        struct dim_learning dim[DIM__MAX];
+        struct map *entries;  /* dim · key length · key · exe → struct entry */
+        struct map *keys;     /* dim · key → how many entries have it, as a number */
+        struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
+};
+
+/* What was there before us, until the first walk is over. */
+struct sight {
+        bool open, walked;
+        struct finding_inventory inventory;
+        struct buf running; /* encoded exec events of programs from the write layer, memfds, deleted files */
+        uint32_t nrunning;
+};
+
+struct container_memory {
+        struct str_owned id, name, runtime, image_ref, config_digest, config_source, manifest_digest, manifest_source;
+        struct str_owned labels, image_labels, upper, coverage;
+        struct workload *workload; /* NULL until the metadata came, or was waited for long enough */
+        uint32_t init_pid;
+        uint64_t init_start;
+        bool running, running_before;
+        int64_t started_ns;
+        uint64_t gap_ns;
+        uint64_t held_since; /* boot time of the first held event */
+        struct buf held;     /* encoded events */
+        uint32_t nheld;
+        struct sight sight;
+};
+
+struct known_loss {
+        struct str_owned container, words;
+        int64_t wall_ns; /* 0: free */
+};
+
+struct judge {
+        struct judge_params p;
+        const struct judge_ops *ops;
+        void *arg;
+        struct map *workloads;  /* id → struct workload */
+        struct map *containers; /* id → struct container_memory */
+        struct finding **open;  /* in order of id */
+        size_t nopen, open_cap;
+        uint64_t next_finding;
+        struct known_loss losses[LOSSES_KEPT];
+        size_t next_loss;
+        struct buf blob, key, path; /* scratch */
+        struct judge_stats stats;
+        char error[256];
+};
+
+/* ---- an observation: an act, seen as what a baseline could hold ---- */
+
+struct observation {
+        const struct tide_event *ev;
+        struct container_memory *c;
+        enum dimension dim;
+        struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
+        const struct tide_actor *actor;
+        uint16_t ops;
+        uint8_t layer, change;
+        enum finding_phase phase;
+        bool executable; /* a file that can be run, or setuid: no pattern covers it */
+        bool setuid;
+        bool never_silent;
+        bool known_exe; /* exe says who; else any entry of the key fits */
+};
+
+/* 0; -EAGAIN: the event is nothing that a baseline holds. */
+int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
+
+/* ---- baseline ---- */
+
+enum known { KNOWN_NOT, KNOWN_YES, KNOWN_OTHER_EXE, KNOWN_CANDIDATE };
+enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
+/* Learn, or count again what is known. candidate: raised, not learned. */
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, bool candidate);
+void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_t wall_ns);
+double baseline_p_new(const struct workload *w, enum dimension dim);
+/* Do many names already vary in the directory of the observed file? */
+bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o);
+/* Learning ends by time or by convergence. */
+void baseline_tick(struct judge *j, int64_t wall_ns);
+struct workload *baseline_workload(struct judge *j, struct bytes id);
+void baseline_free(void *workload);
+void entry_key(enum dimension dim, struct bytes key, struct bytes exe, struct buf *out);
+int baseline_insert(struct workload *w, struct entry *e);
+
+/* ---- score ---- */
+
+struct score {
+        struct finding_factor factors[FINDING_FACTORS];
+        uint32_t n;
+        enum finding_severity severity;
+};
+int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known, struct score *ret);
+void score_release(struct score *s);
+/* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if it does for all. */
+int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
+int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...) TM_PRINTF(4, 5);
+void score_sum(const struct judge *j, struct finding *f);
+
+/* ---- group ---- */
+
+/* Into an open finding, or a new one. */
+int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s);
+/* The act is known to be part of an open finding: count it there. 1 if it was. */
+int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret);
+struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);
+int group_signal(struct finding *f, const struct observation *o);
+void group_changed(struct judge *j, struct finding *f, bool opened);
+void group_loss(struct judge *j, struct bytes container, struct bytes words, int64_t wall_ns);
+int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
+
+/* ---- first sight ---- */
+
+/* 1 if the event was taken: it belongs to what was there before us. */
+int sight_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
+
+/* ---- pieces ---- */
+
+void pieces_save_meta(struct judge *j);
+void pieces_save_workload(struct judge *j, const struct workload *w);
+void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e);
+void pieces_drop_entry(struct judge *j, const struct workload *w, const struct entry *e);
+void pieces_save_container(struct judge *j, const struct container_memory *c);
+void pieces_save_finding(struct judge *j, const struct finding *f);
+struct container_memory *container_make(struct judge *j, struct bytes id);
+void container_memory_free(void *c);
+
+#endif

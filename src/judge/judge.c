@@ -1,0 +1,544 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the way of an event through the judge: which container and workload, known or not, learned or raised; operators'
+ * decisions. Must not: read anything but the event and its memory. Pure.
+ */
+#include "judge/judge-priv.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tidemark/err.h"
+
+#define BLOB_MAX (256u * 1024)
+
+int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret)
+{
+        static const struct map_seed seed = {0x746964656d61726b, 0x6a756467656a7564};
+        _cleanup_(judge_freep) struct judge *j = calloc(1, sizeof(*j));
+        int r;
+
+        if (!j)
+                return -ENOMEM;
+        j->p = *p;
+        j->ops = ops;
+        j->arg = arg;
+        j->next_finding = 1;
+        buf_init(&j->blob, BLOB_MAX);
+        buf_init(&j->key, TIDE_RECORD_MAX);
+        buf_init(&j->path, 4 * TIDE_RECORD_MAX);
+        r = map_new(p->max_workloads, seed, baseline_free, &j->workloads);
+        if (r == 0)
+                r = map_new(16u * p->max_workloads, seed, container_memory_free, &j->containers);
+        if (r < 0)
+                return r;
+        *ret = TAKE_PTR(j);
+        return 0;
+}
+
+struct judge *judge_free(struct judge *j)
+{
+        if (!j)
+                return NULL;
+        map_free(j->containers);
+        map_free(j->workloads);
+        for (size_t i = 0; i < j->nopen; i++)
+                finding_free(j->open[i]);
+        free(j->open);
+        for (size_t i = 0; i < LOSSES_KEPT; i++) {
+                str_clear(&j->losses[i].container);
+                str_clear(&j->losses[i].words);
+        }
+        buf_release(&j->blob);
+        buf_release(&j->key);
+        buf_release(&j->path);
+        free(j);
+        return NULL;
+}
+
+const char *judge_error(const struct judge *j)
+{
+        return j->error;
+}
+
+static int TM_PRINTF(2, 3) refuse(struct judge *j, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        vsnprintf(j->error, sizeof(j->error), fmt, ap);
+        va_end(ap);
+        return -EINVAL;
+}
+
+static void verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what, uint64_t finding)
+{
+        if (j->ops->verdict)
+                j->ops->verdict(ev, w ? str_get(&w->name) : bytes_of(NULL, 0), what, finding, j->arg);
+}
+
+/* ---- acts ---- */
+
+/* Who may teach: the entrypoint's own processes, and files that a walk found while it was watched. */
+static bool teaches(const struct observation *o)
+{
+        if (o->ev->flags & EVF_BEFORE)
+                return false;
+        return !(o->actor->flags & ACTOR_PID) || o->actor->origin == ORIGIN_ENTRYPOINT;
+}
+
+static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+{
+        struct score s;
+        int r = score_observation(j, w, o, known, &s);
+
+        if (r < 0)
+                return r;
+        j->stats.deviations++;
+        if (o->never_silent)
+                j->stats.never_silent++;
+        r = group_deviation(j, w, o, &s);
+        score_release(&s);
+        return r;
+}
+
+static const struct finding *newest(const struct judge *j, int64_t wall_ns)
+{
+        const struct finding *f = NULL;
+
+        for (size_t i = j->nopen; i > 0 && !f; i--)
+                if (j->open[i - 1]->last_ns == wall_ns)
+                        f = j->open[i - 1];
+        return f;
+}
+
+static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+{
+        const struct dim_learning *d = &w->dim[o->dim];
+        bool learning = d->state == DS_LEARNING;
+        const struct finding *f;
+        int r = 0;
+
+        if (!o->never_silent && learning) {
+                if (teaches(o))
+                        r = baseline_learn(j, w, o, false);
+                verdict(j, o->ev, w, teaches(o) ? "learned" : "not learned: by no process of the entrypoint", 0);
+                return r;
+        }
+        if (o->never_silent)
+                r = baseline_learn(j, w, o, true); /* raised once, and remembered as such */
+        if (r == 0)
+                r = raise(j, w, o, known);
+        f = newest(j, o->ev->wall_ns);
+        verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation", f ? f->id : 0);
+        return r;
+}
+
+static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct workload *w = c->workload;
+        struct observation o;
+        struct finding *f = NULL;
+        struct entry *e;
+        enum known known;
+        int r = observe(j, c, ev, &o);
+
+        if (r < 0)
+                return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
+        j->stats.observations++;
+        w->last_ns = ev->wall_ns;
+        known = baseline_lookup(w, &o, &e);
+        if (known == KNOWN_YES) {
+                j->stats.known++;
+                if (teaches(&o))
+                        baseline_touch(j, w, e, ev->wall_ns);
+                verdict(j, ev, w, "known", 0);
+                return 0;
+        }
+        if (known == KNOWN_CANDIDATE) {
+                baseline_touch(j, w, e, ev->wall_ns);
+                r = group_repeat(j, w, &o, &f);
+                verdict(j, ev, w, "raised already", f ? f->id : 0);
+                return r < 0 ? r : 0;
+        }
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && o.dim == DIM_FILE && !o.never_silent) {
+                j->stats.known++; /* which process did it is not known, and the file is */
+                verdict(j, ev, w, "known, by another process", 0);
+                return 0;
+        }
+        return judge_new_act(j, w, &o, known);
+}
+
+/* ---- containers and their workloads ---- */
+
+static int hold(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        int r;
+
+        if (c->nheld == HELD_MAX) {
+                j->stats.refused++;
+                return 0;
+        }
+        if (c->nheld == 0)
+                c->held_since = ev->boot_ns;
+        r = tide_encode(ev, &c->held);
+        if (r == 0)
+                c->nheld++;
+        else
+                j->stats.refused++;
+        return r == -ENOMEM ? r : 0;
+}
+
+static int on_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        int r = sight_event(j, c, ev);
+
+        if (r != 0)
+                return r < 0 ? r : 0;
+        return c->workload ? judge_act(j, c, ev) : hold(j, c, ev);
+}
+
+static int let_go(struct judge *j, struct container_memory *c, int64_t wall_ns)
+{
+        struct buf held = c->held;
+        int r = 0;
+
+        buf_init(&c->held, held.max);
+        c->nheld = 0;
+        for (size_t at = 0, used = 0; at < held.len && r == 0; at += used) {
+                struct tide_event ev;
+
+                if (tide_decode(held.p + at, held.len - at, &ev, &used) < 0)
+                        break;
+                r = on_act(j, c, &ev);
+        }
+        buf_release(&held);
+        return r == 0 ? sight_finish(j, c, wall_ns) : r;
+}
+
+static struct bytes label(const struct tide_content *t, const char *name)
+{
+        struct bytes key, value;
+        struct rd r;
+
+        rd_init(&r, t->labels.p, t->labels.len);
+        while (tide_list_next(&r, &key, &value))
+                if (bytes_eq(key, bytes_str(name)))
+                        return value;
+        return bytes_of(NULL, 0);
+}
+
+static bool put_pair(const struct tide_content *t, const char *a, const char *b, const char *joint, struct buf *out)
+{
+        struct bytes first = label(t, a), second = label(t, b);
+
+        if (first.len == 0 || second.len == 0)
+                return false;
+        buf_put(out, first.p, first.len);
+        buf_put_str(out, joint);
+        buf_put(out, second.p, second.len);
+        return true;
+}
+
+/* Without its tag: the image may be newer next week, the workload is the same. */
+static void put_image(struct bytes ref, struct buf *out)
+{
+        int slash = bytes_rfind(ref, '/'), colon = bytes_rfind(ref, ':');
+
+        buf_put(out, ref.p, colon > slash && colon > 0 ? (size_t)colon : ref.len);
+}
+
+/* DESIGN section 2, workload: what an orchestrator says, else a name that a person gave, else the image. */
+static void put_name(const struct tide_content *t, struct bytes container, struct buf *out)
+{
+        static const struct {
+                const char *a, *b, *joint;
+        } rows[] = {
+                {"io.kubernetes.pod.namespace", "io.kubernetes.container.name", "/"},
+                {"com.docker.compose.project", "com.docker.compose.service", "/"},
+                {"io.podman.compose.project", "com.docker.compose.service", "/"},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (put_pair(t, rows[i].a, rows[i].b, rows[i].joint, out))
+                        return;
+        if (t->name.len && t->name_given)
+                buf_put(out, t->name.p, t->name.len);
+        else if (t->image_ref.len)
+                put_image(t->image_ref, out);
+        else {
+                buf_put_str(out, "unknown-");
+                buf_put(out, container.p, container.len < 12 ? container.len : 12);
+        }
+}
+
+static int attach(struct judge *j, struct container_memory *c, const struct tide_content *t, int64_t wall_ns)
+{
+        _cleanup_buf_ struct buf name, id;
+        struct workload *w;
+        int r;
+
+        buf_init(&name, 1024);
+        buf_init(&id, 2048);
+        put_name(t, str_get(&c->id), &name);
+        buf_put(&id, name.p, name.len);
+        buf_put_u8(&id, '@');
+        buf_put(&id, t->config_digest.p, t->config_digest.len);
+        if (name.err || id.err)
+                return 0; /* names of kilobytes: not a workload that anybody runs; its acts stay held, bounded */
+        w = baseline_workload(j, buf_bytes(&id));
+        if (!w)
+                return 0;
+        if (w->first_ns == 0) {
+                w->first_ns = wall_ns;
+                w->dim[DIM_FILE].since_ns = w->dim[DIM_PROCESS].since_ns = wall_ns;
+        }
+        r = str_set(&w->name, buf_bytes(&name));
+        if (r == 0)
+                r = str_set(&w->image, t->image_ref);
+        if (r == 0)
+                r = str_set(&w->digest, t->config_digest);
+        w->last_ns = wall_ns;
+        if (c->running)
+                w->running++;
+        c->workload = w;
+        pieces_save_workload(j, w);
+        pieces_save_container(j, c);
+        return r < 0 ? r : let_go(j, c, wall_ns);
+}
+
+static int on_content(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        const struct tide_content *t = &ev->content;
+        int r = str_set(&c->name, t->name);
+
+        if (r == 0)
+                r = str_set(&c->image_ref, t->image_ref);
+        if (r == 0)
+                r = str_set(&c->config_digest, t->config_digest);
+        if (r == 0)
+                r = str_set(&c->config_source, t->config_source);
+        if (r == 0)
+                r = str_set(&c->manifest_digest, t->manifest_digest);
+        if (r == 0)
+                r = str_set(&c->manifest_source, t->manifest_source);
+        if (r == 0)
+                r = str_set(&c->labels, t->labels);
+        if (r == 0)
+                r = str_set(&c->image_labels, t->image_labels);
+        if (r == 0 && t->runtime.len)
+                r = str_set(&c->runtime, t->runtime);
+        if (r < 0)
+                return r;
+        if (c->workload) { /* told again: the workload is what it was when its acts were judged */
+                pieces_save_container(j, c);
+                return 0;
+        }
+        return attach(j, c, t, ev->wall_ns);
+}
+
+/* Its metadata does not come: judged under a name that says so. */
+static int attach_unknown(struct judge *j, struct container_memory *c, int64_t wall_ns)
+{
+        struct tide_content none = {.runtime = str_get(&c->runtime)};
+
+        return attach(j, c, &none, wall_ns);
+}
+
+static int on_start(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        const struct tide_ctr *t = &ev->ctr;
+        bool known = c->started_ns != 0, was = c->running;
+        int r = str_set(&c->runtime, t->runtime);
+
+        if (r == 0)
+                r = str_set(&c->upper, t->upper);
+        if (r == 0)
+                r = str_set(&c->coverage, t->coverage);
+        if (was && c->init_pid == t->init_pid && c->init_start == t->init_start) {
+                c->gap_ns = t->gap_ns; /* its marks stand now */
+                pieces_save_container(j, c);
+                return r;
+        }
+        c->init_pid = t->init_pid;
+        c->init_start = t->init_start;
+        c->gap_ns = t->gap_ns;
+        c->running_before = t->running_before;
+        c->running = true;
+        c->started_ns = ev->wall_ns;
+        if (c->workload && !was)
+                c->workload->running++;
+        /* One that an earlier life of the agent knew is no first sight. */
+        c->sight.open = t->running_before && !known;
+        pieces_save_container(j, c);
+        return r;
+}
+
+static int on_stop(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        int r = 0;
+
+        if (!c->workload && c->nheld)
+                r = attach_unknown(j, c, ev->wall_ns);
+        c->sight.walked = true; /* nothing more will be found */
+        if (r == 0)
+                r = sight_finish(j, c, ev->wall_ns);
+        if (c->running && c->workload && c->workload->running)
+                c->workload->running--;
+        j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
+        if (map_del(j->containers, ev->container) < 0)
+                j->stats.refused++;
+        return r;
+}
+
+static int on_walk(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        if (!ev->walk.ended || ev->walk.reason == WALK_SUBTREE)
+                return 0;
+        c->sight.walked = true;
+        return sight_finish(j, c, ev->wall_ns);
+}
+
+static int on_tick(struct judge *j, const struct tide_event *ev)
+{
+        void *value;
+        int r = 0;
+
+        baseline_tick(j, ev->wall_ns);
+        for (size_t i = 0; r == 0 && map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *c = value;
+
+                if (!c->workload && c->nheld && ev->boot_ns > c->held_since + HELD_NS)
+                        r = attach_unknown(j, c, ev->wall_ns);
+        }
+        return r;
+}
+
+static int on_loss(struct judge *j, const struct tide_event *ev)
+{
+        char words[300], what[200];
+
+        j->stats.losses++;
+        str_print(ev->loss.what, what, sizeof(what));
+        if (ev->loss.count)
+                snprintf(words, sizeof(words), "%s (%llu events)", what, (unsigned long long)ev->loss.count);
+        else
+                snprintf(words, sizeof(words), "%s (how many is not known)", what);
+        group_loss(j, ev->container, bytes_str(words), ev->wall_ns);
+        return 0;
+}
+
+/* ---- decisions ---- */
+
+static int activate(struct judge *j, struct workload *w, enum dimension dim, const struct tide_event *ev)
+{
+        struct dim_learning *d = &w->dim[dim];
+
+        (void)j;
+        d->state = DS_ACTIVE;
+        d->declared = true;
+        d->since_ns = ev->wall_ns;
+        if (ev->decision.login_uid != UINT32_MAX)
+                snprintf(d->by, sizeof(d->by), "operator uid %u (login uid %u)", ev->decision.uid, ev->decision.login_uid);
+        else
+                snprintf(d->by, sizeof(d->by), "operator uid %u", ev->decision.uid);
+        return 0;
+}
+
+static int learn(struct judge *j, struct workload *w, enum dimension dim, const struct tide_event *ev)
+{
+        struct dim_learning *d = &w->dim[dim];
+
+        (void)j;
+        d->state = DS_LEARNING;
+        d->declared = false;
+        d->since_ns = ev->wall_ns;
+        d->by[0] = '\0';
+        return 0;
+}
+
+static const struct {
+        const char *verb;
+        int (*act)(struct judge *, struct workload *, enum dimension, const struct tide_event *);
+} verbs[] = {{"baseline.activate", activate}, {"baseline.learn", learn}};
+
+static struct bytes decision_arg(const struct tide_decision *d, const char *name)
+{
+        struct tide_content as_list = {.labels = d->args};
+
+        return label(&as_list, name);
+}
+
+static int on_decision(struct judge *j, const struct tide_event *ev)
+{
+        const struct tide_decision *d = &ev->decision;
+        struct workload *w = map_get(j->workloads, d->target);
+        struct bytes only = decision_arg(d, "dimension");
+        char shown[128];
+        bool done = false;
+        size_t v = 0;
+
+        while (v < ARRAY_LEN(verbs) && !bytes_eq(d->verb, bytes_str(verbs[v].verb)))
+                v++;
+        if (v == ARRAY_LEN(verbs))
+                return refuse(j, "unknown decision '%s'", str_print(d->verb, shown, sizeof(shown)));
+        if (!w)
+                return refuse(j, "no workload '%s': see tidemark baseline list", str_print(d->target, shown, sizeof(shown)));
+        for (int dim = 0; dim < DIM__MAX; dim++) {
+                if (w->dim[dim].state == DS_OFF || (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))
+                        continue;
+                verbs[v].act(j, w, (enum dimension)dim, ev);
+                done = true;
+        }
+        if (!done)
+                return refuse(j, "dimension '%s' is not one of: file, process", str_print(only, shown, sizeof(shown)));
+        pieces_save_workload(j, w);
+        verdict(j, ev, w, "decided", 0);
+        return 0;
+}
+
+/* ---- events ---- */
+
+static int on_container_event(struct judge *j, const struct tide_event *ev)
+{
+        static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
+                [TIDE_EXEC] = on_act,       [TIDE_FILE] = on_act, [TIDE_CTR_START] = on_start,
+                [TIDE_CTR_STOP] = on_stop,  [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
+        };
+        struct container_memory *c;
+        int r;
+
+        if (ev->kind >= ARRAY_LEN(rows) || !rows[ev->kind] || ev->container.len == 0)
+                return 0;
+        c = map_get(j->containers, ev->container);
+        if (!c && ev->kind == TIDE_CTR_STOP)
+                return 0;
+        if (!c)
+                c = container_make(j, ev->container);
+        if (!c) {
+                j->stats.refused++;
+                return 0;
+        }
+        r = rows[ev->kind](j, c, ev);
+        if (r == 0 && ev->kind != TIDE_EXEC && ev->kind != TIDE_FILE)
+                verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
+        return r;
+}
+
+int judge_event(struct judge *j, const struct tide_event *ev)
+{
+        j->stats.events++;
+        j->error[0] = '\0';
+        switch (ev->kind) {
+        case TIDE_TICK:
+                return on_tick(j, ev);
+        case TIDE_LOSS:
+                return on_loss(j, ev);
+        case TIDE_DECISION:
+                return on_decision(j, ev);
+        default:
+                return on_container_event(j, ev);
+        }
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: how an event reads as what a baseline could hold, and what is never learned silently. Pure. */
+#include <dirent.h>
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "judge/judge-priv.h"
+#include "tidemark/generalise.h"
+
+static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
+{
+        if (c->running_before)
+                return PHASE_STEADY;
+        return wall_ns - c->started_ns < (int64_t)j->p.startup_ns ? PHASE_STARTUP : PHASE_STEADY;
+}
+
+/* What nobody may get used to: DESIGN section 4.2. */
+static bool exec_never_silent(const struct tide_exec *x)
+{
+        switch (x->program_layer) {
+        case LAYER_WRITE:
+        case LAYER_MEMFD:
+        case LAYER_DELETED:
+                return true;
+        default:
+                return false;
+        }
+}
+
+static int observe_exec(struct judge *j, const struct tide_event *ev, struct observation *o)
+{
+        const struct tide_exec *x = &ev->exec;
+
+        o->dim = DIM_PROCESS;
+        o->actor = &x->actor;
+        o->subject = x->program.len ? x->program : x->actor.exe;
+        o->layer = x->program_layer;
+        if (o->subject.len == 0 && o->layer == LAYER_MEMFD)
+                o->subject = BYTES_LIT("memfd");
+        if (o->subject.len == 0)
+                return -EAGAIN; /* gone before anybody could see what it was: counted by the sensor */
+        o->change = x->program_change;
+        o->exe = x->caller;
+        o->known_exe = x->caller.len > 0;
+        o->never_silent = exec_never_silent(x);
+        o->executable = true;
+        generalise_path(o->subject, GENERALISE_EXECUTABLE, &j->path);
+        if (o->never_silent) /* never the same as the image's program of that name */
+                buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
+        return 0;
+}
+
+static int observe_file(struct judge *j, const struct tide_event *ev, struct observation *o)
+{
+        const struct tide_file *f = &ev->file;
+
+        if (f->path.len == 0 || f->ops == 0)
+                return -EAGAIN;
+        o->dim = DIM_FILE;
+        o->actor = &f->actor;
+        o->subject = f->path;
+        o->layer = LAYER_WRITE;
+        o->change = f->change;
+        o->ops = f->ops;
+        o->exe = f->actor.exe;
+        o->known_exe = (f->actor.flags & ACTOR_EXE) != 0;
+        o->setuid = S_ISREG(f->mode) && (f->mode & (S_ISUID | S_ISGID)) != 0;
+        o->executable = o->setuid || (S_ISREG(f->mode) && (f->mode & 0111) != 0);
+        o->never_silent = o->setuid;
+        generalise_path(f->path, GENERALISE_DATA, &j->path);
+        if (o->executable) /* no pattern of data covers it, nor does the same name as data */
+                buf_put_str(&j->path, o->setuid ? " [setuid]" : " [executable]");
+        return 0;
+}
+
+int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret)
+{
+        struct observation o = {.ev = ev, .c = c};
+        int r = -EAGAIN;
+
+        buf_reset(&j->path);
+        if (ev->kind == TIDE_EXEC)
+                r = observe_exec(j, ev, &o);
+        else if (ev->kind == TIDE_FILE)
+                r = observe_file(j, ev, &o);
+        if (r < 0)
+                return r;
+        if (j->path.err)
+                return j->path.err;
+        o.key = buf_bytes(&j->path);
+        o.phase = phase_of(j, c, ev->wall_ns);
+        *ret = o;
+        return 0;
+}

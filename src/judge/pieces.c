@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
+ *
+ * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so that
+ * the store's order is theirs; container: its id. Each blob begins with its format's number.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+#include "tidemark/err.h"
+
+#define FORMAT 1u
+
+static void begin(struct judge *j)
+{
+        buf_reset(&j->blob);
+        buf_put_u32(&j->blob, FORMAT);
+}
+
+static void save(struct judge *j, enum judge_piece what, struct bytes key)
+{
+        if (j->blob.err) { /* beyond every limit: counted, and the piece stays as it was stored before */
+                j->stats.refused++;
+                return;
+        }
+        j->ops->save(what, key, buf_bytes(&j->blob), j->arg);
+}
+
+static void get_str(struct rd *r, struct str_owned *s, int *err)
+{
+        struct bytes v = rd_bytes(r);
+
+        if (*err == 0)
+                *err = str_set(s, v);
+}
+
+/* ---- meta ---- */
+
+static void put_meta(struct judge *j)
+{
+        begin(j);
+        buf_put_u64(&j->blob, j->next_finding);
+}
+
+void pieces_save_meta(struct judge *j)
+{
+        put_meta(j);
+        save(j, PIECE_META, bytes_of(NULL, 0));
+}
+
+static int restore_meta(struct judge *j, struct bytes key, struct rd *r)
+{
+        uint64_t next = rd_u64(r);
+
+        (void)key;
+        if (next > j->next_finding)
+                j->next_finding = next;
+        return r->err;
+}
+
+/* ---- workloads ---- */
+
+static void put_workload(struct judge *j, const struct workload *w)
+{
+        begin(j);
+        buf_put_bytes(&j->blob, str_get(&w->name));
+        buf_put_bytes(&j->blob, str_get(&w->image));
+        buf_put_bytes(&j->blob, str_get(&w->digest));
+        buf_put_u64(&j->blob, (uint64_t)w->first_ns);
+        buf_put_u64(&j->blob, (uint64_t)w->last_ns);
+        buf_put_u8(&j->blob, w->sighted);
+        for (int i = 0; i < DIM__MAX; i++) {
+                const struct dim_learning *d = &w->dim[i];
+
+                buf_put_u8(&j->blob, (uint8_t)d->state);
+                buf_put_u8(&j->blob, d->declared);
+                buf_put_bytes(&j->blob, bytes_str(d->by));
+                buf_put_u64(&j->blob, (uint64_t)d->since_ns);
+                buf_put_u32(&j->blob, d->windows);
+                buf_put_u64(&j->blob, (uint64_t)d->last_window);
+                buf_put_u64(&j->blob, d->refused);
+        }
+}
+
+void pieces_save_workload(struct judge *j, const struct workload *w)
+{
+        put_workload(j, w);
+        save(j, PIECE_WORKLOAD, str_get(&w->id));
+}
+
+static int restore_workload(struct judge *j, struct bytes key, struct rd *r)
+{
+        struct workload *w = baseline_workload(j, key);
+        int err = 0;
+
+        if (!w)
+                return ERR_LIMIT;
+        get_str(r, &w->name, &err);
+        get_str(r, &w->image, &err);
+        get_str(r, &w->digest, &err);
+        w->first_ns = (int64_t)rd_u64(r);
+        w->last_ns = (int64_t)rd_u64(r);
+        w->sighted = rd_u8(r) != 0;
+        for (int i = 0; i < DIM__MAX; i++) {
+                struct dim_learning *d = &w->dim[i];
+                uint8_t state = rd_u8(r);
+                struct bytes by;
+
+                d->state = state <= DS_ACTIVE ? (enum dim_state)state : DS_OFF;
+                d->declared = rd_u8(r) != 0;
+                by = rd_bytes(r);
+                if (by.len < sizeof(d->by) && by.len) {
+                        memcpy(d->by, by.p, by.len);
+                        d->by[by.len] = '\0';
+                }
+                d->since_ns = (int64_t)rd_u64(r);
+                d->windows = rd_u32(r);
+                d->last_window = (int64_t)rd_u64(r);
+                d->refused = rd_u64(r);
+        }
+        return err;
+}
+
+/* ---- entries ---- */
+
+static void put_entry_key(struct judge *j, const struct workload *w, const struct entry *e)
+{
+        buf_reset(&j->key);
+        buf_put_bytes(&j->key, str_get(&w->id));
+        buf_put_u8(&j->key, (uint8_t)e->dim);
+        buf_put_bytes(&j->key, str_get(&e->key));
+        buf_put(&j->key, e->exe.p, e->exe.len);
+}
+
+static void put_entry(struct judge *j, const struct entry *e)
+{
+        begin(j);
+        buf_put_u64(&j->blob, (uint64_t)e->first_ns);
+        buf_put_u64(&j->blob, (uint64_t)e->last_ns);
+        buf_put_u64(&j->blob, e->count);
+        buf_put_u32(&j->blob, e->windows);
+        buf_put_u64(&j->blob, (uint64_t)e->last_window);
+        buf_put_u8(&j->blob, e->candidate);
+}
+
+void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
+{
+        put_entry_key(j, w, e);
+        put_entry(j, e);
+        if (j->key.err)
+                j->stats.refused++;
+        else
+                save(j, PIECE_ENTRY, buf_bytes(&j->key));
+}
+
+void pieces_drop_entry(struct judge *j, const struct workload *w, const struct entry *e)
+{
+        put_entry_key(j, w, e);
+        if (!j->key.err)
+                j->ops->save(PIECE_ENTRY, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
+}
+
+static int restore_entry(struct judge *j, struct bytes key, struct rd *r)
+{
+        struct workload *w;
+        struct entry *e;
+        struct bytes id, k;
+        uint8_t dim;
+        struct rd rk;
+        int err = 0;
+
+        rd_init(&rk, key.p, key.len);
+        id = rd_bytes(&rk);
+        dim = rd_u8(&rk);
+        k = rd_bytes(&rk);
+        if (rk.err || dim >= DIM__MAX)
+                return ERR_SCHEMA;
+        w = baseline_workload(j, id);
+        e = w ? calloc(1, sizeof(*e)) : NULL;
+        if (!e)
+                return w ? -ENOMEM : ERR_LIMIT;
+        e->dim = (enum dimension)dim;
+        e->first_ns = (int64_t)rd_u64(r);
+        e->last_ns = (int64_t)rd_u64(r);
+        e->count = rd_u64(r);
+        e->windows = rd_u32(r);
+        e->last_window = (int64_t)rd_u64(r);
+        e->candidate = rd_u8(r) != 0;
+        err = r->err;
+        if (err == 0)
+                err = str_set(&e->key, k);
+        if (err == 0)
+                err = str_set(&e->exe, rd_take(&rk, rd_left(&rk)));
+        if (err == 0)
+                err = baseline_insert(w, e);
+        if (err < 0) {
+                str_clear(&e->key);
+                str_clear(&e->exe);
+                free(e);
+        }
+        return err;
+}
+
+/* ---- containers ---- */
+
+static const size_t container_strings[] = {
+        offsetof(struct container_memory, name),          offsetof(struct container_memory, runtime),
+        offsetof(struct container_memory, image_ref),     offsetof(struct container_memory, config_digest),
+        offsetof(struct container_memory, config_source), offsetof(struct container_memory, manifest_digest),
+        offsetof(struct container_memory, manifest_source), offsetof(struct container_memory, labels),
+        offsetof(struct container_memory, image_labels),  offsetof(struct container_memory, upper),
+        offsetof(struct container_memory, coverage),
+};
+
+static struct str_owned *container_string(const struct container_memory *c, size_t i)
+{
+        return (struct str_owned *)((char *)c + container_strings[i]);
+}
+
+static void put_container(struct judge *j, const struct container_memory *c)
+{
+        begin(j);
+        for (size_t i = 0; i < ARRAY_LEN(container_strings); i++)
+                buf_put_bytes(&j->blob, str_get(container_string(c, i)));
+        buf_put_bytes(&j->blob, c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0));
+        buf_put_u32(&j->blob, c->init_pid);
+        buf_put_u64(&j->blob, c->init_start);
+        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2));
+        buf_put_u64(&j->blob, (uint64_t)c->started_ns);
+        buf_put_u64(&j->blob, c->gap_ns);
+}
+
+void pieces_save_container(struct judge *j, const struct container_memory *c)
+{
+        put_container(j, c);
+        save(j, PIECE_CONTAINER, str_get(&c->id));
+}
+
+struct container_memory *container_make(struct judge *j, struct bytes id)
+{
+        struct container_memory *c = map_get(j->containers, id);
+
+        if (c)
+                return c;
+        c = calloc(1, sizeof(*c));
+        if (!c)
+                return NULL;
+        buf_init(&c->held, HELD_MAX * 8192u);
+        buf_init(&c->sight.running, 1u << 20);
+        if (str_set(&c->id, id) < 0 || map_put(j->containers, id, c) < 0) {
+                container_memory_free(c);
+                return NULL;
+        }
+        return c;
+}
+
+void container_memory_free(void *p)
+{
+        struct container_memory *c = p;
+
+        str_clear(&c->id);
+        for (size_t i = 0; i < ARRAY_LEN(container_strings); i++)
+                str_clear(container_string(c, i));
+        for (size_t i = 0; i < FINDING_INVENTORY; i++)
+                str_clear(&c->sight.inventory.names[i]);
+        buf_release(&c->held);
+        buf_release(&c->sight.running);
+        free(c);
+}
+
+static int restore_container(struct judge *j, struct bytes key, struct rd *r)
+{
+        struct container_memory *c = container_make(j, key);
+        struct bytes workload;
+        uint8_t flags;
+        int err = 0;
+
+        if (!c)
+                return ERR_LIMIT;
+        for (size_t i = 0; i < ARRAY_LEN(container_strings); i++)
+                get_str(r, container_string(c, i), &err);
+        workload = rd_bytes(r);
+        c->init_pid = rd_u32(r);
+        c->init_start = rd_u64(r);
+        flags = rd_u8(r);
+        c->running = flags & 1;
+        c->running_before = flags & 2;
+        c->sight.open = flags & 4;
+        c->started_ns = (int64_t)rd_u64(r);
+        c->gap_ns = rd_u64(r);
+        if (workload.len && err == 0 && r->err == 0) {
+                c->workload = baseline_workload(j, workload);
+                if (c->workload && c->running)
+                        c->workload->running++;
+        }
+        return err;
+}
+
+/* ---- findings ---- */
+
+static struct bytes finding_key(uint64_t id, uint8_t key[8])
+{
+        for (int b = 0; b < 8; b++)
+                key[b] = (uint8_t)(id >> (56 - 8 * b));
+        return bytes_of(key, 8);
+}
+
+static void put_finding(struct judge *j, const struct finding *f)
+{
+        buf_reset(&j->blob);
+        if (finding_encode(f, &j->blob) < 0 && j->blob.err == 0)
+                j->blob.err = ERR_SCHEMA;
+}
+
+void pieces_save_finding(struct judge *j, const struct finding *f)
+{
+        uint8_t key[8];
+
+        put_finding(j, f);
+        save(j, PIECE_FINDING, finding_key(f->id, key));
+}
+
+static int restore_finding(struct judge *j, struct bytes blob)
+{
+        struct finding *f;
+        int r = finding_decode(blob, &f);
+
+        if (r < 0)
+                return r;
+        if (j->nopen >= j->p.max_findings)
+                r = ERR_LIMIT;
+        else
+                r = group_take(j, f);
+        if (r < 0)
+                finding_free(f);
+        j->stats.findings = j->nopen;
+        return r;
+}
+
+/* ---- all ---- */
+
+int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob)
+{
+        static int (*const rows[])(struct judge *, struct bytes, struct rd *) = {
+                [PIECE_META] = restore_meta, [PIECE_WORKLOAD] = restore_workload, [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container};
+        struct rd r;
+        int err;
+
+        if (what == PIECE_FINDING)
+                return restore_finding(j, blob);
+        if ((size_t)what >= ARRAY_LEN(rows) || !rows[what])
+                return ERR_SCHEMA;
+        rd_init(&r, blob.p, blob.len);
+        if (rd_u32(&r) != FORMAT)
+                return r.err ? r.err : ERR_SCHEMA;
+        err = rows[what](j, key, &r);
+        return err < 0 ? err : r.err;
+}
+
+typedef int (*each_cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg);
+
+static int tell(struct judge *j, enum judge_piece what, struct bytes key, each_cb cb, void *arg)
+{
+        return j->blob.err ? j->blob.err : cb(what, key, buf_bytes(&j->blob), arg);
+}
+
+static int each_workload(struct judge *j, each_cb cb, void *arg)
+{
+        struct bytes key;
+        void *value;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && map_next(j->workloads, &i, &key, &value);) {
+                struct workload *w = value;
+                void *entry;
+
+                put_workload(j, w);
+                r = tell(j, PIECE_WORKLOAD, key, cb, arg);
+                for (size_t k = 0; r >= 0 && map_next(w->entries, &k, NULL, &entry);) {
+                        put_entry_key(j, w, entry);
+                        put_entry(j, entry);
+                        r = j->key.err ? j->key.err : tell(j, PIECE_ENTRY, buf_bytes(&j->key), cb, arg);
+                }
+        }
+        return r;
+}
+
+int judge_each(const struct judge *cj, each_cb cb, void *arg)
+{
+        struct judge *j = (struct judge *)cj; /* its scratch buffers change, its memory does not */
+        struct bytes key;
+        uint8_t number[8];
+        void *value;
+        int r;
+
+        put_meta(j);
+        r = tell(j, PIECE_META, bytes_of(NULL, 0), cb, arg);
+        if (r >= 0)
+                r = each_workload(j, cb, arg);
+        for (size_t i = 0; r >= 0 && map_next(j->containers, &i, &key, &value);) {
+                put_container(j, value);
+                r = tell(j, PIECE_CONTAINER, key, cb, arg);
+        }
+        for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
+                put_finding(j, j->open[i]);
+                r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);
+        }
+        return r < 0 ? r : 0;
+}

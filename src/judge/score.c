@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the table of factors with its shipped values and words, and the sum. Must not: know findings' history (group.c).
+ * Pure. All in quarters of a bit, so that prior + factors = sum, exactly.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+
+static const struct judge_factor table[FACTOR__MAX] = {
+        [FACTOR_RAN_WRITE_LAYER] = {"ran_write_layer", 44, "a program ran that is in the container's write layer and not in its image"},
+        [FACTOR_RAN_MEMFD] = {"ran_memfd", 44, "a program ran from memory (memfd), with no file at all"},
+        [FACTOR_RAN_DELETED] = {"ran_deleted", 44, "a program ran whose file was already deleted"},
+        [FACTOR_RAN_TMPFS] = {"ran_tmpfs", 24, "a program ran from a tmpfs"},
+        [FACTOR_RAN_MOUNT] = {"ran_mount", 4, "a program ran from a volume"},
+        [FACTOR_RAN_CHANGED_IMAGE_FILE] = {"ran_changed_image_file", 44, "a program of the image ran after it was changed"},
+        [FACTOR_NEW_PROGRAM] = {"new_program", 2, "this workload never ran this program"},
+        [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
+        [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
+        [FACTOR_IMAGE_FILE_CHANGED] = {"image_file_changed", 6, "a file of the image was changed or removed"},
+        [FACTOR_SETUID_FILE] = {"setuid_file", 32, "a setuid or setgid file was made"},
+        [FACTOR_DATA_FILE] = {"data_file", -4, "a file that cannot be run"},
+        [FACTOR_VARYING_DIRECTORY] = {"varying_directory", -16, "many names come and go in this directory"},
+        [FACTOR_WROTE_THEN_RAN] = {"wrote_then_ran", 8, "what was written was then run"},
+        [FACTOR_ORIGIN_EXEC] = {"origin_exec", -8, "by a session that was started into the container (podman exec and the like)"},
+        [FACTOR_ORIGIN_FOREIGN] = {"origin_foreign", 4, "by a process from outside the container that is no runtime"},
+        [FACTOR_ORIGIN_UNKNOWN] = {"origin_unknown", 2, "how the process came into the container is not known"},
+        [FACTOR_PROCESS_UNKNOWN] = {"process_unknown", -2, "which process did it is not known"},
+        [FACTOR_STARTUP] = {"startup", -4, "while the container was starting"},
+        [FACTOR_BEFORE_WATCH] = {"before_watch", -4, "it was so before this host was watched"},
+        [FACTOR_FIRST_SIGHT] = {"first_sight", 24, "shown once: the container ran before it was watched"},
+};
+
+const struct judge_factor *judge_factors(void)
+{
+        return table;
+}
+
+void judge_params_default(struct judge_params *p)
+{
+        const uint64_t hour = 3600ull * 1000000000ull;
+
+        memset(p, 0, sizeof(*p));
+        for (int i = 0; i < FACTOR__MAX; i++)
+                p->bits[i] = table[i].default_quarters;
+        p->prior_quarters = -24;
+        p->novelty_cap_quarters = 32;
+        p->activated_p = 0.02;
+        p->show = 50;
+        p->page = 95;
+        p->calibration_ns = 72 * hour;
+        p->window_ns = hour;
+        p->converged_p = 0.02;
+        p->converge_min_ns = 24 * hour;
+        p->startup_ns = hour / 60;
+        p->join_ns = hour;
+        p->max_workloads = 1000;
+        p->max_entries = 2000;
+        p->max_findings = 1000;
+        p->siblings = 8;
+}
+
+int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...)
+{
+        char text[512];
+        va_list ap;
+        int r;
+
+        if (s->n == FINDING_FACTORS)
+                return 0;
+        va_start(ap, fmt);
+        vsnprintf(text, sizeof(text), fmt, ap);
+        va_end(ap);
+        r = str_set(&s->factors[s->n].name, bytes_str(name));
+        if (r == 0)
+                r = str_set(&s->factors[s->n].text, bytes_str(text));
+        s->factors[s->n].quarters = quarters;
+        s->n++; /* also on failure: score_release frees what is there */
+        return r;
+}
+
+void score_release(struct score *s)
+{
+        for (uint32_t i = 0; i < s->n; i++) {
+                str_clear(&s->factors[i].name);
+                str_clear(&s->factors[i].text);
+        }
+        s->n = 0;
+}
+
+static int32_t quarters_of(double p)
+{
+        return (int32_t)lround(-4.0 * log2(p));
+}
+
+/* Surprise by the baseline alone: strong where the workload is stable, nothing where it is always new. */
+static int add_novelty(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        const struct dim_learning *d = &w->dim[o->dim];
+        double p = baseline_p_new(w, o->dim);
+        int32_t cap = j->p.novelty_cap_quarters, own = quarters_of(p), said;
+        int r;
+
+        own = own > cap ? cap : own;
+        r = score_add(s, "novelty", own, "the baseline's own estimate: %.1f %% chance of something new in an hour (%u hours seen, %u of %u entries seen in one hour only)",
+                      100.0 * p, d->windows, d->once, d->entries);
+        said = quarters_of(j->p.activated_p);
+        said = said > cap ? cap : said;
+        if (r == 0 && d->state == DS_ACTIVE && d->declared && said > own)
+                r = score_add(s, "declared_complete", said - own, "activated by %s: the baseline was declared complete, so something new counts as rare (%.1f %%)", d->by,
+                              100.0 * j->p.activated_p);
+        return r;
+}
+
+static int add(const struct judge *j, struct score *s, enum factor f, struct bytes what)
+{
+        char shown[300];
+
+        if (what.len == 0)
+                return score_add(s, table[f].name, j->p.bits[f], "%s", table[f].help);
+        return score_add(s, table[f].name, j->p.bits[f], "%s: %s", table[f].help, str_print(what, shown, sizeof(shown)));
+}
+
+static int add_exec(const struct judge *j, const struct observation *o, enum known known, struct score *s)
+{
+        static const struct {
+                enum factor f;
+                enum finding_severity severity;
+        } layers[LAYER__MAX] = {
+                [LAYER_WRITE] = {FACTOR_RAN_WRITE_LAYER, SEVERITY_HIGH}, [LAYER_MEMFD] = {FACTOR_RAN_MEMFD, SEVERITY_HIGH},
+                [LAYER_DELETED] = {FACTOR_RAN_DELETED, SEVERITY_HIGH},   [LAYER_TMPFS] = {FACTOR_RAN_TMPFS, SEVERITY_MEDIUM},
+                [LAYER_MOUNT] = {FACTOR_RAN_MOUNT, SEVERITY_MEDIUM},
+        };
+        int r = 0;
+
+        s->severity = SEVERITY_MEDIUM;
+        if (o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED) {
+                s->severity = SEVERITY_CRITICAL;
+                r = add(j, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
+        } else if (layers[o->layer].severity) {
+                s->severity = layers[o->layer].severity;
+                r = add(j, s, layers[o->layer].f, o->subject);
+        }
+        if (r == 0)
+                r = add(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM, known == KNOWN_OTHER_EXE ? o->exe : o->subject);
+        return r;
+}
+
+static int add_file(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
+        int r = 0;
+
+        s->severity = o->setuid ? SEVERITY_HIGH : image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        if (o->setuid)
+                r = add(j, s, FACTOR_SETUID_FILE, o->subject);
+        else if (o->executable)
+                r = add(j, s, FACTOR_NEW_EXECUTABLE_FILE, o->subject);
+        else
+                r = add(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
+        if (r == 0 && image)
+                r = add(j, s, FACTOR_IMAGE_FILE_CHANGED, o->subject);
+        if (r == 0 && !o->executable && baseline_varies(j, w, o))
+                r = add(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
+        return r;
+}
+
+static int add_context(const struct judge *j, const struct observation *o, struct score *s)
+{
+        static const enum factor origins[ORIGIN__MAX] = {
+                [ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN, [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC, [ORIGIN_PROBE] = FACTOR_ORIGIN_EXEC, [ORIGIN_FOREIGN] = FACTOR_ORIGIN_FOREIGN};
+        int r = 0;
+
+        if (!(o->actor->flags & ACTOR_PID))
+                r = add(j, s, FACTOR_PROCESS_UNKNOWN, bytes_of(NULL, 0));
+        else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
+                r = add(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
+        if (r == 0 && o->phase == PHASE_STARTUP)
+                r = add(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
+        if (r == 0 && (o->ev->flags & EVF_BEFORE))
+                r = add(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
+        return r;
+}
+
+int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known, struct score *ret)
+{
+        int r;
+
+        memset(ret, 0, sizeof(*ret));
+        r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
+        if (r == 0)
+                r = add_context(j, o, ret);
+        if (r == 0)
+                r = add_novelty(j, w, o, ret);
+        if (r < 0)
+                score_release(ret);
+        return r;
+}
+
+static struct finding_factor *find(struct finding_factor *fs, uint32_t n, struct bytes name)
+{
+        for (uint32_t i = 0; i < n; i++)
+                if (bytes_eq(str_get(&fs[i].name), name))
+                        return &fs[i];
+        return NULL;
+}
+
+static int take(struct finding_factor *to, const struct finding_factor *from)
+{
+        int r = str_set(&to->name, str_get(&from->name));
+
+        if (r == 0)
+                r = str_set(&to->text, str_get(&from->text));
+        to->quarters = from->quarters;
+        return r;
+}
+
+/* What speaks against it must do so for every act. */
+static void drop_unshared(struct finding *f, const struct score *s)
+{
+        for (uint32_t i = 0; i < f->nfactors;) {
+                struct finding_factor *x = &f->factors[i];
+
+                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name))) {
+                        i++;
+                        continue;
+                }
+                str_clear(&x->name);
+                str_clear(&x->text);
+                f->nfactors--;
+                memmove(x, x + 1, (f->nfactors - i) * sizeof(*x));
+                memset(&f->factors[f->nfactors], 0, sizeof(*x));
+        }
+}
+
+int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first)
+{
+        int r = 0;
+
+        if (!first)
+                drop_unshared(f, s);
+        for (uint32_t i = 0; i < s->n && r == 0; i++) {
+                const struct finding_factor *new = &s->factors[i];
+                struct finding_factor *old = find(f->factors, f->nfactors, str_get(&new->name));
+
+                if (old && new->quarters > old->quarters)
+                        r = take(old, new);
+                else if (!old && (first || new->quarters >= 0) && f->nfactors < FINDING_FACTORS)
+                        r = take(&f->factors[f->nfactors++], new);
+        }
+        if (s->severity > f->severity)
+                f->severity = s->severity;
+        score_sum(j, f);
+        return r;
+}
+
+void score_sum(const struct judge *j, struct finding *f)
+{
+        int32_t sum = f->prior_quarters = j->p.prior_quarters;
+
+        for (uint32_t i = 0; i < f->nfactors; i++)
+                sum += f->factors[i].quarters;
+        f->sum_quarters = sum;
+        /* Rounded down: what is not certain is never shown as 100. */
+        f->confidence = (uint32_t)floor(100.0 / (1.0 + exp2(-(double)sum / 4.0)));
+        if (f->confidence > 99)
+                f->confidence = 99;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the first look at a container that ran before us: collected until its first walk is over, then one item per
+ * workload. Must not: teach the baseline anything of it. Pure.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "judge/judge-priv.h"
+
+#define RUNNING_MAX 64u
+#define NAME_KEPT 200u /* bytes of each name in the inventory */
+
+/* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
+static bool is_runtimes(struct bytes path)
+{
+        static const char *const names[] = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/run/.containerenv", "/.dockerenv", "/run/secrets"};
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (bytes_eq(path, bytes_str(names[i])))
+                        return true;
+        return false;
+}
+
+static int count_file(struct sight *s, const struct tide_file *f)
+{
+        struct finding_inventory *v = &s->inventory;
+
+        if (is_runtimes(f->path))
+                return 0;
+
+        switch (f->change) {
+        case CHANGE_MODIFIED:
+                v->modified++;
+                break;
+        case CHANGE_REMOVED:
+                v->removed++;
+                break;
+        default:
+                v->added++;
+        }
+        if (!S_ISREG(f->mode) || !(f->mode & 0111))
+                return 0;
+        v->executables++;
+        return v->nnames < FINDING_INVENTORY ? str_set(&v->names[v->nnames++], bytes_of(f->path.p, f->path.len < NAME_KEPT ? f->path.len : NAME_KEPT)) : 0;
+}
+
+static int keep_running(struct sight *s, const struct tide_event *ev)
+{
+        int r;
+
+        if (ev->exec.program_layer != LAYER_WRITE && ev->exec.program_layer != LAYER_MEMFD && ev->exec.program_layer != LAYER_DELETED)
+                return 0;
+        s->inventory.running++;
+        if (s->nrunning == RUNNING_MAX)
+                return 0;
+        r = tide_encode(ev, &s->running);
+        if (r == 0)
+                s->nrunning++;
+        return r == -ENOMEM ? r : 0;
+}
+
+int sight_event(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        int r = 0;
+
+        (void)j;
+        if (!c->sight.open || !(ev->flags & EVF_BEFORE))
+                return 0;
+        if (ev->kind == TIDE_FILE)
+                r = count_file(&c->sight, &ev->file);
+        else if (ev->kind == TIDE_EXEC)
+                r = keep_running(&c->sight, ev);
+        return r < 0 ? r : 1;
+}
+
+static void close_sight(struct sight *s)
+{
+        for (uint32_t i = 0; i < FINDING_INVENTORY; i++)
+                str_clear(&s->inventory.names[i]);
+        buf_release(&s->running);
+        s->open = false;
+        s->nrunning = 0;
+}
+
+static int add_running(struct judge *j, struct container_memory *c, struct finding *f)
+{
+        int r = 0;
+
+        for (size_t at = 0, used = 0; at < c->sight.running.len && r == 0; at += used) {
+                struct observation o;
+                struct tide_event ev;
+                struct score s;
+
+                if (tide_decode(c->sight.running.p + at, c->sight.running.len - at, &ev, &used) < 0)
+                        return 0;
+                r = observe(j, c, &ev, &o);
+                if (r < 0)
+                        return r == -EAGAIN ? 0 : r;
+                r = score_observation(j, c->workload, &o, KNOWN_NOT, &s);
+                if (r == 0)
+                        r = score_merge(j, f, &s, false);
+                score_release(&s);
+                if (r == 0)
+                        r = group_signal(f, &o);
+        }
+        return r;
+}
+
+static int take_inventory(struct container_memory *c, struct finding *f)
+{
+        struct finding_inventory *to = &f->inventory, *from = &c->sight.inventory;
+
+        *to = *from; /* names and all */
+        memset(from, 0, sizeof(*from));
+        if (f->ncontainers)
+                return 0;
+        f->ncontainers = 1;
+        f->containers[0].count = 1;
+        if (str_set(&f->containers[0].id, str_get(&c->id)) < 0 || str_set(&f->containers[0].name, str_get(&c->name)) < 0)
+                return -ENOMEM;
+        return str_set(&f->containers[0].runtime, str_get(&c->runtime));
+}
+
+static int make_item(struct judge *j, struct container_memory *c, int64_t wall_ns)
+{
+        const struct judge_factor *t = &judge_factors()[FACTOR_FIRST_SIGHT];
+        struct finding *f = group_new(j, c->workload, FINDING_FIRST_SIGHT, wall_ns);
+        struct score s = {.n = 0, .severity = SEVERITY_LOW};
+        int r;
+
+        if (!f)
+                return -ENOMEM;
+        r = score_add(&s, t->name, j->p.bits[FACTOR_FIRST_SIGHT], "%s", t->help);
+        if (r == 0)
+                r = score_merge(j, f, &s, true);
+        score_release(&s);
+        if (r == 0)
+                r = take_inventory(c, f);
+        if (r == 0)
+                r = add_running(j, c, f);
+        if (f->count == 0)
+                f->count = 1;
+        group_changed(j, f, true);
+        j->stats.findings = j->nopen;
+        return r;
+}
+
+int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns)
+{
+        const struct finding_inventory *v = &c->sight.inventory;
+        bool something = v->added + v->modified + v->removed + v->running > 0;
+        int r = 0;
+
+        if (!c->sight.open || !c->sight.walked || !c->workload)
+                return 0;
+        if (something && !c->workload->sighted) {
+                c->workload->sighted = true; /* one item per workload: replicas look alike */
+                pieces_save_workload(j, c->workload);
+                r = make_item(j, c, wall_ns);
+        }
+        close_sight(&c->sight);
+        pieces_save_container(j, c);
+        return r;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: the sentences of a finding, in the order of what happened. Pure. Every name in them is escaped. */
+#include <string.h>
+
+#include "tidemark/buf.h"
+#include "tidemark/clock.h"
+#include "tidemark/event.h"
+#include "tidemark/finding.h"
+
+static void put_time(int64_t ns, struct buf *out)
+{
+        char text[CLOCK_TEXT];
+
+        clock_rfc3339(ns, text);
+        buf_put(out, text + 11, 8); /* the time of day; the page names the date */
+}
+
+static void put_name(struct bytes s, struct buf *out)
+{
+        char shown[160];
+
+        buf_put_str(out, str_print(s, shown, sizeof(shown)));
+}
+
+static void put_who(const struct finding_signal *s, struct buf *out)
+{
+        if (s->executable.len)
+                put_name(str_get(&s->executable), out);
+        else
+                buf_put_str(out, s->pid ? "a process" : "an unknown process");
+        if (s->pid)
+                buf_printf(out, " (pid %u, uid %u, %s)", s->pid, s->uid, tide_origin_name(s->origin));
+}
+
+/* "created and wrote": the words of an operation in the past. */
+static void put_ops(const struct finding_signal *s, struct buf *out)
+{
+        static const struct {
+                const char *op, *past;
+        } words[] = {{"create", "created"}, {"write", "wrote"}, {"delete", "deleted"}, {"rename", "renamed"}, {"attribute", "changed the attributes of"}};
+        bool first = true;
+
+        for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+                if (!s->operation.p || !strstr(s->operation.p, words[i].op))
+                        continue;
+                buf_printf(out, "%s%s", first ? "" : " and ", words[i].past);
+                first = false;
+        }
+        if (first)
+                buf_put_str(out, "changed");
+}
+
+static void put_file(const struct finding_signal *s, struct buf *out)
+{
+        if (s->operation.p && strcmp(s->operation.p, "found") == 0) {
+                put_name(str_get(&s->subject), out);
+                buf_put_str(out, s->change == CHANGE_REMOVED ? " was found removed by a walk" : s->change == CHANGE_MODIFIED ? " was found changed by a walk" : " was found by a walk");
+                buf_put_str(out, "; who did it is not known");
+                return;
+        }
+        put_who(s, out);
+        buf_put_u8(out, ' ');
+        put_ops(s, out);
+        buf_put_u8(out, ' ');
+        put_name(str_get(&s->subject), out);
+        if (s->change == CHANGE_MODIFIED || s->change == CHANGE_REMOVED)
+                buf_put_str(out, ", a file of the image");
+        else if (s->change == CHANGE_ADDED)
+                buf_put_str(out, ", which the image does not hold");
+}
+
+static void put_args(const struct finding_signal *s, struct buf *out)
+{
+        char shown[160];
+        struct bytes all = str_get(&s->args);
+
+        if (all.len == 0)
+                return;
+        buf_put_str(out, " as \"");
+        for (uint32_t at = 0, n = 0; at < all.len && n < 8; n++) {
+                const uint8_t *end = memchr(all.p + at, 0, all.len - at);
+                uint32_t len = end ? (uint32_t)(end - (all.p + at)) : all.len - at;
+
+                buf_printf(out, "%s%s", n ? " " : "", str_print(bytes_of(all.p + at, len), shown, 64));
+                at += len + 1;
+        }
+        buf_put_u8(out, '"');
+}
+
+static void put_exec(const struct finding_signal *s, struct buf *out)
+{
+        static const char *const from[LAYER__MAX] = {
+                [LAYER_WRITE] = ", from the write layer", [LAYER_MEMFD] = ", a program that exists in memory only", [LAYER_DELETED] = ", a file that was already deleted",
+                [LAYER_TMPFS] = ", from a tmpfs",         [LAYER_MOUNT] = ", from a volume"};
+
+        put_who(s, out);
+        buf_put_str(out, " ran ");
+        put_name(str_get(&s->subject), out);
+        if (s->layer < LAYER__MAX && from[s->layer])
+                buf_put_str(out, from[s->layer]);
+        if (s->change == CHANGE_MODIFIED)
+                buf_put_str(out, ", in place of the image's");
+        put_args(s, out);
+}
+
+static void put_signal(const struct finding *f, const struct finding_signal *s, struct buf *out)
+{
+        put_time(s->first_ns, out);
+        buf_put_u8(out, ' ');
+        if (s->flags & EVF_BEFORE)
+                buf_put_str(out, "(before this host was watched) ");
+        if (s->kind == DIM_PROCESS)
+                put_exec(s, out);
+        else
+                put_file(s, out);
+        if (s->count > 1) {
+                buf_printf(out, ", %llu times, last at ", (unsigned long long)s->count);
+                put_time(s->last_ns, out);
+        }
+        if (f->ncontainers > 1 && s->container < f->ncontainers) {
+                buf_put_str(out, " [");
+                put_name(str_get(f->containers[s->container].name.len ? &f->containers[s->container].name : &f->containers[s->container].id), out);
+                buf_put_u8(out, ']');
+        }
+        buf_put_u8(out, '.');
+}
+
+/* The n-th signal by the time of its first act; ties by their place. */
+static const struct finding_signal *nth(const struct finding *f, size_t n)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                size_t before = 0;
+
+                for (uint32_t k = 0; k < f->nsignals; k++)
+                        before += f->signals[k].first_ns < f->signals[i].first_ns || (f->signals[k].first_ns == f->signals[i].first_ns && k < i);
+                if (before == n)
+                        return &f->signals[i];
+        }
+        return NULL;
+}
+
+static int put_inventory(const struct finding *f, struct buf *out)
+{
+        const struct finding_inventory *v = &f->inventory;
+
+        buf_printf(out, "Before this host was watched, its write layer held %llu added, %llu changed and %llu removed names, %llu of them executable",
+                   (unsigned long long)v->added, (unsigned long long)v->modified, (unsigned long long)v->removed, (unsigned long long)v->executables);
+        for (uint32_t i = 0; i < v->nnames; i++) {
+                buf_put_str(out, i ? ", " : ": ");
+                put_name(str_get(&v->names[i]), out);
+        }
+        if (v->executables > v->nnames && v->nnames)
+                buf_put_str(out, ", and more");
+        buf_printf(out, "; %llu running program%s came from it. Nothing of this was learned.", (unsigned long long)v->running, v->running == 1 ? "" : "s");
+        return 1;
+}
+
+int finding_story(const struct finding *f, size_t n, struct buf *out)
+{
+        const struct finding_signal *s;
+
+        if (f->type == FINDING_FIRST_SIGHT) {
+                if (n == 0)
+                        return put_inventory(f, out);
+                n--;
+        }
+        s = nth(f, n);
+        if (s) {
+                put_signal(f, s, out);
+                return 1;
+        }
+        if (n == f->nsignals && f->signals_more) {
+                buf_printf(out, "And %llu more of the same lineage, not kept one by one.", (unsigned long long)f->signals_more);
+                return 1;
+        }
+        return 0;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: what others may see of the judge's memory. Borrowed until the next event. Pure. */
+#include "judge/judge-priv.h"
+
+int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret)
+{
+        static const char *const states[] = {"off", "learning", "active"};
+        struct workload *w;
+        void *value;
+
+        if (!map_next(j->workloads, i, NULL, &value))
+                return 0;
+        w = value;
+        *ret = (struct judge_workload){.id = str_get(&w->id), .name = str_get(&w->name), .image = str_get(&w->image), .digest = str_get(&w->digest),
+                                       .class = BYTES_LIT("service"), .first_ns = w->first_ns, .last_ns = w->last_ns, .containers = w->running};
+        for (int d = 0; d < DIM__MAX; d++) {
+                const struct dim_learning *l = &w->dim[d];
+
+                ret->dim[d].state = states[l->state];
+                ret->dim[d].by = l->by;
+                ret->dim[d].since_ns = l->since_ns;
+                ret->dim[d].due_ns = l->state == DS_LEARNING ? l->since_ns + (int64_t)j->p.calibration_ns : 0;
+                ret->dim[d].entries = l->entries;
+                ret->dim[d].windows = l->windows;
+                ret->dim[d].once = l->once;
+                ret->dim[d].p_new = baseline_p_new(w, (enum dimension)d);
+                ret->dim[d].refused = l->refused;
+        }
+        return 1;
+}
+
+int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret)
+{
+        const struct workload *w = map_get(j->workloads, workload_id);
+        const struct entry *e;
+        void *value;
+
+        if (!w || !map_next(w->entries, i, NULL, &value))
+                return 0;
+        e = value;
+        *ret = (struct judge_entry){.dim = e->dim, .key = str_get(&e->key), .exe = str_get(&e->exe), .first_ns = e->first_ns, .last_ns = e->last_ns,
+                                    .count = e->count, .windows = e->windows, .candidate = e->candidate};
+        return 1;
+}
+
+int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret)
+{
+        const struct container_memory *c;
+        void *value;
+
+        if (!map_next(j->containers, i, NULL, &value))
+                return 0;
+        c = value;
+        *ret = (struct judge_container){
+                .id = str_get(&c->id), .name = str_get(&c->name), .runtime = str_get(&c->runtime), .image_ref = str_get(&c->image_ref),
+                .config_digest = str_get(&c->config_digest), .config_source = str_get(&c->config_source),
+                .manifest_digest = str_get(&c->manifest_digest), .manifest_source = str_get(&c->manifest_source), .labels = str_get(&c->labels),
+                .image_labels = str_get(&c->image_labels), .workload_id = c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0),
+                .init_pid = c->init_pid, .running = c->running, .running_before = c->running_before, .started_ns = c->started_ns, .gap_ns = c->gap_ns,
+                .upper = str_get(&c->upper), .coverage = str_get(&c->coverage)};
+        return 1;
+}
+
+void judge_stats(const struct judge *j, struct judge_stats *ret)
+{
+        void *value;
+
+        *ret = j->stats;
+        ret->workloads = map_count(j->workloads);
+        ret->containers = map_count(j->containers);
+        ret->findings = j->nopen;
+        ret->entries = 0;
+        for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
+                ret->entries += map_count(((struct workload *)value)->entries);
+}

@@ -1,0 +1,869 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The judge: generalised names, what learning takes and refuses, the bands of the shipped table, grouping, first sight,
+ * decisions, and that what was saved makes the same judge again.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tests/unit/unit.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/generalise.h"
+#include "tidemark/judge.h"
+#include "tidemark/map.h"
+
+#define SEC 1000000000ull
+#define HOUR (3600 * SEC)
+#define T0 1767323045000000000ull /* 2026-01-02T03:04:05Z */
+
+/* ---- a small world: one judge, its saved pieces, its findings ---- */
+
+struct world {
+        struct judge *j;
+        struct judge_params p;
+        struct map *pieces; /* what · key → struct str_owned: what the store would hold */
+        uint64_t now;       /* boot time; the wall clock is T0 + now */
+        unsigned opened, changed;
+        uint64_t last_id;
+        uint32_t confidence, severity, count, nsignals;
+        char verdict[64];
+        char story[2048], factors[2048];
+        char loss[256];
+        int32_t prior, sum, total;
+};
+
+static void piece_free(void *p)
+{
+        str_clear(p);
+        free(p);
+}
+
+static void on_save(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        struct world *w = arg;
+        _cleanup_buf_ struct buf full;
+        struct str_owned *v;
+
+        buf_init(&full, 100000);
+        buf_put_u8(&full, (uint8_t)what);
+        buf_put(&full, key.p, key.len);
+        if (blob.len == 0) {
+                if (map_del(w->pieces, buf_bytes(&full)) < 0)
+                        w->verdict[0] = '?'; /* nothing was there: no matter */
+                return;
+        }
+        v = calloc(1, sizeof(*v));
+        CU_ASSERT_EQUAL(str_set(v, blob), 0);
+        CU_ASSERT_EQUAL(map_put(w->pieces, buf_bytes(&full), v), 0);
+}
+
+static void on_finding(const struct finding *f, bool opened, void *arg)
+{
+        struct world *w = arg;
+        _cleanup_buf_ struct buf b;
+
+        w->opened += opened;
+        w->changed++;
+        w->last_id = f->id;
+        w->confidence = f->confidence;
+        w->severity = f->severity;
+        w->count = (uint32_t)f->count;
+        w->nsignals = f->nsignals;
+        w->prior = f->prior_quarters;
+        w->sum = f->sum_quarters;
+        w->total = f->prior_quarters;
+        snprintf(w->loss, sizeof(w->loss), "%s", f->loss.p ? f->loss.p : "");
+        w->factors[0] = '\0';
+        for (uint32_t i = 0; i < f->nfactors; i++) {
+                size_t n = strlen(w->factors);
+
+                w->total += f->factors[i].quarters;
+                snprintf(w->factors + n, sizeof(w->factors) - n, "%s=%d ", f->factors[i].name.p, f->factors[i].quarters);
+        }
+        buf_init(&b, sizeof(w->story) - 1);
+        for (size_t n = 0; finding_story(f, n, &b); n++)
+                buf_put_u8(&b, '\n');
+        snprintf(w->story, sizeof(w->story), "%s", buf_cstr(&b));
+}
+
+static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding, void *arg)
+{
+        struct world *w = arg;
+
+        (void)ev, (void)workload, (void)finding;
+        snprintf(w->verdict, sizeof(w->verdict), "%s", what);
+}
+
+static const struct judge_ops ops = {.save = on_save, .finding = on_finding, .verdict = on_verdict};
+
+static void world_open(struct world *w)
+{
+        memset(w, 0, sizeof(*w));
+        judge_params_default(&w->p);
+        snprintf(w->p.host, sizeof(w->p.host), "host");
+        CU_ASSERT_EQUAL_FATAL(map_new(100000, (struct map_seed){1, 2}, piece_free, &w->pieces), 0);
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w->p, &ops, w, &w->j), 0);
+        w->now = SEC;
+}
+
+static void world_close(struct world *w)
+{
+        judge_free(w->j);
+        map_free(w->pieces);
+}
+
+static int give(struct world *w, struct tide_event *ev)
+{
+        ev->boot_ns = w->now;
+        ev->wall_ns = (int64_t)(T0 + w->now);
+        w->now += SEC / 1000;
+        return judge_event(w->j, ev);
+}
+
+static void tick(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_TICK};
+
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+#define INIT_PID 100u
+
+static void start_as(struct world *w, const char *id, const char *name, bool before)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = bytes_str(id)};
+
+        ev.ctr.runtime = BYTES_LIT("podman");
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.running_before = before;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+        ev = (struct tide_event){.kind = TIDE_CONTENT, .container = bytes_str(id)};
+        ev.content.name = bytes_str(name);
+        ev.content.name_given = 1;
+        ev.content.image_ref = BYTES_LIT("localhost/web:1");
+        ev.content.config_digest = BYTES_LIT("sha256:aa");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void start(struct world *w)
+{
+        start_as(w, "c1", "web", false);
+        w->now += 120 * SEC; /* the start-up phase is over */
+}
+
+/* The shell below init: what most acts come from. */
+static struct tide_actor actor(uint32_t pid, enum tide_origin origin, const char *exe)
+{
+        static uint8_t space[256];
+        struct tide_ancestor init = {.pid = INIT_PID, .start = 1, .exe = BYTES_LIT("/bin/init"), .comm = BYTES_LIT("init")};
+        struct tide_ancestor sh = {.pid = 200, .start = 2, .exe = BYTES_LIT("/bin/sh"), .comm = BYTES_LIT("sh")};
+        struct buf b = {.p = space, .cap = sizeof(space), .max = sizeof(space) - 1};
+
+        tide_lineage_put(&b, &init);
+        if (pid != 200)
+                tide_lineage_put(&b, &sh);
+        return (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE | ACTOR_LINEAGE, .pid = pid, .start = pid, .origin = (uint8_t)origin, .exe = bytes_str(exe),
+                                   .login_uid = UINT32_MAX, .session = UINT32_MAX, .lineage = buf_bytes(&b)};
+}
+
+static void run_in(struct world *w, const char *id, const char *program, enum tide_layer layer, enum tide_change change, enum tide_origin origin, uint32_t pid)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .container = bytes_str(id)};
+
+        ev.exec.actor = actor(pid, origin, program);
+        ev.exec.program = bytes_str(program);
+        ev.exec.program_layer = (uint8_t)layer;
+        ev.exec.program_change = (uint8_t)change;
+        ev.exec.caller = BYTES_LIT("/bin/sh");
+        ev.exec.args = BYTES_LIT("x\0-v\0");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void run(struct world *w, const char *program, enum tide_layer layer)
+{
+        run_in(w, "c1", program, layer, layer == LAYER_WRITE ? CHANGE_ADDED : CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+}
+
+static void write_in(struct world *w, const char *id, const char *path, uint32_t mode, enum tide_change change, enum tide_origin origin, uint32_t pid)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = bytes_str(id)};
+
+        ev.file.actor = actor(pid, origin, "/bin/cp");
+        ev.file.ops = OP_CREATE | OP_WRITE;
+        ev.file.change = (uint8_t)change;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | mode;
+        ev.file.path = bytes_str(path);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void put(struct world *w, const char *path, uint32_t mode)
+{
+        write_in(w, "c1", path, mode, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 300);
+}
+
+static int decide(struct world *w, const char *verb, const char *workload)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+
+        ev.decision.verb = bytes_str(verb);
+        ev.decision.target = bytes_str(workload);
+        ev.decision.login_uid = 1000;
+        return give(w, &ev);
+}
+
+/* A workload that has done the same for long: many hours, nothing new. */
+static void make_stable(struct world *w)
+{
+        start(w);
+        for (int h = 0; h < 100; h++) {
+                run(w, "/bin/date", LAYER_IMAGE);
+                put(w, "/var/log/web.log", 0644);
+                w->now += HOUR;
+        }
+        tick(w);
+}
+
+/* ---- generalise ---- */
+
+static void test_generalise(void)
+{
+        static const struct {
+                const char *path, *key;
+        } rows[] = {
+                {"/var/lib/app/data.db", "/var/lib/app/data.db"},
+                {"/var/log/app-2026-01-02.log", "/var/log/app-<n>-<n>-<n>.log"},
+                {"/tmp/tmp8Zk3Qw", "/tmp/tmp<rand>"},
+                {"/run/app.12345.pid", "/run/app.<n>.pid"},
+                {"/cache/0123456789abcdef0123", "/cache/<hex>"},
+                {"/s/123e4567-e89b-12d3-a456-426614174000.json", "/s/<uuid>.json"},
+                {"/tmp/sess_a8F3kQ9z", "/tmp/sess_<rand>"},
+                {"/usr/lib/python3/foo.py", "/usr/lib/python3/foo.py"},
+                {"/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf"},
+                {"/opt/README", "/opt/README"},
+                {"/var/decade/facade", "/var/decade/facade"},
+                {"relative", "relative"},
+                {"", ""},
+        };
+        _cleanup_buf_ struct buf b, again;
+
+        buf_init(&b, 1000);
+        buf_init(&again, 1000);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                buf_reset(&b);
+                buf_reset(&again);
+                generalise_path(bytes_str(rows[i].path), GENERALISE_DATA, &b);
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&b), rows[i].key);
+                generalise_path(buf_bytes(&b), GENERALISE_DATA, &again); /* a key is its own key */
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&again), rows[i].key);
+        }
+        buf_reset(&b);
+        generalise_path(BYTES_LIT("/tmp/a8F3kQ9z"), GENERALISE_EXECUTABLE, &b);
+        CU_ASSERT_STRING_EQUAL(buf_cstr(&b), "/tmp/a8F3kQ9z");
+        buf_reset(&b);
+        generalise_path(BYTES_LIT("/proc/4711/exe"), GENERALISE_EXECUTABLE, &b);
+        CU_ASSERT_STRING_EQUAL(buf_cstr(&b), "/proc/<n>/exe");
+}
+
+/* ---- learning ---- */
+
+static struct judge_workload workload(const struct world *w)
+{
+        struct judge_workload jw = {.id = BYTES_LIT("none")};
+        size_t i = 0;
+
+        CU_ASSERT_EQUAL(judge_workload_next(w->j, &i, &jw), 1);
+        return jw;
+}
+
+static void test_learning(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_TRUE(bytes_eq(workload(&w).id, BYTES_LIT("web@sha256:aa")));
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        put(&w, "/var/lib/x", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        /* A person's session and a process from outside teach nothing. */
+        run_in(&w, "c1", "/bin/vi", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 400);
+        run_in(&w, "c1", "/bin/vi", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_FOREIGN, 401);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_PROCESS].entries, 1);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+static void test_converge(void)
+{
+        struct world w;
+
+        world_open(&w);
+        make_stable(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].state, "active");
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].by, "converged");
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "off");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+        /* Always something new: it ends by the timer, not before. */
+        world_open(&w);
+        start(&w);
+        for (int h = 0; h < 80; h++) {
+                char program[32];
+
+                snprintf(program, sizeof(program), "/bin/job%c%c", 'a' + h / 26, 'a' + h % 26);
+                run(&w, program, LAYER_IMAGE);
+                tick(&w);
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].state, h < 72 ? "learning" : "active");
+                w.now += HOUR;
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].by, "timer");
+        world_close(&w);
+}
+
+/* DESIGN 4.2: raised even while learning, each once. */
+static void test_never_silent(void)
+{
+        static const struct {
+                enum tide_layer layer;
+                enum tide_change change;
+        } rows[] = {{LAYER_WRITE, CHANGE_ADDED}, {LAYER_WRITE, CHANGE_MODIFIED}, {LAYER_MEMFD, CHANGE_UNKNOWN}, {LAYER_DELETED, CHANGE_UNKNOWN}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                run(&w, "/usr/bin/tool", LAYER_IMAGE); /* known by this name as the image has it */
+                run_in(&w, "c1", "/usr/bin/tool", rows[i].layer, rows[i].change, ORIGIN_ENTRYPOINT, 301);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_TRUE(w.confidence >= w.p.page);
+                CU_ASSERT_TRUE(w.severity >= SEVERITY_HIGH);
+                for (int n = 0; n < 99; n++)
+                        run_in(&w, "c1", "/usr/bin/tool", rows[i].layer, rows[i].change, ORIGIN_ENTRYPOINT, 301 + (uint32_t)n);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_EQUAL(w.count, 100);
+                CU_ASSERT_EQUAL(w.nsignals, 1);
+                world_close(&w);
+        }
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        put(&w, "/usr/bin/su2", 04755);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        world_close(&w);
+}
+
+/* A directory of many names becomes a pattern; a program under it is not covered. */
+static void test_pattern(void)
+{
+        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"};
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                snprintf(path, sizeof(path), "/var/cache/app/%s", names[i]);
+                put(&w, path, 0644);
+        }
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 1);
+        put(&w, "/var/cache/app/lambda", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/var/cache/app/mu", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        put(&w, "/var/cache/app/nu", 0755);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        run(&w, "/var/cache/app/nu", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        world_close(&w);
+}
+
+/* ---- the bands of the shipped table ---- */
+
+struct act {
+        const char *what;
+        bool exec;
+        const char *path;
+        uint32_t mode;
+        enum tide_layer layer;
+        enum tide_change change;
+        enum tide_origin origin;
+        uint32_t low, high; /* percent; 100 high: at least low. 0,0: nothing is raised */
+};
+
+static const struct act stable_acts[] = {
+        {"ran from the write layer by the entrypoint", true, "/opt/x", 0, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 95, 100},
+        {"ran from memory", true, "memfd:x", 0, LAYER_MEMFD, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 95, 100},
+        {"ran a changed image file", true, "/bin/ls", 0, LAYER_WRITE, CHANGE_MODIFIED, ORIGIN_ENTRYPOINT, 95, 100},
+        {"ran from the write layer by a session", true, "/opt/x", 0, LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC, 95, 100},
+        {"a new program of the image", true, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 50, 94},
+        {"a new program of the image by a session", true, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 10, 60},
+        {"a new program from a tmpfs", true, "/dev/shm/x", 0, LAYER_TMPFS, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 95, 100},
+        {"a new program from a volume", true, "/data/x", 0, LAYER_MOUNT, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 50, 94},
+        {"a new executable file", false, "/opt/y", 0755, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 50, 94},
+        {"a setuid file", false, "/opt/z", 04755, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 95, 100},
+        {"a changed configuration file of the image", false, "/etc/app.conf", 0644, LAYER_WRITE, CHANGE_MODIFIED, ORIGIN_ENTRYPOINT, 50, 94},
+        {"a data file in a new place", false, "/srv/notes", 0644, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 30, 70},
+        {"a data file in a new place by a session", false, "/srv/notes", 0644, LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC, 5, 49},
+};
+
+static void test_bands(void)
+{
+        for (size_t i = 0; i < ARRAY_LEN(stable_acts); i++) {
+                const struct act *a = &stable_acts[i];
+                struct world w;
+
+                world_open(&w);
+                make_stable(&w);
+                if (a->exec)
+                        run_in(&w, "c1", a->path, a->layer, a->change, a->origin, 500);
+                else
+                        write_in(&w, "c1", a->path, a->mode, a->change, a->origin, 500);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                if (w.confidence < a->low || w.confidence > a->high)
+                        printf("\n    %s: %u%% is not in %u..%u (%s)\n", a->what, w.confidence, a->low, a->high, w.factors);
+                CU_ASSERT_TRUE(w.confidence >= a->low && w.confidence <= a->high);
+                CU_ASSERT_EQUAL(w.total, w.sum); /* prior + factors = the sum shown */
+                world_close(&w);
+        }
+}
+
+/* A new data file under a directory that already varies: below show. */
+static void test_band_varying(void)
+{
+        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "omega"};
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        for (int h = 0; h < 100; h++) {
+                for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                        snprintf(path, sizeof(path), "/var/spool/%s", names[i]);
+                        put(&w, path, 0644);
+                }
+                w.now += HOUR;
+        }
+        tick(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "active");
+        put(&w, "/var/spool/psi", 0644);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        world_close(&w);
+}
+
+/* ---- grouping ---- */
+
+/* The demo: a shell makes a directory, copies a program into it, makes it executable, runs it. One finding, both signals. */
+static void drop_and_run(struct world *w, const char *id, uint32_t pid)
+{
+        write_in(w, id, "/tmp/.x/upd", 0644, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid);
+        write_in(w, id, "/tmp/.x/upd", 0755, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid + 1);
+        run_in(w, id, "/tmp/.x/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid + 2);
+}
+
+static void test_drop_and_run(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        drop_and_run(&w, "c1", 600);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_HIGH);
+        CU_ASSERT_EQUAL(w.total, w.sum);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "wrote_then_ran"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "ran_write_layer"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "declared_complete"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "data_file")); /* what ran is no mere data */
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/bin/cp (pid 600, uid 0, entrypoint) created and wrote /tmp/.x/upd, which the image does not hold"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/bin/sh (pid 602, uid 0, entrypoint) ran /tmp/.x/upd, from the write layer"));
+        for (uint32_t i = 0; i < 100; i++)
+                drop_and_run(&w, "c1", 700 + 10 * i);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 303);
+        /* A replica of the same workload does the same: the same item. */
+        start_as(&w, "c2", "web", false);
+        drop_and_run(&w, "c2", 5000);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+}
+
+/* Acts of unrelated processes, hours apart, are two items; of another workload too. */
+static void test_apart(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/opt/a", LAYER_WRITE);
+        w.now += 5 * HOUR;
+        run_in(&w, "c1", "/opt/b", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 900);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        start_as(&w, "c9", "db", false);
+        run_in(&w, "c9", "/opt/a", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 901);
+        CU_ASSERT_EQUAL(w.opened, 3);
+        world_close(&w);
+}
+
+static void test_loss(void)
+{
+        struct tide_event ev = {.kind = TIDE_LOSS};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        ev.loss.what = BYTES_LIT("the queue overflowed");
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        run(&w, "/opt/a", LAYER_WRITE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.loss, "the queue overflowed"));
+        w.now += 2 * HOUR;
+        run_in(&w, "c1", "/opt/b", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 900);
+        CU_ASSERT_STRING_EQUAL(w.loss, "");
+        world_close(&w);
+}
+
+/* ---- containers ---- */
+
+static void test_held(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        /* Acts before the metadata are judged when it comes, or when it was waited for long enough. */
+        world_open(&w);
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        run(&w, "/opt/a", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        w.now += SEC;
+        tick(&w);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        w.now += 10 * SEC;
+        tick(&w);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(bytes_has_prefix(workload(&w).id, BYTES_LIT("unknown-c1@")));
+        world_close(&w);
+}
+
+static void test_names(void)
+{
+        static const struct {
+                const char *name;
+                bool given;
+                const char *key, *value, *key2, *value2, *want;
+        } rows[] = {
+                {"db", true, "", "", "", "", "db@sha256:aa"},
+                {"happy_turing", false, "", "", "", "", "localhost/web@sha256:aa"},
+                {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db", "p/db@sha256:aa"},
+                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api", "ns/api@sha256:aa"},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_CONTENT, .container = BYTES_LIT("c1")};
+                _cleanup_buf_ struct buf labels;
+                struct world w;
+
+                world_open(&w);
+                buf_init(&labels, 1000);
+                tide_list_put(&labels, bytes_str(rows[i].key), bytes_str(rows[i].value));
+                tide_list_put(&labels, bytes_str(rows[i].key2), bytes_str(rows[i].value2));
+                ev.content.name = bytes_str(rows[i].name);
+                ev.content.name_given = rows[i].given;
+                ev.content.image_ref = BYTES_LIT("localhost/web:1");
+                ev.content.config_digest = BYTES_LIT("sha256:aa");
+                ev.content.labels = buf_bytes(&labels);
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_TRUE(bytes_eq(workload(&w).id, bytes_str(rows[i].want)));
+                /* The same as a label of the image means nothing. */
+                world_close(&w);
+        }
+}
+
+static void found_before(struct world *w, const char *path, uint32_t mode)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
+
+        ev.file.path = bytes_str(path);
+        ev.file.ops = OP_FOUND;
+        ev.file.mode = S_IFREG | mode;
+        ev.file.change = CHANGE_ADDED;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void walk_ended(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_WALK, .container = BYTES_LIT("c1"), .walk = {.ended = 1, .complete = 1, .reason = WALK_FOUND}};
+
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void test_first_sight(void)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROCFS, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        found_before(&w, "/opt/tool", 0755);
+        found_before(&w, "/var/log/x", 0644);
+        ev.exec.actor = actor(300, ORIGIN_ENTRYPOINT, "/opt/tool");
+        ev.exec.program = BYTES_LIT("/opt/tool");
+        ev.exec.program_layer = LAYER_WRITE;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        walk_ended(&w);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "held 2 added, 0 changed and 0 removed names, 1 of them executable: /opt/tool; 1 running program came from it"));
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 0); /* nothing of it was learned */
+        walk_ended(&w);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+        /* Nothing differed: no item. */
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        walk_ended(&w);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+static void test_decisions(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "nobody@x"), -EINVAL);
+        CU_ASSERT_PTR_NOT_NULL(strstr(judge_error(w.j), "no workload 'nobody@x'"));
+        CU_ASSERT_EQUAL(decide(&w, "baseline.burn", "web@sha256:aa"), -EINVAL);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "active");
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].by, "operator uid 0 (login uid 1000)");
+        run(&w, "/bin/ls", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        run(&w, "/bin/cat", LAYER_IMAGE);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        world_close(&w);
+}
+
+/* ---- what was saved makes the same judge ---- */
+
+static int put_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        struct buf *b = arg;
+
+        buf_put_u32(b, what);
+        buf_put_bytes(b, key);
+        buf_put_bytes(b, blob);
+        return b->err;
+}
+
+static void dump(const struct judge *j, struct buf *b)
+{
+        buf_init(b, 1 << 22);
+        CU_ASSERT_EQUAL(judge_each(j, put_piece, b), 0);
+}
+
+static int compare(const void *a, const void *b)
+{
+        return memcmp(a, b, sizeof(uint64_t));
+}
+
+/* All pieces, whatever their order: the sorted hashes of each. */
+static size_t digest(const struct judge *j, uint64_t *ret, size_t max)
+{
+        struct buf b;
+        struct rd r;
+        size_t n = 0;
+
+        dump(j, &b);
+        rd_init(&r, b.p, b.len);
+        while (rd_left(&r) && n < max) {
+                uint64_t what = rd_u32(&r);
+                struct bytes key = rd_bytes(&r), blob = rd_bytes(&r);
+
+                ret[n++] = map_hash((struct map_seed){what, 1}, key) ^ map_hash((struct map_seed){what, 2}, blob);
+        }
+        qsort(ret, n, sizeof(ret[0]), compare);
+        buf_release(&b);
+        return n;
+}
+
+static void restore(struct world *w)
+{
+        struct buf b;
+        struct rd r;
+        struct judge *fresh;
+
+        dump(w->j, &b);
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w->p, &ops, w, &fresh), 0);
+        for (int pass = 1; pass >= 0; pass--) { /* findings and containers first, then the rest: any order will do */
+                rd_init(&r, b.p, b.len);
+                while (rd_left(&r)) {
+                        uint32_t what = rd_u32(&r);
+                        struct bytes key = rd_bytes(&r), blob = rd_bytes(&r);
+
+                        if ((what >= PIECE_FINDING) == pass)
+                                CU_ASSERT_EQUAL(judge_restore(fresh, (enum judge_piece)what, key, blob), 0);
+                }
+        }
+        judge_free(w->j);
+        w->j = fresh;
+        buf_release(&b);
+}
+
+static void random_act(struct world *w, uint32_t x)
+{
+        static const char *const paths[] = {"/opt/a", "/opt/b", "/var/log/x", "/bin/ls", "/tmp/1", "/srv/d/e", "/srv/d/f", "/srv/d/g"};
+        const char *path = paths[x % ARRAY_LEN(paths)];
+        uint32_t pid = 300 + x / 8 % 20;
+
+        if (x / 200 % 3 == 0)
+                run_in(w, "c1", path, x / 600 % 4 == 0 ? LAYER_WRITE : LAYER_IMAGE, CHANGE_ADDED, (enum tide_origin)(1 + x / 2400 % 3), pid);
+        else
+                write_in(w, "c1", path, x / 600 % 5 == 0 ? 0755 : 0644, CHANGE_ADDED, (enum tide_origin)(1 + x / 2400 % 3), pid);
+        if (x % 17 == 0)
+                w->now += HOUR;
+        if (x % 29 == 0)
+                tick(w);
+}
+
+static void test_restore(void)
+{
+        static uint64_t one[20000], two[20000];
+        struct world a, b;
+        uint32_t x = 42;
+        size_t n;
+
+        world_open(&a);
+        world_open(&b);
+        start(&a);
+        start(&b);
+        for (int i = 0; i < 3000; i++) {
+                x = x * 1664525 + 1013904223;
+                random_act(&a, x >> 8);
+                random_act(&b, x >> 8);
+                if (i == 1500) {
+                        CU_ASSERT_EQUAL(decide(&a, "baseline.activate", "web@sha256:aa"), 0);
+                        CU_ASSERT_EQUAL(decide(&b, "baseline.activate", "web@sha256:aa"), 0);
+                }
+                if ((x >> 8) % 97 == 0)
+                        restore(&b);
+        }
+        n = digest(a.j, one, ARRAY_LEN(one));
+        CU_ASSERT_EQUAL(digest(b.j, two, ARRAY_LEN(two)), n);
+        CU_ASSERT_EQUAL(memcmp(one, two, n * sizeof(one[0])), 0);
+        CU_ASSERT_EQUAL(a.opened, b.opened);
+        CU_ASSERT_TRUE(a.opened > 3);
+        world_close(&a);
+        world_close(&b);
+}
+
+/* Damaged pieces are refused, whatever is wrong with them. */
+static void test_damaged_pieces(void)
+{
+        struct world w;
+        struct judge *fresh;
+        struct buf b;
+        struct rd r;
+
+        world_open(&w);
+        start(&w);
+        drop_and_run(&w, "c1", 600);
+        dump(w.j, &b);
+        rd_init(&r, b.p, b.len);
+        while (rd_left(&r)) {
+                uint32_t what = rd_u32(&r);
+                struct bytes key = rd_bytes(&r), blob = rd_bytes(&r);
+
+                for (uint32_t cut = 0; cut < blob.len; cut++) {
+                        CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &fresh), 0);
+                        CU_ASSERT_TRUE(judge_restore(fresh, (enum judge_piece)what, key, bytes_of(blob.p, cut)) < 0);
+                        judge_free(fresh);
+                }
+        }
+        CU_ASSERT_EQUAL(judge_restore(w.j, (enum judge_piece)99, BYTES_LIT("x"), BYTES_LIT("\1\0\0\0")), ERR_SCHEMA);
+        buf_release(&b);
+        world_close(&w);
+}
+
+/* Every table has a limit, and counts what it refused. */
+static void test_limits(void)
+{
+        struct judge_stats st;
+        struct world w;
+        char text[32];
+
+        world_open(&w);
+        judge_free(w.j);
+        w.p.max_workloads = 5;
+        w.p.max_entries = 10;
+        w.p.max_findings = 3;
+        w.p.siblings = 1000;
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+        start(&w);
+        for (int i = 0; i < 50; i++) {
+                snprintf(text, sizeof(text), "/srv/%c%c", 'a' + i / 26, 'a' + i % 26);
+                put(&w, text, 0644);
+        }
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 10);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].refused, 40);
+        for (int i = 0; i < 10; i++) {
+                snprintf(text, sizeof(text), "/opt/%c", 'a' + i);
+                run_in(&w, "c1", text, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 300 + (uint32_t)i);
+                w.now += 3 * HOUR;
+        }
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.findings, 3);
+        CU_ASSERT_TRUE(st.refused >= 47);
+        for (int i = 0; i < 20; i++) {
+                snprintf(text, sizeof(text), "w%d", i);
+                start_as(&w, text, text, false);
+        }
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.workloads, 5);
+        world_close(&w);
+}
+
+static const struct unit_case cases[] = {
+        {"names are generalised", test_generalise},
+        {"the entrypoint teaches, sessions do not", test_learning},
+        {"learning ends by convergence or by time", test_converge},
+        {"what is never learned silently is raised once", test_never_silent},
+        {"a pattern covers data, never a program", test_pattern},
+        {"the bands of the shipped table hold", test_bands},
+        {"a data file where many vary is below show", test_band_varying},
+        {"drop and run is one finding with its story", test_drop_and_run},
+        {"what does not belong together is apart", test_apart},
+        {"a loss is told on findings of its time", test_loss},
+        {"acts wait for their container's name", test_held},
+        {"workloads are named as the design says", test_names},
+        {"first sight is one item that teaches nothing", test_first_sight},
+        {"decisions are done, or refused with words", test_decisions},
+        {"what was saved makes the same judge again", test_restore},
+        {"damaged pieces are refused", test_damaged_pieces},
+        {"every table has a limit", test_limits},
+};
+UNIT_MAIN("judge", cases)
