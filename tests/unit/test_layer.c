@@ -52,7 +52,8 @@ static void make(const char *path)
 static void build(void)
 {
         static const char *const dirs[] = {
-                "st", "st/overlay", "st/overlay/X", "st/overlay/X/diff", "st/overlay/X/diff/tmp", "st/overlay/X/diff/bin",
+                "st", "st/overlay", "st/overlay/X", "st/overlay/X/diff", "st/overlay/X/diff/tmp",
+                "st/overlay/X/diff/bin",
                 "L1", "L1/bin", "L1/etc", "L2", "L2/bin", "L2/etc", "L2/opt", "outside",
         };
 
