@@ -30,7 +30,7 @@ void openfile_place(const struct container *c, uint32_t pid, const struct openfa
                     uint8_t *ret_layer, uint8_t *ret_change);
 /* The same for a path alone, which is known to be one of the root. */
 void openfile_place_path(const struct container *c, struct bytes path, uint8_t *ret_layer, uint8_t *ret_change);
-/* The device number of memfds; 0 if there are none. Asked for once. */
+/* The device number of memfds, from one of our own; 0 if there are none. */
 uint64_t openfile_memfd_dev(void);
 
 #endif

@@ -244,18 +244,37 @@ static void place_in_root(const struct container *c, const struct openfacts *f, 
         openfile_place_path(c, p, ret_layer, ret_change);
 }
 
+/*
+ * A file of the root under a mount that is gone (a mount namespace that ended with its process): the path is from that
+ * mount on, and may name another file of the root. Only the same inode makes it the image's.
+ */
+static void place_unvouched(const struct container *c, const struct openfacts *f, struct buf *path, uint8_t *ret_layer,
+                            uint8_t *ret_change)
+{
+        const uint64_t plain = ((uint64_t)1 << 48) - 1; /* above it overlay may put the number of the layer's device */
+        struct layer_entry e;
+
+        place_in_root(c, f, path, ret_layer, ret_change);
+        if (*ret_layer != LAYER_IMAGE)
+                return;
+        if (layer_image_stat(c->layer, buf_bytes(path), &e) == 1 && (e.ino & plain) == (f->ino & plain))
+                return;
+        *ret_layer = LAYER_WRITE;
+        *ret_change = CHANGE_UNKNOWN;
+}
+
 void openfile_place(const struct container *c, uint32_t pid, const struct openfacts *f, struct buf *path,
                     uint8_t *ret_layer, uint8_t *ret_change)
 {
         _cleanup_buf_ struct buf scratch;
         struct procfs_mount m;
-        uint64_t memfd = openfile_memfd_dev();
         int r = -ENOENT;
 
         buf_init(&scratch, MOUNTINFO_MAX);
         *ret_layer = LAYER_UNKNOWN;
         *ret_change = CHANGE_UNKNOWN;
-        if (memfd && f->dev == memfd) {
+        /* a name may look so: the file system is what cannot be forged */
+        if (bytes_has_prefix(buf_bytes(path), BYTES_LIT("/memfd:")) && f->dev == openfile_memfd_dev() && f->dev) {
                 *ret_layer = LAYER_MEMFD;
                 return;
         }
@@ -270,6 +289,10 @@ void openfile_place(const struct container *c, uint32_t pid, const struct openfa
         if (f->mount)
                 r = find_mount(c, pid, f->mount, &scratch, &m);
         if (f->dev == c->root_dev || (r == 0 && makedev(m.dev_major, m.dev_minor) == c->root_dev)) {
+                if (r < 0 && f->mount) {
+                        place_unvouched(c, f, path, ret_layer, ret_change);
+                        return;
+                }
                 if (r == 0)
                         through_mount(&m, path);
                 place_in_root(c, f, path, ret_layer, ret_change);

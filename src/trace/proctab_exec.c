@@ -354,6 +354,19 @@ static void from_proc(struct proctab *pt, const struct waiting *w, struct exec *
         e->program_facts = e->facts;
 }
 
+/* Arguments that the next execution has too were read after that one: they are its own. */
+static void drop_later_args(const struct waiting *w, struct exec *e)
+{
+        const struct waiting *n = w->next;
+
+        while (n && !(n->exec && n->pid == w->pid && n->start == w->start))
+                n = n->next;
+        if (!n || !e->args || !bytes_eq(rstr_bytes(e->args), rstr_bytes(n->exec->args)))
+                return;
+        e->args = rstr_unref(e->args);
+        e->args_total = 0;
+}
+
 void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w, uint64_t now)
 {
         struct exec *e = w->exec;
@@ -366,6 +379,8 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
                 p->openings = opening_free(p->openings);
                 p->openings_count--;
         }
+        if (p && p->unresolved > 1)
+                drop_later_args(w, e);
         if (p && p->openings)
                 program = find_program(p, e);
         if (p && p->unresolved)

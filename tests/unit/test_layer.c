@@ -203,6 +203,7 @@ static void test_place(void)
         char upper[128], merged[256];
         struct container c;
         struct openfacts f = {.nlink = 1, .mode = S_IFREG | 0755, .mount = 7}, gone;
+        struct stat st;
 
         build();
         l = layer_of();
@@ -224,6 +225,14 @@ static void test_place(void)
         /* a name that ends in the kernel's words */
         gone.nlink = 1;
         place(&c, &gone, "/bin/ends", LAYER_WRITE, CHANGE_ADDED, "/bin/ends (deleted)");
+        /* under a mount that nobody has any more: only the image's own inode is the image's */
+        f.mount = 0x7ffffff0;
+        CU_ASSERT_FATAL(stat(at("L2/bin/ls"), &st) == 0);
+        f.ino = st.st_ino;
+        place(&c, &f, "/bin/ls", LAYER_IMAGE, CHANGE_UNKNOWN, "/bin/ls");
+        place(&c, &f, "/evil", LAYER_WRITE, CHANGE_UNKNOWN, "/evil");
+        f.ino++;
+        place(&c, &f, "/bin/ls", LAYER_WRITE, CHANGE_UNKNOWN, "/bin/ls");
         /* elsewhere */
         f.mount = 0;
         f.dev = c.root_dev + 1;
