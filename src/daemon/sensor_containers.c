@@ -82,8 +82,6 @@ static void tell_start(struct sensor *s, struct container *c)
         ev.sources = SRC_PROCFS;
         coverage(s, c, words, sizeof(words));
         ev.ctr.coverage = bytes_str(words);
-        if (!c->running_before && c->marked_boot_ns > c->first_boot_ns)
-                ev.ctr.gap_ns = c->marked_boot_ns - c->first_boot_ns;
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 

@@ -116,6 +116,7 @@ struct observation {
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
         bool setuid;
         bool never_silent;
+        bool unseen;     /* the program is not known: never learned */
         bool known_exe; /* exe says who; else any entry of the key fits */
 };
 

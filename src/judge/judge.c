@@ -84,7 +84,7 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 /* Who may teach: the entrypoint's own processes, and files that a walk found while it was watched. */
 static bool teaches(const struct observation *o)
 {
-        if (o->ev->flags & EVF_BEFORE)
+        if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
         return !(o->actor->flags & ACTOR_PID) || o->actor->origin == ORIGIN_ENTRYPOINT;
 }

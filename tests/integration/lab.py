@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lab - what the integration tests stand on: a podman of their own, images made here, daemons with directories of their
+own, and waiting for conditions (never for time). Everything is asked through the command line's JSON."""
+import glob
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+SRC = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build"))
+DAEMON = os.path.join(BUILD, "tidemarkd")
+TIDEMARK = os.path.join(BUILD, "tidemark")
+DEADLINE = 30.0
+
+
+class Failure(AssertionError):
+    pass
+
+
+def wait(what, condition, seconds=DEADLINE):
+    """The first true value of condition(), looked at again and again; Failure after the deadline."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failure("waited %d s in vain for: %s" % (seconds, what))
+        time.sleep(0.03)
+
+
+def check(true, what, *shown):
+    if not true:
+        raise Failure(what + "".join("\n      " + (x if isinstance(x, str) else json.dumps(x))[:4000] for x in shown))
+
+
+def run(argv, **kw):
+    return subprocess.run(argv, capture_output=True, text=True, errors="surrogateescape", timeout=60, **kw)
+
+
+class Container:
+    """A container whose entrypoint is a shell that does what it is told through a pipe in a volume: so what it does is
+    the workload's own act."""
+
+    def __init__(self, lab, name, image, cid, ctl):
+        self.lab, self.name, self.image, self.id, self.ctl = lab, name, image, cid, ctl
+        self.done = 0
+
+    def sh(self, line):
+        """Let the entrypoint do it; wait until it has."""
+        with open(os.path.join(self.ctl, "in"), "w") as pipe:
+            pipe.write(line + "\n")
+        self.done += 1
+        path = os.path.join(self.ctl, "done")
+        wait("the entrypoint to do: " + line, lambda: os.path.exists(path) and open(path).read().count("\n") >= self.done)
+
+    def exec(self, *argv):
+        r = self.lab.podman("exec", self.name, *argv)
+        check(r.returncode == 0, "podman exec failed", r.stderr)
+
+    def upper(self):
+        return self.lab.inspect(self.name)["GraphDriver"]["Data"]["UpperDir"]
+
+    def init_pid(self):
+        return self.lab.inspect(self.name)["State"]["Pid"]
+
+    def stop(self):
+        self.lab.podman("stop", "-t", "0", self.name)
+
+    def start(self):
+        self.done = 0
+        done = os.path.join(self.ctl, "done")
+        if os.path.exists(done):
+            os.unlink(done)
+        r = self.lab.podman("start", self.name)
+        check(r.returncode == 0, "podman start failed", r.stderr)
+
+    def remove(self):
+        self.lab.podman("rm", "-f", "-t", "0", self.name)
+
+
+class Daemon:
+    """A tidemarkd with a state and a runtime directory of its own."""
+
+    def __init__(self, lab, config=None, record=None, state=None, env=None, wait_ready=True, preexec=None):
+        self.lab = lab
+        self.dir = tempfile.mkdtemp(dir=lab.dir, prefix="d-")
+        os.chmod(self.dir, 0o755)
+        self.state = state or os.path.join(self.dir, "state")
+        self.runtime = os.path.join(self.dir, "run")
+        self.log_path = os.path.join(self.dir, "log")
+        conf = os.path.join(self.dir, "tidemark.conf")
+        with open(conf, "w") as out:
+            out.write(config or "")
+        argv = [DAEMON, "--foreground", "--config", conf, "--state-dir", self.state, "--runtime-dir", self.runtime]
+        if record:
+            argv += ["--record", record]
+        self.log = open(self.log_path, "wb")
+        full = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1")
+        full.update(env or {})
+        self.proc = subprocess.Popen(argv, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=full, preexec_fn=preexec)
+        lab.daemons.append(self)
+        if wait_ready:
+            wait("tidemarkd to be ready", self._is_ready)
+
+    def _is_ready(self):
+        check(self.proc.poll() is None, "tidemarkd ended at its start", self.text())
+        return "ready:" in self.text()
+
+    def text(self):
+        with open(self.log_path, errors="replace") as log:
+            return log.read()
+
+    def tidemark(self, *argv):
+        return run([TIDEMARK, "--runtime-dir", self.runtime, *argv])
+
+    def json(self, *argv):
+        r = self.tidemark("--json", *argv)
+        check(r.returncode == 0, "tidemark %s gave status %d" % (" ".join(argv), r.returncode), r.stderr, self.text()[-2000:])
+        return json.loads(r.stdout)
+
+    def findings(self, workload=None, every=False):
+        argv = ["findings"] + (["--all"] if every else []) + (["--workload", workload] if workload else [])
+        return self.json(*argv)
+
+    def containers(self):
+        return {c["name"] or c["id"]: c for c in self.json("status")["containers"]}
+
+    def container(self, name):
+        return wait("status to show container " + name, lambda: self.containers().get(name))
+
+    def covered(self, name):
+        """Its marks stand and its first walk is over."""
+        return wait("container %s to be covered" % name,
+                    lambda: (lambda c: c and c["workload"] and "directories" in (c["coverage"] or "") and c)(self.containers().get(name)))
+
+    def workload(self, name):
+        return next((w for w in self.json("baseline", "list") if w["name"] == name), None)
+
+    def activate(self, name):
+        check(self.tidemark("baseline", "activate", name).returncode == 0, "baseline activate " + name)
+
+    def watch(self):
+        return Watch(self)
+
+    def children(self):
+        out = {}
+        for path in glob.glob("/proc/[0-9]*/stat"):
+            try:
+                text = open(path).read()
+            except OSError:
+                continue
+            if text.rsplit(")", 1)[1].split()[1] == str(self.proc.pid):
+                out[text.split("(", 1)[1].rsplit(")", 1)[0]] = int(path.split("/")[2])
+        return out
+
+    def engine(self):
+        return wait("the engine's process", lambda: self.children().get("tidemark-engine"[:15]))
+
+    def stop(self, sig=signal.SIGTERM):
+        if self.proc.poll() is None:
+            self.proc.send_signal(sig)
+            try:
+                self.proc.wait(20)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+                raise Failure("tidemarkd did not end within 20 s of signal %d:\n%s" % (sig, self.text()))
+        self.log.close()
+        text = self.text()
+        check("AddressSanitizer" not in text and "runtime error" not in text, "a sanitizer has spoken", text[-6000:])
+        return self.proc.returncode
+
+
+class Watch:
+    """tidemark watch --json, collected."""
+
+    def __init__(self, daemon):
+        self.lines = []
+        self.proc = subprocess.Popen([TIDEMARK, "--runtime-dir", daemon.runtime, "--json", "watch"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.thread = threading.Thread(target=self._read, daemon=True)
+        self.thread.start()
+        wait("the watcher to be heard", lambda: daemon.json("status")["engine"]["clients"] >= 2)
+
+    def _read(self):
+        for line in self.proc.stdout:
+            self.lines.append(json.loads(line))
+
+    def events(self, kind=None, container=None):
+        got = [x["event"] for x in list(self.lines) if "event" in x]
+        return [e for e in got if (not kind or e["kind"] == kind) and (not container or e["container"] == container)]
+
+    def file(self, path, word, container=None):
+        """The file event of a path whose operation holds the word; waited for."""
+        return wait("a file event %s of %s" % (word, path),
+                    lambda: next((e for e in self.events("file", container) if e["path"] == path and word in e["operation"]), None))
+
+    def stop(self):
+        self.proc.terminate()
+        self.proc.wait()
+        self.thread.join()
+
+
+class Lab:
+    def __init__(self):
+        self.dir = tempfile.mkdtemp(prefix="tidemark-it-", dir="/tmp")
+        os.chmod(self.dir, 0o755)
+        self.daemons, self.watches, self.containers, self.count = [], [], [], 0
+        self.conf = os.path.join(self.dir, "containers.conf")
+        with open(self.conf, "w") as out:
+            out.write('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
+                      '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n')
+        self._image()
+
+    def podman(self, *argv, **kw):
+        env = dict(os.environ, CONTAINERS_CONF=self.conf)
+        return run(["podman", "--root", os.path.join(self.dir, "storage"), "--runroot", os.path.join(self.dir, "rr"), *argv], env=env, **kw)
+
+    def _image(self):
+        root = os.path.join(self.dir, "image")
+        for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib"):
+            os.makedirs(os.path.join(root, d))
+        shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
+        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls".split():
+            os.symlink("busybox", os.path.join(root, "bin", tool))
+        for name in ("one", "two", "three", "four", "five"):
+            with open(os.path.join(root, "etc", name + ".conf"), "w") as out:
+                out.write("as the image has it\n")
+        os.chmod(os.path.join(root, "tmp"), 0o1777)
+        for source in glob.glob(os.path.join(HERE, "helpers", "*.c")):
+            target = os.path.join(root, "bin", os.path.basename(source)[:-2])
+            r = run(["gcc", "-O1", "-static", "-D_GNU_SOURCE", "-o", target, source])
+            check(r.returncode == 0, "a helper does not compile", r.stderr)
+        tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
+        r = subprocess.run(["podman", "--root", os.path.join(self.dir, "storage"), "--runroot", os.path.join(self.dir, "rr"), "import", "-q",
+                            "--change", "LABEL of.image=yes", "-", "localhost/work:1"], stdin=tar.stdout, capture_output=True, text=True,
+                           env=dict(os.environ, CONTAINERS_CONF=self.conf))
+        check(r.returncode == 0, "podman import", r.stderr)
+        self.image_id = self.podman("image", "inspect", "localhost/work:1", "--format", "{{.Id}}").stdout.strip()
+
+    def inspect(self, name):
+        return json.loads(self.podman("inspect", name).stdout)[0]
+
+    def container(self, name=None, *options, entry=None):
+        self.count += 1
+        name = name or "w%d" % self.count
+        ctl = os.path.join(self.dir, "ctl-" + name)
+        os.makedirs(ctl)
+        os.mkfifo(os.path.join(ctl, "in"))
+        loop = 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done'
+        r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", ctl + ":/ctl", *options, "localhost/work:1",
+                        *(entry or ["/bin/sh", "-c", loop]))
+        check(r.returncode == 0, "podman run", r.stderr)
+        c = Container(self, name, "localhost/work:1", r.stdout.strip(), ctl)
+        self.containers.append(c)
+        return c
+
+    def daemon(self, **kw):
+        return Daemon(self, **kw)
+
+    def clean(self):
+        """Between tests: no daemon, no watcher, no container is left. A daemon that a test left must end well."""
+        errors = []
+        for d in self.daemons:
+            try:
+                d.stop()
+            except Failure as e:
+                errors.append(str(e))
+        self.daemons = []
+        if self.containers:
+            self.podman("rm", "-f", "-t", "0", *[c.name for c in self.containers])
+        for c in self.containers:
+            shutil.rmtree(c.ctl, ignore_errors=True)
+        self.containers = []
+        if errors:
+            raise Failure("\n".join(errors))
+
+    def close(self):
+        try:
+            self.clean()
+        finally:
+            self.podman("rm", "-fa", "-t", "0")
+            self.podman("system", "reset", "-f")
+            for line in sorted(open("/proc/self/mountinfo"), reverse=True):
+                point = line.split()[4]
+                if point.startswith(self.dir + "/"):
+                    run(["umount", point])
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+
+def say(text):
+    sys.stdout.write(text)
+    sys.stdout.flush()

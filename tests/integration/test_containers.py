@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Containers are found without asking anybody: which, of what image, and what covers them."""
+import json
+import os
+import shutil
+import subprocess
+
+from lab import check, run, wait
+
+
+def looks_right(lab, c, shown, before):
+    check(shown["id"] == c.id, "id", shown)
+    check(shown["runtime"] == "podman" and shown["image"] == c.image, "runtime and image", shown)
+    check(shown["config_digest"] == "sha256:" + lab.image_id, "config digest", shown, lab.image_id)
+    check(shown["config_source"] and shown["manifest_source"], "digests come with their source", shown)
+    check(shown["manifest_digest"] == "" or shown["manifest_digest"].startswith("sha256:"), "manifest digest", shown)
+    check(shown["init_pid"] == c.init_pid(), "init pid", shown)
+    check(shown["upper"] == c.upper(), "upper directory", shown, c.upper())
+    check(shown["labels"].get("team") == "blue" and "of.image" not in shown["labels"], "the container's own labels", shown)
+    check(shown["image_labels"].get("of.image") == "yes", "the image's labels", shown)
+    check(shown["running_before"] == before and shown["state"] == "running", "running before", shown)
+
+
+def test_running_and_started_later(lab):
+    first = lab.container("first", "--label", "team=blue")
+    d = lab.daemon()
+    looks_right(lab, first, d.covered("first"), True)
+    later = lab.container("later", "--label", "team=blue")
+    shown = d.covered("later")
+    looks_right(lab, later, shown, False)
+    check(isinstance(shown["gap_ms"], (int, float)) and shown["gap_ms"] < 5000, "the unobserved interval is measured", shown)
+
+
+def test_stopped(lab):
+    c = lab.container("short")
+    d = lab.daemon()
+    d.covered("short")
+    c.stop()
+    wait("the stopped container to end its record", lambda: "short" not in d.containers())
+    c.start()
+    d.covered("short")
+    c.remove()
+    wait("the removed container to end its record", lambda: "short" not in d.containers())
+
+
+def test_stopped_while_we_were_away(lab):
+    c = lab.container("away")
+    d = lab.daemon()
+    d.covered("away")
+    d.stop()
+    c.remove()
+    again = lab.daemon(state=d.state)
+    check("away" not in again.containers(), "a container that ended while nobody watched is not shown as running", again.containers())
+
+
+def test_nothing_is_pinned(lab):
+    d = lab.daemon()
+    c = lab.container("pin")
+    d.covered("pin")
+    c.sh("mkdir /tmp/d; echo x > /tmp/d/f")
+    r = lab.podman("rm", "-f", "-t", "0", "pin")
+    check(r.returncode == 0, "podman rm works as if we were not there", r.stderr)
+    check(lab.podman("mount").returncode == 0 and c.id[:12] not in open("/proc/mounts").read(), "no mount is left")
+    d.json("status")
+
+
+def test_unknown_runtime(lab):
+    """Not podman, nobody's metadata: a root of overlay, a cgroup named by an id, made by runc alone."""
+    base = os.path.join(lab.dir, "bare")
+    for sub in ("upper", "work", "root"):
+        os.makedirs(os.path.join(base, sub))
+    lower = os.path.join(lab.dir, "image")
+    r = run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s,upperdir=%s/upper,workdir=%s/work" % (lower, base, base), base + "/root"])
+    check(r.returncode == 0, "mount", r.stderr)
+    cid = "ab" * 32
+    try:
+        run(["runc", "spec"], cwd=base)
+        spec = json.load(open(base + "/config.json"))
+        spec["root"] = {"path": base + "/root", "readonly": False}
+        spec["process"].update(terminal=False, args=["/bin/sh", "-c", "cp /bin/busybox /opt/x; /opt/x true; sleep 100"], rlimits=[])
+        spec["linux"]["cgroupsPath"] = "/" + cid
+        json.dump(spec, open(base + "/config.json", "w"))
+        d = lab.daemon()
+        with open(base + "/out", "wb") as out:
+            proc = subprocess.Popen(["runc", "--root", base + "/state", "run", "--bundle", base, cid], stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+        shown = wait("the container to be found by its cgroup", lambda: d.containers().get(cid) or (
+            check(proc.poll() is None, "runc ended", open(base + "/out").read()) and None))
+        check(shown["upper"] == base + "/upper", "upper directory", shown)
+        name = "unknown-" + cid[:12]
+        f = wait("a finding of what it ran", lambda: d.findings(name))
+        check(any(s["subject"] == "/opt/x" and s["kind"] == "process" for s in f[0]["signals"]), "what ran", f)
+        run(["runc", "--root", base + "/state", "kill", cid, "KILL"])
+        proc.wait(20)
+        wait("its end", lambda: cid not in d.containers())
+    finally:
+        run(["runc", "--root", base + "/state", "delete", "-f", cid])
+        run(["umount", base + "/root"])
+        shutil.rmtree(base, ignore_errors=True)
