@@ -82,6 +82,8 @@ static void tell_start(struct sensor *s, struct container *c)
         ev.sources = SRC_PROCFS;
         coverage(s, c, words, sizeof(words));
         ev.ctr.coverage = bytes_str(words);
+        if (!c->running_before && c->marked_boot_ns && !ev.ctr.gap_ns)
+                ev.ctr.gap_ns = 1; /* the marks stood before its first act: measured, and none */
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 

@@ -24,6 +24,9 @@
 #define BURST_NS 60000000000    /* acts of one parent so close together belong together */
 #define LOSS_NEAR_NS 10000000000
 #define LOSSES_KEPT 8u
+#define WRITTEN_KEPT 16u
+#define WRITTEN_PATH 1024u
+#define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 struct entry {
         enum dimension dim;
@@ -79,6 +82,8 @@ struct container_memory {
         struct buf held;     /* encoded events */
         uint32_t nheld;
         struct sight sight;
+        struct str_owned written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
+        uint32_t next_written;
 };
 
 struct known_loss {

@@ -104,6 +104,53 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
         return r;
 }
 
+/*
+ * A program that is written while learning is learned as a file; if it then runs, the writing is a part of what is raised.
+ * The last few of each container are remembered for that.
+ */
+static int keep_written(struct judge *j, const struct observation *o)
+{
+        struct container_memory *c = o->c;
+        int r;
+
+        if (o->dim != DIM_FILE || !o->executable || o->ev->file.path.len > WRITTEN_PATH)
+                return 0;
+        buf_reset(&j->blob);
+        if (tide_encode(o->ev, &j->blob) < 0 || j->blob.len > WRITTEN_BYTES)
+                return 0;
+        r = str_set(&c->written[c->next_written], buf_bytes(&j->blob));
+        c->next_written = (c->next_written + 1) % WRITTEN_KEPT;
+        pieces_save_container(j, c);
+        return r;
+}
+
+static int raise_written(struct judge *j, struct workload *w, const struct observation *ran)
+{
+        struct container_memory *c = ran->c;
+        _cleanup_buf_ struct buf path; /* observing another event takes the judge's own */
+        struct bytes subject;
+        int r = 0;
+
+        buf_init(&path, TIDE_RECORD_MAX);
+        buf_put(&path, ran->subject.p, ran->subject.len);
+        subject = buf_bytes(&path);
+        for (uint32_t i = 0; i < WRITTEN_KEPT && r == 0; i++) {
+                struct str_owned *kept = &c->written[(c->next_written + i) % WRITTEN_KEPT];
+                struct observation o;
+                struct tide_event ev;
+                size_t used;
+
+                if (kept->len == 0 || tide_decode(kept->p, kept->len, &ev, &used) < 0 || !bytes_eq(ev.file.path, subject))
+                        continue;
+                r = observe(j, c, &ev, &o);
+                if (r == 0)
+                        r = raise(j, w, &o, KNOWN_NOT);
+                str_clear(kept);
+                pieces_save_container(j, c);
+        }
+        return r;
+}
+
 static const struct finding *newest(const struct judge *j, int64_t wall_ns)
 {
         const struct finding *f = NULL;
@@ -119,16 +166,25 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
         const struct dim_learning *d = &w->dim[o->dim];
         bool learning = d->state == DS_LEARNING;
         const struct finding *f;
+        struct observation again;
         int r = 0;
 
         if (!o->never_silent && learning) {
                 if (teaches(o))
                         r = baseline_learn(j, w, o, false);
+                if (r == 0)
+                        r = keep_written(j, o);
                 verdict(j, o->ev, w, teaches(o) ? "learned" : "not learned: by no process of the entrypoint", 0);
                 return r;
         }
         if (o->never_silent)
                 r = baseline_learn(j, w, o, true); /* raised once, and remembered as such */
+        if (r == 0 && o->never_silent && o->dim == DIM_PROCESS) {
+                r = raise_written(j, w, o);
+                if (r == 0)
+                        r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
+                o = &again;
+        }
         if (r == 0)
                 r = raise(j, w, o, known);
         f = newest(j, o->ev->wall_ns);

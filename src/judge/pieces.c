@@ -230,6 +230,9 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
+        buf_put_u32(&j->blob, c->next_written);
+        for (size_t i = 0; i < WRITTEN_KEPT; i++)
+                buf_put_bytes(&j->blob, str_get(&c->written[i]));
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -265,6 +268,8 @@ void container_memory_free(void *p)
                 str_clear(container_string(c, i));
         for (size_t i = 0; i < FINDING_INVENTORY; i++)
                 str_clear(&c->sight.inventory.names[i]);
+        for (size_t i = 0; i < WRITTEN_KEPT; i++)
+                str_clear(&c->written[i]);
         buf_release(&c->held);
         buf_release(&c->sight.running);
         free(c);
@@ -290,6 +295,9 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r)
         c->sight.open = flags & 4;
         c->started_ns = (int64_t)rd_u64(r);
         c->gap_ns = rd_u64(r);
+        c->next_written = rd_u32(r) % WRITTEN_KEPT;
+        for (size_t i = 0; i < WRITTEN_KEPT; i++)
+                get_str(r, &c->written[i], &err);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
                 if (c->workload && c->running)

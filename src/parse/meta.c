@@ -118,7 +118,7 @@ static int regular_size(int fd, uint64_t *ret)
 static int read_whole(struct meta *m, int fd, uint64_t max, uint8_t **ret, size_t *ret_len)
 {
         _cleanup_free_ uint8_t *p = NULL;
-        uint64_t size;
+        uint64_t size = 0;
         int r = regular_size(fd, &size);
 
         if (r < 0)

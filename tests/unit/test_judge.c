@@ -365,6 +365,27 @@ static void test_never_silent(void)
         world_close(&w);
 }
 
+/* Dropped and run while it learns: the finding has both signals, although the file alone was learned. */
+static void test_poisoned(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        put(&w, "/opt/other", 0755);
+        put(&w, "/opt/upd", 0644);
+        put(&w, "/opt/upd", 0755);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        run(&w, "/opt/upd", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "wrote_then_ran"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "created and wrote /opt/upd"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /opt/upd, from the write layer"));
+        CU_ASSERT_PTR_NULL(strstr(w.story, "/opt/other"));
+        world_close(&w);
+}
+
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
@@ -776,7 +797,7 @@ static void test_restore(void)
         CU_ASSERT_EQUAL(digest(b.j, two, ARRAY_LEN(two)), n);
         CU_ASSERT_EQUAL(memcmp(one, two, n * sizeof(one[0])), 0);
         CU_ASSERT_EQUAL(a.opened, b.opened);
-        CU_ASSERT_TRUE(a.opened > 3);
+        CU_ASSERT_TRUE(a.opened >= 2);
         world_close(&a);
         world_close(&b);
 }
@@ -852,6 +873,7 @@ static const struct unit_case cases[] = {
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
+        {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a pattern covers data, never a program", test_pattern},
         {"the bands of the shipped table hold", test_bands},
         {"a data file where many vary is below show", test_band_varying},
