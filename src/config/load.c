@@ -383,22 +383,27 @@ static void parse(struct loader *l, const char *text)
         config_destroy(&cf);
 }
 
+static void parse_bytes(struct loader *l, struct bytes text)
+{
+        _cleanup_free_ char *copy = bytes_dup(text);
+
+        if (!copy)
+                mistake(l, 0, "cannot be read: out of memory");
+        else if (strlen(copy) != text.len)
+                mistake(l, 0, "holds a zero byte: this is no text");
+        else
+                parse(l, copy);
+}
+
 int cfg_load_text(struct bytes text, const char *name, struct cfg *c, struct cfg_mistakes *ms)
 {
         struct cfg draft = *c;
         struct loader l = {.c = &draft, .ms = ms, .file = name};
         size_t before = ms->n;
-        char *copy = bytes_dup(text);
 
-        if (!copy)
-                return -ENOMEM;
-        if (strlen(copy) != text.len)
-                mistake(&l, 0, "holds a zero byte: this is no text");
-        else
-                parse(&l, copy);
+        parse_bytes(&l, text);
         if (ms->n == before)
                 check_sense(&l);
-        free(copy);
         if (ms->n != before)
                 return -EINVAL;
         *c = draft;
@@ -443,7 +448,7 @@ static void load_file(const char *path, struct cfg *draft, struct cfg_mistakes *
         buf_init(&text, FILE_MAX);
         if (read_file(&l, path, &text) < 0)
                 return;
-        parse(&l, buf_cstr(&text));
+        parse_bytes(&l, buf_bytes(&text));
 }
 
 static int is_conf(const struct dirent *e)
