@@ -37,7 +37,8 @@ void fuse_params_default(struct fuse_params *p);
 
 struct fuse_ops {
         int (*event)(const struct tide_event *ev, void *arg); /* downstream; its result is returned by fuse_event */
-        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = FUSE_PIECE */
+        void (*save)(int what, struct bytes key, struct bytes blob,
+                     void *arg); /* as judge_ops.save, what = FUSE_PIECE */
 };
 struct fuse_stats {
         uint64_t in, out, merged, known, prepared, index_refused;
@@ -48,7 +49,8 @@ int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg,
 struct fuse *fuse_free(struct fuse *f);
 DEFINE_CLEANUP(struct fuse *, fuse_free)
 int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob) TM_CHECK;
-int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK;
+int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg),
+              void *arg) TM_CHECK;
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
 /* Let go of all that is held back: before a snapshot, which does not hold it. */
 int fuse_flush(struct fuse *f);

@@ -3,9 +3,10 @@
  * Owns: what is held back for its other half, and per container the index of names that were told. Must not: judge, or
  * read a clock. Pure.
  *
- * The index is kept in buckets, by the top bits of a name's hash: a changed bucket is one piece, saved at a walk's end and
- * at a tick. A crash between brings back an older bucket; then the next walk tells a name again, which the judge knows.
- * A name that goes without an event is dropped silently at the end of the next complete walk: what it was is not kept.
+ * The index is kept in buckets, by the top bits of a name's hash: a changed bucket is one piece, saved at a walk's end
+ * and at a tick. A crash between brings back an older bucket; then the next walk tells a name again, which the judge
+ * knows. A name that goes without an event is dropped silently at the end of the next complete walk: what it was is not
+ * kept.
  */
 #include "tidemark/fuse.h"
 
@@ -23,7 +24,7 @@
 #define BUCKET_META 255u
 #define NAME_BYTES 28u                                     /* in a piece: hash, ctime, size, mode */
 #define BUCKET_NAMES ((48u * 1024) / NAME_BYTES)           /* so that a bucket fits one record */
-#define TOLD_NEAR_NS 1000000000u                           /* a walk that meets a name told so shortly before has nothing new */
+#define TOLD_NEAR_NS 1000000000u /* a walk that meets a name told so shortly before has nothing new */
 
 static const struct map_seed seed = {0x746964656d61726b, 0x6675736566757365};
 
@@ -156,7 +157,12 @@ static bool remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct 
                 b->dirty = true;
         }
         b->dirty = b->dirty || n->ctime_ns != e->ctime_ns || n->size != e->size || n->mode != e->mode;
-        *n = (struct name){.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size, .mode = e->mode, .walk = c->walk, .told_boot = told_boot};
+        *n = (struct name){.hash = hash,
+                           .ctime_ns = e->ctime_ns,
+                           .size = e->size,
+                           .mode = e->mode,
+                           .walk = c->walk,
+                           .told_boot = told_boot};
         return true;
 }
 
@@ -390,7 +396,8 @@ static int hold(struct fuse *f, const struct tide_event *ev)
 
 static unsigned knows(const struct tide_actor *a)
 {
-        return (a->flags & ACTOR_PID ? 4u : 0u) + (a->flags & ACTOR_EXE ? 2u : 0u) + (a->flags & ACTOR_LINEAGE ? 1u : 0u);
+        return (a->flags & ACTOR_PID ? 4u : 0u) + (a->flags & ACTOR_EXE ? 2u : 0u) +
+               (a->flags & ACTOR_LINEAGE ? 1u : 0u);
 }
 
 /* Two sides of one act: both sources, all operations, the better-known process, the newer facts of the file. */
@@ -436,7 +443,8 @@ static int join(struct fuse *f, const struct tide_event *ev)
         h = f->key.err ? NULL : map_get(f->by_path, buf_bytes(&f->key));
         if (!h || tide_decode(h->record.p, h->record.len, &both, &used) < 0)
                 return 0;
-        if (knows(&both.file.actor) && knows(&ev->file.actor) && (both.file.actor.pid != ev->file.actor.pid || both.file.actor.start != ev->file.actor.start))
+        if (knows(&both.file.actor) && knows(&ev->file.actor) &&
+            (both.file.actor.pid != ev->file.actor.pid || both.file.actor.start != ev->file.actor.start))
                 return 0; /* two processes: two acts */
         unite(&both, ev);
         buf_reset(&f->merged);
@@ -610,7 +618,8 @@ static int on_other(struct fuse *f, const struct tide_event *ev)
 int fuse_event(struct fuse *f, const struct tide_event *ev)
 {
         static int (*const rows[TIDE__KIND_MAX])(struct fuse *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_exec, [TIDE_FILE] = on_file, [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_TICK] = on_tick};
+                [TIDE_EXEC] = on_exec,     [TIDE_FILE] = on_file, [TIDE_CTR_START] = on_start,
+                [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_TICK] = on_tick};
         int r;
 
         f->stats.in++;

@@ -91,7 +91,8 @@ static inline TM_UNUSED void fuzz_add(const char *path)
 
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FUZZ_INPUT_MAX ||
             fuzz_run.n == FUZZ_SEEDS) {
-                fprintf(stderr, "%s: no seed: it must be a readable file of at most 1 MiB, one of %d\n", path, FUZZ_SEEDS);
+                fprintf(stderr, "%s: no seed: it must be a readable file of at most 1 MiB, one of %d\n", path,
+                        FUZZ_SEEDS);
                 exit(EXIT_FAILURE);
         }
         s->len = (size_t)st.st_size;

@@ -25,8 +25,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (cfg_load_text(bytes_of(data, size), "fuzz", &c, &ms) < 0) {
                 if (ms.n == 0)
                         abort();
-        } else if (cfg_dump(&c, &once) < 0 || cfg_load_text(buf_bytes(&once), "dump", &c, &ms) < 0 || cfg_dump(&c, &twice) < 0 ||
-                   !bytes_eq(buf_bytes(&once), buf_bytes(&twice))) {
+        } else if (cfg_dump(&c, &once) < 0 || cfg_load_text(buf_bytes(&once), "dump", &c, &ms) < 0 ||
+                   cfg_dump(&c, &twice) < 0 || !bytes_eq(buf_bytes(&once), buf_bytes(&twice))) {
                 abort();
         }
         cfg_mistakes_release(&ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The engine's core with any events and any stored pieces. Whatever comes: no crash, prior and factors make the sum, and
- * what it hands out to be stored it takes back.
+ * The engine's core with any events and any stored pieces. Whatever comes: no crash, prior and factors make the sum,
+ * and what it hands out to be stored it takes back.
  */
 #include <stdlib.h>
 
@@ -43,7 +43,8 @@ static void feed(struct pipeline *p, const uint8_t *data, size_t size)
                         used = 0;
                         continue;
                 }
-                if (ev.kind == TIDE_STATE && judge_restore(pipeline_judge(p), (enum judge_piece)ev.state.what, ev.container, ev.state.text) < 0)
+                if (ev.kind == TIDE_STATE &&
+                    judge_restore(pipeline_judge(p), (enum judge_piece)ev.state.what, ev.container, ev.state.text) < 0)
                         continue;
                 if (pipeline_event(p, &ev) < 0)
                         continue;

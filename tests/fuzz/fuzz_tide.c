@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Records and recordings from anybody: decoding never reads beyond, and what was decoded encodes to what decodes the same. */
+/* Records and recordings from anybody: decoding never reads beyond, and what was decoded encodes to what decodes the
+ * same. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>

@@ -26,6 +26,7 @@ def check_config(lab, text, name="tidemark.conf"):
     path = os.path.join(lab.dir, "conf-" + name)
     with open(path, "wb") as out:
         out.write(text if isinstance(text, bytes) else text.encode())
+    os.chmod(path, 0o644)
     return path, run([os.path.join(BUILD, "tidemarkd"), "--check-config", "--config", path])
 
 

@@ -68,7 +68,8 @@ static const struct {
         {"probe: { disable = \"names\"; };", 1, "probe.disable: expected a list of words"},
         {"log: { level = \"loud\"; };", 1, "log.level: unknown word \"loud\""},
         {"engine: { user = \"\"; };", 1, "engine.user: expected a text"},
-        {"engine: { user = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; };", 1, "engine.user: too long: at most 63"},
+        {"engine: { user = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; };", 1,
+         "engine.user: too long: at most 63"},
         {"queue = 5;", 1, "queue: expected a group"},
         {"queue: { show = 5; show = 6; };", 1, "duplicate"},
         {"queue: { show = };", 1, "syntax error"},
@@ -98,7 +99,8 @@ static void test_mistakes(void)
 
 static void test_all_at_once(void)
 {
-        static const char text[] = "queue: { show = 101; page = -1; };\nlog: { level = \"x\"; };\nnonsense = 1;\nlearn: { period = 1; };\n";
+        static const char text[] = "queue: { show = 101; page = -1; };\nlog: { level = \"x\"; };\nnonsense = "
+                                   "1;\nlearn: { period = 1; };\n";
         static const int lines[] = {1, 1, 2, 3, 4};
         struct cfg_mistakes ms = {0};
         struct cfg c;

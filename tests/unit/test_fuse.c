@@ -32,7 +32,8 @@ static int on_event(const struct tide_event *ev, void *arg)
         w->n++;
         w->last = *ev;
         if (ev->kind == TIDE_FILE)
-                snprintf(w->told + n, sizeof(w->told) - n, "%.*s:%s ", (int)ev->file.path.len, (const char *)ev->file.path.p, tide_ops_text(ev->file.ops, ops));
+                snprintf(w->told + n, sizeof(w->told) - n, "%.*s:%s ", (int)ev->file.path.len,
+                         (const char *)ev->file.path.p, tide_ops_text(ev->file.ops, ops));
         else
                 snprintf(w->told + n, sizeof(w->told) - n, "%s ", tide_kind_name(ev->kind));
         return 0;
@@ -91,7 +92,8 @@ static void file(struct world *w, const char *path, uint16_t how, uint16_t sourc
         ev.file.ctime_ns = ctime;
         ev.file.mode = S_IFREG | 0644;
         if (pid)
-                ev.file.actor = (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE, .pid = pid, .start = pid, .exe = BYTES_LIT("/bin/x")};
+                ev.file.actor = (struct tide_actor){
+                        .flags = ACTOR_PID | ACTOR_EXE, .pid = pid, .start = pid, .exe = BYTES_LIT("/bin/x")};
         give(w, &ev);
 }
 

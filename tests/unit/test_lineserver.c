@@ -209,7 +209,8 @@ static void test_crowd(void)
         unsigned told = 0;
 
         world_open(&w);
-        for (size_t i = 0; i <= LINESERVER_CLIENTS; i++) { /* the kernel's own queue is shorter: each is let in at once */
+        for (size_t i = 0; i <= LINESERVER_CLIENTS;
+             i++) { /* the kernel's own queue is shorter: each is let in at once */
                 fds[i] = dial(&w);
                 turn_until(&w, answered_one_more);
         }
