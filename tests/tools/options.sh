@@ -23,7 +23,7 @@ for page in tidemark.1 tidemarkd.8; do
         *) words=$("$build/tidemarkd" --help | sed -nE 's/^  (--[a-z-]+).*/\1/p') ;;
         esac
         for word in $words; do
-                sed 's/\\//g' "$top/docs/$page" | grep -qF -- "$word" || { echo "docs/$page does not name $word"; bad=1; }
+                sed 's/\\//g; s/Fl Fl /--/g' "$top/docs/$page" | grep -qF -- "$word" || { echo "docs/$page does not name $word"; bad=1; }
         done
 done
 rm -f "$build/printed.conf"
