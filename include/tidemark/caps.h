@@ -31,8 +31,8 @@ const struct caps_need *caps_sensor(size_t *ret_n);
 int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing) TM_CHECK;
 
 /*
- * Keep no capability, and no way to one: for a helper of a process that has dropped already, and so can no longer change
- * its bounding set. The user stays. -EPERM when reading back shows anything left.
+ * Keep no capability, and no way to one: for a helper of a process that has dropped already, and so can no longer
+ * change its bounding set. The user stays. -EPERM when reading back shows anything left.
  */
 int caps_none(void) TM_CHECK;
 

@@ -23,7 +23,8 @@ struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
         char state_dir[256], runtime_dir[256]; /* paths.state, paths.runtime */
-        bool probe_disable_filesystem_mark, probe_disable_names, probe_disable_open_exec; /* probe.disable = ["filesystem-mark", "names", "open-exec"] */
+        bool probe_disable_filesystem_mark, probe_disable_names,
+                probe_disable_open_exec; /* probe.disable = ["filesystem-mark", "names", "open-exec"] */
         uint32_t proc_rcvbuf;      /* sensor.proc_rcvbuf, bytes, default 4 MiB */
         uint32_t pair_queue;       /* sensor.queue, bytes, default 4 MiB */
         uint32_t max_containers;   /* limits.containers, default 1024 */

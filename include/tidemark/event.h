@@ -39,14 +39,14 @@ enum tide_kind {
         TIDE_CTR_START, /* ev.ctr: a container is known from here on (seen starting, or found running); a second one for
                          * the same id brings its facts up to date (coverage and gap, once the marks stand) */
         TIDE_CTR_STOP,  /* ev.ctr: its last task is gone */
-        TIDE_WALK,      /* ev.walk: beginning or end of a walk of a write layer; its entries are TIDE_FILE of source walk */
-        TIDE_CONTENT,   /* ev.content: what was learned by reading descriptors: metadata of a container */
-        TIDE_DECISION,  /* ev.decision: an operator's word */
-        TIDE_TICK,      /* nothing but its time */
-        TIDE_LOSS,      /* ev.loss */
-        TIDE_SNAPSHOT,  /* ev.state: configuration text; the first record of a recording */
-        TIDE_STATE,     /* ev.state: one piece of the judge's memory, as judge_save() wrote it */
-        TIDE_END,       /* ev.state: the last record of a complete recording */
+        TIDE_WALK, /* ev.walk: beginning or end of a walk of a write layer; its entries are TIDE_FILE of source walk */
+        TIDE_CONTENT,  /* ev.content: what was learned by reading descriptors: metadata of a container */
+        TIDE_DECISION, /* ev.decision: an operator's word */
+        TIDE_TICK,     /* nothing but its time */
+        TIDE_LOSS,     /* ev.loss */
+        TIDE_SNAPSHOT, /* ev.state: configuration text; the first record of a recording */
+        TIDE_STATE,    /* ev.state: one piece of the judge's memory, as judge_save() wrote it */
+        TIDE_END,      /* ev.state: the last record of a complete recording */
         /* Only between the processes, never in recordings: */
         TIDE_ACT,      /* ev.act: engine → sensor */
         TIDE_COMMAND,  /* ev.act: sensor → engine: a raw line from admin.sock, already in the trail */
@@ -263,7 +263,8 @@ struct tide_event {
         };
 };
 
-/* Append one record. 0; -EINVAL for a kind unknown; ERR_LIMIT if it would exceed TIDE_RECORD_MAX or out->max (out is then as before). */
+/* Append one record. 0; -EINVAL for a kind unknown; ERR_LIMIT if it would exceed TIDE_RECORD_MAX or out->max (out is
+ * then as before). */
 int tide_encode(const struct tide_event *ev, struct buf *out) TM_CHECK;
 
 /*

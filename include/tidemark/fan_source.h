@@ -30,7 +30,8 @@ struct fan_stats {
         uint64_t delivered, own, overflows, malformed;
 };
 
-/* Pure: one event record from a buffer read from the group. 1 (ret_used set), 0 at the end, ERR_TRUNCATED, ERR_SCHEMA (metadata version unknown). */
+/* Pure: one event record from a buffer read from the group. 1 (ret_used set), 0 at the end, ERR_TRUNCATED, ERR_SCHEMA
+ * (metadata version unknown). */
 int fan_decode(const void *p, size_t len, struct fan_event *ret, bool *ret_overflow, size_t *ret_used) TM_CHECK;
 
 struct fan_features {
@@ -39,7 +40,8 @@ struct fan_features {
 /* Try each on a private file system or directory; nothing stays behind. */
 void fan_probe(struct fan_features *ret);
 
-int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg, struct fan_source **ret) TM_CHECK;
+int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg,
+                    struct fan_source **ret) TM_CHECK;
 struct fan_source *fan_source_close(struct fan_source *s);
 DEFINE_CLEANUP(struct fan_source *, fan_source_close)
 void fan_source_ignore(struct fan_source *s, uint32_t pid);

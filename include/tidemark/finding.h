@@ -2,8 +2,8 @@
 /*
  * finding - one item of the queue: deviations of one workload that belong together, with count, factors and story.
  *
- * A plain struct that owns its strings; made and changed by judge.c alone. Its encoded form (finding_encode) is what the
- * store keeps and what a recording's snapshot holds; its JSON form is made by case/ from this struct, live and in
+ * A plain struct that owns its strings; made and changed by judge.c alone. Its encoded form (finding_encode) is what
+ * the store keeps and what a recording's snapshot holds; its JSON form is made by case/ from this struct, live and in
  * replay by the same function.
  *
  * Bits are counted in quarters of a bit (whole numbers), so that prior + factors = sum holds exactly.
@@ -124,7 +124,8 @@ int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;
 /* ERR_TRUNCATED, ERR_SCHEMA (counts beyond the limits, version of the future), -ENOMEM. */
 int finding_decode(struct bytes blob, struct finding **ret) TM_CHECK;
 
-/* The story: one sentence per call, n from 0, in order of what happened; 0 when there is no more, else 1. Text is escaped already. Pure. */
+/* The story: one sentence per call, n from 0, in order of what happened; 0 when there is no more, else 1. Text is
+ * escaped already. Pure. */
 int finding_story(const struct finding *f, size_t n, struct buf *out);
 
 const char *finding_type_name(unsigned v);

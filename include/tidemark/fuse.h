@@ -3,7 +3,7 @@
  * fuse - the same act seen twice becomes one. Pure: events in, events out, in order.
  *
  * Joins:  name events and content events of one path of one container within params.join_ns into one TIDE_FILE event
- *         (operations united, sources united, the better-known actor kept); a walk's entry and an event of the same path
+ *         (operations united, sources united, the better-known actor kept); a walk's entry and an event of one path
  *         (the event's word counts); an execution told by two interfaces. Acts of two known processes are two acts, and
  *         what comes to a name after its deletion is another file.
  * Orders: what is held back is let go before an exec, stop, decision, loss, walk's mark or rename of the same container
@@ -11,7 +11,7 @@
  *         ticks). Between containers only each one's own order is kept.
  * Walks:  entries that were told before (by an event or a walk) and have not changed since are dropped. Entries of a
  *         walk at container start that are older than its first program are the runtime's own preparation: indexed, not
- *         told. Entries of a container found running go on with EVF_BEFORE until its first walk of everything has ended;
+ *         told. Entries of a container found running go on with EVF_BEFORE until its first walk of everything ended;
  *         from then on, over restarts of the agent too, only what changed since goes on, without it.
  *         A name that is gone without an event is forgotten at the end of the next complete walk and not told: only its
  *         hash is known. (An image's file that was removed leaves a whiteout, which is an entry of its own.) So it is
@@ -43,13 +43,14 @@ struct fuse_params {
         uint64_t join_ns;     /* default 20 ms */
         size_t pending_max;   /* events held back at most, default 4096 */
         size_t index_max;     /* names per container, default 65536 */
-        size_t containers_max;/* whose names are remembered, default 4096 */
+        size_t containers_max; /* whose names are remembered, default 4096 */
 };
 void fuse_params_default(struct fuse_params *p);
 
 struct fuse_ops {
         int (*event)(const struct tide_event *ev, void *arg); /* downstream; its result is returned by fuse_event */
-        void (*save)(int what, struct bytes key, struct bytes blob, void *arg); /* as judge_ops.save, what = FUSE_PIECE */
+        void (*save)(int what, struct bytes key, struct bytes blob,
+                     void *arg); /* as judge_ops.save, what = FUSE_PIECE */
 };
 struct fuse_stats {
         /* in = out + merged + known + prepared + pending, unless an event was answered with an error. */
@@ -63,11 +64,12 @@ int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg,
 struct fuse *fuse_free(struct fuse *f);
 DEFINE_CLEANUP(struct fuse *, fuse_free)
 int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob) TM_CHECK;
-int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK;
+int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg),
+              void *arg) TM_CHECK;
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
 /* Let go of all that is held back, and save: before a snapshot, which does not hold it, and before the end. */
 int fuse_flush(struct fuse *f);
-/* Boot time at which something held back becomes due, or is to be saved; 0: nothing is. The owner then sends a TIDE_TICK. */
+/* Boot time at which something held back is due or is to be saved; 0: nothing is. The owner then sends a TIDE_TICK. */
 uint64_t fuse_due(const struct fuse *f);
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret);
 

@@ -15,12 +15,13 @@
 typedef int (*helper_main)(int fd, void *arg);
 
 /*
- * Fork one. In the helper: the name is set (at most 15 bytes are shown), all signals have their default action and none is
- * blocked, but SIGINT is ignored (a terminal's ^C is for the parent, which ends its helpers when it is done), it is
+ * Fork one. In the helper: the name is set (at most 15 bytes are shown), all signals have their default action and none
+ * is blocked, but SIGINT is ignored (a terminal's ^C is for the parent, which ends its helpers when it is done), it is
  * killed when its parent dies, and every descriptor is closed but 0 to 2, its end of the pair and those of keep.
  * *ret_fd: the parent's end, close-on-exec, blocking.
  */
-int helper_start(const char *name, helper_main main, void *arg, const int *keep, size_t nkeep, int *ret_fd, pid_t *ret_pid) TM_CHECK;
+int helper_start(const char *name, helper_main main, void *arg, const int *keep, size_t nkeep, int *ret_fd,
+                 pid_t *ret_pid) TM_CHECK;
 /* Kill and reap it, if *pid is not 0; *pid becomes 0. */
 void helper_end(pid_t *pid);
 

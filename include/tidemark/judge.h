@@ -25,10 +25,27 @@ struct tide_event;
 
 /* Bits of each context factor: one table, scoring names → judge_params.bits; see judge_factors(). Quarters of a bit. */
 enum factor {
-        FACTOR_RAN_WRITE_LAYER, FACTOR_RAN_MEMFD, FACTOR_RAN_DELETED, FACTOR_RAN_TMPFS, FACTOR_RAN_MOUNT, FACTOR_RAN_CHANGED_IMAGE_FILE,
-        FACTOR_NEW_PROGRAM, FACTOR_NEW_CALLER, FACTOR_NEW_EXECUTABLE_FILE, FACTOR_IMAGE_FILE_CHANGED, FACTOR_SETUID_FILE,
-        FACTOR_DATA_FILE, FACTOR_VARYING_DIRECTORY, FACTOR_WROTE_THEN_RAN,
-        FACTOR_ORIGIN_EXEC, FACTOR_ORIGIN_FOREIGN, FACTOR_ORIGIN_UNKNOWN, FACTOR_PROCESS_UNKNOWN, FACTOR_STARTUP, FACTOR_BEFORE_WATCH, FACTOR_FIRST_SIGHT,
+        FACTOR_RAN_WRITE_LAYER,
+        FACTOR_RAN_MEMFD,
+        FACTOR_RAN_DELETED,
+        FACTOR_RAN_TMPFS,
+        FACTOR_RAN_MOUNT,
+        FACTOR_RAN_CHANGED_IMAGE_FILE,
+        FACTOR_NEW_PROGRAM,
+        FACTOR_NEW_CALLER,
+        FACTOR_NEW_EXECUTABLE_FILE,
+        FACTOR_IMAGE_FILE_CHANGED,
+        FACTOR_SETUID_FILE,
+        FACTOR_DATA_FILE,
+        FACTOR_VARYING_DIRECTORY,
+        FACTOR_WROTE_THEN_RAN,
+        FACTOR_ORIGIN_EXEC,
+        FACTOR_ORIGIN_FOREIGN,
+        FACTOR_ORIGIN_UNKNOWN,
+        FACTOR_PROCESS_UNKNOWN,
+        FACTOR_STARTUP,
+        FACTOR_BEFORE_WATCH,
+        FACTOR_FIRST_SIGHT,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -43,14 +60,15 @@ struct judge_params {
         int32_t bits[FACTOR__MAX];
         int32_t prior_quarters;        /* scoring.prior, default -24 (-6 bits) */
         int32_t novelty_cap_quarters;  /* scoring.novelty_cap, default 32 (8 bits) */
-        double activated_p;            /* scoring.activated_p: chance of novelty after an operator's activate, at most; default 0.02 */
+        double activated_p; /* scoring.activated_p: chance of novelty after an operator's activate, at most; default
+                               0.02 */
         uint32_t show, page;           /* queue.show 50, queue.page 95: percent */
         uint64_t calibration_ns;       /* learn.period, default 72 h */
         uint64_t window_ns;            /* learn.window, default 1 h */
         double converged_p;            /* learn.converged_p, default 0.02 */
         uint64_t converge_min_ns;      /* learn.converge_min, default 24 h: not before */
         uint64_t startup_ns;           /* learn.startup, default 60 s: phase start-up */
-        uint64_t join_ns;              /* group.join, default 1 h: lineage and cause join a finding last seen so long ago */
+        uint64_t join_ns; /* group.join, default 1 h: lineage and cause join a finding last seen so long ago */
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
@@ -59,15 +77,24 @@ struct judge_params {
 void judge_params_default(struct judge_params *p);
 
 /* Pieces of memory. Values are stored and recorded: never renumber. */
-enum judge_piece { PIECE_META = 1, PIECE_WORKLOAD = 2, PIECE_ENTRY = 3, PIECE_FINDING = 4, PIECE_CONTAINER = 5 }; /* 16: fuse.h */
+enum judge_piece {
+        PIECE_META = 1,
+        PIECE_WORKLOAD = 2,
+        PIECE_ENTRY = 3,
+        PIECE_FINDING = 4,
+        PIECE_CONTAINER = 5
+}; /* 16: fuse.h */
 
 struct judge_ops {
-        /* A piece changed (blob.len > 0) or is gone (0). Called during judge_event, possibly several times for one key. */
+        /* A piece changed (blob.len > 0) or is gone (0). Called during judge_event, possibly several times for one key.
+         */
         void (*save)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg);
         /* A finding was opened or changed; opened says which. Borrowed. After the save. */
         void (*finding)(const struct finding *f, bool opened, void *arg);
-        /* What became of an event, for watch and explain: words such as "known", "learned", "deviation F-12", "below show". May be NULL. */
-        void (*verdict)(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding, void *arg);
+        /* What became of an event, for watch and explain: words such as "known", "learned", "deviation F-12", "below
+         * show". May be NULL. */
+        void (*verdict)(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
+                        void *arg);
 };
 
 int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret) TM_CHECK;
@@ -75,7 +102,8 @@ struct judge *judge_free(struct judge *j);
 DEFINE_CLEANUP(struct judge *, judge_free)
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob) TM_CHECK;
 /* All pieces, in an order that depends on the content only. */
-int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK;
+int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
+               void *arg) TM_CHECK;
 /* One event. 0; -EINVAL: a decision that cannot be done (unknown workload or verb): reason in judge_error(). */
 int judge_event(struct judge *j, const struct tide_event *ev) TM_CHECK;
 const char *judge_error(const struct judge *j);
@@ -107,7 +135,8 @@ struct judge_entry {
 /* Entries of the workload with this id, in order of first sight. */
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret);
 struct judge_container {
-        struct bytes id, name, runtime, image_ref, config_digest, config_source, manifest_digest, manifest_source, labels, image_labels, workload_id;
+        struct bytes id, name, runtime, image_ref, config_digest, config_source, manifest_digest, manifest_source,
+                labels, image_labels, workload_id;
         uint32_t init_pid;
         bool running, running_before;
         int64_t started_ns;

@@ -9,7 +9,18 @@
 #include <stdint.h>
 
 /* One message of the proc connector. linux/cn_proc.h */
-enum proc_what { PROC_OTHER, PROC_FORK, PROC_EXEC, PROC_EXIT, PROC_UID, PROC_GID, PROC_SID, PROC_PTRACE, PROC_COMM, PROC_COREDUMP };
+enum proc_what {
+        PROC_OTHER,
+        PROC_FORK,
+        PROC_EXEC,
+        PROC_EXIT,
+        PROC_UID,
+        PROC_GID,
+        PROC_SID,
+        PROC_PTRACE,
+        PROC_COMM,
+        PROC_COREDUMP
+};
 
 struct proc_msg {
         enum proc_what what;

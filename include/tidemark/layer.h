@@ -24,13 +24,15 @@ struct layer_entry {
         uint64_t size, ino, mtime_ns, ctime_ns;
 };
 
-/* upper: absolute host path, as mountinfo gives it. lower: the lowerdir option ("a:b:c"; "\:" escapes; relative parts and unreadable ones are counted as unknown). */
+/* upper: absolute host path, as mountinfo gives it. lower: the lowerdir option ("a:b:c"; "\:" escapes; relative parts
+ * and unreadable ones are counted as unknown). */
 int layer_new(struct bytes upper, struct bytes lower, struct layer **ret) TM_CHECK;
 struct layer *layer_free(struct layer *l);
 DEFINE_CLEANUP(struct layer *, layer_free)
 /* An O_PATH descriptor of the upper directory, for the walker; the caller closes it. */
 int layer_upper_fd(const struct layer *l) TM_CHECK;
-/* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP, -EXDEV, -ENOTDIR: not a plain path in it. */
+/* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP,
+ * -EXDEV, -ENOTDIR: not a plain path in it. */
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
 /* Does an image layer hold path? 1 yes, 0 no, negative: cannot be told. */
 int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;

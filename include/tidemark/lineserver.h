@@ -2,9 +2,10 @@
 /*
  * lineserver - a UNIX stream socket that speaks lines of JSON; both control.sock and admin.sock are one of these.
  *
- * Bounded: clients (32), bytes of one line (64 KiB), bytes waiting to be read by a client (4 MiB for answers, then it is
- * closed; a watcher that does not read loses lines, is told how many, and is never waited for), idle time of a half line (10 s).
- * Never blocks. Knows nothing of what the lines mean, except that a line longer than the limit is answered with an error.
+ * Bounded: clients (32), bytes of one line (64 KiB), bytes waiting to be read by a client (4 MiB for answers, then it
+ * is closed; a watcher that does not read loses lines, is told how many, and is never waited for), idle time of a half
+ * line (10 s). Never blocks. Knows nothing of what the lines mean, except that a line longer than the limit is answered
+ * with an error.
  */
 #ifndef TIDEMARK_LINESERVER_H
 #define TIDEMARK_LINESERVER_H
@@ -43,7 +44,8 @@ struct lineserver_stats {
  */
 int lineserver_listen(const char *path, mode_t mode, gid_t group, int *ret_fd) TM_CHECK;
 /* fd: listening, taken over. */
-int lineserver_new(struct loop *loop, int fd, const struct lineserver_ops *ops, void *arg, struct lineserver **ret) TM_CHECK;
+int lineserver_new(struct loop *loop, int fd, const struct lineserver_ops *ops, void *arg,
+                   struct lineserver **ret) TM_CHECK;
 struct lineserver *lineserver_free(struct lineserver *s);
 DEFINE_CLEANUP(struct lineserver *, lineserver_free)
 const struct linepeer *lineclient_peer(const struct lineclient *c);
@@ -55,7 +57,8 @@ size_t lineserver_watchers(const struct lineserver *s);
 void lineserver_broadcast(struct lineserver *s, struct bytes line);
 void lineserver_stats(const struct lineserver *s, struct lineserver_stats *ret);
 
-/* Client side, blocking, for the command line. timeout_ms for connect and each line. -ECONNREFUSED, -ENOENT: daemon not running; -EACCES. */
+/* Client side, blocking, for the command line. timeout_ms for connect and each line. -ECONNREFUSED, -ENOENT: daemon not
+ * running; -EACCES. */
 struct lineconn;
 int lineconn_open(const char *path, int timeout_ms, struct lineconn **ret) TM_CHECK;
 struct lineconn *lineconn_close(struct lineconn *c);

@@ -31,7 +31,8 @@ typedef void (*loop_hook_cb)(struct loop *loop, void *arg);
 typedef void (*loop_signal_cb)(struct loop *loop, const struct signalfd_siginfo *si, void *arg);
 
 int loop_new(struct loop **ret) TM_CHECK;
-struct loop *loop_free(struct loop *loop); /* sources and the signalfd too; not descriptors nor timers: free those first */
+struct loop *
+loop_free(struct loop *loop); /* sources and the signalfd too; not descriptors nor timers: free those first */
 DEFINE_CLEANUP(struct loop *, loop_free)
 
 /* The descriptor stays the caller's: delete the source before closing it. name is kept by pointer (a literal). */

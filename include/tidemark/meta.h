@@ -30,11 +30,13 @@ struct meta_stats {
 int meta_new(struct bytes id, struct bytes runtime, struct meta **ret) TM_CHECK;
 struct meta *meta_free(struct meta *m);
 DEFINE_CLEANUP(struct meta *, meta_free)
-/* One file. fd is borrowed. A file that cannot be parsed is counted and passed over: never an error that ends the rest. */
+/* One file. fd is borrowed. A file that cannot be parsed is counted and passed over: never an error that ends the rest.
+ */
 void meta_file(struct meta *m, enum metafile kind, int fd, struct bytes path);
 /*
  * Some files can only be named once others are read (an image's configuration): up to max further candidates. Returns
- * how many; asked for at most once per file. path is absolute; the sensor re-validates (below the storage root, regular).
+ * how many; asked for at most once per file. path is absolute; the sensor re-validates (below the storage root,
+ * regular).
  */
 size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
 /*

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* metafile - names of the files in which runtimes keep a container's metadata; shared by the sensor, which opens them, and the engine, which reads them. Room tide. */
+/* metafile - names of the files in which runtimes keep a container's metadata; shared by the sensor, which opens them,
+ * and the engine, which reads them. Room tide. */
 #ifndef TIDEMARK_METAFILE_H
 #define TIDEMARK_METAFILE_H
 
 #include <stdint.h>
 
 enum metafile {
-        METAFILE_END,                /* no descriptor: the last of this container's candidates was sent */
-        METAFILE_PODMAN_CONTAINERS,  /* ROOT/overlay-containers/containers.json */
-        METAFILE_PODMAN_VOLATILE,    /* ROOT or RUNROOT/overlay-containers/volatile-containers.json */
-        METAFILE_PODMAN_IMAGES,      /* ROOT/overlay-images/images.json */
-        METAFILE_PODMAN_DB,          /* ROOT/libpod/bolt_state.db: labels and health check of the container */
-        METAFILE_PODMAN_CONFIG,      /* BUNDLE/config.json (OCI) */
-        METAFILE_PODMAN_IMAGE_CONFIG, /* ROOT/overlay-images/IMAGE/=BASE64(digest): labels of the image; wanted by meta */
-        METAFILE_DOCKER_CONFIG,      /* ROOT/containers/ID/config.v2.json */
+        METAFILE_END,                 /* no descriptor: the last of this container's candidates was sent */
+        METAFILE_PODMAN_CONTAINERS,   /* ROOT/overlay-containers/containers.json */
+        METAFILE_PODMAN_VOLATILE,     /* ROOT or RUNROOT/overlay-containers/volatile-containers.json */
+        METAFILE_PODMAN_IMAGES,       /* ROOT/overlay-images/images.json */
+        METAFILE_PODMAN_DB,           /* ROOT/libpod/bolt_state.db: labels and health check of the container */
+        METAFILE_PODMAN_CONFIG,       /* BUNDLE/config.json (OCI) */
+        METAFILE_PODMAN_IMAGE_CONFIG, /* ROOT/overlay-images/IMAGE/=BASE64(digest): labels of the image; wanted by meta
+                                       */
+        METAFILE_DOCKER_CONFIG,       /* ROOT/containers/ID/config.v2.json */
         METAFILE_DOCKER_IMAGE_CONFIG, /* ROOT/image/DRIVER/imagedb/content/sha256/IMAGE: as above; wanted by meta */
         METAFILE__MAX
 };

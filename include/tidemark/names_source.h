@@ -22,10 +22,12 @@ struct loop;
 struct names_source;
 
 struct name_event {
-        uint64_t mask; /* FAN_CREATE, FAN_DELETE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_ATTRIB, FAN_ONDIR; both MOVED bits: one rename */
+        uint64_t mask; /* FAN_CREATE, FAN_DELETE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_ATTRIB, FAN_ONDIR; both MOVED bits:
+                          one rename */
         uint32_t pid;
         uint32_t tag;      /* whose upper directory: as given with names_source_dir */
-        struct bytes path; /* relative to the upper directory, no leading slash; the new name for a rename; valid during the call */
+        struct bytes path; /* relative to the upper directory, no leading slash; the new name for a rename; valid during
+                              the call */
         struct bytes old_path;
 };
 
@@ -47,12 +49,14 @@ struct names_stats {
          0x08000000 /* FAN_EVENT_ON_CHILD */ | 0x40000000 /* FAN_ONDIR */)
 
 /* dirs_max: directories known at most, over all tags. -EINVAL/-ENOSYS: not to be had on this kernel. */
-int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg, struct names_source **ret) TM_CHECK;
+int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg,
+                      struct names_source **ret) TM_CHECK;
 struct names_source *names_source_close(struct names_source *s);
 DEFINE_CLEANUP(struct names_source *, names_source_close)
 int names_source_fd(const struct names_source *s); /* for the walker, which adds the marks */
 void names_source_ignore(struct names_source *s, uint32_t pid);
-/* A directory is about to be marked. handle: type, bytes and file system id as walk.h gives them. 0, ERR_LIMIT, -ENOMEM. */
+/* A directory is about to be marked. handle: type, bytes and file system id as walk.h gives them. 0, ERR_LIMIT,
+ * -ENOMEM. */
 int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path) TM_CHECK;
 /*
  * Forget all directories of a tag: nothing is told of them any more. Their marks stay until the directories are deleted
@@ -64,7 +68,8 @@ size_t names_source_count(const struct names_source *s, uint32_t tag);
 int names_source_drain(struct names_source *s);
 void names_source_stats(const struct names_source *s, struct names_stats *ret);
 
-/* Pure: iterate the records of one read. handle points at fsid(8 bytes) · handle type (u32 LE) · handle bytes, rebuilt in scratch. 1, 0 at the end, ERR_TRUNCATED, ERR_SCHEMA. */
+/* Pure: iterate the records of one read. handle points at fsid(8 bytes) · handle type (u32 LE) · handle bytes, rebuilt
+ * in scratch. 1, 0 at the end, ERR_TRUNCATED, ERR_SCHEMA. */
 struct names_raw {
         uint64_t mask;
         uint32_t pid;

@@ -19,7 +19,8 @@ struct nl_stats {
         uint64_t datagrams, messages, overruns, forged, truncated, malformed;
 };
 
-/* bus: NETLINK_CONNECTOR, …; groups: bit mask for bind; rcvbuf: bytes wanted (SO_RCVBUFFORCE, else SO_RCVBUF). Non-blocking. */
+/* bus: NETLINK_CONNECTOR, …; groups: bit mask for bind; rcvbuf: bytes wanted (SO_RCVBUFFORCE, else SO_RCVBUF).
+ * Non-blocking. */
 int nl_open(int bus, uint32_t groups, int rcvbuf, struct nl **ret) TM_CHECK;
 struct nl *nl_close(struct nl *nl);
 DEFINE_CLEANUP(struct nl *, nl_close)

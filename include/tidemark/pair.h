@@ -35,9 +35,11 @@ struct pair *pair_free(struct pair *p);
 DEFINE_CLEANUP(struct pair *, pair_free)
 int pair_fd(const struct pair *p);
 
-/* Encode and queue. fd: -1, or a descriptor to pass along (duplicated; the caller keeps its own). 0, -ENOBUFS (refused, counted), -ENOMEM, or what tide_encode says. */
+/* Encode and queue. fd: -1, or a descriptor to pass along (duplicated; the caller keeps its own). 0, -ENOBUFS (refused,
+ * counted), -ENOMEM, or what tide_encode says. */
 int pair_send(struct pair *p, enum pair_class class, const struct tide_event *ev, int fd) TM_CHECK;
-/* Write what the socket takes. 0 when all is out, 1 when some is left (wait for POLLOUT), -EPIPE when the peer is gone, or another error. */
+/* Write what the socket takes. 0 when all is out, 1 when some is left (wait for POLLOUT), -EPIPE when the peer is gone,
+ * or another error. */
 int pair_flush(struct pair *p) TM_CHECK;
 
 /*

@@ -24,20 +24,24 @@ struct record_reader;
 struct tide_event;
 
 struct pipeline_ops {
-        void (*event)(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding, void *arg); /* for watch; may be NULL */
-        void (*finding)(const struct finding *f, bool opened, void *arg);                                                     /* may be NULL */
+        void (*event)(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding,
+                      void *arg);                                         /* for watch; may be NULL */
+        void (*finding)(const struct finding *f, bool opened, void *arg); /* may be NULL */
 };
 
-int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg, struct pipeline **ret) TM_CHECK;
+int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,
+                 struct pipeline **ret) TM_CHECK;
 struct pipeline *pipeline_free(struct pipeline *p);
 DEFINE_CLEANUP(struct pipeline *, pipeline_free)
 /* Load all pieces from the store, and put changed ones there from now on (the owner commits). */
 int pipeline_use_store(struct pipeline *p, struct store *s) TM_CHECK;
-/* Write the snapshot (config_text in a TIDE_SNAPSHOT, then every piece as TIDE_STATE) and record every event from now on. An error of the recorder ends the recording, is kept, and does not end the judging. */
+/* Write the snapshot (config_text in a TIDE_SNAPSHOT, then every piece as TIDE_STATE) and record every event from now
+ * on. An error of the recorder ends the recording, is kept, and does not end the judging. */
 int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns) TM_CHECK;
 int pipeline_record_error(const struct pipeline *p);
 
-/* One event: ev->seq is set here. Kinds that are only for the pair are refused with -EINVAL. Result of judge_event for decisions. */
+/* One event: ev->seq is set here. Kinds that are only for the pair are refused with -EINVAL. Result of judge_event for
+ * decisions. */
 int pipeline_event(struct pipeline *p, struct tide_event *ev) TM_CHECK;
 uint64_t pipeline_due(const struct pipeline *p); /* when a tick is due; 0 none */
 struct judge *pipeline_judge(struct pipeline *p); /* borrowed */
@@ -51,7 +55,9 @@ struct pipeline_replay {
         uint64_t events, offset;
         char why[256]; /* words for the error */
 };
-int pipeline_replay(struct record_reader *r, int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg), const struct pipeline_ops *ops, void *arg,
-                    struct pipeline_replay *ret_info, struct pipeline **ret) TM_CHECK;
+int pipeline_replay(struct record_reader *r,
+                    int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
+                    const struct pipeline_ops *ops, void *arg, struct pipeline_replay *ret_info,
+                    struct pipeline **ret) TM_CHECK;
 
 #endif

@@ -11,7 +11,10 @@
 
 #include "tidemark/attr.h"
 
-struct cfg;
+/* What the configuration says not to use (probe.disable). */
+struct probe_disabled {
+        bool filesystem_mark, names, open_exec;
+};
 
 struct probe_item {
         const char *name; /* of the facility, static */
@@ -21,7 +24,10 @@ struct probe_item {
         char detail[160];
 };
 
-/* Try each facility; nothing stays behind. cfg may be NULL. Needs root for the true answer. Returns how many were filled, at most max. */
-size_t probe_run(const struct cfg *cfg, struct probe_item *ret, size_t max);
+/*
+ * Try each facility; nothing stays behind. off may be NULL. Needs root for the true answer. Returns how many were
+ * filled, at most max.
+ */
+size_t probe_run(const struct probe_disabled *off, struct probe_item *ret, size_t max);
 
 #endif

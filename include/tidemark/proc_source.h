@@ -19,7 +19,8 @@
 struct loop;
 struct proc_source;
 
-/* Pure. p: the netlink message's payload (struct cn_msg on). 0, ERR_TRUNCATED, ERR_SCHEMA (not from the proc connector), -EAGAIN (an acknowledgement, of any listener's: cpu and seq are set). */
+/* Pure. p: the netlink message's payload (struct cn_msg on). 0, ERR_TRUNCATED, ERR_SCHEMA (not from the proc
+ * connector), -EAGAIN (an acknowledgement, of any listener's: cpu and seq are set). */
 int proc_decode(const void *p, size_t len, struct proc_msg *ret) TM_CHECK;
 
 struct proc_source_ops {
@@ -30,11 +31,14 @@ struct proc_source_stats {
         uint64_t delivered, lost, forged, malformed;
 };
 
-/* Open, subscribe, and wait at most 200 ms for the acknowledgement (-ETIMEDOUT: no connector here; -EPERM). rcvbuf: bytes. */
-int proc_source_open(struct loop *loop, const struct proc_source_ops *ops, void *arg, int rcvbuf, struct proc_source **ret) TM_CHECK;
+/* Open, subscribe, and wait at most 200 ms for the acknowledgement (-ETIMEDOUT: no connector here; -EPERM). rcvbuf:
+ * bytes. */
+int proc_source_open(struct loop *loop, const struct proc_source_ops *ops, void *arg, int rcvbuf,
+                     struct proc_source **ret) TM_CHECK;
 struct proc_source *proc_source_close(struct proc_source *s);
 DEFINE_CLEANUP(struct proc_source *, proc_source_close)
-/* Deliver all that is queued now (bounded at what a full receive buffer holds). For use before a fanotify batch is resolved. */
+/* Deliver all that is queued now (bounded at what a full receive buffer holds). For use before a fanotify batch is
+ * resolved. */
 int proc_source_drain(struct proc_source *s);
 void proc_source_stats(const struct proc_source *s, struct proc_source_stats *ret);
 

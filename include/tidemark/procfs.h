@@ -35,8 +35,8 @@ int procfs_parse_status(struct bytes text, struct procfs_status *ret) TM_CHECK;
 
 /*
  * Container id in /proc/PID/cgroup: the outermost path component that is an id of 64 hexadecimal digits, bare or
- * between a known prefix and ".scope"; components of monitors ("-conmon-") never count. The controllers are looked at in
- * the order name=systemd, pids, memory, 0:: (v2), others. Pure. 0 with id (64 bytes, borrowed from text), runtime
+ * between a known prefix and ".scope"; components of monitors ("-conmon-") never count. The controllers are looked at
+ * in the order name=systemd, pids, memory, 0:: (v2), others. Pure. 0 with id (64 bytes, borrowed from text), runtime
  * (static word: "podman", "docker", "containerd", "crio", "unknown") and the whole path; -ENOENT: none.
  */
 struct procfs_cgroup {
@@ -62,7 +62,8 @@ struct procfs_mount {
 int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
 int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
 
-/* Readers: out is emptied first. -ESRCH or -ENOENT when the process is gone; ERR_LIMIT when the file is larger than out->max (what fits is there). */
+/* Readers: out is emptied first. -ESRCH or -ENOENT when the process is gone; ERR_LIMIT when the file is larger than
+ * out->max (what fits is there). */
 int procfs_read(uint32_t pid, const char *file, struct buf *out) TM_CHECK;
 int procfs_link(uint32_t pid, const char *file, struct buf *out) TM_CHECK; /* readlink: "exe", "cwd", "root" */
 int procfs_stat(uint32_t pid, struct procfs_stat *ret) TM_CHECK;

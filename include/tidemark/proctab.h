@@ -9,8 +9,8 @@
  * Classification of a first program in a container (origin): the container's init → entrypoint; parent outside the
  * container and a runtime (conmon, containerd-shim, runc, crun, docker, podman, crio: by executable) → exec; parent
  * outside and no runtime → foreign; descends from a classified process → the same; found running without history:
- * in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The runtime's own steps before the
- * first program (runc's init stages, its memfd copy) are not the container's acts.
+ * in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The runtime's own steps before
+ * the first program (runc's init stages, its memfd copy) are not the container's acts.
  */
 #ifndef TIDEMARK_PROCTAB_H
 #define TIDEMARK_PROCTAB_H
@@ -32,9 +32,11 @@ struct tide_actor;
 struct buf;
 
 struct proctab_ops {
-        /* An event is complete: exec, fork, exit, container start and stop, of container c (whose id is in ev). Borrowed. */
+        /* An event is complete: exec, fork, exit, container start and stop, of container c (whose id is in ev).
+         * Borrowed. */
         void (*event)(struct tide_event *ev, struct container *c, void *arg);
-        /* A container was registered: mark it now. before: it ran before the agent. Called before its first exec event. */
+        /* A container was registered: mark it now. before: it ran before the agent. Called before its first exec event.
+         */
         void (*container)(struct container *c, bool before, void *arg);
         /*
          * Its last task has been gone for a while (until then file events that waited in queues still find it): after
@@ -53,7 +55,8 @@ struct proctab_stats {
         uint64_t reused; /* a pid came again while its old owner was not known to have ended */
 };
 
-int proctab_new(struct containers *cs, size_t limit, uint64_t grace_ns, const struct proctab_ops *ops, void *arg, struct proctab **ret) TM_CHECK;
+int proctab_new(struct containers *cs, size_t limit, uint64_t grace_ns, const struct proctab_ops *ops, void *arg,
+                struct proctab **ret) TM_CHECK;
 struct proctab *proctab_free(struct proctab *pt);
 DEFINE_CLEANUP(struct proctab *, proctab_free)
 
@@ -66,7 +69,8 @@ void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now_boot
  * the program called.
  */
 void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t now_boot_ns);
-/* Exec events wait for their openings until this is called (after both queues were drained): then ops.event is called for each. */
+/* Exec events wait for their openings until this is called (after both queues were drained): then ops.event is called
+ * for each. */
 void proctab_settle(struct proctab *pt, uint64_t now_boot_ns);
 /* Forget exited processes whose grace is over. Returns the next time at which that is due, 0: none waits. */
 uint64_t proctab_expire(struct proctab *pt, uint64_t now_boot_ns);
@@ -76,7 +80,8 @@ uint64_t proctab_expire(struct proctab *pt, uint64_t now_boot_ns);
  * scratch. *ret_c: its container, NULL if in none. A host process gets flags, uid, exe and origin foreign. -ESRCH:
  * never heard of it and it is gone.
  */
-int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct buf *scratch, struct tide_actor *ret, struct container **ret_c) TM_CHECK;
+int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct buf *scratch, struct tide_actor *ret,
+                  struct container **ret_c) TM_CHECK;
 /* The container of a process that is (or was) known; NULL if in none. Leaves strings from proctab_actor valid. */
 struct container *proctab_container(const struct proctab *pt, uint32_t pid);
 void proctab_stats(const struct proctab *pt, struct proctab_stats *ret);

@@ -60,14 +60,15 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
 json_t *query_run(const struct query_env *env, const json_t *request) TM_CHECK;
 
 /*
- * A changing command: {"cmd": "baseline.activate"|"baseline.learn", "workload": full name, "dimension": optional, "dry_run": bool}.
- * Resolves the target to a full workload id and fills ev (kind TIDE_DECISION; strings borrowed from *ret_hold, which
- * the caller json_decref()s after use). 0 with *ret_answer = what it resolved to (new reference, "data" of the answer);
- * negative with *ret_answer an {"ok": false…} object.
+ * A changing command: {"cmd": "baseline.activate"|"baseline.learn", "workload": full name, "dimension": optional,
+ * "dry_run": bool}. Resolves the target to a full workload id and fills ev (kind TIDE_DECISION; strings borrowed from
+ * *ret_hold, which the caller json_decref()s after use). 0 with *ret_answer = what it resolved to (new reference,
+ * "data" of the answer); negative with *ret_answer an {"ok": false…} object.
  */
 struct tide_event;
 struct buf;
-int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev, json_t **ret_answer) TM_CHECK;
+int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev,
+                   json_t **ret_answer) TM_CHECK;
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 
 /*
@@ -81,6 +82,7 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
  *   walk       "reason", "ended", "complete", "entries"
  *   loss       "what", "count"
  */
-json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding) TM_CHECK;
+json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict,
+                          uint64_t finding) TM_CHECK;
 
 #endif

@@ -20,14 +20,16 @@ struct tide_event;
 
 /* fd: taken over on success; the header is written at once (so: -ENOSPC and the like are told here). */
 int record_writer_new(int fd, struct record_writer **ret) TM_CHECK;
-/* Buffered: written when 64 KiB are full, at record_flush, and at close. An error is kept and returned by every later call. */
+/* Buffered: written when 64 KiB are full, at record_flush, and at close. An error is kept and returned by every later
+ * call. */
 int record_write(struct record_writer *w, const struct tide_event *ev) TM_CHECK;
 int record_flush(struct record_writer *w) TM_CHECK;
 uint64_t record_written(const struct record_writer *w); /* records */
 /* Write TIDE_END, flush, close. */
 int record_writer_close(struct record_writer *w);
 
-/* fd stays the caller's. -ENOMEM, ERR_FOREIGN (no header of ours), ERR_SCHEMA (format of the future), ERR_TRUNCATED, ERR_CHECKSUM. */
+/* fd stays the caller's. -ENOMEM, ERR_FOREIGN (no header of ours), ERR_SCHEMA (format of the future), ERR_TRUNCATED,
+ * ERR_CHECKSUM. */
 int record_reader_new(int fd, struct record_reader **ret) TM_CHECK;
 struct record_reader *record_reader_free(struct record_reader *r);
 DEFINE_CLEANUP(struct record_reader *, record_reader_free)

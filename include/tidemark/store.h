@@ -18,7 +18,8 @@
 
 struct store;
 
-/* Opens or creates DIR/tidemark.db (0600). *ret_why (static buffer in the store or literal; may be NULL) explains a failure: schema of the future (ERR_SCHEMA), damaged (-EUCLEAN), not writable. */
+/* Opens or creates DIR/tidemark.db (0600). *ret_why (static buffer in the store or literal; may be NULL) explains a
+ * failure: schema of the future (ERR_SCHEMA), damaged (-EUCLEAN), not writable. */
 int store_open(const char *dir, struct store **ret, const char **ret_why) TM_CHECK;
 struct store *store_close(struct store *s); /* commits what is pending */
 DEFINE_CLEANUP(struct store *, store_close)
@@ -28,7 +29,9 @@ bool store_dirty(const struct store *s);
 size_t store_pending(const struct store *s); /* pieces */
 /* One transaction. sync: wait until it is on the disk. On failure nothing of it is stored, all of it stays pending. */
 int store_commit(struct store *s, bool sync) TM_CHECK;
-int store_each(struct store *s, int what, int (*cb)(struct bytes key, struct bytes blob, void *arg), void *arg) TM_CHECK; /* ordered by key */
-int store_get(struct store *s, int what, struct bytes key, struct bytes *ret_blob) TM_CHECK; /* borrowed until the next call; -ENOENT */
+int store_each(struct store *s, int what, int (*cb)(struct bytes key, struct bytes blob, void *arg),
+               void *arg) TM_CHECK; /* ordered by key */
+int store_get(struct store *s, int what, struct bytes key,
+              struct bytes *ret_blob) TM_CHECK; /* borrowed until the next call; -ENOENT */
 
 #endif

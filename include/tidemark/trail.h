@@ -4,7 +4,8 @@
  *
  * DIR/trail.jsonl, one JSON object a line:
  *
- *     {"n":7,"time":"…","kind":"asked","command":3,"uid":0,"login_uid":1000,"pid":4711,"text":"…","prev":"…","hash":"…"}
+ *     {"n":7,"time":"…","kind":"asked","command":3,"uid":0,"login_uid":1000,"pid":4711,"text":"…",
+ *      "prev":"…","hash":"…"}
  *
  * n counts from 1. hash is the SHA-256, in hexadecimal, of the line's bytes before `,"hash":`; prev is the hash of the
  * line before ("" for the first): whoever changes, removes or reorders a line breaks the chain behind it. text is
@@ -39,17 +40,20 @@ struct trail_entry {
         struct bytes text;
 };
 
-/* Open or create; checks the chain of the last record. -EUCLEAN: the file's end is not a record of ours. *ret_why: words, static. */
+/* Open or create; checks the chain of the last record. -EUCLEAN: the file's end is not a record of ours. *ret_why:
+ * words, static. */
 int trail_file_open(const char *dir, struct trail_file **ret, const char **ret_why) TM_CHECK;
 struct trail_file *trail_file_close(struct trail_file *f);
 DEFINE_CLEANUP(struct trail_file *, trail_file_close)
 /* Append and wait until it is on the disk. *ret_n is its number. On failure the file is as before. */
 int trail_file_append(struct trail_file *f, const struct trail_entry *e, uint64_t *ret_n) TM_CHECK;
-/* Follow the chain from the first record: 0; -EUCLEAN with the number of the first record that does not fit (1 + the last good one). */
+/* Follow the chain from the first record: 0; -EUCLEAN with the number of the first record that does not fit (1 + the
+ * last good one). */
 int trail_file_verify(const char *dir, uint64_t *ret_n) TM_CHECK;
 
 struct trail_ops {
-        /* An entry is on the disk with number n (err 0), or is not (err negative: nothing may be done on its strength). */
+        /* An entry is on the disk with number n (err 0), or is not (err negative: nothing may be done on its strength).
+         */
         void (*done)(uint64_t cookie, uint64_t n, int err, void *arg);
         /* In the writer, before it opens anything: give up what it does not need. A failure ends it. */
         int (*confine)(void);
@@ -59,8 +63,8 @@ struct trail_ops {
  * Fork the writer and wait until it has opened the file (bounded by deadline_ns). ret_why: words, empty if there are
  * none beyond the error. deadline_ns: for one entry.
  */
-int trail_start(struct loop *loop, const char *dir, uint64_t deadline_ns, const struct trail_ops *ops, void *arg, struct trail **ret,
-                char ret_why[TRAIL_WHY]) TM_CHECK;
+int trail_start(struct loop *loop, const char *dir, uint64_t deadline_ns, const struct trail_ops *ops, void *arg,
+                struct trail **ret, char ret_why[TRAIL_WHY]) TM_CHECK;
 /* Waits for entries under way until their deadline, then ends the writer. */
 struct trail *trail_stop(struct trail *t);
 DEFINE_CLEANUP(struct trail *, trail_stop)

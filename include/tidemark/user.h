@@ -15,8 +15,8 @@ int user_find_group(const char *name, gid_t *ret_gid) TM_CHECK;
 
 /*
  * Make sure that path is a directory of uid:gid with this mode, and of nobody else's making: it is created (its parent
- * must exist) or taken as it is if owner already fits; the mode is set. -ENOTDIR: something else, a symbolic link too, is
- * there. -EPERM: it belongs to another user.
+ * must exist) or taken as it is if owner already fits; the mode is set. -ENOTDIR: something else, a symbolic link too,
+ * is there. -EPERM: it belongs to another user.
  */
 int user_dir(const char *path, mode_t mode, uid_t uid, gid_t gid) TM_CHECK;
 

@@ -34,7 +34,8 @@ struct walk_entry {
 struct walk_ops {
         void (*dir)(uint32_t tag, struct bytes handle, struct bytes path, void *arg);
         void (*entry)(uint32_t tag, const struct walk_entry *e, void *arg);
-        void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks, uint32_t marks_refused, void *arg);
+        void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks,
+                    uint32_t marks_refused, void *arg);
 };
 struct walk_stats {
         uint64_t requests, entries, incomplete, restarts;
@@ -45,7 +46,8 @@ struct walk_stats {
  * Fork the walker. names_fd: group for marks, or -1: list only. A worker process is single-threaded, closes every
  * other descriptor, and dies with its parent. deadline_ns: for one request.
  */
-int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg, struct walker **ret) TM_CHECK;
+int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg,
+                 struct walker **ret) TM_CHECK;
 struct walker *walker_stop(struct walker *w);
 DEFINE_CLEANUP(struct walker *, walker_stop)
 uint32_t walker_pid(const struct walker *w);
@@ -54,8 +56,10 @@ uint32_t walker_pid(const struct walker *w);
  * relative path subdir (empty: all of it). entries_max, marks_max: bounds of this request. cookie comes back in end.
  * 0, -ENOBUFS when 1024 requests wait (then the caller must ask for a whole walk later).
  */
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark, uint64_t entries_max, uint32_t marks_max) TM_CHECK;
-/* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full. */
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark,
+                   uint64_t entries_max, uint32_t marks_max) TM_CHECK;
+/* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full.
+ */
 void walker_pause(struct walker *w, bool paused);
 /* Deliver what the walker has told up to now. */
 int walker_drain(struct walker *w);

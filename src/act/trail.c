@@ -302,7 +302,8 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
                 return b.err;
         if (send(t->fd, b.p, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 return errno == EAGAIN ? -ENOBUFS : -errno;
-        t->waiting[t->nwaiting++] = (struct waiting){.cookie = cookie, .deadline_ns = loop_now(t->loop) + t->deadline_ns};
+        t->waiting[t->nwaiting++] =
+                (struct waiting){.cookie = cookie, .deadline_ns = loop_now(t->loop) + t->deadline_ns};
         arm(t);
         return 0;
 }

@@ -143,7 +143,8 @@ int trail_file_open(const char *dir, struct trail_file **ret, const char **ret_w
         if (!S_ISREG(st.st_mode))
                 return -EUCLEAN;
         f->size = st.st_size;
-        *ret_why = "the last record of trail.jsonl is damaged: keep the file as evidence, move it away, and start again";
+        *ret_why =
+                "the last record of trail.jsonl is damaged: keep the file as evidence, move it away, and start again";
         if (f->size > 0) {
                 r = read_end(f, &torn);
                 if (r < 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Owns: growth within a limit, and bounds of reading. Never asserts on input: the first error stays and is asked for. */
+/* Owns: growth within a limit, and bounds of reading. Never asserts on input: the first error stays and is asked for.
+ */
 #include "tidemark/buf.h"
 
 #include <errno.h>

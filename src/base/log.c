@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the form of a line on standard error, and the promise never to wait for its reader. Must not: print bytes that a
- * container chose, unless they went through str_print.
+ * Owns: the form of a line on standard error, and the promise never to wait for its reader. Must not: print bytes that
+ * a container chose, unless they went through str_print.
  */
 #include "tidemark/log.h"
 

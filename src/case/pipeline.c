@@ -58,7 +58,8 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
                 p->ops->finding(f, opened, p->arg);
 }
 
-static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding, void *arg)
+static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
+                       void *arg)
 {
         struct pipeline *p = arg;
 
@@ -107,7 +108,8 @@ struct loading {
 
 static int take_piece(struct pipeline *p, int what, struct bytes key, struct bytes blob)
 {
-        return what == FUSE_PIECE ? fuse_restore(p->fuse, key, blob) : judge_restore(p->judge, (enum judge_piece)what, key, blob);
+        return what == FUSE_PIECE ? fuse_restore(p->fuse, key, blob)
+                                  : judge_restore(p->judge, (enum judge_piece)what, key, blob);
 }
 
 static int on_stored(struct bytes key, struct bytes blob, void *arg)
@@ -115,7 +117,8 @@ static int on_stored(struct bytes key, struct bytes blob, void *arg)
         struct loading *l = arg;
         int r = take_piece(l->p, l->what, key, blob);
 
-        if (r == ERR_LIMIT || r == ERR_SCHEMA || r == ERR_TRUNCATED) { /* one piece that does not fit must not take the others along */
+        if (r == ERR_LIMIT || r == ERR_SCHEMA ||
+            r == ERR_TRUNCATED) { /* one piece that does not fit must not take the others along */
                 l->damaged++;
                 return 0;
         }
@@ -124,7 +127,8 @@ static int on_stored(struct bytes key, struct bytes blob, void *arg)
 
 int pipeline_use_store(struct pipeline *p, struct store *s)
 {
-        static const int order[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_CONTAINER, PIECE_FINDING, FUSE_PIECE};
+        static const int order[] = {PIECE_META,      PIECE_WORKLOAD, PIECE_ENTRY,
+                                    PIECE_CONTAINER, PIECE_FINDING,  FUSE_PIECE};
         struct loading l = {.p = p};
         int r = 0;
 
@@ -223,7 +227,9 @@ void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)
 
 /* ---- replay ---- */
 
-static int begin_replay(struct record_reader *r, int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
+static int begin_replay(struct record_reader *r,
+                        int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp,
+                                           void *arg),
                         const struct pipeline_ops *ops, void *arg, struct pipeline_replay *info, struct pipeline **ret)
 {
         struct judge_params jp;
@@ -246,7 +252,8 @@ static int begin_replay(struct record_reader *r, int (*make_params)(struct bytes
         return err;
 }
 
-/* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now either. */
+/* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now either.
+ */
 static int replay_one(struct pipeline *p, struct tide_event *ev)
 {
         int r;
@@ -259,7 +266,8 @@ static int replay_one(struct pipeline *p, struct tide_event *ev)
         return r == -EINVAL && ev->kind == TIDE_DECISION ? 0 : r;
 }
 
-int pipeline_replay(struct record_reader *r, int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
+int pipeline_replay(struct record_reader *r,
+                    int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
                     const struct pipeline_ops *ops, void *arg, struct pipeline_replay *ret_info, struct pipeline **ret)
 {
         _cleanup_(pipeline_freep) struct pipeline *p = NULL;
@@ -276,7 +284,8 @@ int pipeline_replay(struct record_reader *r, int (*make_params)(struct bytes tex
                 info.events += ev.kind != TIDE_STATE;
                 err = replay_one(p, &ev);
                 if (err < 0)
-                        snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up", tide_kind_name(ev.kind));
+                        snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up",
+                                 tide_kind_name(ev.kind));
                 else
                         err = 0;
         }

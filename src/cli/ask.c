@@ -15,12 +15,17 @@ static const char *const names[] = {[CLI_CONTROL] = "control.sock", [CLI_ADMIN] 
 int cli_no_socket(const char *path, int err)
 {
         if (err == -ENOENT || err == -ECONNREFUSED) {
-                fprintf(stderr, "tidemark: the daemon is not running: nobody listens on %s\n"
-                                "  start it (systemctl start tidemark), or name its directory with --runtime-dir\n", path);
+                fprintf(stderr,
+                        "tidemark: the daemon is not running: nobody listens on %s\n"
+                        "  start it (systemctl start tidemark), or name its directory with --runtime-dir\n",
+                        path);
                 return CLI_NOT_RUNNING;
         }
         if (err == -EACCES) {
-                fprintf(stderr, "tidemark: %s: permission denied\n  reading needs root or the group of control.sock (tidemark); changing needs root\n", path);
+                fprintf(stderr,
+                        "tidemark: %s: permission denied\n  reading needs root or the group of control.sock "
+                        "(tidemark); changing needs root\n",
+                        path);
                 return CLI_FAILED;
         }
         fprintf(stderr, "tidemark: %s: %s\n", path, err_str(err));
@@ -59,7 +64,10 @@ int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t
                 return cli_no_socket(path, r);
         if (!json_is_true(json_object_get(answer, "ok"))) {
                 fputs("tidemark: ", stderr);
-                cli_wrap(stderr, *cli_text(answer, "error") ? cli_text(answer, "error") : "the daemon gave no answer that is understood", 10, 2);
+                cli_wrap(stderr,
+                         *cli_text(answer, "error") ? cli_text(answer, "error")
+                                                    : "the daemon gave no answer that is understood",
+                         10, 2);
                 r = (int)cli_int(answer, "code");
                 json_decref(answer);
                 return r > 0 && r <= CLI_FAILED ? r : CLI_FAILED;
@@ -69,7 +77,8 @@ int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t
         return CLI_DONE;
 }
 
-int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array, json_t **ret_data)
+int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array,
+                json_t **ret_data)
 {
         json_t *all = json_array(), *data = NULL, *after = NULL;
         int r;

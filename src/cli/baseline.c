@@ -20,7 +20,8 @@ static void put_when(const struct json_t *d, char *dst, size_t size)
 
 static int list(struct cli *c, const struct what *what)
 {
-        static const char *const head[] = {"WORKLOAD", "DIMENSION", "STATE", "WHEN (UTC)", "ENTRIES", "HOURS", "NEW", "BY"};
+        static const char *const head[] = {"WORKLOAD", "DIMENSION", "STATE", "WHEN (UTC)",
+                                           "ENTRIES",  "HOURS",     "NEW",   "BY"};
         struct cli_table *t;
         json_t *data = NULL, *w, *d;
         size_t i, k;
@@ -40,14 +41,22 @@ static int list(struct cli *c, const struct what *what)
         json_array_foreach(data, i, w)
                 json_array_foreach(json_object_get(w, "dimensions"), k, d) {
                         char when[40], entries[24], hours[24], chance[24];
-                        const char *const cells[] = {k ? "" : cli_text(w, "id"), cli_text(d, "dimension"), cli_text(d, "state"), when, entries, hours, chance, cli_text(d, "by")};
+                        const char *const cells[] = {k ? "" : cli_text(w, "id"),
+                                                     cli_text(d, "dimension"),
+                                                     cli_text(d, "state"),
+                                                     when,
+                                                     entries,
+                                                     hours,
+                                                     chance,
+                                                     cli_text(d, "by")};
 
                         if (strcmp(cli_text(d, "state"), "off") == 0)
                                 continue;
                         put_when(d, when, sizeof(when));
                         snprintf(entries, sizeof(entries), "%lld", (long long)cli_int(d, "entries"));
                         snprintf(hours, sizeof(hours), "%lld", (long long)cli_int(d, "windows"));
-                        snprintf(chance, sizeof(chance), "%.0f%%", 100 * json_number_value(json_object_get(d, "p_new")));
+                        snprintf(chance, sizeof(chance), "%.0f%%",
+                                 100 * json_number_value(json_object_get(d, "p_new")));
                         cli_table_row(t, cells);
                 }
         cli_table_print(stdout, t);
@@ -68,10 +77,12 @@ static void print_workload(const json_t *w)
         putchar('\n');
         json_array_foreach(json_object_get(w, "entries"), i, e) {
                 char count[24], hours[24], first[24];
-                const char *const cells[] = {cli_text(e, "dimension"), cli_text(e, "key"), cli_text(e, "executable"), count, hours, first};
+                const char *const cells[] = {
+                        cli_text(e, "dimension"), cli_text(e, "key"), cli_text(e, "executable"), count, hours, first};
 
                 snprintf(count, sizeof(count), "%lld", (long long)cli_int(e, "count"));
-                snprintf(hours, sizeof(hours), "%lld%s", (long long)cli_int(e, "windows"), json_is_true(json_object_get(e, "candidate")) ? " (raised)" : "");
+                snprintf(hours, sizeof(hours), "%lld%s", (long long)cli_int(e, "windows"),
+                         json_is_true(json_object_get(e, "candidate")) ? " (raised)" : "");
                 snprintf(first, sizeof(first), "%.16s", cli_text(e, "first_seen"));
                 cli_table_row(t, cells);
         }
@@ -87,7 +98,8 @@ static int show(struct cli *c, const struct what *what)
 
         (void)what;
         do { /* pages: "after" is the number of the last entry told */
-                json_t *o = json_pack("{s:s,s:s,s:I}", "cmd", "baseline.show", "workload", c->argv[1], "after", (json_int_t)json_array_size(all));
+                json_t *o = json_pack("{s:s,s:s,s:I}", "cmd", "baseline.show", "workload", c->argv[1], "after",
+                                      (json_int_t)json_array_size(all));
 
                 json_decref(data);
                 data = NULL;
@@ -108,7 +120,8 @@ static int show(struct cli *c, const struct what *what)
 
 static int change(struct cli *c, const struct what *what, const char *verb, const char *done)
 {
-        json_t *data = NULL, *request = json_pack("{s:s,s:s,s:b}", "cmd", verb, "workload", c->argv[1], "dry_run", what->dry_run);
+        json_t *data = NULL,
+               *request = json_pack("{s:s,s:s,s:b}", "cmd", verb, "workload", c->argv[1], "dry_run", what->dry_run);
         int r;
 
         if (what->dimension)
@@ -147,7 +160,8 @@ static const struct {
 int cli_baseline(struct cli *c)
 {
         struct what what = {0};
-        const struct cli_option options[] = {{"--dimension", &what.dimension, NULL}, {"--dry-run", NULL, &what.dry_run}};
+        const struct cli_option options[] = {{"--dimension", &what.dimension, NULL},
+                                             {"--dry-run", NULL, &what.dry_run}};
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
         if (r != CLI_DONE)
@@ -156,7 +170,10 @@ int cli_baseline(struct cli *c)
                 if (strcmp(c->argv[1], verbs[i].name) != 0)
                         continue;
                 if (operands != 1 + verbs[i].operands)
-                        return cli_usage(verbs[i].operands ? "baseline %s takes one workload (see tidemark baseline list)" : "baseline %s takes no operand", verbs[i].name);
+                        return cli_usage(verbs[i].operands
+                                                 ? "baseline %s takes one workload (see tidemark baseline list)"
+                                                 : "baseline %s takes no operand",
+                                         verbs[i].name);
                 c->argv++; /* the workload is the first operand now */
                 return verbs[i].run(c, &what);
         }

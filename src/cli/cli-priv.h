@@ -46,19 +46,22 @@ struct cli_option {
         const char **value; /* where its value goes; NULL: takes none */
         bool *flag;         /* what it sets, for one without value */
 };
-/* Take the options out of argv from 1 on; what is left are operands, *ret_n of them, in argv[1…]. CLI_DONE, or CLI_USAGE after saying why. */
+/* Take the options out of argv from 1 on; what is left are operands, *ret_n of them, in argv[1…]. CLI_DONE, or
+ * CLI_USAGE after saying why. */
 int cli_options(struct cli *c, const struct cli_option *options, size_t n, int *ret_n);
 int cli_usage(const char *fmt, ...) TM_PRINTF(1, 2);
 
 /* ---- asking ---- */
 
 enum cli_socket { CLI_CONTROL, CLI_ADMIN };
-/* Send a request (taken over), give back "data" (new reference). CLI_DONE, or an exit status after saying why on standard error. */
+/* Send a request (taken over), give back "data" (new reference). CLI_DONE, or an exit status after saying why on
+ * standard error. */
 int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data);
 /* What cannot be had of a socket, in words. Returns the exit status. */
 int cli_no_socket(const char *path, int err);
 /* A page after the other of findings or entries: the named array, whole, with the other members of the last page. */
-int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array, json_t **ret_data);
+int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array,
+                json_t **ret_data);
 
 /* ---- showing ---- */
 

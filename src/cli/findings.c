@@ -36,7 +36,8 @@ static void signal_kinds(const json_t *f, char *dst, size_t size)
 
 void cli_print_findings(const struct cli *c, const json_t *data, bool all)
 {
-        static const char *const head[] = {"ID", "LAST SEEN (UTC)", "SURE", "SEVERITY", "WORKLOAD", "COUNT", "SIGNALS", "WHAT"};
+        static const char *const head[] = {"ID",       "LAST SEEN (UTC)", "SURE",    "SEVERITY",
+                                           "WORKLOAD", "COUNT",           "SIGNALS", "WHAT"};
         const json_t *list = json_object_get(data, "findings");
         struct cli_table *t;
         json_int_t hidden = cli_int(data, "hidden"), learning = cli_int(data, "not_judged");
@@ -49,9 +50,17 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         t = json_array_size(list) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
         json_array_foreach(list, i, f) {
                 char when[20], sure[8], count[24], kinds[64];
-                const char *const cells[] = {cli_text(f, "id"), when, sure, cli_text(f, "severity"), cli_text(json_object_get(f, "workload"), "name"), count, kinds, headline(f)};
+                const char *const cells[] = {cli_text(f, "id"),
+                                             when,
+                                             sure,
+                                             cli_text(f, "severity"),
+                                             cli_text(json_object_get(f, "workload"), "name"),
+                                             count,
+                                             kinds,
+                                             headline(f)};
 
-                snprintf(when, sizeof(when), "%.10s %.8s", cli_text(f, "last_seen"), strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "");
+                snprintf(when, sizeof(when), "%.10s %.8s", cli_text(f, "last_seen"),
+                         strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "");
                 snprintf(sure, sizeof(sure), "%lld%%", (long long)cli_int(f, "confidence"));
                 snprintf(count, sizeof(count), "%lld", (long long)cli_int(f, "count"));
                 signal_kinds(f, kinds, sizeof(kinds));
@@ -61,7 +70,8 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         if (hidden > 0 && !all)
                 printf("%lld below the show threshold (tidemark findings --all)\n", (long long)hidden);
         if (learning > 0)
-                printf("%lld workload%s not judged yet; only what is never learned silently raises now\n", (long long)learning, learning == 1 ? "" : "s");
+                printf("%lld workload%s not judged yet; only what is never learned silently raises now\n",
+                       (long long)learning, learning == 1 ? "" : "s");
 }
 
 struct filter {
@@ -86,7 +96,8 @@ static json_t *request(void *arg, json_t *after)
 int cli_findings(struct cli *c)
 {
         struct filter q = {0};
-        const struct cli_option options[] = {{"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all}};
+        const struct cli_option options[] = {
+                {"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all}};
         json_t *data = NULL;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 

@@ -13,7 +13,8 @@ static const struct cli_command commands[] = {
         {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
-        {"baseline", "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD", "what workloads are known to do", cli_baseline},
+        {"baseline", "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD", "what workloads are known to do",
+         cli_baseline},
         {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
 };
 

@@ -28,8 +28,10 @@ int cli_probe(struct cli *c)
         if (c->json) {
                 all = json_array();
                 for (size_t i = 0; i < n; i++)
-                        json_array_append_new(all, json_pack("{s:s,s:b,s:b,s:s,s:s}", "facility", items[i].name, "available", items[i].available, "disabled",
-                                                             items[i].disabled, "result", items[i].detail, "used", items[i].used));
+                        json_array_append_new(all,
+                                              json_pack("{s:s,s:b,s:b,s:s,s:s}", "facility", items[i].name, "available",
+                                                        items[i].available, "disabled", items[i].disabled, "result",
+                                                        items[i].detail, "used", items[i].used));
                 r = cli_print_json(all);
                 json_decref(all);
                 return r;

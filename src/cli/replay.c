@@ -52,7 +52,9 @@ static int run(const char *path, struct cfg *cfg, struct pipeline **ret)
                 return CLI_DONE;
         fprintf(stderr, "tidemark: %s: at byte %llu: %s\n", path, (unsigned long long)info.offset, info.why);
         if (r == ERR_TRUNCATED)
-                fputs("  the daemon was killed while it recorded, or the file was cut: what lies before is not replayed\n", stderr);
+                fputs("  the daemon was killed while it recorded, or the file was cut: what lies before is not "
+                      "replayed\n",
+                      stderr);
         return CLI_FAILED;
 }
 
@@ -71,7 +73,9 @@ static json_t *all_findings(const struct query_env *env)
                 json_decref(request);
                 data = json_object_get(answer, "data");
                 json_array_extend(all, json_object_get(data, "findings"));
-                last = json_array_size(json_object_get(data, "findings")) ? json_array_get(all, json_array_size(all) - 1) : NULL;
+                last = json_array_size(json_object_get(data, "findings"))
+                               ? json_array_get(all, json_array_size(all) - 1)
+                               : NULL;
         } while (last && cli_int(data, "more") > 0);
         data = data ? json_copy(data) : json_object();
         json_object_set_new(data, "findings", all);

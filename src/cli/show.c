@@ -26,11 +26,16 @@ static void print_head(const struct cli *c, const json_t *f)
         char text[512];
 
         cli_colour(c, stdout, CLI_BOLD);
-        cli_colour(c, stdout, strcmp(cli_text(f, "severity"), "high") == 0 || strcmp(cli_text(f, "severity"), "critical") == 0 ? CLI_RED : CLI_YELLOW);
+        cli_colour(c, stdout,
+                   strcmp(cli_text(f, "severity"), "high") == 0 || strcmp(cli_text(f, "severity"), "critical") == 0
+                           ? CLI_RED
+                           : CLI_YELLOW);
         printf("%s  ", cli_text(f, "id"));
-        snprintf(text, sizeof(text), "%s drifted: %lld%% sure, severity %s, %s", cli_text(w, "name"), (long long)sure, cli_text(f, "severity"), cli_text(f, "state"));
+        snprintf(text, sizeof(text), "%s drifted: %lld%% sure, severity %s, %s", cli_text(w, "name"), (long long)sure,
+                 cli_text(f, "severity"), cli_text(f, "state"));
         if (strcmp(cli_text(f, "type"), "first-sight") == 0)
-                snprintf(text, sizeof(text), "%s was there before this host was watched: first sight, %lld%% sure, %s", cli_text(w, "name"), (long long)sure, cli_text(f, "state"));
+                snprintf(text, sizeof(text), "%s was there before this host was watched: first sight, %lld%% sure, %s",
+                         cli_text(w, "name"), (long long)sure, cli_text(f, "state"));
         cli_wrap(stdout, text, strlen(cli_text(f, "id")) + 2, 2);
         cli_colour(c, stdout, CLI_PLAIN);
         field("workload", cli_text(w, "name"));
@@ -39,7 +44,8 @@ static void print_head(const struct cli *c, const json_t *f)
         snprintf(text, sizeof(text), "%s (class %s)", cli_text(w, "baseline_state"), cli_text(w, "class"));
         field("baseline", text);
         field("host", cli_text(f, "host"));
-        snprintf(text, sizeof(text), "%s to %s, %lld acts", cli_text(f, "first_seen"), cli_text(f, "last_seen"), (long long)cli_int(f, "count"));
+        snprintf(text, sizeof(text), "%s to %s, %lld acts", cli_text(f, "first_seen"), cli_text(f, "last_seen"),
+                 (long long)cli_int(f, "count"));
         field("when", text);
 }
 
@@ -51,7 +57,8 @@ static void print_containers(const json_t *f)
         json_array_foreach(json_object_get(f, "containers"), i, o) {
                 char text[512];
 
-                snprintf(text, sizeof(text), "%s %.12s (%s), %lld acts", cli_text(o, "name"), cli_text(o, "id"), cli_text(o, "runtime"), (long long)cli_int(o, "count"));
+                snprintf(text, sizeof(text), "%s %.12s (%s), %lld acts", cli_text(o, "name"), cli_text(o, "id"),
+                         cli_text(o, "runtime"), (long long)cli_int(o, "count"));
                 field(i ? "" : "container", text);
         }
 }
@@ -80,7 +87,8 @@ static void print_lineage(const struct cli *c, const json_t *f)
                 const char *exe = cli_text(p, "executable"), *comm = cli_text(p, "comm");
                 char text[400];
 
-                snprintf(text, sizeof(text), "%s%s%s%s", *exe ? exe : "executable not known", *comm ? " [" : "", comm, *comm ? "]" : "");
+                snprintf(text, sizeof(text), "%s%s%s%s", *exe ? exe : "executable not known", *comm ? " [" : "", comm,
+                         *comm ? "]" : "");
                 printf("  %*s%s", (int)(2 * i), "", i ? "`- " : "");
                 if (json_is_integer(json_object_get(p, "pid")))
                         printf("%lld ", (long long)cli_int(p, "pid"));
@@ -107,7 +115,8 @@ static void print_factors(const struct cli *c, const json_t *f)
                 printf("  %+7.2f  ", json_number_value(json_object_get(x, "bits")));
                 cli_wrap(stdout, cli_text(x, "text"), 11, 11);
         }
-        printf("  %+7.2f  in sum: %lld%%\n", json_number_value(json_object_get(f, "sum_bits")), (long long)cli_int(f, "confidence"));
+        printf("  %+7.2f  in sum: %lld%%\n", json_number_value(json_object_get(f, "sum_bits")),
+               (long long)cli_int(f, "confidence"));
 }
 
 /* A command with the workload's name, and what it is good for. */

@@ -38,7 +38,8 @@ static void print_containers(const json_t *data)
         t = cli_table_new(ARRAY_LEN(head), head);
         json_array_foreach(json_object_get(data, "containers"), i, o) {
                 char id[13];
-                const char *const cells[] = {id, cli_text(o, "name"), cli_text(o, "runtime"), cli_text(o, "image"), cli_text(o, "coverage")};
+                const char *const cells[] = {id, cli_text(o, "name"), cli_text(o, "runtime"), cli_text(o, "image"),
+                                             cli_text(o, "coverage")};
 
                 snprintf(id, sizeof(id), "%.12s", cli_text(o, "id"));
                 cli_table_row(t, cells);
@@ -76,16 +77,20 @@ int cli_status(struct cli *c)
         json_array_foreach(json_object_get(data, "workloads"), i, w)
                 learning += is_learning(w);
         if (learning)
-                printf("%zu workload%s not judged yet; only what is never learned silently raises now (tidemark baseline list)\n\n", learning, learning == 1 ? "" : "s");
+                printf("%zu workload%s not judged yet; only what is never learned silently raises now (tidemark "
+                       "baseline list)\n\n",
+                       learning, learning == 1 ? "" : "s");
         print_sensors(data);
         putchar('\n');
         print_containers(data);
         findings = json_object_get(data, "findings");
         memory = json_object_get(data, "memory");
-        printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n", (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
+        printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n",
+               (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
-        printf("Memory (proportional): sensor %lld KiB, its helpers %lld KiB, engine %lld KiB.\n", (long long)cli_int(memory, "sensor_pss_kib"),
-               (long long)cli_int(memory, "helpers_pss_kib"), (long long)cli_int(memory, "engine_pss_kib"));
+        printf("Memory (proportional): sensor %lld KiB, its helpers %lld KiB, engine %lld KiB.\n",
+               (long long)cli_int(memory, "sensor_pss_kib"), (long long)cli_int(memory, "helpers_pss_kib"),
+               (long long)cli_int(memory, "engine_pss_kib"));
         json_decref(data);
         return CLI_DONE;
 }

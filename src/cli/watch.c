@@ -15,10 +15,15 @@ static void print_event(const struct cli *c, const json_t *e)
         char text[1024];
 
         if (!*subject)
-                subject = *cli_text(e, "path") ? cli_text(e, "path") : *cli_text(e, "what") ? cli_text(e, "what") : *cli_text(e, "name") ? cli_text(e, "name") : cli_text(e, "reason");
-        snprintf(text, sizeof(text), "%.8s %-15s %-16.16s %s%s%s%s%s", strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", kind,
-                 *cli_text(e, "workload") ? cli_text(e, "workload") : "-", *cli_text(e, "operation") ? cli_text(e, "operation") : "", *cli_text(e, "operation") ? " " : "", subject,
-                 *cli_text(e, "verdict") ? "  : " : "", cli_text(e, "verdict"));
+                subject = *cli_text(e, "path")   ? cli_text(e, "path")
+                          : *cli_text(e, "what") ? cli_text(e, "what")
+                          : *cli_text(e, "name") ? cli_text(e, "name")
+                                                 : cli_text(e, "reason");
+        snprintf(text, sizeof(text), "%.8s %-15s %-16.16s %s%s%s%s%s",
+                 strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", kind,
+                 *cli_text(e, "workload") ? cli_text(e, "workload") : "-",
+                 *cli_text(e, "operation") ? cli_text(e, "operation") : "", *cli_text(e, "operation") ? " " : "",
+                 subject, *cli_text(e, "verdict") ? "  : " : "", cli_text(e, "verdict"));
         cli_put(stdout, text, CLI_WIDTH);
         putchar('\n');
         (void)c;
@@ -29,8 +34,10 @@ static void print_watched_finding(const struct cli *c, const json_t *f)
         char text[512];
 
         cli_colour(c, stdout, CLI_RED);
-        snprintf(text, sizeof(text), "%.8s FINDING %s  %s  %lld%% %s, count %lld", strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "", cli_text(f, "id"),
-                 cli_text(json_object_get(f, "workload"), "name"), (long long)cli_int(f, "confidence"), cli_text(f, "severity"), (long long)cli_int(f, "count"));
+        snprintf(text, sizeof(text), "%.8s FINDING %s  %s  %lld%% %s, count %lld",
+                 strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "", cli_text(f, "id"),
+                 cli_text(json_object_get(f, "workload"), "name"), (long long)cli_int(f, "confidence"),
+                 cli_text(f, "severity"), (long long)cli_int(f, "count"));
         cli_put(stdout, text, CLI_WIDTH);
         cli_colour(c, stdout, CLI_PLAIN);
         putchar('\n');
@@ -47,7 +54,8 @@ static void print_line(const struct cli *c, struct bytes line)
         else if (json_object_get(o, "finding"))
                 print_watched_finding(c, json_object_get(o, "finding"));
         else if (json_object_get(o, "lost"))
-                printf("... %lld lines were not shown: this terminal reads too slowly\n", (long long)cli_int(o, "lost"));
+                printf("... %lld lines were not shown: this terminal reads too slowly\n",
+                       (long long)cli_int(o, "lost"));
         json_decref(o);
         fflush(stdout);
 }

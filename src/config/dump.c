@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Owns: configuration as text: what a recording opens with, and the shipped file. Hands over: what load.c reads back. */
+/* Owns: configuration as text: what a recording opens with, and the shipped file. Hands over: what load.c reads back.
+ */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,7 +91,8 @@ void config_put_value(const struct cfg *c, const struct option_row *o, struct bu
         }
 }
 
-/* One line an option, by its full name: libconfig takes no dots in names, so a group is opened for each change of it. */
+/* One line an option, by its full name: libconfig takes no dots in names, so a group is opened for each change of it.
+ */
 static void put_all(const struct cfg *c, struct buf *out, bool with_help)
 {
         size_t n;
@@ -103,7 +105,8 @@ static void put_all(const struct cfg *c, struct buf *out, bool with_help)
                 size_t len = (size_t)(dot - o[i].name);
 
                 if (len != group_len || memcmp(group, o[i].name, len) != 0) {
-                        buf_printf(out, "%s%s%.*s:\n{\n", group_len ? "};\n" : "", group_len && with_help ? "\n" : "", (int)len, o[i].name);
+                        buf_printf(out, "%s%s%.*s:\n{\n", group_len ? "};\n" : "", group_len && with_help ? "\n" : "",
+                                   (int)len, o[i].name);
                         group = o[i].name;
                         group_len = len;
                 }
@@ -135,8 +138,10 @@ void cfg_print_defaults(FILE *out)
         cfg_default(&c);
         buf_init(&b, 1u << 20);
         put_all(&c, &b, true);
-        fputs("# tidemark.conf - see tidemark.conf(5). Every option with its default: take the '#' away to change one.\n"
-              "# Check with: tidemarkd --check-config. Files in conf.d/ beside this one are read after it, in order of\n"
+        fputs("# tidemark.conf - see tidemark.conf(5). Every option with its default: take the '#' away to change "
+              "one.\n"
+              "# Check with: tidemarkd --check-config. Files in conf.d/ beside this one are read after it, in order "
+              "of\n"
               "# their names, and the later word counts.\n\n",
               out);
         fputs(buf_cstr(&b), out);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: reading configuration files, and naming every mistake in them at once. The only user of libconfig. Must not: stop
- * at the first mistake, or change anything when there is one. Hands over: a struct cfg.
+ * Owns: reading configuration files, and naming every mistake in them at once. The only user of libconfig. Must not:
+ * stop at the first mistake, or change anything when there is one. Hands over: a struct cfg.
  */
 #include <ctype.h>
 #include <dirent.h>
@@ -134,11 +134,17 @@ static bool get_bytes(const config_setting_t *s, double *ret)
 
 /* How each form is written, for people who wrote it otherwise. */
 static const char *const expected[] = {
-        [OPT_TEXT] = "a text in quotation marks", [OPT_WORD] = "a word in quotation marks", [OPT_COUNT] = "a whole number",
-        [OPT_COUNT64] = "a whole number", [OPT_PERCENT] = "a whole number from 0 to 100",
-        [OPT_BYTES] = "a number of bytes, such as 65536 or \"4M\"", [OPT_TIME] = "a duration with its unit, such as \"72h\" (units: ms, s, m, h, d)",
-        [OPT_CHANCE] = "a chance between 0 and 1, such as 0.02", [OPT_BITS] = "bits in steps of a quarter, such as 2.25",
-        [OPT_DISABLE] = "a list of words, such as [\"names\"]", [OPT_SIZE] = "a whole number",
+        [OPT_TEXT] = "a text in quotation marks",
+        [OPT_WORD] = "a word in quotation marks",
+        [OPT_COUNT] = "a whole number",
+        [OPT_COUNT64] = "a whole number",
+        [OPT_PERCENT] = "a whole number from 0 to 100",
+        [OPT_BYTES] = "a number of bytes, such as 65536 or \"4M\"",
+        [OPT_TIME] = "a duration with its unit, such as \"72h\" (units: ms, s, m, h, d)",
+        [OPT_CHANCE] = "a chance between 0 and 1, such as 0.02",
+        [OPT_BITS] = "bits in steps of a quarter, such as 2.25",
+        [OPT_DISABLE] = "a list of words, such as [\"names\"]",
+        [OPT_SIZE] = "a whole number",
 };
 
 static bool is_whole(enum option_form form)
@@ -242,7 +248,8 @@ static void load_disable(struct loader *l, const struct option_row *o, const con
                 while (text && k < n && strcmp(text, d[k].word) != 0)
                         k++;
                 if (!text || k == n)
-                        mistake(l, line, "%s: unknown facility \"%.40s\": expected filesystem-mark, names or open-exec", o->name, text ? text : "?");
+                        mistake(l, line, "%s: unknown facility \"%.40s\": expected filesystem-mark, names or open-exec",
+                                o->name, text ? text : "?");
                 else
                         *(bool *)((char *)l->c + d[k].offset) = true;
         }
@@ -338,7 +345,8 @@ static void load_settings(struct loader *l, const config_setting_t *root)
                         snprintf(l->c->judge.host, sizeof(l->c->judge.host), "%s", config_setting_get_string(s));
                 } else if (!config_setting_is_group(s)) {
                         if (is_group_name(name))
-                                mistake(l, config_setting_source_line(s), "%s: expected a group: %s: { ... };", name, name);
+                                mistake(l, config_setting_source_line(s), "%s: expected a group: %s: { ... };", name,
+                                        name);
                         else
                                 load_setting(l, "", s);
                 } else if (!is_group_name(name)) {
@@ -354,7 +362,8 @@ static void load_settings(struct loader *l, const config_setting_t *root)
 static void check_sense(struct loader *l)
 {
         if (l->c->judge.show > l->c->judge.page)
-                mistake(l, 0, "queue.show (%u) is above queue.page (%u): what is worth waking somebody must be shown", l->c->judge.show, l->c->judge.page);
+                mistake(l, 0, "queue.show (%u) is above queue.page (%u): what is worth waking somebody must be shown",
+                        l->c->judge.show, l->c->judge.page);
         if (l->c->state_dir[0] != '/' || l->c->runtime_dir[0] != '/')
                 mistake(l, 0, "paths.state and paths.runtime must begin with /");
 }
@@ -377,10 +386,23 @@ static void parse(struct loader *l, const char *text)
         }
         config_init(&cf);
         if (config_read_string(&cf, text) != CONFIG_TRUE)
-                mistake(l, config_error_line(&cf), "%s: expected such as: queue: { show = 50; };", config_error_text(&cf));
+                mistake(l, config_error_line(&cf), "%s: expected such as: queue: { show = 50; };",
+                        config_error_text(&cf));
         else
                 load_settings(l, config_root_setting(&cf));
         config_destroy(&cf);
+}
+
+static void parse_bytes(struct loader *l, struct bytes text)
+{
+        _cleanup_free_ char *copy = bytes_dup(text);
+
+        if (!copy)
+                mistake(l, 0, "cannot be read: out of memory");
+        else if (strlen(copy) != text.len)
+                mistake(l, 0, "holds a zero byte: this is no text");
+        else
+                parse(l, copy);
 }
 
 int cfg_load_text(struct bytes text, const char *name, struct cfg *c, struct cfg_mistakes *ms)
@@ -388,17 +410,10 @@ int cfg_load_text(struct bytes text, const char *name, struct cfg *c, struct cfg
         struct cfg draft = *c;
         struct loader l = {.c = &draft, .ms = ms, .file = name};
         size_t before = ms->n;
-        char *copy = bytes_dup(text);
 
-        if (!copy)
-                return -ENOMEM;
-        if (strlen(copy) != text.len)
-                mistake(&l, 0, "holds a zero byte: this is no text");
-        else
-                parse(&l, copy);
+        parse_bytes(&l, text);
         if (ms->n == before)
                 check_sense(&l);
-        free(copy);
         if (ms->n != before)
                 return -EINVAL;
         *c = draft;
@@ -423,7 +438,9 @@ static int read_file(struct loader *l, const char *path, struct buf *out)
                 return -EINVAL;
         }
         if ((st.st_uid != 0 && st.st_uid != geteuid()) || (st.st_mode & S_IWOTH)) {
-                mistake(l, 0, "belongs to another user or may be written by anybody; expected root's: chown root FILE; chmod 644 FILE");
+                mistake(l, 0,
+                        "belongs to another user or may be written by anybody; expected root's: chown root FILE; chmod "
+                        "644 FILE");
                 return -EINVAL;
         }
         while ((n = read(fd, p, sizeof(p))) > 0)
@@ -443,7 +460,7 @@ static void load_file(const char *path, struct cfg *draft, struct cfg_mistakes *
         buf_init(&text, FILE_MAX);
         if (read_file(&l, path, &text) < 0)
                 return;
-        parse(&l, buf_cstr(&text));
+        parse_bytes(&l, buf_bytes(&text));
 }
 
 static int is_conf(const struct dirent *e)

@@ -19,14 +19,16 @@
 
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
-const struct time_unit config_time_units[] = {{"d", DAY}, {"h", HOUR}, {"m", 60 * SECOND}, {"s", SECOND}, {"ms", 1e6}, {NULL, 0}};
+const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
+                                              {"s", SECOND}, {"ms", 1e6}, {NULL, 0}};
 
 static const struct option_row rows[] = {
         TEXT("engine.user", engine_user, "user of the engine process, which has no privileges"),
         TEXT("control.group", control_group, "group whose members may read through control.sock"),
         TEXT("paths.state", state_dir, "where baselines, findings and the trail are kept"),
         TEXT("paths.runtime", runtime_dir, "where control.sock and admin.sock are made"),
-        {"log.level", OPT_WORD, AT(log_level), sizeof(((struct cfg *)0)->log_level), 0, 0, levels, "how much is logged: error, warn, info, debug"},
+        {"log.level", OPT_WORD, AT(log_level), sizeof(((struct cfg *)0)->log_level), 0, 0, levels,
+         "how much is logged: error, warn, info, debug"},
         {"probe.disable", OPT_DISABLE, 0, 0, 0, 0, NULL,
          "kernel facilities not to use, as if there were none: filesystem-mark, names, open-exec"},
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
@@ -36,26 +38,37 @@ static const struct option_row rows[] = {
             "most directories of one write layer whose names are watched; the others are covered by walks"),
         NUM("files.dirs_total", OPT_COUNT, names_total, 0, 1e7, "the same, of all containers"),
         NUM("files.walk_entries", OPT_COUNT64, walk_entries, 1, 1e9, "most entries that one walk lists"),
-        NUM("files.walk_deadline", OPT_TIME, walk_deadline_ns, 1e8, HOUR, "a walk that takes longer is ended and counts as incomplete"),
+        NUM("files.walk_deadline", OPT_TIME, walk_deadline_ns, 1e8, HOUR,
+            "a walk that takes longer is ended and counts as incomplete"),
         NUM("files.round", OPT_TIME, round_ns, 10 * SECOND, 30 * DAY, "how often every write layer is walked again"),
-        NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND, "two reports of one file so close together are one act"),
+        NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
+            "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),
         NUM("limits.containers", OPT_COUNT, max_containers, 1, 100000, "most containers watched at once"),
         NUM("limits.processes", OPT_COUNT, max_processes, 1000, 4e6, "most processes of the host kept in mind"),
-        NUM("limits.workloads", OPT_COUNT, judge.max_workloads, 1, 1e6, "most workloads kept; the one unseen for longest goes"),
-        NUM("limits.entries", OPT_COUNT, judge.max_entries, 10, 1e6, "most baseline entries of one workload and dimension"),
+        NUM("limits.workloads", OPT_COUNT, judge.max_workloads, 1, 1e6,
+            "most workloads kept; the one unseen for longest goes"),
+        NUM("limits.entries", OPT_COUNT, judge.max_entries, 10, 1e6,
+            "most baseline entries of one workload and dimension"),
         NUM("limits.open_findings", OPT_COUNT, judge.max_findings, 1, 1e6, "most findings kept open"),
-        NUM("learn.period", OPT_TIME, judge.calibration_ns, SECOND, 365 * DAY, "a baseline is learned for so long, unless it converges before"),
+        NUM("learn.period", OPT_TIME, judge.calibration_ns, SECOND, 365 * DAY,
+            "a baseline is learned for so long, unless it converges before"),
         NUM("learn.window", OPT_TIME, judge.window_ns, SECOND, 30 * DAY, "length of one window of learning"),
-        NUM("learn.converged_p", OPT_CHANCE, judge.converged_p, 1e-6, 1, "learning ends when the chance of something new in the next window is below this"),
+        NUM("learn.converged_p", OPT_CHANCE, judge.converged_p, 1e-6, 1,
+            "learning ends when the chance of something new in the next window is below this"),
         NUM("learn.converge_min", OPT_TIME, judge.converge_min_ns, 0, 365 * DAY, "but not before so much time"),
         NUM("learn.startup", OPT_TIME, judge.startup_ns, 0, DAY, "so long after its start a container is starting up"),
-        NUM("learn.siblings", OPT_COUNT, judge.siblings, 2, 1e6, "so many names of one program in one directory make it a pattern"),
-        NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY, "acts of one lineage so close together are one finding"),
+        NUM("learn.siblings", OPT_COUNT, judge.siblings, 2, 1e6,
+            "so many names of one program in one directory make it a pattern"),
+        NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,
+            "acts of one lineage so close together are one finding"),
         NUM("queue.show", OPT_PERCENT, judge.show, 0, 100, "findings of at least this confidence are shown"),
-        NUM("queue.page", OPT_PERCENT, judge.page, 0, 100, "findings of at least this confidence are worth waking somebody"),
-        NUM("scoring.prior", OPT_BITS, judge.prior_quarters, -64, 64, "bits before anything is known: how rare a true finding is"),
-        NUM("scoring.novelty_cap", OPT_BITS, judge.novelty_cap_quarters, 0, 64, "most bits that novelty alone can give"),
+        NUM("queue.page", OPT_PERCENT, judge.page, 0, 100,
+            "findings of at least this confidence are worth waking somebody"),
+        NUM("scoring.prior", OPT_BITS, judge.prior_quarters, -64, 64,
+            "bits before anything is known: how rare a true finding is"),
+        NUM("scoring.novelty_cap", OPT_BITS, judge.novelty_cap_quarters, 0, 64,
+            "most bits that novelty alone can give"),
         NUM("scoring.activated_p", OPT_CHANCE, judge.activated_p, 1e-6, 1,
             "chance of something new, at most, once an operator has activated a baseline"),
 };
@@ -71,7 +84,9 @@ const struct option_row *config_options(size_t *ret_n)
         memcpy(all, rows, sizeof(rows));
         for (int i = 0; i < FACTOR__MAX; i++) {
                 snprintf(names[i], sizeof(names[i]), "scoring.%s", factors[i].name);
-                all[n++] = (struct option_row){names[i], OPT_BITS, AT(judge.bits) + (size_t)i * sizeof(int32_t), 0, -64, 64, NULL, factors[i].help};
+                all[n++] = (struct option_row){
+                        names[i], OPT_BITS,       AT(judge.bits) + (size_t)i * sizeof(int32_t), 0, -64, 64,
+                        NULL,     factors[i].help};
         }
         *ret_n = n;
         return all;

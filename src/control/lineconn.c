@@ -88,7 +88,8 @@ int lineconn_recv(struct lineconn *c, int timeout_ms, struct bytes *ret)
                 c->told = 0;
         }
         for (;;) {
-                const uint8_t *end = c->in.len > searched ? memchr(c->in.p + searched, '\n', c->in.len - searched) : NULL;
+                const uint8_t *end =
+                        c->in.len > searched ? memchr(c->in.p + searched, '\n', c->in.len - searched) : NULL;
                 struct pollfd p = {.fd = c->fd, .events = POLLIN};
                 uint8_t more[65536];
                 ssize_t n;

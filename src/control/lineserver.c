@@ -91,7 +91,8 @@ int lineserver_listen(const char *path, mode_t mode, gid_t group, int *ret_fd)
         fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return -errno;
-        mask = umask(0777); /* nobody may connect until it is ours as it shall be: connect(2) asks for write permission */
+        mask = umask(
+                0777); /* nobody may connect until it is ours as it shall be: connect(2) asks for write permission */
         r = bind(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
         umask(mask);
         if (r < 0)
@@ -234,7 +235,8 @@ void lineserver_broadcast(struct lineserver *s, struct bytes line)
 /* Whole lines go out; what is left of a half one waits, for a while. */
 static void take_lines(struct lineclient *c)
 {
-        static const char too_long[] = "{\"ok\":false,\"error\":\"the line is too long: at most 65536 bytes\",\"code\":2}";
+        static const char too_long[] =
+                "{\"ok\":false,\"error\":\"the line is too long: at most 65536 bytes\",\"code\":2}";
         struct lineserver *s = c->server;
         size_t at = 0;
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* engine-priv - what the engine's files in this room share. The pure core is case/pipeline; this is its surroundings. */
+/* engine-priv - what the engine's files in this room share. The pure core is case/pipeline; this is its surroundings.
+ */
 #ifndef TIDEMARK_DAEMON_ENGINE_PRIV_H
 #define TIDEMARK_DAEMON_ENGINE_PRIV_H
 
@@ -61,7 +62,8 @@ int engine_control_open(struct engine *e, int fd);
 void engine_control_command(struct engine *e, const struct tide_event *ev);
 /* The sensor's counters came: whoever waited for them is answered. */
 void engine_control_counters(struct engine *e, struct bytes json);
-void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding);
+void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict,
+                          uint64_t finding);
 void engine_control_finding(struct engine *e, const struct finding *f);
 void engine_control_close(struct engine *e);
 

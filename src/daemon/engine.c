@@ -51,7 +51,8 @@ int engine_commit(struct engine *e, bool sync)
         loop_timer_stop(e->commit_timer);
         if (r < 0) {
                 if (!e->commit_failed)
-                        log_error(MOD, "what was learned cannot be stored: %s; it is kept in memory and tried again", err_str(r));
+                        log_error(MOD, "what was learned cannot be stored: %s; it is kept in memory and tried again",
+                                  err_str(r));
                 e->commit_failed = true;
                 loop_timer_set(e->commit_timer, loop_now(e->loop) + NSEC_PER_SEC);
                 return r;
@@ -80,7 +81,8 @@ static void on_commit_due(struct loop_timer *t, void *arg)
 
 /* ---- what the pipeline tells ---- */
 
-static void on_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding, void *arg)
+static void on_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding,
+                     void *arg)
 {
         engine_control_watch(arg, ev, workload, verdict, finding);
 }
@@ -93,8 +95,10 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
         engine_control_finding(e, f);
         if (opened && f->confidence >= e->cfg->judge.show)
                 log_info(MOD, "new finding F-%llu (%u%%, %s) in %s: %s", (unsigned long long)f->id, f->confidence,
-                         finding_severity_name(f->severity), str_print(str_get(&f->workload), workload, sizeof(workload)),
-                         f->nsignals ? str_print(str_get(&f->signals[0].subject), subject, sizeof(subject)) : "first sight");
+                         finding_severity_name(f->severity),
+                         str_print(str_get(&f->workload), workload, sizeof(workload)),
+                         f->nsignals ? str_print(str_get(&f->signals[0].subject), subject, sizeof(subject))
+                                     : "first sight");
 }
 
 /* ---- records of the pair ---- */

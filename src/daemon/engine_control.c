@@ -93,11 +93,13 @@ static void answer_line(struct engine *e, struct lineclient *c, struct bytes lin
         char text[256], why[100];
 
         if (!json_is_object(request)) { /* jansson's words may hold bytes of the line */
-                snprintf(text, sizeof(text), "not a request: expected one JSON object a line, such as {\"cmd\": \"status\"}; %s",
+                snprintf(text, sizeof(text),
+                         "not a request: expected one JSON object a line, such as {\"cmd\": \"status\"}; %s",
                          request ? "got another JSON value" : str_print(bytes_str(err.text), why, sizeof(why)));
                 send_json(c, refusal(EXIT_USAGE, text));
         } else if (query_is_change(request)) {
-                send_json(c, refusal(EXIT_USAGE, "this socket only reads: changing commands go to admin.sock, which is root's"));
+                send_json(c, refusal(EXIT_USAGE,
+                                     "this socket only reads: changing commands go to admin.sock, which is root's"));
         } else if (cmd && strcmp(cmd, "watch") == 0) {
                 lineclient_watch(c);
                 send_json(c, json_pack("{s:b,s:{s:b}}", "ok", 1, "data", "watching", 1));
@@ -201,7 +203,8 @@ static void queue_line(struct engine *e, json_t *o)
         json_decref(o);
 }
 
-void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding)
+void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict,
+                          uint64_t finding)
 {
         json_t *line;
 
@@ -253,14 +256,16 @@ static json_t *decide(struct engine *e, struct tide_event *ev, json_t *data)
 void engine_control_command(struct engine *e, const struct tide_event *command)
 {
         struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge};
-        json_t *request = json_loadb((const char *)command->act.text.p, command->act.text.len, JSON_REJECT_DUPLICATES, NULL);
+        json_t *request =
+                json_loadb((const char *)command->act.text.p, command->act.text.len, JSON_REJECT_DUPLICATES, NULL);
         struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
         json_t *answer = NULL;
         _cleanup_buf_ struct buf scratch;
 
         buf_init(&scratch, TIDE_RECORD_MAX);
         if (!json_is_object(request) || !query_is_change(request)) {
-                answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": \"baseline.activate\", \"workload\": \"NAME\"}");
+                answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": "
+                                             "\"baseline.activate\", \"workload\": \"NAME\"}");
         } else if (query_decision(&env, request, &scratch, &ev, &answer) == 0) {
                 if (json_is_true(json_object_get(request, "dry_run"))) {
                         answer = json_pack("{s:b,s:o}", "ok", 1, "data", answer);

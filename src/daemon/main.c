@@ -54,23 +54,28 @@ struct option_row {
         size_t offset; /* in struct options: const char * with a value, bool without */
 };
 static const struct option_row rows[] = {
-        {"foreground", NULL, "also say on standard error what is watched (the daemon never detaches itself)", offsetof(struct options, foreground)},
+        {"foreground", NULL, "also say on standard error what is watched (the daemon never detaches itself)",
+         offsetof(struct options, foreground)},
         {"config", "FILE", "configuration, default " DEFAULT_CONFIG, offsetof(struct options, config)},
         {"state-dir", "DIR", "where baselines, findings and the trail are kept", offsetof(struct options, state)},
         {"runtime-dir", "DIR", "where control.sock and admin.sock are made", offsetof(struct options, runtime)},
-        {"record", "FILE", "record all events into a new FILE, for 'tidemark replay'", offsetof(struct options, record)},
+        {"record", "FILE", "record all events into a new FILE, for 'tidemark replay'",
+         offsetof(struct options, record)},
         {"check-config", NULL, "name every mistake in the configuration, and exit", offsetof(struct options, check)},
-        {"print-defaults", NULL, "print a configuration file with every option and its default, and exit", offsetof(struct options, defaults)},
+        {"print-defaults", NULL, "print a configuration file with every option and its default, and exit",
+         offsetof(struct options, defaults)},
         {"version", NULL, "print the version, and exit", offsetof(struct options, version)},
         {"help", NULL, "print this, and exit", offsetof(struct options, help)},
 };
 
 static void usage(FILE *out)
 {
-        fprintf(out, "Usage: tidemarkd [OPTION]...\nWatches containers for drift: a sensor with few privileges and an engine with none.\n\n");
+        fprintf(out, "Usage: tidemarkd [OPTION]...\nWatches containers for drift: a sensor with few privileges and an "
+                     "engine with none.\n\n");
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 fprintf(out, "  --%-14s %-5s %s\n", rows[i].name, rows[i].value ? rows[i].value : "", rows[i].help);
-        fprintf(out, "\nExit status: 0 done, 1 --check-config found mistakes, 2 wrong usage, 4 failed. See tidemarkd(8).\n");
+        fprintf(out,
+                "\nExit status: 0 done, 1 --check-config found mistakes, 2 wrong usage, 4 failed. See tidemarkd(8).\n");
 }
 
 static int parse_options(struct options *o, int argc, char **argv)
@@ -79,7 +84,8 @@ static int parse_options(struct options *o, int argc, char **argv)
         int i, c;
 
         for (size_t n = 0; n < ARRAY_LEN(rows); n++)
-                longs[n] = (struct option){.name = rows[n].name, .has_arg = rows[n].value ? required_argument : no_argument};
+                longs[n] = (struct option){.name = rows[n].name,
+                                           .has_arg = rows[n].value ? required_argument : no_argument};
         while ((c = getopt_long(argc, argv, "", longs, &i)) == 0) {
                 if (rows[i].value)
                         *(const char **)((char *)o + rows[i].offset) = optarg;
@@ -133,7 +139,8 @@ static int stage_log(struct start *s)
                         s->level = (enum log_level)i;
         log_setup(s->level, "sensor");
         if (geteuid() != 0) {
-                log_error(MOD, "tidemarkd must be started as root: it needs fanotify, the proc connector and other users' /proc");
+                log_error(MOD, "tidemarkd must be started as root: it needs fanotify, the proc connector and other "
+                               "users' /proc");
                 return -EPERM;
         }
         return 0;
@@ -144,18 +151,23 @@ static int stage_users(struct start *s)
         int r = user_find(s->cfg.engine_user, &s->engine_uid, &s->engine_gid);
 
         if (r < 0) {
-                log_error(MOD, "user '%s' (engine.user): %s; make it with: useradd --system --shell /usr/sbin/nologin --no-create-home --user-group %s",
-                          s->cfg.engine_user, r == -ENOENT ? "there is none of this name" : err_str(r), s->cfg.engine_user);
+                log_error(MOD,
+                          "user '%s' (engine.user): %s; make it with: useradd --system --shell /usr/sbin/nologin "
+                          "--no-create-home --user-group %s",
+                          s->cfg.engine_user, r == -ENOENT ? "there is none of this name" : err_str(r),
+                          s->cfg.engine_user);
                 return r;
         }
         if (s->engine_uid == 0) {
-                log_error(MOD, "user '%s' (engine.user) is root: the engine needs a user of its own", s->cfg.engine_user);
+                log_error(MOD, "user '%s' (engine.user) is root: the engine needs a user of its own",
+                          s->cfg.engine_user);
                 return -EINVAL;
         }
         r = user_find_group(s->cfg.control_group, &s->control_gid);
         if (r < 0)
-                log_error(MOD, "group '%s' (control.group): %s; make it with: groupadd --system %s", s->cfg.control_group,
-                          r == -ENOENT ? "there is none of this name" : err_str(r), s->cfg.control_group);
+                log_error(MOD, "group '%s' (control.group): %s; make it with: groupadd --system %s",
+                          s->cfg.control_group, r == -ENOENT ? "there is none of this name" : err_str(r),
+                          s->cfg.control_group);
         return r;
 }
 
@@ -212,7 +224,8 @@ static int listen_at(const char *dir, const char *name, mode_t mode, gid_t group
                 r = lineserver_listen(path, mode, group, ret_fd);
         if (r < 0)
                 log_error(MOD, "socket %s/%s: %s%s", dir, name, err_str(r),
-                          r == -EADDRINUSE ? "; another tidemarkd serves it: stop it, or give another --runtime-dir" : "");
+                          r == -EADDRINUSE ? "; another tidemarkd serves it: stop it, or give another --runtime-dir"
+                                           : "");
         return r;
 }
 

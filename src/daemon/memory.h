@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* memory - what a process of ours costs: its proportional set size, from /proc/PID/smaps_rollup, else smaps (proc(5)). */
+/* memory - what a process of ours costs: its proportional set size, from /proc/PID/smaps_rollup, else smaps (proc(5)).
+ */
 #ifndef TIDEMARK_DAEMON_MEMORY_H
 #define TIDEMARK_DAEMON_MEMORY_H
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * notify - what the service manager is told: sd_notify(3), a few lines of our own. Silent when NOTIFY_SOCKET is not set.
+ * notify - what the service manager is told: sd_notify(3), a few lines of our own. Silent when NOTIFY_SOCKET is not
+ * set.
  */
 #ifndef TIDEMARK_DAEMON_NOTIFY_H
 #define TIDEMARK_DAEMON_NOTIFY_H
@@ -11,7 +12,8 @@
 
 struct notify;
 
-/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and takes them out of the environment. -EINVAL: the address is none. */
+/* Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID, and takes them out of the environment. -EINVAL: the address is
+ * none. */
 int notify_open(struct notify **ret) TM_CHECK;
 struct notify *notify_close(struct notify *n);
 DEFINE_CLEANUP(struct notify *, notify_close)

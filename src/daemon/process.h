@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * process - the two processes of tidemarkd, as main.c starts them. Each runs one loop until it is told to end, until the
- * other is gone, or until something fails that it cannot go on without; it returns its exit status.
+ * process - the two processes of tidemarkd, as main.c starts them. Each runs one loop until it is told to end, until
+ * the other is gone, or until something fails that it cannot go on without; it returns its exit status.
  */
 #ifndef TIDEMARK_DAEMON_PROCESS_H
 #define TIDEMARK_DAEMON_PROCESS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * sensor-priv - what the sensor's files in this room share: the way from a kernel's record (sense/) over who did it where
- * (trace/) to an event on the pair.
+ * sensor-priv - what the sensor's files in this room share: the way from a kernel's record (sense/) over who did it
+ * where (trace/) to an event on the pair.
  */
 #ifndef TIDEMARK_DAEMON_SENSOR_PRIV_H
 #define TIDEMARK_DAEMON_SENSOR_PRIV_H

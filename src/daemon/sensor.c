@@ -6,9 +6,9 @@
  * parse what a container or an image wrote, or wait for anybody. Hands over: records to sensor_files.c, containers to
  * sensor_containers.c, commands to sensor_admin.c.
  *
- * Order: the proc connector is drained before a batch of fanotify is told (who is this pid?), and the program of an exec is
- * told after both queues are drained (what did it open?). So once in each turn that brought something: content, names,
- * processes, then settle.
+ * Order: the proc connector is drained before a batch of fanotify is told (who is this pid?), and the program of an
+ * exec is told after both queues are drained (what did it open?). So once in each turn that brought something: content,
+ * names, processes, then settle.
  */
 #include <errno.h>
 #include <poll.h>
@@ -231,8 +231,12 @@ static void act_counters(struct sensor *s, const struct tide_event *ev)
 
 static int on_act(const struct tide_event *ev, int *fd, void *arg)
 {
-        static void (*const acts[ACT__MAX])(struct sensor *, const struct tide_event *) = {
-                [ACT_REPLY] = act_reply, [ACT_WALK] = act_walk, [ACT_PONG] = act_pong, [ACT_OPEN] = act_open, [ACT_COUNTERS] = act_counters};
+        static void (*const acts[ACT__MAX])(struct sensor *,
+                                            const struct tide_event *) = {[ACT_REPLY] = act_reply,
+                                                                          [ACT_WALK] = act_walk,
+                                                                          [ACT_PONG] = act_pong,
+                                                                          [ACT_OPEN] = act_open,
+                                                                          [ACT_COUNTERS] = act_counters};
         struct sensor *s = arg;
         char text[64];
 
@@ -333,7 +337,8 @@ static int stage_privileges(struct sensor *s)
 
         (void)s;
         if (r < 0)
-                log_error(MOD, "privileges could not be reduced%s%s: not started", missing ? ": this process lacks " : "", missing ? missing : "");
+                log_error(MOD, "privileges could not be reduced%s%s: not started",
+                          missing ? ": this process lacks " : "", missing ? missing : "");
         return r;
 }
 
@@ -361,7 +366,8 @@ static int stage_files(struct sensor *s)
                 r = names_source_open(s->loop, s->cfg->names_total, &sensor_names_ops, s, &s->names);
         if (r < 0)
                 log_warn(MOD, "fanotify does not tell names here (%s): they are found by walks only", err_str(r));
-        r = walker_start(s->loop, s->names ? names_source_fd(s->names) : -1, s->cfg->walk_deadline_ns, &sensor_walk_ops, s, &s->walker);
+        r = walker_start(s->loop, s->names ? names_source_fd(s->names) : -1, s->cfg->walk_deadline_ns, &sensor_walk_ops,
+                         s, &s->walker);
         if (r < 0) {
                 log_error(MOD, "the walker cannot be started: %s", err_str(r));
                 return r;
@@ -379,11 +385,13 @@ static int stage_processes(struct sensor *s)
         int r = containers_new(s->cfg->max_containers, &s->containers);
 
         if (r == 0)
-                r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s, &s->proctab);
+                r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s,
+                                &s->proctab);
         if (r == 0)
                 r = proc_source_open(s->loop, &proc_ops, s, (int)s->cfg->proc_rcvbuf, &s->proc);
         if (r < 0) {
-                log_error(MOD, "the proc connector cannot be used: %s%s", err_str(r), r == -ETIMEDOUT ? "; is CONFIG_PROC_EVENTS in this kernel?" : "");
+                log_error(MOD, "the proc connector cannot be used: %s%s", err_str(r),
+                          r == -ETIMEDOUT ? "; is CONFIG_PROC_EVENTS in this kernel?" : "");
                 return r;
         }
         r = loop_hook(s->loop, before_sleep, s);
@@ -403,7 +411,8 @@ static int stage_timers(struct sensor *s)
         return 0;
 }
 
-static int (*const stages[])(struct sensor *) = {stage_loop, stage_privileges, stage_admin, stage_files, stage_processes, stage_timers};
+static int (*const stages[])(struct sensor *) = {stage_loop,  stage_privileges, stage_admin,
+                                                 stage_files, stage_processes,  stage_timers};
 
 /* ---- the end ---- */
 

@@ -64,7 +64,8 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
                 refuse(client, "not done", "too many commands are under way, try again");
                 return;
         }
-        *c = (struct sensor_command){.id = ++s->last_command, .client = lineclient_id(client), .peer = *peer, .login_uid = NO_LOGIN};
+        *c = (struct sensor_command){
+                .id = ++s->last_command, .client = lineclient_id(client), .peer = *peer, .login_uid = NO_LOGIN};
         if (procfs_number((uint32_t)peer->pid, "loginuid", &c->login_uid) < 0)
                 c->login_uid = NO_LOGIN;
         c->line = bytes_dup(line);
@@ -129,7 +130,8 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
 
 void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
 {
-        struct trail_entry e = {.kind = kind, .uid = 0, .login_uid = NO_LOGIN, .wall_ns = clock_wall_ns(), .text = bytes_str(text)};
+        struct trail_entry e = {
+                .kind = kind, .uid = 0, .login_uid = NO_LOGIN, .wall_ns = clock_wall_ns(), .text = bytes_str(text)};
         int r = trail_append(s->trail, 0, &e);
 
         if (r < 0)

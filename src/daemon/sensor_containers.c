@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: what is done when a container comes, is covered, and goes. Must not: mark a root that is not a container's own, or
- * keep anything of it once it is gone. Hands over: events of its processes and its start and stop to the pair.
+ * Owns: what is done when a container comes, is covered, and goes. Must not: mark a root that is not a container's own,
+ * or keep anything of it once it is gone. Hands over: events of its processes and its start and stop to the pair.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -39,7 +39,8 @@ static int mark_content(struct sensor *s, struct container *c)
         snprintf(path, sizeof(path), "/proc/%u/root/.", c->init_pid);
         if (stat(path, &st) < 0)
                 return -errno;
-        if ((uint64_t)st.st_dev != c->root_dev || (stat("/", &host) == 0 && host.st_dev == st.st_dev && host.st_ino == st.st_ino))
+        if ((uint64_t)st.st_dev != c->root_dev ||
+            (stat("/", &host) == 0 && host.st_dev == st.st_dev && host.st_ino == st.st_ino))
                 return -EXDEV;
         r = fan_source_mark(s->fan, path, strcmp(c->fstype, "overlay") == 0, &how);
         c->how = how;
@@ -55,20 +56,23 @@ static void on_container(struct container *c, bool before, void *arg)
         if (r < 0)
                 log_warn(MOD, "container %.12s: contents of its files cannot be watched (%s)", c->id, err_str(r));
         if (!c->layer)
-                log_warn(MOD, "container %.12s: root on %s without a usable upper directory: its files are not covered", c->id,
-                         c->fstype ? c->fstype : "an unknown file system");
+                log_warn(MOD, "container %.12s: root on %s without a usable upper directory: its files are not covered",
+                         c->id, c->fstype ? c->fstype : "an unknown file system");
 }
 
 static void coverage(const struct sensor *s, const struct container *c, char *dst, size_t size)
 {
-        static const char *const content[] = {[FAN_HOW_NONE] = "not watched", [FAN_HOW_FILESYSTEM] = "filesystem mark", [FAN_HOW_MOUNT] = "mount mark"};
+        static const char *const content[] = {[FAN_HOW_NONE] = "not watched",
+                                              [FAN_HOW_FILESYSTEM] = "filesystem mark",
+                                              [FAN_HOW_MOUNT] = "mount mark"};
 
         if (!c->layer)
                 snprintf(dst, size, "files: not covered");
         else if (!s->names)
                 snprintf(dst, size, "content: %s; names: walks only", content[c->how]);
         else if (c->dirs_refused)
-                snprintf(dst, size, "content: %s; names: %u directories, %u more by walks only", content[c->how], c->dirs_marked, c->dirs_refused);
+                snprintf(dst, size, "content: %s; names: %u directories, %u more by walks only", content[c->how],
+                         c->dirs_marked, c->dirs_refused);
         else
                 snprintf(dst, size, "content: %s; names: %u directories", content[c->how], c->dirs_marked);
 }

@@ -2,9 +2,9 @@
 /*
  * What happened in write layers: content and executions (fan_source), names (names_source), what is there (walker).
  *
- * Owns: the way from such a record to a TIDE_FILE, and the requests for walks. Must not: decide what is normal, follow a
- * path that a container chose (layer.h does, component by component), or wait. Hands over: events on the pair; openings
- * for execution to proctab.
+ * Owns: the way from such a record to a TIDE_FILE, and the requests for walks. Must not: decide what is normal, follow
+ * a path that a container chose (layer.h does, component by component), or wait. Hands over: events on the pair;
+ * openings for execution to proctab.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -62,7 +62,8 @@ static enum tide_change change_of(const struct container *c, struct bytes path, 
  */
 static bool is_copy(const struct layer_entry *now, const struct layer_entry *image)
 {
-        return now->type == image->type && now->mode == image->mode && now->uid == image->uid && now->gid == image->gid && !now->opaque &&
+        return now->type == image->type && now->mode == image->mode && now->uid == image->uid &&
+               now->gid == image->gid && !now->opaque &&
                (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
 }
 
@@ -209,7 +210,8 @@ const struct names_ops sensor_names_ops = {.before = before_files, .event = on_n
 
 /* ---- walks ---- */
 
-static void send_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason, bool ended, bool complete, uint64_t entries)
+static void send_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason, bool ended, bool complete,
+                      uint64_t entries)
 {
         struct tide_event ev = {.kind = TIDE_WALK, .sources = SRC_WALK, .container = bytes_str(c->id)};
 
@@ -297,7 +299,13 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         struct container *c = containers_by_tag(s->containers, tag);
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_WALK};
         struct tide_file *f = &out.file;
-        struct layer_entry image, now = {.type = e->type, .opaque = e->opaque, .mode = e->mode, .uid = e->uid, .gid = e->gid, .size = e->size, .mtime_ns = e->mtime_ns};
+        struct layer_entry image, now = {.type = e->type,
+                                         .opaque = e->opaque,
+                                         .mode = e->mode,
+                                         .uid = e->uid,
+                                         .gid = e->gid,
+                                         .size = e->size,
+                                         .mtime_ns = e->mtime_ns};
 
         if (!c || !c->layer)
                 return;
@@ -322,7 +330,8 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         sensor_send(s, PAIR_WALK, &out, -1);
 }
 
-static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks, uint32_t marks_refused, void *arg)
+static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks,
+                        uint32_t marks_refused, void *arg)
 {
         struct sensor *s = arg;
         struct sensor_walks *w = &s->walks;

@@ -44,10 +44,12 @@ struct how {
 #define SYS_openat2 437
 #endif
 
-/* No link below base is followed: the storage of a rootless user is the user's to shape. Component by component where openat2(2) is not. */
+/* No link below base is followed: the storage of a rootless user is the user's to shape. Component by component where
+ * openat2(2) is not. */
 static int open_below(int base, const char *path)
 {
-        struct how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, .resolve = HOW_NO_MAGICLINKS | HOW_NO_SYMLINKS | HOW_BENEATH};
+        struct how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                          .resolve = HOW_NO_MAGICLINKS | HOW_NO_SYMLINKS | HOW_BENEATH};
         int fd = (int)syscall(SYS_openat2, base, path, &how, sizeof(how)), dir = -1;
         char part[256];
 

@@ -17,8 +17,9 @@ static json_t *proc_status(const struct sensor *s)
         struct proc_source_stats st;
 
         proc_source_stats(s->proc, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector", "delivered", num(st.delivered), "lost", num(st.lost),
-                         "repaired", num(s->repair.scans), "forged", num(st.forged), "malformed", num(st.malformed));
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector", "delivered",
+                         num(st.delivered), "lost", num(st.lost), "repaired", num(s->repair.scans), "forged",
+                         num(st.forged), "malformed", num(st.malformed));
 }
 
 static json_t *content_status(const struct sensor *s)
@@ -28,8 +29,11 @@ static json_t *content_status(const struct sensor *s)
         if (s->fan)
                 fan_source_stats(s->fan, &st);
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "name", "content", "state",
-                         !s->fan ? "off: walks only" : s->features.open_exec ? "fanotify, with executions" : "fanotify, without executions", "delivered",
-                         num(st.delivered), "lost", num(st.overflows), "repaired", num(s->repair.walks), "malformed", num(st.malformed));
+                         !s->fan                 ? "off: walks only"
+                         : s->features.open_exec ? "fanotify, with executions"
+                                                 : "fanotify, without executions",
+                         "delivered", num(st.delivered), "lost", num(st.overflows), "repaired", num(s->repair.walks),
+                         "malformed", num(st.malformed));
 }
 
 static json_t *names_status(const struct sensor *s)
@@ -38,9 +42,10 @@ static json_t *names_status(const struct sensor *s)
 
         if (s->names)
                 names_source_stats(s->names, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state", s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered),
-                         "lost", num(st.overflows + st.unknown), "repaired", num(s->repair.walks), "malformed", num(st.malformed), "directories", num(st.dirs),
-                         "directories_refused", num(st.dirs_refused));
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
+                         s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered), "lost",
+                         num(st.overflows + st.unknown), "repaired", num(s->repair.walks), "malformed",
+                         num(st.malformed), "directories", num(st.dirs), "directories_refused", num(st.dirs_refused));
 }
 
 static json_t *walk_status(const struct sensor *s)
@@ -48,8 +53,9 @@ static json_t *walk_status(const struct sensor *s)
         struct walk_stats st;
 
         walker_stats(s->walker, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered", num(st.entries), "lost", num(st.incomplete), "repaired",
-                         num(s->repair.walks), "requests", num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
+                         num(st.entries), "lost", num(st.incomplete), "repaired", num(s->repair.walks), "requests",
+                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
 }
 
 static json_t *exec_status(const struct sensor *s)
@@ -57,8 +63,9 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited", num(st.exited), "refused", num(st.refused), "execs",
-                         num(st.execs), "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify", num(st.exe_from_fanotify),
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited", num(st.exited),
+                         "refused", num(st.refused), "execs", num(st.execs), "executable_from_proc",
+                         num(st.exe_from_proc), "executable_from_fanotify", num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused));
 }
 
@@ -77,10 +84,12 @@ static json_t *pair_status(const struct sensor *s)
 void sensor_status_send(struct sensor *s)
 {
         struct tide_event ev = {.kind = TIDE_COUNTERS};
-        json_t *o = json_pack("{s:[o,o,o,o],s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s), names_status(s), walk_status(s),
-                              "processes", exec_status(s), "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
-                              num(memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail))), "wakeups", num(loop_wakeups(s->loop)),
-                              "containers_refused", num(containers_refused(s->containers)));
+        json_t *o = json_pack(
+                "{s:[o,o,o,o],s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
+                names_status(s), walk_status(s), "processes", exec_status(s), "pair", pair_status(s), "memory",
+                "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
+                num(memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail))),
+                "wakeups", num(loop_wakeups(s->loop)), "containers_refused", num(containers_refused(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         if (text) {

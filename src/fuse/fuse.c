@@ -32,8 +32,11 @@ static uint64_t hash_of(struct bytes path)
 static void remember(struct fuse *f, struct ctr *c, const struct tide_event *ev, bool told)
 {
         const struct tide_file *e = &ev->file;
-        struct index_name n = {.hash = hash_of(e->path), .ctime_ns = e->ctime_ns, .size = e->size, .mode = e->mode, .walk = c->walk};
+        struct index_name n = {.hash = hash_of(e->path), .ctime_ns = e->ctime_ns, .size = e->size};
 
+
+        n.mode = e->mode;
+        n.walk = c->walk;
         if (told) {
                 n.told_boot = ev->boot_ns;
                 n.told_wall = ev->wall_ns;
@@ -202,8 +205,8 @@ static bool is_told_exec(struct fuse *f, const struct tide_event *ev)
         if (!(a->flags & ACTOR_PID))
                 return false;
         now.hash = hash_of(ev->exec.program) ^ hash_of(ev->exec.args) * 31;
-        if (seen->pid == now.pid && seen->start == now.start && seen->hash == now.hash && !(seen->sources & now.sources) &&
-            now.boot_ns - seen->boot_ns < f->p.join_ns)
+        if (seen->pid == now.pid && seen->start == now.start && seen->hash == now.hash &&
+            !(seen->sources & now.sources) && now.boot_ns - seen->boot_ns < f->p.join_ns)
                 return true;
         *seen = now;
         return false;

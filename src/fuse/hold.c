@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: file events that wait for their other half, in order, and what two halves make together. Must not: know of walks
- * or of the index. Pure. Hands over: what leaves, to fuse_pass().
+ * Owns: file events that wait for their other half, in order, and what two halves make together. Must not: know of
+ * walks or of the index. Pure. Hands over: what leaves, to fuse_pass().
  */
 #include <dirent.h>
 #include <errno.h>
@@ -132,7 +132,8 @@ int hold_event(struct fuse *f, const struct tide_event *ev)
 
 static unsigned knows(const struct tide_actor *a)
 {
-        return (a->flags & ACTOR_PID ? 4u : 0u) + (a->flags & ACTOR_EXE ? 2u : 0u) + (a->flags & ACTOR_LINEAGE ? 1u : 0u);
+        return (a->flags & ACTOR_PID ? 4u : 0u) | (a->flags & ACTOR_EXE ? 2u : 0u) |
+               (a->flags & ACTOR_LINEAGE ? 1u : 0u);
 }
 
 /* Can the later one be of the same act? */

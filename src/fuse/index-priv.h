@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * index - which names of one container's write layer were told, and as what: hash of the path → change time, size, mode.
+ * index - which names of one container's write layer were told, and as what: path hash → change time, size, mode.
  *
  * In buckets by the top bits of the hash, each sorted by it: a change costs one bucket, and what a bucket's blob holds
  * depends on what is known and never on the order in which it came to be known.

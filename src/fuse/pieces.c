@@ -3,7 +3,7 @@
  * Owns: containers' indices as pieces: one per bucket that holds names, and one of facts, under (id, bucket). Must not:
  * decide what is known. Pure.
  *
- * Pieces are saved behind what they tell of: after a crash an older one comes back, and the next walk tells names again.
+ * Pieces are saved behind what they tell of: after a crash an older one comes back, and the next walk tells again.
  * The other way round, a name would be known that nobody was told of.
  */
 #include <errno.h>

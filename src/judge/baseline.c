@@ -2,9 +2,9 @@
 /*
  * Owns: what each workload is known to do, how far learning has come, and when it ends. Must not: score. Pure.
  *
- * Windows are hours (settable) of event time in which the workload did anything of a dimension; replicas in one hour are
- * one window. T of them, Q1 entries seen in exactly one: the chance that the next holds something new is
- * p = 1 - exp(-(Q1 + 1/2) / (T + 1)).
+ * Windows are hours (settable) of event time in which the workload did anything of a dimension; replicas in one hour
+ * are one window. T of them, Q1 entries seen in exactly one: the chance that the next holds something new is p = 1 -
+ * exp(-(Q1 + 1/2) / (T + 1)).
  */
 #include <errno.h>
 #include <math.h>
@@ -14,7 +14,8 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-/* Pure rooms draw no random numbers: the maps' order is that of insertion, and their limits bound what a collision costs. */
+/* Pure rooms draw no random numbers: the maps' order is that of insertion, and their limits bound what a collision
+ * costs. */
 static const struct map_seed seed = {0x746964656d61726b, 0x626173656c696e65};
 
 static void entry_free(void *p)
@@ -138,7 +139,8 @@ static struct bytes directory(struct bytes key)
         return bytes_of(key.p, at < 0 ? 0 : (size_t)at);
 }
 
-static struct entry *find(const struct workload *w, enum dimension dim, struct bytes key, struct bytes exe, struct buf *scratch)
+static struct entry *find(const struct workload *w, enum dimension dim, struct bytes key, struct bytes exe,
+                          struct buf *scratch)
 {
         entry_key(dim, key, exe, scratch);
         return scratch->err ? NULL : map_get(w->entries, buf_bytes(scratch));
@@ -223,12 +225,14 @@ int baseline_insert(struct workload *w, struct entry *e)
                 w->dim[e->dim].once++;
         number_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (!scratch.err)
-                r = map_put(w->keys, buf_bytes(&scratch), (void *)(uintptr_t)(number_get(w->keys, buf_bytes(&scratch)) + 1));
+                r = map_put(w->keys, buf_bytes(&scratch),
+                            (void *)(uintptr_t)(number_get(w->keys, buf_bytes(&scratch)) + 1));
         if (e->dim != DIM_FILE)
                 return 0;
         number_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
         if (!scratch.err)
-                r = map_put(w->siblings, buf_bytes(&scratch), (void *)(uintptr_t)(number_get(w->siblings, buf_bytes(&scratch)) + 1));
+                r = map_put(w->siblings, buf_bytes(&scratch),
+                            (void *)(uintptr_t)(number_get(w->siblings, buf_bytes(&scratch)) + 1));
         return r == ERR_LIMIT ? 0 : r; /* then only the count of siblings is short */
 }
 
@@ -291,7 +295,8 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 e = value;
-                if (e->dim != DIM_FILE || e->candidate || !bytes_eq(str_get(&e->exe), o->exe) || !bytes_eq(directory(str_get(&e->key)), dir))
+                if (e->dim != DIM_FILE || e->candidate || !bytes_eq(str_get(&e->exe), o->exe) ||
+                    !bytes_eq(directory(str_get(&e->key)), dir))
                         continue;
                 fresh->count += e->count;
                 if (e->windows > fresh->windows)
@@ -338,7 +343,8 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
         number_key(DIM_FILE, o->exe, directory(o->key), &scratch);
-        if (o->dim == DIM_FILE && !candidate && !o->executable && !scratch.err && number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
+        if (o->dim == DIM_FILE && !candidate && !o->executable && !scratch.err &&
+            number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
                 r = merge_siblings(j, w, o, window);
         pieces_save_workload(j, w);
         return r;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: which parts of a name are chance. Must not: look at anything but the name. Pure; component by component, and each
- * component token by token (letters and digits between separators).
+ * Owns: which parts of a name are chance. Must not: look at anything but the name. Pure; component by component, and
+ * each component token by token (letters and digits between separators).
  */
 #include "tidemark/generalise.h"
 
@@ -53,7 +53,8 @@ static bool is_uuid(struct bytes s)
         return s.len == UUID_LEN || !is_token(s.p[UUID_LEN]);
 }
 
-/* Letters and digits in an order that no person chose: both within, changing often; or capitals strewn among small ones. */
+/* Letters and digits in an order that no person chose: both within, changing often; or capitals strewn among small
+ * ones. */
 static bool is_random(struct bytes t, const struct classes *k)
 {
         uint32_t changes = 0;

@@ -4,8 +4,8 @@
  *
  * A deviation joins the newest open finding of its workload with
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
- *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or, within
- *      a minute, of a directory on the way to it;
+ *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or,
+ * within a minute, of a directory on the way to it;
  *   3. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are children of one parent, within a minute.
  */
@@ -253,7 +253,8 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (r == 0)
                 r = str_set(&s->key, cut(o->key, NAME_KEPT));
         if (r == 0)
-                r = str_set(&s->operation, o->dim == DIM_PROCESS ? BYTES_LIT("exec") : bytes_str(tide_ops_text(o->ops, ops)));
+                r = str_set(&s->operation,
+                            o->dim == DIM_PROCESS ? BYTES_LIT("exec") : bytes_str(tide_ops_text(o->ops, ops)));
         if (r == 0)
                 r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
         if (r == 0 && ev->kind == TIDE_EXEC)
@@ -268,7 +269,8 @@ static int add_ops(struct finding_signal *s, const struct observation *o)
         unsigned all = o->ops;
 
         for (unsigned bit = 0; bit < 6; bit++) {
-                const char *word = tide_ops_text(1u << bit, now), *at = s->operation.p ? strstr(s->operation.p, word) : NULL;
+                const char *word = tide_ops_text(1u << bit, now),
+                           *at = s->operation.p ? strstr(s->operation.p, word) : NULL;
 
                 if (at)
                         all |= 1u << bit;
@@ -362,7 +364,8 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
         if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
                 return false;
         /* Children of one parent, whatever it is: its step of the same minute. */
-        return f->lineage[f->nlineage - 2].pid == l.a[l.n - 1].pid && f->lineage[f->nlineage - 2].start == l.a[l.n - 1].start;
+        return f->lineage[f->nlineage - 2].pid == l.a[l.n - 1].pid &&
+               f->lineage[f->nlineage - 2].start == l.a[l.n - 1].start;
 }
 
 static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
@@ -370,7 +373,8 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
-                if (f->type == FINDING_DRIFT && f->state == FINDING_OPEN && bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
+                if (f->type == FINDING_DRIFT && f->state == FINDING_OPEN &&
+                    bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
                     bytes_eq(str_get(&f->digest), str_get(&w->digest)) &&
                     (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_lineage(j, f, o)))
                         return f;
@@ -386,7 +390,8 @@ static int note_loss(const struct judge *j, struct finding *f, struct bytes cont
                 const struct known_loss *l = &j->losses[i];
                 int64_t apart = l->wall_ns - wall_ns;
 
-                if (l->wall_ns && apart < LOSS_NEAR_NS && apart > -LOSS_NEAR_NS && (l->container.len == 0 || bytes_eq(str_get(&l->container), container)))
+                if (l->wall_ns && apart < LOSS_NEAR_NS && apart > -LOSS_NEAR_NS &&
+                    (l->container.len == 0 || bytes_eq(str_get(&l->container), container)))
                         return str_set(&f->loss, str_get(&l->words));
         }
         return 0;
@@ -424,7 +429,8 @@ static bool wrote_it(const struct finding *f, const struct observation *o)
         for (uint32_t i = 0; i < f->nsignals; i++) {
                 const struct finding_signal *s = &f->signals[i];
 
-                if (s->kind != o->dim && (s->kind == DIM_FILE || o->dim == DIM_FILE) && bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)))
+                if (s->kind != o->dim && (s->kind == DIM_FILE || o->dim == DIM_FILE) &&
+                    bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)))
                         return true;
         }
         return false;
@@ -435,7 +441,8 @@ static int add_wrote_then_ran(const struct judge *j, const struct observation *o
         const struct judge_factor *t = &judge_factors()[FACTOR_WROTE_THEN_RAN];
         char path[300];
 
-        return score_add(s, t->name, j->p.bits[FACTOR_WROTE_THEN_RAN], "%s: %s", t->help, str_print(o->subject, path, sizeof(path)));
+        return score_add(s, t->name, j->p.bits[FACTOR_WROTE_THEN_RAN], "%s: %s", t->help,
+                         str_print(o->subject, path, sizeof(path)));
 }
 
 int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s)
@@ -454,7 +461,8 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
                 r = add_wrote_then_ran(j, o, &extra);
                 for (uint32_t i = 0; i < s->n && r == 0; i++) /* what speaks against this act still does */
                         if (s->factors[i].quarters < 0)
-                                r = score_add(&extra, s->factors[i].name.p, s->factors[i].quarters, "%s", s->factors[i].text.p);
+                                r = score_add(&extra, s->factors[i].name.p, s->factors[i].quarters, "%s",
+                                              s->factors[i].text.p);
                 if (r == 0)
                         r = score_merge(j, f, &extra, false);
         }
@@ -478,7 +486,8 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (f->type != FINDING_DRIFT || f->state != FINDING_OPEN || !bytes_eq(str_get(&f->workload), str_get(&w->name)) ||
+                if (f->type != FINDING_DRIFT || f->state != FINDING_OPEN ||
+                    !bytes_eq(str_get(&f->workload), str_get(&w->name)) ||
                     !bytes_eq(str_get(&f->digest), str_get(&w->digest)) || !joins_by_cause(f, o))
                         continue;
                 r = group_signal(f, o);

@@ -82,7 +82,8 @@ struct container_memory {
         struct buf held;     /* encoded events */
         uint32_t nheld;
         struct sight sight;
-        struct str_owned written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
+        struct str_owned
+                written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
         uint32_t next_written;
 };
 
@@ -152,9 +153,11 @@ struct score {
         uint32_t n;
         enum finding_severity severity;
 };
-int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known, struct score *ret);
+int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
+                      struct score *ret);
 void score_release(struct score *s);
-/* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if it does for all. */
+/* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if
+ * it does for all. */
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
 int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...) TM_PRINTF(4, 5);
 void score_sum(const struct judge *j, struct finding *f);

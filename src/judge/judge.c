@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the way of an event through the judge: which container and workload, known or not, learned or raised; operators'
- * decisions. Must not: read anything but the event and its memory. Pure.
+ * Owns: the way of an event through the judge: which container and workload, known or not, learned or raised;
+ * operators' decisions. Must not: read anything but the event and its memory. Pure.
  */
 #include "judge/judge-priv.h"
 
@@ -73,7 +73,8 @@ static int TM_PRINTF(2, 3) refuse(struct judge *j, const char *fmt, ...)
         return -EINVAL;
 }
 
-static void verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what, uint64_t finding)
+static void verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
+                    uint64_t finding)
 {
         if (j->ops->verdict)
                 j->ops->verdict(ev, w ? str_get(&w->name) : bytes_of(NULL, 0), what, finding, j->arg);
@@ -105,8 +106,8 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
 }
 
 /*
- * A program that is written while learning is learned as a file; if it then runs, the writing is a part of what is raised.
- * The last few of each container are remembered for that.
+ * A program that is written while learning is learned as a file; if it then runs, the writing is a part of what is
+ * raised. The last few of each container are remembered for that.
  */
 static int keep_written(struct judge *j, const struct observation *o)
 {
@@ -140,7 +141,8 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
                 struct tide_event ev;
                 size_t used;
 
-                if (kept->len == 0 || tide_decode(kept->p, kept->len, &ev, &used) < 0 || !bytes_eq(ev.file.path, subject))
+                if (kept->len == 0 || tide_decode(kept->p, kept->len, &ev, &used) < 0 ||
+                    !bytes_eq(ev.file.path, subject))
                         continue;
                 r = observe(j, c, &ev, &o);
                 if (r == 0)
@@ -497,7 +499,8 @@ static int activate(struct judge *j, struct workload *w, enum dimension dim, con
         d->declared = true;
         d->since_ns = ev->wall_ns;
         if (ev->decision.login_uid != UINT32_MAX)
-                snprintf(d->by, sizeof(d->by), "operator uid %u (login uid %u)", ev->decision.uid, ev->decision.login_uid);
+                snprintf(d->by, sizeof(d->by), "operator uid %u (login uid %u)", ev->decision.uid,
+                         ev->decision.login_uid);
         else
                 snprintf(d->by, sizeof(d->by), "operator uid %u", ev->decision.uid);
         return 0;
@@ -541,9 +544,11 @@ static int on_decision(struct judge *j, const struct tide_event *ev)
         if (v == ARRAY_LEN(verbs))
                 return refuse(j, "unknown decision '%s'", str_print(d->verb, shown, sizeof(shown)));
         if (!w)
-                return refuse(j, "no workload '%s': see tidemark baseline list", str_print(d->target, shown, sizeof(shown)));
+                return refuse(j, "no workload '%s': see tidemark baseline list",
+                              str_print(d->target, shown, sizeof(shown)));
         for (int dim = 0; dim < DIM__MAX; dim++) {
-                if (w->dim[dim].state == DS_OFF || (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))
+                if (w->dim[dim].state == DS_OFF ||
+                    (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))
                         continue;
                 verbs[v].act(j, w, (enum dimension)dim, ev);
                 done = true;

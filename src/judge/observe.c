@@ -38,7 +38,8 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         if (o->subject.len == 0 && o->layer == LAYER_MEMFD)
                 o->subject = BYTES_LIT("memfd");
         o->unseen = o->subject.len == 0;
-        if (o->unseen) /* gone before anybody could see what it was; nothing of the root file system, which would have told */
+        if (o->unseen) /* gone before anybody could see what it was; nothing of the root file system, which would have
+                          told */
                 o->subject = BYTES_LIT("(a program that was gone before it was seen)");
         o->change = x->program_change;
         o->exe = x->caller;

@@ -2,8 +2,8 @@
 /*
  * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
  *
- * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so that
- * the store's order is theirs; container: its id. Each blob begins with its format's number.
+ * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
+ * that the store's order is theirs; container: its id. Each blob begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -351,8 +351,10 @@ static int restore_finding(struct judge *j, struct bytes blob)
 
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob)
 {
-        static int (*const rows[])(struct judge *, struct bytes, struct rd *) = {
-                [PIECE_META] = restore_meta, [PIECE_WORKLOAD] = restore_workload, [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container};
+        static int (*const rows[])(struct judge *, struct bytes, struct rd *) = {[PIECE_META] = restore_meta,
+                                                                                 [PIECE_WORKLOAD] = restore_workload,
+                                                                                 [PIECE_ENTRY] = restore_entry,
+                                                                                 [PIECE_CONTAINER] = restore_container};
         struct rd r;
         int err;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the table of factors with its shipped values and words, and the sum. Must not: know findings' history (group.c).
- * Pure. All in quarters of a bit, so that prior + factors = sum, exactly.
+ * Owns: the table of factors with its shipped values and words, and the sum. Must not: know findings' history
+ * (group.c). Pure. All in quarters of a bit, so that prior + factors = sum, exactly.
  */
 #include <errno.h>
 #include <math.h>
@@ -12,12 +12,14 @@
 #include "judge/judge-priv.h"
 
 static const struct judge_factor table[FACTOR__MAX] = {
-        [FACTOR_RAN_WRITE_LAYER] = {"ran_write_layer", 44, "a program ran that is in the container's write layer and not in its image"},
+        [FACTOR_RAN_WRITE_LAYER] = {"ran_write_layer", 44,
+                                    "a program ran that is in the container's write layer and not in its image"},
         [FACTOR_RAN_MEMFD] = {"ran_memfd", 44, "a program ran from memory (memfd), with no file at all"},
         [FACTOR_RAN_DELETED] = {"ran_deleted", 44, "a program ran whose file was already deleted"},
         [FACTOR_RAN_TMPFS] = {"ran_tmpfs", 24, "a program ran from a tmpfs"},
         [FACTOR_RAN_MOUNT] = {"ran_mount", 4, "a program ran from a volume"},
-        [FACTOR_RAN_CHANGED_IMAGE_FILE] = {"ran_changed_image_file", 44, "a program of the image ran after it was changed"},
+        [FACTOR_RAN_CHANGED_IMAGE_FILE] = {"ran_changed_image_file", 44,
+                                           "a program of the image ran after it was changed"},
         [FACTOR_NEW_PROGRAM] = {"new_program", 2, "this workload never ran this program"},
         [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
         [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
@@ -26,7 +28,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_DATA_FILE] = {"data_file", -4, "a file that cannot be run"},
         [FACTOR_VARYING_DIRECTORY] = {"varying_directory", -16, "many names come and go in this directory"},
         [FACTOR_WROTE_THEN_RAN] = {"wrote_then_ran", 8, "what was written was then run"},
-        [FACTOR_ORIGIN_EXEC] = {"origin_exec", -8, "by a session that was started into the container (podman exec and the like)"},
+        [FACTOR_ORIGIN_EXEC] = {"origin_exec", -8,
+                                "by a session that was started into the container (podman exec and the like)"},
         [FACTOR_ORIGIN_FOREIGN] = {"origin_foreign", 4, "by a process from outside the container that is no runtime"},
         [FACTOR_ORIGIN_UNKNOWN] = {"origin_unknown", 2, "how the process came into the container is not known"},
         [FACTOR_PROCESS_UNKNOWN] = {"process_unknown", -2, "which process did it is not known"},
@@ -106,13 +109,17 @@ static int add_novelty(const struct judge *j, const struct workload *w, const st
         int r;
 
         own = own > cap ? cap : own;
-        r = score_add(s, "novelty", own, "the baseline's own estimate: %.1f %% chance of something new in an hour (%u hours seen, %u of %u entries seen in one hour only)",
+        r = score_add(s, "novelty", own,
+                      "the baseline's own estimate: %.1f %% chance of something new in an hour (%u hours seen, %u of "
+                      "%u entries seen in one hour only)",
                       100.0 * p, d->windows, d->once, d->entries);
         said = quarters_of(j->p.activated_p);
         said = said > cap ? cap : said;
         if (r == 0 && d->state == DS_ACTIVE && d->declared && said > own)
-                r = score_add(s, "declared_complete", said - own, "activated by %s: the baseline was declared complete, so something new counts as rare (%.1f %%)", d->by,
-                              100.0 * j->p.activated_p);
+                r = score_add(s, "declared_complete", said - own,
+                              "activated by %s: the baseline was declared complete, so something new counts as rare "
+                              "(%.1f %%)",
+                              d->by, 100.0 * j->p.activated_p);
         return r;
 }
 
@@ -122,7 +129,8 @@ static int add(const struct judge *j, struct score *s, enum factor f, struct byt
 
         if (what.len == 0)
                 return score_add(s, table[f].name, j->p.bits[f], "%s", table[f].help);
-        return score_add(s, table[f].name, j->p.bits[f], "%s: %s", table[f].help, str_print(what, shown, sizeof(shown)));
+        return score_add(s, table[f].name, j->p.bits[f], "%s: %s", table[f].help,
+                         str_print(what, shown, sizeof(shown)));
 }
 
 static int add_exec(const struct judge *j, const struct observation *o, enum known known, struct score *s)
@@ -131,8 +139,10 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
                 enum factor f;
                 enum finding_severity severity;
         } layers[LAYER__MAX] = {
-                [LAYER_WRITE] = {FACTOR_RAN_WRITE_LAYER, SEVERITY_HIGH}, [LAYER_MEMFD] = {FACTOR_RAN_MEMFD, SEVERITY_HIGH},
-                [LAYER_DELETED] = {FACTOR_RAN_DELETED, SEVERITY_HIGH},   [LAYER_TMPFS] = {FACTOR_RAN_TMPFS, SEVERITY_MEDIUM},
+                [LAYER_WRITE] = {FACTOR_RAN_WRITE_LAYER, SEVERITY_HIGH},
+                [LAYER_MEMFD] = {FACTOR_RAN_MEMFD, SEVERITY_HIGH},
+                [LAYER_DELETED] = {FACTOR_RAN_DELETED, SEVERITY_HIGH},
+                [LAYER_TMPFS] = {FACTOR_RAN_TMPFS, SEVERITY_MEDIUM},
                 [LAYER_MOUNT] = {FACTOR_RAN_MOUNT, SEVERITY_MEDIUM},
         };
         int r = 0;
@@ -146,7 +156,8 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
                 r = add(j, s, layers[o->layer].f, o->subject);
         }
         if (r == 0)
-                r = add(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM, known == KNOWN_OTHER_EXE ? o->exe : o->subject);
+                r = add(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
+                        known == KNOWN_OTHER_EXE ? o->exe : o->subject);
         return r;
 }
 
@@ -171,8 +182,10 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
 
 static int add_context(const struct judge *j, const struct observation *o, struct score *s)
 {
-        static const enum factor origins[ORIGIN__MAX] = {
-                [ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN, [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC, [ORIGIN_PROBE] = FACTOR_ORIGIN_EXEC, [ORIGIN_FOREIGN] = FACTOR_ORIGIN_FOREIGN};
+        static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
+                                                         [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC,
+                                                         [ORIGIN_PROBE] = FACTOR_ORIGIN_EXEC,
+                                                         [ORIGIN_FOREIGN] = FACTOR_ORIGIN_FOREIGN};
         int r = 0;
 
         if (!(o->actor->flags & ACTOR_PID))
@@ -186,7 +199,8 @@ static int add_context(const struct judge *j, const struct observation *o, struc
         return r;
 }
 
-int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known, struct score *ret)
+int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
+                      struct score *ret)
 {
         int r;
 

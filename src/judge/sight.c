@@ -16,7 +16,8 @@
 /* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
 static bool is_runtimes(struct bytes path)
 {
-        static const char *const names[] = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab", "/run/.containerenv", "/.dockerenv", "/run/secrets"};
+        static const char *const names[] = {"/etc/hosts",         "/etc/hostname", "/etc/resolv.conf", "/etc/mtab",
+                                            "/run/.containerenv", "/.dockerenv",   "/run/secrets"};
 
         for (size_t i = 0; i < ARRAY_LEN(names); i++)
                 if (bytes_eq(path, bytes_str(names[i])))
@@ -44,14 +45,18 @@ static int count_file(struct sight *s, const struct tide_file *f)
         if (!S_ISREG(f->mode) || !(f->mode & 0111))
                 return 0;
         v->executables++;
-        return v->nnames < FINDING_INVENTORY ? str_set(&v->names[v->nnames++], bytes_of(f->path.p, f->path.len < NAME_KEPT ? f->path.len : NAME_KEPT)) : 0;
+        return v->nnames < FINDING_INVENTORY
+                       ? str_set(&v->names[v->nnames++],
+                                 bytes_of(f->path.p, f->path.len < NAME_KEPT ? f->path.len : NAME_KEPT))
+                       : 0;
 }
 
 static int keep_running(struct sight *s, const struct tide_event *ev)
 {
         int r;
 
-        if (ev->exec.program_layer != LAYER_WRITE && ev->exec.program_layer != LAYER_MEMFD && ev->exec.program_layer != LAYER_DELETED)
+        if (ev->exec.program_layer != LAYER_WRITE && ev->exec.program_layer != LAYER_MEMFD &&
+            ev->exec.program_layer != LAYER_DELETED)
                 return 0;
         s->inventory.running++;
         if (s->nrunning == RUNNING_MAX)
@@ -119,7 +124,8 @@ static int take_inventory(struct container_memory *c, struct finding *f)
                 return 0;
         f->ncontainers = 1;
         f->containers[0].count = 1;
-        if (str_set(&f->containers[0].id, str_get(&c->id)) < 0 || str_set(&f->containers[0].name, str_get(&c->name)) < 0)
+        if (str_set(&f->containers[0].id, str_get(&c->id)) < 0 ||
+            str_set(&f->containers[0].name, str_get(&c->name)) < 0)
                 return -ENOMEM;
         return str_set(&f->containers[0].runtime, str_get(&c->runtime));
 }

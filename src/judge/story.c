@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "tidemark/buf.h"
-#include "tidemark/clock.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
+#include "tidemark/when.h"
 
 static void put_time(int64_t ns, struct buf *out)
 {
@@ -37,7 +37,11 @@ static void put_ops(const struct finding_signal *s, struct buf *out)
 {
         static const struct {
                 const char *op, *past;
-        } words[] = {{"create", "created"}, {"write", "wrote"}, {"delete", "deleted"}, {"rename", "renamed"}, {"attribute", "changed the attributes of"}};
+        } words[] = {{"create", "created"},
+                     {"write", "wrote"},
+                     {"delete", "deleted"},
+                     {"rename", "renamed"},
+                     {"attribute", "changed the attributes of"}};
         bool first = true;
 
         for (size_t i = 0; i < ARRAY_LEN(words); i++) {
@@ -54,7 +58,9 @@ static void put_file(const struct finding_signal *s, struct buf *out)
 {
         if (s->operation.p && strcmp(s->operation.p, "found") == 0) {
                 put_name(str_get(&s->subject), out);
-                buf_put_str(out, s->change == CHANGE_REMOVED ? " was found removed by a walk" : s->change == CHANGE_MODIFIED ? " was found changed by a walk" : " was found by a walk");
+                buf_put_str(out, s->change == CHANGE_REMOVED    ? " was found removed by a walk"
+                                 : s->change == CHANGE_MODIFIED ? " was found changed by a walk"
+                                                                : " was found by a walk");
                 buf_put_str(out, "; who did it is not known");
                 return;
         }
@@ -89,9 +95,11 @@ static void put_args(const struct finding_signal *s, struct buf *out)
 
 static void put_exec(const struct finding_signal *s, struct buf *out)
 {
-        static const char *const from[LAYER__MAX] = {
-                [LAYER_WRITE] = ", from the write layer", [LAYER_MEMFD] = ", a program that exists in memory only", [LAYER_DELETED] = ", a file that was already deleted",
-                [LAYER_TMPFS] = ", from a tmpfs",         [LAYER_MOUNT] = ", from a volume"};
+        static const char *const from[LAYER__MAX] = {[LAYER_WRITE] = ", from the write layer",
+                                                     [LAYER_MEMFD] = ", a program that exists in memory only",
+                                                     [LAYER_DELETED] = ", a file that was already deleted",
+                                                     [LAYER_TMPFS] = ", from a tmpfs",
+                                                     [LAYER_MOUNT] = ", from a volume"};
 
         put_who(s, out);
         buf_put_str(out, " ran ");
@@ -119,7 +127,9 @@ static void put_signal(const struct finding *f, const struct finding_signal *s, 
         }
         if (f->ncontainers > 1 && s->container < f->ncontainers) {
                 buf_put_str(out, " [");
-                put_name(str_get(f->containers[s->container].name.len ? &f->containers[s->container].name : &f->containers[s->container].id), out);
+                put_name(str_get(f->containers[s->container].name.len ? &f->containers[s->container].name
+                                                                      : &f->containers[s->container].id),
+                         out);
                 buf_put_u8(out, ']');
         }
         buf_put_u8(out, '.');
@@ -132,7 +142,8 @@ static const struct finding_signal *nth(const struct finding *f, size_t n)
                 size_t before = 0;
 
                 for (uint32_t k = 0; k < f->nsignals; k++)
-                        before += f->signals[k].first_ns < f->signals[i].first_ns || (f->signals[k].first_ns == f->signals[i].first_ns && k < i);
+                        before += f->signals[k].first_ns < f->signals[i].first_ns ||
+                                  (f->signals[k].first_ns == f->signals[i].first_ns && k < i);
                 if (before == n)
                         return &f->signals[i];
         }
@@ -143,15 +154,19 @@ static int put_inventory(const struct finding *f, struct buf *out)
 {
         const struct finding_inventory *v = &f->inventory;
 
-        buf_printf(out, "Before this host was watched, its write layer held %llu added, %llu changed and %llu removed names, %llu of them executable",
-                   (unsigned long long)v->added, (unsigned long long)v->modified, (unsigned long long)v->removed, (unsigned long long)v->executables);
+        buf_printf(out,
+                   "Before this host was watched, its write layer held %llu added, %llu changed and %llu removed "
+                   "names, %llu of them executable",
+                   (unsigned long long)v->added, (unsigned long long)v->modified, (unsigned long long)v->removed,
+                   (unsigned long long)v->executables);
         for (uint32_t i = 0; i < v->nnames; i++) {
                 buf_put_str(out, i ? ", " : ": ");
                 put_name(str_get(&v->names[i]), out);
         }
         if (v->executables > v->nnames && v->nnames)
                 buf_put_str(out, ", and more");
-        buf_printf(out, "; %llu running program%s came from it. Nothing of this was learned.", (unsigned long long)v->running, v->running == 1 ? "" : "s");
+        buf_printf(out, "; %llu running program%s came from it. Nothing of this was learned.",
+                   (unsigned long long)v->running, v->running == 1 ? "" : "s");
         return 1;
 }
 
@@ -170,7 +185,8 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
                 return 1;
         }
         if (n == f->nsignals && f->signals_more) {
-                buf_printf(out, "And %llu more of the same lineage, not kept one by one.", (unsigned long long)f->signals_more);
+                buf_printf(out, "And %llu more of the same lineage, not kept one by one.",
+                           (unsigned long long)f->signals_more);
                 return 1;
         }
         return 0;

@@ -11,8 +11,14 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
         if (!map_next(j->workloads, i, NULL, &value))
                 return 0;
         w = value;
-        *ret = (struct judge_workload){.id = str_get(&w->id), .name = str_get(&w->name), .image = str_get(&w->image), .digest = str_get(&w->digest),
-                                       .class = BYTES_LIT("service"), .first_ns = w->first_ns, .last_ns = w->last_ns, .containers = w->running};
+        *ret = (struct judge_workload){.id = str_get(&w->id),
+                                       .name = str_get(&w->name),
+                                       .image = str_get(&w->image),
+                                       .digest = str_get(&w->digest),
+                                       .class = BYTES_LIT("service"),
+                                       .first_ns = w->first_ns,
+                                       .last_ns = w->last_ns,
+                                       .containers = w->running};
         for (int d = 0; d < DIM__MAX; d++) {
                 const struct dim_learning *l = &w->dim[d];
 
@@ -38,8 +44,14 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
         if (!w || !map_next(w->entries, i, NULL, &value))
                 return 0;
         e = value;
-        *ret = (struct judge_entry){.dim = e->dim, .key = str_get(&e->key), .exe = str_get(&e->exe), .first_ns = e->first_ns, .last_ns = e->last_ns,
-                                    .count = e->count, .windows = e->windows, .candidate = e->candidate};
+        *ret = (struct judge_entry){.dim = e->dim,
+                                    .key = str_get(&e->key),
+                                    .exe = str_get(&e->exe),
+                                    .first_ns = e->first_ns,
+                                    .last_ns = e->last_ns,
+                                    .count = e->count,
+                                    .windows = e->windows,
+                                    .candidate = e->candidate};
         return 1;
 }
 
@@ -51,13 +63,24 @@ int judge_container_next(const struct judge *j, size_t *i, struct judge_containe
         if (!map_next(j->containers, i, NULL, &value))
                 return 0;
         c = value;
-        *ret = (struct judge_container){
-                .id = str_get(&c->id), .name = str_get(&c->name), .runtime = str_get(&c->runtime), .image_ref = str_get(&c->image_ref),
-                .config_digest = str_get(&c->config_digest), .config_source = str_get(&c->config_source),
-                .manifest_digest = str_get(&c->manifest_digest), .manifest_source = str_get(&c->manifest_source), .labels = str_get(&c->labels),
-                .image_labels = str_get(&c->image_labels), .workload_id = c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0),
-                .init_pid = c->init_pid, .running = c->running, .running_before = c->running_before, .started_ns = c->started_ns, .gap_ns = c->gap_ns,
-                .upper = str_get(&c->upper), .coverage = str_get(&c->coverage)};
+        *ret = (struct judge_container){.id = str_get(&c->id),
+                                        .name = str_get(&c->name),
+                                        .runtime = str_get(&c->runtime),
+                                        .image_ref = str_get(&c->image_ref),
+                                        .config_digest = str_get(&c->config_digest),
+                                        .config_source = str_get(&c->config_source),
+                                        .manifest_digest = str_get(&c->manifest_digest),
+                                        .manifest_source = str_get(&c->manifest_source),
+                                        .labels = str_get(&c->labels),
+                                        .image_labels = str_get(&c->image_labels),
+                                        .workload_id = c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0),
+                                        .init_pid = c->init_pid,
+                                        .running = c->running,
+                                        .running_before = c->running_before,
+                                        .started_ns = c->started_ns,
+                                        .gap_ns = c->gap_ns,
+                                        .upper = str_get(&c->upper),
+                                        .coverage = str_get(&c->coverage)};
         return 1;
 }
 

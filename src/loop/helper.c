@@ -42,7 +42,8 @@ static int close_others(int own, const int *keep, size_t nkeep)
         return 0;
 }
 
-static void __attribute__((noreturn)) become(const char *name, helper_main run, void *arg, int fd, const int *keep, size_t nkeep, pid_t parent)
+static void __attribute__((noreturn))
+become(const char *name, helper_main run, void *arg, int fd, const int *keep, size_t nkeep, pid_t parent)
 {
         sigset_t none;
 
@@ -56,7 +57,8 @@ static void __attribute__((noreturn)) become(const char *name, helper_main run, 
         _exit(run(fd, arg) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-int helper_start(const char *name, helper_main run, void *arg, const int *keep, size_t nkeep, int *ret_fd, pid_t *ret_pid)
+int helper_start(const char *name, helper_main run, void *arg, const int *keep, size_t nkeep, int *ret_fd,
+                 pid_t *ret_pid)
 {
         pid_t parent = getpid(), pid;
         int sv[2];

@@ -97,7 +97,8 @@ struct loop *loop_free(struct loop *l)
 
 /* ---- sources ---- */
 
-int loop_add(struct loop *l, int fd, short events, enum loop_prio prio, const char *name, loop_fd_cb cb, void *arg, struct loop_src **ret)
+int loop_add(struct loop *l, int fd, short events, enum loop_prio prio, const char *name, loop_fd_cb cb, void *arg,
+             struct loop_src **ret)
 {
         struct loop_src *s = calloc(1, sizeof(*s)), **at;
 
@@ -240,7 +241,8 @@ struct loop_timer *loop_timer_free(struct loop_timer *t)
 /* Those due at the turn's time: one that sets itself again for the past waits for the next turn. */
 static void run_timers(struct loop *l)
 {
-        for (size_t budget = l->ntimers; budget > 0 && l->ntimers && l->heap[0]->deadline <= l->now && !l->stop; budget--) {
+        for (size_t budget = l->ntimers; budget > 0 && l->ntimers && l->heap[0]->deadline <= l->now && !l->stop;
+             budget--) {
                 struct loop_timer *t = l->heap[0];
 
                 loop_timer_stop(t);

@@ -12,7 +12,6 @@
 #include <unistd.h>
 
 #include "tidemark/buf.h"
-#include "tidemark/config.h"
 #include "tidemark/err.h"
 #include "tidemark/fan_source.h"
 #include "tidemark/loop.h"
@@ -25,7 +24,7 @@
 #endif
 
 struct tried {
-        const struct cfg *cfg;
+        const struct probe_disabled *off;
         struct fan_features fan;
         int proc_err, fan_err, names_err;
 };
@@ -47,17 +46,17 @@ static void try_content(const struct tried *t, struct probe_item *it)
 static void try_filesystem(const struct tried *t, struct probe_item *it)
 {
         say(it, t->fan.mark_filesystem ? 0 : -EOPNOTSUPP);
-        it->disabled = t->cfg && t->cfg->probe_disable_filesystem_mark;
+        it->disabled = t->off && t->off->filesystem_mark;
 }
 static void try_exec(const struct tried *t, struct probe_item *it)
 {
         say(it, t->fan.open_exec ? 0 : -EOPNOTSUPP);
-        it->disabled = t->cfg && t->cfg->probe_disable_open_exec;
+        it->disabled = t->off && t->off->open_exec;
 }
 static void try_names(const struct tried *t, struct probe_item *it)
 {
         say(it, t->names_err);
-        it->disabled = t->cfg && t->cfg->probe_disable_names;
+        it->disabled = t->off && t->off->names;
 }
 
 static void try_nspid(const struct tried *t, struct probe_item *it)
@@ -133,9 +132,9 @@ static void open_sources(struct tried *t)
         names_source_close(names);
 }
 
-size_t probe_run(const struct cfg *cfg, struct probe_item *ret, size_t max)
+size_t probe_run(const struct probe_disabled *off, struct probe_item *ret, size_t max)
 {
-        struct tried t = {.cfg = cfg};
+        struct tried t = {.off = off};
         size_t n = max < ARRAY_LEN(rows) ? max : ARRAY_LEN(rows);
 
         fan_probe(&t.fan);

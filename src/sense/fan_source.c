@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: the fanotify group for contents and executions, its marks, and each event's descriptor until the call is over.
- * Must not: open a permission class (nobody ever waits for us), or read a file. Hands over: events in the kernel's order.
+ * Must not: open a permission class (nobody ever waits for us), or read a file. Hands over: events in the kernel's
+ * order.
  */
 #include "tidemark/fan_source.h"
 
@@ -108,7 +109,8 @@ int fan_source_drain(struct fan_source *s)
         return r < 0 ? r : 0;
 }
 
-int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg, struct fan_source **ret)
+int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg,
+                    struct fan_source **ret)
 {
         _cleanup_(fan_source_closep) struct fan_source *s = calloc(1, sizeof(*s));
         int r;
@@ -118,7 +120,8 @@ int fan_source_open(struct loop *loop, const struct fan_features *use, const str
         s->ops = ops;
         s->arg = arg;
         s->use = *use;
-        s->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK, O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK);
+        s->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
+                              O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK);
         if (s->fd < 0)
                 return -errno;
         fan_source_ignore(s, (uint32_t)getpid());
@@ -150,7 +153,8 @@ int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan
 {
         uint64_t mask = FAN_CLOSE_WRITE | (s->use.open_exec ? FAN_OPEN_EXEC : 0);
 
-        if (whole && s->use.mark_filesystem && fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, path) == 0) {
+        if (whole && s->use.mark_filesystem &&
+            fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, path) == 0) {
                 *ret_how = FAN_HOW_FILESYSTEM;
                 return 0;
         }

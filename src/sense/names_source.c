@@ -99,7 +99,8 @@ static void move_dirs(struct names_source *s, uint32_t tag, struct bytes from, s
                 uint8_t path[PATH_MAX_BYTES];
                 size_t rest;
 
-                if (d->tag != tag || d->retired || !((d->len == from.len && memcmp(d->path, from.p, from.len) == 0) || below(d, from)))
+                if (d->tag != tag || d->retired ||
+                    !((d->len == from.len && memcmp(d->path, from.p, from.len) == 0) || below(d, from)))
                         continue;
                 if (!to.p) {
                         d->retired = true;
@@ -115,7 +116,8 @@ static void move_dirs(struct names_source *s, uint32_t tag, struct bytes from, s
                 moved = dir_make(tag, bytes_of(path, to.len + rest));
                 if (!moved || map_put(s->dirs, key, moved) < 0) {
                         free(moved);
-                        d->retired = true; /* better silent than under a wrong name; the next walk finds what is there */
+                        d->retired =
+                                true; /* better silent than under a wrong name; the next walk finds what is there */
                 }
         }
 }
@@ -291,7 +293,8 @@ int names_source_drain(struct names_source *s)
         return r < 0 ? r : 0;
 }
 
-int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg, struct names_source **ret)
+int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg,
+                      struct names_source **ret)
 {
         _cleanup_(names_source_closep) struct names_source *s = calloc(1, sizeof(*s));
         int r;
@@ -302,7 +305,8 @@ int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops
         s->arg = arg;
         buf_init(&s->path, 2 * PATH_MAX_BYTES);
         buf_init(&s->half.path, 2 * PATH_MAX_BYTES);
-        s->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DIR_FID | FAN_REPORT_NAME, O_RDONLY | O_CLOEXEC);
+        s->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_DIR_FID | FAN_REPORT_NAME,
+                              O_RDONLY | O_CLOEXEC);
         if (s->fd < 0)
                 return -errno;
         names_source_ignore(s, (uint32_t)getpid());

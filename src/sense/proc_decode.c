@@ -12,7 +12,8 @@
 #include "tidemark/err.h"
 #include "tidemark/proc_source.h"
 
-/* linux/cn_proc.h numbers these in two ways over the years (enum what, enum proc_cn_event); the values never changed. */
+/* linux/cn_proc.h numbers these in two ways over the years (enum what, enum proc_cn_event); the values never changed.
+ */
 #define WHAT_NONE 0x00000000u
 #define WHAT_FORK 0x00000001u
 #define WHAT_EXEC 0x00000002u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the subscription to the proc connector, its receive buffer, and counting what the kernel dropped. Must not: look
- * into /proc. Hands over: messages in the order of the queue; losses as soon as they are known.
+ * Owns: the subscription to the proc connector, its receive buffer, and counting what the kernel dropped. Must not:
+ * look into /proc. Hands over: messages in the order of the queue; losses as soon as they are known.
  *
  * Two signs of loss: ENOBUFS from the socket, and a gap in the numbers, which count per CPU. The first says that, the
  * second how many.
@@ -148,7 +148,8 @@ static int await_ack(struct proc_source *s)
         return s->acked ? 0 : -ETIMEDOUT;
 }
 
-int proc_source_open(struct loop *loop, const struct proc_source_ops *ops, void *arg, int rcvbuf, struct proc_source **ret)
+int proc_source_open(struct loop *loop, const struct proc_source_ops *ops, void *arg, int rcvbuf,
+                     struct proc_source **ret)
 {
         _cleanup_(proc_source_closep) struct proc_source *s = calloc(1, sizeof(*s));
         int r;

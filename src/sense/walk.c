@@ -2,8 +2,8 @@
 /*
  * The sensor's side of the walker.
  *
- * Owns: the walker's process, the requests that wait, the deadline of the one under way. Must not: touch a file system, or
- * wait for the walker. Hands over: what it tells, and exactly one end for every request.
+ * Owns: the walker's process, the requests that wait, the deadline of the one under way. Must not: touch a file system,
+ * or wait for the walker. Hands over: what it tells, and exactly one end for every request.
  */
 #include "tidemark/walk.h"
 
@@ -66,7 +66,10 @@ static int send_request(struct walker *w, struct request *q)
                 struct cmsghdr align;
         } control;
         struct iovec iov = {.iov_base = &q->rq, .iov_len = sizeof(q->rq)};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+        struct msghdr m = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control.space,
+                           .msg_controllen = sizeof(control.space)};
         struct cmsghdr *c;
 
         memset(&control, 0, sizeof(control));
@@ -245,8 +248,8 @@ void walker_pause(struct walker *w, bool paused)
 
 static int start_process(struct walker *w)
 {
-        int r = helper_start("tidemark-walk", walk_worker, &w->setup, &w->setup.names_fd, w->setup.names_fd >= 0, &w->fd,
-                             &w->pid);
+        int r = helper_start("tidemark-walk", walk_worker, &w->setup, &w->setup.names_fd, w->setup.names_fd >= 0,
+                             &w->fd, &w->pid);
 
         if (r == 0)
                 r = loop_add(w->loop, w->fd, w->paused ? 0 : POLLIN, LOOP_WORK, "walk", on_ready, w, &w->src);
@@ -258,7 +261,8 @@ static int start_process(struct walker *w)
         return r;
 }
 
-int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg, struct walker **ret)
+int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg,
+                 struct walker **ret)
 {
         _cleanup_(walker_stopp) struct walker *w = calloc(1, sizeof(*w));
         int r;
@@ -300,7 +304,8 @@ uint32_t walker_pid(const struct walker *w)
         return (uint32_t)w->pid;
 }
 
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark, uint64_t entries_max, uint32_t marks_max)
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark,
+                   uint64_t entries_max, uint32_t marks_max)
 {
         struct request *q;
 
@@ -309,7 +314,8 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
         q = calloc(1, sizeof(*q));
         if (!q)
                 return -ENOMEM;
-        q->rq = (struct walk_request){.cookie = cookie, .entries_max = entries_max, .tag = tag, .marks_max = marks_max, .mark = mark};
+        q->rq = (struct walk_request){
+                .cookie = cookie, .entries_max = entries_max, .tag = tag, .marks_max = marks_max, .mark = mark};
         if (subdir.len)
                 memcpy(q->rq.subdir, subdir.p, subdir.len);
         q->fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 3);

@@ -273,7 +273,10 @@ static int next_request(int fd, struct walk_request *rq, int *ret_root)
                 struct cmsghdr align;
         } control;
         struct iovec iov = {.iov_base = rq, .iov_len = sizeof(*rq)};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+        struct msghdr m = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control.space,
+                           .msg_controllen = sizeof(control.space)};
         struct cmsghdr *c;
         ssize_t len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 

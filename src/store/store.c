@@ -115,13 +115,16 @@ static int set_up(struct store *s, const char *path, const char **ret_why)
         int r;
 
         *ret_why = "it cannot be opened";
-        r = error_of(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+        r = error_of(
+                sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
         if (r < 0)
                 return r;
         sqlite3_busy_timeout(s->db, BUSY_MS);
         *ret_why = "it is damaged or no database: keep it as evidence, move it away, and start again";
-        /* Checkpoints by size keep the log small; a smaller cache than the default suits pieces of a few hundred bytes. */
-        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024; PRAGMA wal_autocheckpoint = 256");
+        /* Checkpoints by size keep the log small; a smaller cache than the default suits pieces of a few hundred bytes.
+         */
+        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024; PRAGMA "
+                   "wal_autocheckpoint = 256");
         if (r == 0)
                 r = check_schema(s, ret_why);
         for (int i = 0; i < ST__MAX && r == 0; i++) {
@@ -238,7 +241,8 @@ int store_commit(struct store *s, bool sync)
         if (!store_dirty(s) && !sync)
                 return 0;
         sqlite3_reset(s->st[ST_GET]); /* a blob that was borrowed would keep a transaction open */
-        /* In WAL mode NORMAL never waits for the disk at a commit, FULL always does: sqlite.org/pragma.html#pragma_synchronous */
+        /* In WAL mode NORMAL never waits for the disk at a commit, FULL always does:
+         * sqlite.org/pragma.html#pragma_synchronous */
         r = sync ? run(s, "PRAGMA synchronous = FULL") : 0;
         if (r == 0)
                 r = run(s, "BEGIN IMMEDIATE");

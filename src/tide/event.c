@@ -49,7 +49,8 @@ static const struct field ctr_fields[] = {
         STR(ctr.lower), U64(ctr.netns), U64(ctr.mntns), U64(ctr.pidns), U8(ctr.running_before), U64(ctr.gap_ns),
         STR(ctr.coverage), STR(ctr.rootdir), STR(ctr.bundle),
 };
-static const struct field walk_fields[] = {U8(walk.ended), U8(walk.complete), ENUM8(walk.reason, WALK__MAX), U64(walk.entries)};
+static const struct field walk_fields[] = {U8(walk.ended), U8(walk.complete), ENUM8(walk.reason, WALK__MAX),
+                                           U64(walk.entries)};
 static const struct field content_fields[] = {
         STR(content.runtime), STR(content.name), U8(content.name_given), STR(content.image_ref),
         STR(content.config_digest), STR(content.config_source), STR(content.manifest_digest),
@@ -60,9 +61,11 @@ static const struct field decision_fields[] = {
         U64(decision.id), U32(decision.uid), U32(decision.login_uid), U32(decision.pid), STR(decision.verb),
         STR(decision.target), STR(decision.args),
 };
-static const struct field loss_fields[] = {U16(loss.lost_source), U64(loss.count), U64(loss.from_ns), U64(loss.to_ns), STR(loss.what)};
+static const struct field loss_fields[] = {U16(loss.lost_source), U64(loss.count), U64(loss.from_ns), U64(loss.to_ns),
+                                           STR(loss.what)};
 static const struct field state_fields[] = {U16(state.what), STR(state.host), STR(state.text)};
-static const struct field act_fields[] = {U16(act.act), U64(act.id), U32(act.uid), U32(act.pid), U32(act.login_uid), STR(act.name), STR(act.text)};
+static const struct field act_fields[] = {U16(act.act),       U64(act.id),   U32(act.uid), U32(act.pid),
+                                          U32(act.login_uid), STR(act.name), STR(act.text)};
 
 struct kind {
         const char *name;
@@ -281,7 +284,8 @@ const char *tide_origin_name(unsigned origin)
 
 const char *tide_layer_name(unsigned layer)
 {
-        static const char *const words[] = {"unknown", "image", "write-layer", "mount", "tmpfs", "memfd", "deleted", "host"};
+        static const char *const words[] = {"unknown", "image", "write-layer", "mount",
+                                            "tmpfs",   "memfd", "deleted",     "host"};
 
         return word(words, ARRAY_LEN(words), layer);
 }

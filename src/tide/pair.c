@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the queue of what is to be sent, packed into datagrams; receiving and taking apart. Must not: wait, or decide what
- * a refused record means. Hands over: decoded events to the caller's function.
+ * Owns: the queue of what is to be sent, packed into datagrams; receiving and taking apart. Must not: wait, or decide
+ * what a refused record means. Hands over: decoded events to the caller's function.
  */
 #include "tidemark/pair.h"
 
@@ -86,7 +86,8 @@ int pair_fd(const struct pair *p)
 
 static bool has_room(const struct pair *p, enum pair_class class, size_t len)
 {
-        static const uint8_t percent[PAIR__CLASS_MAX] = {[PAIR_WALK] = 25, [PAIR_FILE] = 50, [PAIR_FLOW] = 75, [PAIR_EXEC] = 90, [PAIR_CONTROL] = 100};
+        static const uint8_t percent[PAIR__CLASS_MAX] = {
+                [PAIR_WALK] = 25, [PAIR_FILE] = 50, [PAIR_FLOW] = 75, [PAIR_EXEC] = 90, [PAIR_CONTROL] = 100};
 
         return p->queued + len <= p->queue_max / 100 * percent[class];
 }
@@ -229,7 +230,10 @@ int pair_recv(struct pair *p, pair_cb cb, void *arg)
                 struct cmsghdr align;
         } control;
         struct iovec iov = {.iov_base = p->inbox, .iov_len = PAIR_DATAGRAM};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space, .msg_controllen = sizeof(control.space)};
+        struct msghdr m = {.msg_iov = &iov,
+                           .msg_iovlen = 1,
+                           .msg_control = control.space,
+                           .msg_controllen = sizeof(control.space)};
         ssize_t len = recvmsg(p->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
         int r, fd;
 

@@ -91,7 +91,8 @@ static inline TM_UNUSED void fuzz_add(const char *path)
 
         if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > FUZZ_INPUT_MAX ||
             fuzz_run.n == FUZZ_SEEDS) {
-                fprintf(stderr, "%s: no seed: it must be a readable file of at most 1 MiB, one of %d\n", path, FUZZ_SEEDS);
+                fprintf(stderr, "%s: no seed: it must be a readable file of at most 1 MiB, one of %d\n", path,
+                        FUZZ_SEEDS);
                 exit(EXIT_FAILURE);
         }
         s->len = (size_t)st.st_size;
@@ -222,6 +223,7 @@ static inline TM_UNUSED int fuzz_main(const char *name, const char *const *dirs,
         for (size_t i = 0; i < fuzz_run.n; i++)
                 free(fuzz_run.seeds[i].p);
         free(fuzz_run.input);
+        fuzz_run.len = 0; /* what ends us from here on (a leak) is no input's doing alone */
         return EXIT_SUCCESS;
 }
 

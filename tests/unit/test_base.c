@@ -110,7 +110,8 @@ static void test_print(void)
 
         CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("1234567"), small, sizeof(small)), "1234567");
         CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("12345678"), small, sizeof(small)), "1234...");
-        CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("ab\xff\xff\xff"), small, sizeof(small)), "ab..."); /* no half escape */
+        CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("ab\xff\xff\xff"), small, sizeof(small)),
+                               "ab..."); /* no half escape */
         CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("abc\xc3\xbc" "defgh"), small, sizeof(small)), "abc...");
         CU_ASSERT_STRING_EQUAL(str_print(BYTES_LIT("abc"), one, sizeof(one)), "");
 }

@@ -41,7 +41,8 @@ static int on_event(const struct tide_event *ev, void *arg)
         w->n++;
         w->last = *ev;
         if (ev->kind == TIDE_FILE)
-                snprintf(w->told + n, sizeof(w->told) - n, "%.*s:%s ", (int)ev->file.path.len, (const char *)ev->file.path.p, tide_ops_text(ev->file.ops, ops));
+                snprintf(w->told + n, sizeof(w->told) - n, "%.*s:%s ", (int)ev->file.path.len,
+                         (const char *)ev->file.path.p, tide_ops_text(ev->file.ops, ops));
         else
                 snprintf(w->told + n, sizeof(w->told) - n, "%s ", tide_kind_name(ev->kind));
         return 0;
@@ -141,7 +142,8 @@ static void file(struct world *w, const char *path, uint16_t how, uint16_t sourc
         ev.file.ctime_ns = ctime;
         ev.file.mode = S_IFREG | 0644;
         if (pid)
-                ev.file.actor = (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE, .pid = pid, .start = pid, .exe = BYTES_LIT("/bin/x")};
+                ev.file.actor = (struct tide_actor){
+                        .flags = ACTOR_PID | ACTOR_EXE, .pid = pid, .start = pid, .exe = BYTES_LIT("/bin/x")};
         give(w, &ev);
 }
 
@@ -639,33 +641,36 @@ static void test_pieces(void)
 
 static void test_restore(void)
 {
-        static const uint8_t key[] = {2, 0, 0, 0, 'c', '1', 3}, facts_key[] = {2, 0, 0, 0, 'c', '1', 255}, other[] = {2, 0, 0, 0, 'c', '1', 64},
-                             nobody[] = {0, 0, 0, 0, 3}, longer[] = {2, 0, 0, 0, 'c', '1', 3, 0};
+        static const uint8_t key[] = {2, 0, 0, 0, 'c', '1', 3}, facts_key[] = {2, 0, 0, 0, 'c', '1', 255};
+        static const uint8_t other[] = {2, 0, 0, 0, 'c', '1', 64}, nobody[] = {0, 0, 0, 0, 3};
+        static const uint8_t longer[] = {2, 0, 0, 0, 'c', '1', 3, 0};
         uint8_t blob[4 + 28] = {1}; /* hash 0: belongs into bucket 0 */
         struct fuse_stats st;
+        struct bytes k = bytes_of(key, sizeof(key)), facts = bytes_of(facts_key, sizeof(facts_key));
+        struct bytes whole = bytes_of(blob, sizeof(blob));
         struct world w;
 
         world_open(&w);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, sizeof(key)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), ERR_SCHEMA);
         blob[11] = 3 << 2;
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(other, sizeof(other)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(nobody, sizeof(nobody)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(longer, sizeof(longer)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, 5), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(other, sizeof(other)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(nobody, sizeof(nobody)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(longer, sizeof(longer)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, 5), whole), ERR_SCHEMA);
         for (uint32_t n = 0; n < sizeof(blob); n++)
                 if (n != 4) /* a bucket of no names */
-                        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, sizeof(key)), bytes_of(blob, n)), ERR_TRUNCATED);
+                        CU_ASSERT_EQUAL(fuse_restore(w.f, k, bytes_of(blob, n)), ERR_TRUNCATED);
         for (uint32_t n = 0; n < 22; n++)
-                CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(facts_key, sizeof(facts_key)), bytes_of(blob, n)), ERR_TRUNCATED);
+                CU_ASSERT_EQUAL(fuse_restore(w.f, facts, bytes_of(blob, n)), ERR_TRUNCATED);
         fuse_stats(w.f, &st);
         CU_ASSERT_EQUAL(st.index, 0);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, sizeof(key)), bytes_of(blob, sizeof(blob))), 0);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(facts_key, sizeof(facts_key)), bytes_of(blob, sizeof(blob))), 0);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), 0);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, facts, whole), 0);
         fuse_stats(w.f, &st);
         CU_ASSERT_EQUAL(st.index, 1);
         blob[0] = 2;
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, sizeof(key)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
-        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(facts_key, sizeof(facts_key)), bytes_of(blob, sizeof(blob))), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, facts, whole), ERR_SCHEMA);
         world_close(&w);
 }
 

@@ -83,7 +83,8 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
                 size_t n = strlen(w->factors);
 
                 w->total += f->factors[i].quarters;
-                snprintf(w->factors + n, sizeof(w->factors) - n, "%s=%d ", f->factors[i].name.p, f->factors[i].quarters);
+                snprintf(w->factors + n, sizeof(w->factors) - n, "%s=%d ", f->factors[i].name.p,
+                         f->factors[i].quarters);
         }
         buf_init(&b, sizeof(w->story) - 1);
         for (size_t n = 0; finding_story(f, n, &b); n++)
@@ -91,7 +92,8 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
         snprintf(w->story, sizeof(w->story), "%s", buf_cstr(&b));
 }
 
-static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding, void *arg)
+static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
+                       void *arg)
 {
         struct world *w = arg;
 
@@ -161,18 +163,26 @@ static void start(struct world *w)
 static struct tide_actor actor(uint32_t pid, enum tide_origin origin, const char *exe)
 {
         static uint8_t space[256];
-        struct tide_ancestor init = {.pid = INIT_PID, .start = 1, .exe = BYTES_LIT("/bin/init"), .comm = BYTES_LIT("init")};
+        struct tide_ancestor init = {
+                .pid = INIT_PID, .start = 1, .exe = BYTES_LIT("/bin/init"), .comm = BYTES_LIT("init")};
         struct tide_ancestor sh = {.pid = 200, .start = 2, .exe = BYTES_LIT("/bin/sh"), .comm = BYTES_LIT("sh")};
         struct buf b = {.p = space, .cap = sizeof(space), .max = sizeof(space) - 1};
 
         tide_lineage_put(&b, &init);
         if (pid != 200)
                 tide_lineage_put(&b, &sh);
-        return (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE | ACTOR_LINEAGE, .pid = pid, .start = pid, .origin = (uint8_t)origin, .exe = bytes_str(exe),
-                                   .login_uid = UINT32_MAX, .session = UINT32_MAX, .lineage = buf_bytes(&b)};
+        return (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE | ACTOR_LINEAGE,
+                                   .pid = pid,
+                                   .start = pid,
+                                   .origin = (uint8_t)origin,
+                                   .exe = bytes_str(exe),
+                                   .login_uid = UINT32_MAX,
+                                   .session = UINT32_MAX,
+                                   .lineage = buf_bytes(&b)};
 }
 
-static void run_in(struct world *w, const char *id, const char *program, enum tide_layer layer, enum tide_change change, enum tide_origin origin, uint32_t pid)
+static void run_in(struct world *w, const char *id, const char *program, enum tide_layer layer, enum tide_change change,
+                   enum tide_origin origin, uint32_t pid)
 {
         struct tide_event ev = {.kind = TIDE_EXEC, .container = bytes_str(id)};
 
@@ -190,7 +200,8 @@ static void run(struct world *w, const char *program, enum tide_layer layer)
         run_in(w, "c1", program, layer, layer == LAYER_WRITE ? CHANGE_ADDED : CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
 }
 
-static void write_in(struct world *w, const char *id, const char *path, uint32_t mode, enum tide_change change, enum tide_origin origin, uint32_t pid)
+static void write_in(struct world *w, const char *id, const char *path, uint32_t mode, enum tide_change change,
+                     enum tide_origin origin, uint32_t pid)
 {
         struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = bytes_str(id)};
 
@@ -336,7 +347,10 @@ static void test_never_silent(void)
         static const struct {
                 enum tide_layer layer;
                 enum tide_change change;
-        } rows[] = {{LAYER_WRITE, CHANGE_ADDED}, {LAYER_WRITE, CHANGE_MODIFIED}, {LAYER_MEMFD, CHANGE_UNKNOWN}, {LAYER_DELETED, CHANGE_UNKNOWN}};
+        } rows[] = {{LAYER_WRITE, CHANGE_ADDED},
+                    {LAYER_WRITE, CHANGE_MODIFIED},
+                    {LAYER_MEMFD, CHANGE_UNKNOWN},
+                    {LAYER_DELETED, CHANGE_UNKNOWN}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 struct world w;
@@ -349,7 +363,8 @@ static void test_never_silent(void)
                 CU_ASSERT_TRUE(w.confidence >= w.p.page);
                 CU_ASSERT_TRUE(w.severity >= SEVERITY_HIGH);
                 for (int n = 0; n < 99; n++)
-                        run_in(&w, "c1", "/usr/bin/tool", rows[i].layer, rows[i].change, ORIGIN_ENTRYPOINT, 301 + (uint32_t)n);
+                        run_in(&w, "c1", "/usr/bin/tool", rows[i].layer, rows[i].change, ORIGIN_ENTRYPOINT,
+                               301 + (uint32_t)n);
                 CU_ASSERT_EQUAL(w.opened, 1);
                 CU_ASSERT_EQUAL(w.count, 100);
                 CU_ASSERT_EQUAL(w.nsignals, 1);
@@ -389,7 +404,8 @@ static void test_poisoned(void)
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
-        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"};
+        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon",
+                                            "zeta",  "eta",  "theta", "iota",  "kappa"};
         struct world w;
         char path[64];
 
@@ -428,19 +444,23 @@ struct act {
 };
 
 static const struct act stable_acts[] = {
-        {"ran from the write layer by the entrypoint", true, "/opt/x", 0, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 95, 100},
+        {"ran from the write layer by the entrypoint", true, "/opt/x", 0, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT,
+         95, 100},
         {"ran from memory", true, "memfd:x", 0, LAYER_MEMFD, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 95, 100},
         {"ran a changed image file", true, "/bin/ls", 0, LAYER_WRITE, CHANGE_MODIFIED, ORIGIN_ENTRYPOINT, 95, 100},
         {"ran from the write layer by a session", true, "/opt/x", 0, LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC, 95, 100},
         {"a new program of the image", true, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 50, 94},
-        {"a new program of the image by a session", true, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 10, 60},
+        {"a new program of the image by a session", true, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC,
+         10, 60},
         {"a new program from a tmpfs", true, "/dev/shm/x", 0, LAYER_TMPFS, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 95, 100},
         {"a new program from a volume", true, "/data/x", 0, LAYER_MOUNT, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 50, 94},
         {"a new executable file", false, "/opt/y", 0755, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 50, 94},
         {"a setuid file", false, "/opt/z", 04755, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 95, 100},
-        {"a changed configuration file of the image", false, "/etc/app.conf", 0644, LAYER_WRITE, CHANGE_MODIFIED, ORIGIN_ENTRYPOINT, 50, 94},
+        {"a changed configuration file of the image", false, "/etc/app.conf", 0644, LAYER_WRITE, CHANGE_MODIFIED,
+         ORIGIN_ENTRYPOINT, 50, 94},
         {"a data file in a new place", false, "/srv/notes", 0644, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 30, 70},
-        {"a data file in a new place by a session", false, "/srv/notes", 0644, LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC, 5, 49},
+        {"a data file in a new place by a session", false, "/srv/notes", 0644, LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC,
+         5, 49},
 };
 
 static void test_bands(void)
@@ -457,7 +477,8 @@ static void test_bands(void)
                         write_in(&w, "c1", a->path, a->mode, a->change, a->origin, 500);
                 CU_ASSERT_EQUAL(w.opened, 1);
                 if (w.confidence < a->low || w.confidence > a->high)
-                        printf("\n    %s: %u%% is not in %u..%u (%s)\n", a->what, w.confidence, a->low, a->high, w.factors);
+                        printf("\n    %s: %u%% is not in %u..%u (%s)\n", a->what, w.confidence, a->low, a->high,
+                               w.factors);
                 CU_ASSERT_TRUE(w.confidence >= a->low && w.confidence <= a->high);
                 CU_ASSERT_EQUAL(w.total, w.sum); /* prior + factors = the sum shown */
                 world_close(&w);
@@ -491,7 +512,8 @@ static void test_band_varying(void)
 
 /* ---- grouping ---- */
 
-/* The demo: a shell makes a directory, copies a program into it, makes it executable, runs it. One finding, both signals. */
+/* The demo: a shell makes a directory, copies a program into it, makes it executable, runs it. One finding, both
+ * signals. */
 static void drop_and_run(struct world *w, const char *id, uint32_t pid)
 {
         write_in(w, id, "/tmp/.x/upd", 0644, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid);
@@ -516,8 +538,11 @@ static void test_drop_and_run(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "ran_write_layer"));
         CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "declared_complete"));
         CU_ASSERT_PTR_NULL(strstr(w.factors, "data_file")); /* what ran is no mere data */
-        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/bin/cp (pid 600, uid 0, entrypoint) created and wrote /tmp/.x/upd, which the image does not hold"));
-        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/bin/sh (pid 602, uid 0, entrypoint) ran /tmp/.x/upd, from the write layer"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(
+                w.story,
+                "/bin/cp (pid 600, uid 0, entrypoint) created and wrote /tmp/.x/upd, which the image does not hold"));
+        CU_ASSERT_PTR_NOT_NULL(
+                strstr(w.story, "/bin/sh (pid 602, uid 0, entrypoint) ran /tmp/.x/upd, from the write layer"));
         for (uint32_t i = 0; i < 100; i++)
                 drop_and_run(&w, "c1", 700 + 10 * i);
         CU_ASSERT_EQUAL(w.opened, 1);
@@ -596,8 +621,10 @@ static void test_names(void)
         } rows[] = {
                 {"db", true, "", "", "", "", "db@sha256:aa"},
                 {"happy_turing", false, "", "", "", "", "localhost/web@sha256:aa"},
-                {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db", "p/db@sha256:aa"},
-                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api", "ns/api@sha256:aa"},
+                {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db",
+                 "p/db@sha256:aa"},
+                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api",
+                 "ns/api@sha256:aa"},
         };
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -623,7 +650,8 @@ static void test_names(void)
 
 static void found_before(struct world *w, const char *path, uint32_t mode)
 {
-        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
+        struct tide_event ev = {
+                .kind = TIDE_FILE, .sources = SRC_WALK, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
 
         ev.file.path = bytes_str(path);
         ev.file.ops = OP_FOUND;
@@ -634,14 +662,17 @@ static void found_before(struct world *w, const char *path, uint32_t mode)
 
 static void walk_ended(struct world *w)
 {
-        struct tide_event ev = {.kind = TIDE_WALK, .container = BYTES_LIT("c1"), .walk = {.ended = 1, .complete = 1, .reason = WALK_FOUND}};
+        struct tide_event ev = {.kind = TIDE_WALK,
+                                .container = BYTES_LIT("c1"),
+                                .walk = {.ended = 1, .complete = 1, .reason = WALK_FOUND}};
 
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
 static void test_first_sight(void)
 {
-        struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROCFS, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
+        struct tide_event ev = {
+                .kind = TIDE_EXEC, .sources = SRC_PROCFS, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
         struct world w;
 
         world_open(&w);
@@ -656,7 +687,8 @@ static void test_first_sight(void)
         walk_ended(&w);
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_TRUE(w.confidence >= w.p.show);
-        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "held 2 added, 0 changed and 0 removed names, 1 of them executable: /opt/tool; 1 running program came from it"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "held 2 added, 0 changed and 0 removed names, 1 of them executable: "
+                                               "/opt/tool; 1 running program came from it"));
         CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 0); /* nothing of it was learned */
         walk_ended(&w);
         CU_ASSERT_EQUAL(w.opened, 1);
@@ -757,14 +789,17 @@ static void restore(struct world *w)
 
 static void random_act(struct world *w, uint32_t x)
 {
-        static const char *const paths[] = {"/opt/a", "/opt/b", "/var/log/x", "/bin/ls", "/tmp/1", "/srv/d/e", "/srv/d/f", "/srv/d/g"};
+        static const char *const paths[] = {"/opt/a", "/opt/b",   "/var/log/x", "/bin/ls",
+                                            "/tmp/1", "/srv/d/e", "/srv/d/f",   "/srv/d/g"};
         const char *path = paths[x % ARRAY_LEN(paths)];
         uint32_t pid = 300 + x / 8 % 20;
 
         if (x / 200 % 3 == 0)
-                run_in(w, "c1", path, x / 600 % 4 == 0 ? LAYER_WRITE : LAYER_IMAGE, CHANGE_ADDED, (enum tide_origin)(1 + x / 2400 % 3), pid);
+                run_in(w, "c1", path, x / 600 % 4 == 0 ? LAYER_WRITE : LAYER_IMAGE, CHANGE_ADDED,
+                       (enum tide_origin)(1 + x / 2400 % 3), pid);
         else
-                write_in(w, "c1", path, x / 600 % 5 == 0 ? 0755 : 0644, CHANGE_ADDED, (enum tide_origin)(1 + x / 2400 % 3), pid);
+                write_in(w, "c1", path, x / 600 % 5 == 0 ? 0755 : 0644, CHANGE_ADDED,
+                         (enum tide_origin)(1 + x / 2400 % 3), pid);
         if (x % 17 == 0)
                 w->now += HOUR;
         if (x % 29 == 0)

@@ -45,7 +45,11 @@ static void acts(struct pipeline *p, unsigned from, unsigned n)
 {
         for (unsigned i = from; i < from + n; i++) {
                 struct tide_event ev = {.kind = i % 3 ? TIDE_FILE : TIDE_EXEC, .container = BYTES_LIT("c1")};
-                struct tide_actor a = {.flags = ACTOR_PID | ACTOR_EXE, .pid = 100 + i % 7, .start = 5, .origin = ORIGIN_ENTRYPOINT, .exe = BYTES_LIT("/bin/sh")};
+                struct tide_actor a = {.flags = ACTOR_PID | ACTOR_EXE,
+                                       .pid = 100 + i % 7,
+                                       .start = 5,
+                                       .origin = ORIGIN_ENTRYPOINT,
+                                       .exe = BYTES_LIT("/bin/sh")};
                 char path[32];
 
                 snprintf(path, sizeof(path), "/opt/%c", 'a' + i % 11);
@@ -233,7 +237,8 @@ static void test_store(void)
 
 static void test_refused(void)
 {
-        static const uint16_t kinds[] = {TIDE_NONE, TIDE_SNAPSHOT, TIDE_STATE, TIDE_END, TIDE_ACT, TIDE_COMMAND, TIDE__KIND_MAX};
+        static const uint16_t kinds[] = {TIDE_NONE, TIDE_SNAPSHOT, TIDE_STATE,    TIDE_END,
+                                         TIDE_ACT,  TIDE_COMMAND,  TIDE__KIND_MAX};
         struct pipeline *p = make();
 
         for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {

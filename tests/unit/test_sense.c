@@ -81,9 +81,17 @@ static void test_proc_damage(void)
 
 static void test_fan(void)
 {
-        struct fanotify_event_metadata md[2] = {
-                {.event_len = sizeof(md[0]), .vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md[0]), .mask = FAN_CLOSE_WRITE, .fd = 5, .pid = 42},
-                {.event_len = sizeof(md[0]), .vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md[0]), .mask = FAN_Q_OVERFLOW, .fd = -1}};
+        struct fanotify_event_metadata md[2] = {{.event_len = sizeof(md[0]),
+                                                 .vers = FANOTIFY_METADATA_VERSION,
+                                                 .metadata_len = sizeof(md[0]),
+                                                 .mask = FAN_CLOSE_WRITE,
+                                                 .fd = 5,
+                                                 .pid = 42},
+                                                {.event_len = sizeof(md[0]),
+                                                 .vers = FANOTIFY_METADATA_VERSION,
+                                                 .metadata_len = sizeof(md[0]),
+                                                 .mask = FAN_Q_OVERFLOW,
+                                                 .fd = -1}};
         struct fan_event ev;
         bool overflow;
         size_t used = 0;
@@ -109,7 +117,8 @@ static void test_fan(void)
 /* A record with one DFID_NAME information record: handle of 8 bytes. */
 static void put_name(struct buf *b, uint32_t handle_bytes, const char *name, size_t name_len)
 {
-        struct fanotify_event_metadata md = {.vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md), .mask = FAN_CREATE, .fd = -1, .pid = 9};
+        struct fanotify_event_metadata md = {
+                .vers = FANOTIFY_METADATA_VERSION, .metadata_len = sizeof(md), .mask = FAN_CREATE, .fd = -1, .pid = 9};
         uint16_t info = (uint16_t)(4 + 8 + 8 + 8 + name_len);
 
         md.event_len = (uint32_t)sizeof(md) + info;

@@ -105,8 +105,8 @@ static void child(int fd)
 
         for (uint32_t i = 1;; i++) {
                 if (store_put(s, 1, bytes_of(&i, sizeof(i)), bytes_of(&i, sizeof(i))) < 0 ||
-                    store_put(s, 2, BYTES_LIT("counter"), bytes_of(&i, sizeof(i))) < 0 || store_commit(s, i % 16 == 0) < 0 ||
-                    write(fd, &i, sizeof(i)) != sizeof(i))
+                    store_put(s, 2, BYTES_LIT("counter"), bytes_of(&i, sizeof(i))) < 0 ||
+                    store_commit(s, i % 16 == 0) < 0 || write(fd, &i, sizeof(i)) != sizeof(i))
                         _exit(1);
         }
 }

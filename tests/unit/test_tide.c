@@ -19,12 +19,28 @@
 /* An event of the kind with every byte of its body different from zero where numbers stand. */
 static struct tide_event full(unsigned kind)
 {
-        struct tide_event ev = {.kind = (uint16_t)kind, .sources = 3, .flags = 1, .seq = 9, .boot_ns = 1000, .wall_ns = 2000, .container = BYTES_LIT("c1")};
+        struct tide_event ev = {.kind = (uint16_t)kind,
+                                .sources = 3,
+                                .flags = 1,
+                                .seq = 9,
+                                .boot_ns = 1000,
+                                .wall_ns = 2000,
+                                .container = BYTES_LIT("c1")};
 
         switch (kind) {
         case TIDE_EXEC:
-                ev.exec.actor = (struct tide_actor){.flags = 15, .pid = 42, .start = 77, .uid = 1, .gid = 2, .login_uid = 3, .session = 4, .origin = ORIGIN_EXEC,
-                                                    .exe_layer = LAYER_WRITE, .exe = BYTES_LIT("/bin/sh"), .comm = BYTES_LIT("sh"), .lineage = BYTES_LIT("")};
+                ev.exec.actor = (struct tide_actor){.flags = 15,
+                                                    .pid = 42,
+                                                    .start = 77,
+                                                    .uid = 1,
+                                                    .gid = 2,
+                                                    .login_uid = 3,
+                                                    .session = 4,
+                                                    .origin = ORIGIN_EXEC,
+                                                    .exe_layer = LAYER_WRITE,
+                                                    .exe = BYTES_LIT("/bin/sh"),
+                                                    .comm = BYTES_LIT("sh"),
+                                                    .lineage = BYTES_LIT("")};
                 ev.exec.program = BYTES_LIT("/tmp/\n\xff");
                 ev.exec.args = BYTES_LIT("a\0b\0");
                 ev.exec.interval_ns = 5;
@@ -80,7 +96,8 @@ static void test_round(void)
         CU_ASSERT_TRUE(bytes_eq(back.exec.args, ev.exec.args));
 }
 
-/* Fewer fields: the rest is zero. More bytes: passed over. A field cut in its middle, a future version: refused, length known. */
+/* Fewer fields: the rest is zero. More bytes: passed over. A field cut in its middle, a future version: refused, length
+ * known. */
 static void test_ages(void)
 {
         _cleanup_buf_ struct buf b;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* many N: run /bin/true N times, one after another, each with its number as argument: as short-lived as processes get. */
+/* many N: run /bin/true N times, one after another, each with its number as argument: as short-lived as processes get.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>

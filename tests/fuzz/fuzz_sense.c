@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Records of the kernel, damaged: each decoder stays inside, and always goes forward. */
+#include <stdlib.h>
+
+#include "fuzz.h"
+#include "tidemark/fan_source.h"
+#include "tidemark/names_source.h"
+#include "tidemark/proc_source.h"
+
+static void inside(const uint8_t *data, size_t size, struct bytes s, const struct names_raw *raw)
+{
+        bool in_input = s.p >= data && s.p + s.len <= data + size;
+        bool in_scratch = s.p >= raw->scratch && s.p + s.len <= raw->scratch + sizeof(raw->scratch);
+
+        if (s.len && !in_input && !in_scratch)
+                abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct proc_msg m;
+        struct fan_event ev;
+        struct names_raw raw;
+        bool overflow;
+        size_t used = 0;
+
+        if (proc_decode(data, size, &m) == 0 && memchr(m.comm, 0, sizeof(m.comm)) == NULL)
+                abort();
+        for (size_t at = 0; at < size && fan_decode(data + at, size - at, &ev, &overflow, &used) == 1; at += used)
+                if (used == 0 || used > size - at)
+                        abort();
+        for (size_t at = 0; at < size && names_decode(data + at, size - at, &raw, &used) == 1; at += used) {
+                if (used == 0 || used > size - at)
+                        abort();
+                inside(data, size, raw.name, &raw);
+                inside(data, size, raw.handle, &raw);
+        }
+        return 0;
+}
+
+FUZZ_MAIN("sense", "tests/fuzz/corpus/sense")
