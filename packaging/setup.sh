@@ -18,11 +18,11 @@ die() { printf '%s\n' "setup: $*" >&2; exit 1; }
 apt_run="autoconf automake make gcc pkg-config libmnl-dev libconfig-dev libsqlite3-dev libjansson-dev libssl-dev zlib1g-dev
   libcap-ng-dev"
 apt_demo="podman runc busybox-static jq"
-apt_check="clang libclang-rt-14-dev libcunit1-dev python3 xz-utils sqlite3 man-db qemu-system-x86 cpio kmod zstd"
+apt_check="e2fsprogs clang libclang-rt-14-dev libcunit1-dev python3 xz-utils sqlite3 man-db qemu-system-x86 cpio kmod zstd"
 dnf_run="autoconf automake make gcc pkgconf-pkg-config libmnl-devel libconfig-devel sqlite-devel jansson-devel openssl-devel
   zlib-devel libcap-ng-devel"
 dnf_demo="podman runc busybox jq"
-dnf_check="clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd"
+dnf_check="e2fsprogs clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd"
 
 family() {
         if command -v apt-get >/dev/null; then echo apt; elif command -v dnf >/dev/null; then echo dnf
@@ -226,6 +226,7 @@ cmd_check() {
         step integration-sanitized check_integration "$here/build/asan"
         step demo "$here/packaging/setup.sh" demo
         step kernels "$here/tests/kernels/run.sh" "$build"
+        [ $long = 0 ] || step kernels-older "$here/tests/kernels/run.sh" "$build" bullseye
         [ $long = 0 ] || step integration-long check_integration "$build" --long
         echo "$passed passed, $failed failed"
         [ "$failed" = 0 ]

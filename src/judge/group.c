@@ -233,6 +233,14 @@ static int container_index(struct finding *f, const struct container_memory *c, 
         return r;
 }
 
+static void set_actor(struct finding_signal *s, const struct observation *o)
+{
+        s->pid = o->actor->flags & ACTOR_PID ? o->actor->pid : 0;
+        s->start = o->actor->start;
+        s->uid = o->actor->uid;
+        s->origin = o->actor->origin;
+}
+
 static int fill_signal(struct finding_signal *s, const struct observation *o)
 {
         const struct tide_event *ev = o->ev;
@@ -240,10 +248,7 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         int r;
 
         s->kind = o->dim;
-        s->pid = o->actor->flags & ACTOR_PID ? o->actor->pid : 0;
-        s->start = o->actor->start;
-        s->uid = o->actor->uid;
-        s->origin = o->actor->origin;
+        set_actor(s, o);
         s->layer = o->layer;
         s->change = o->change;
         s->phase = (uint8_t)o->phase;
@@ -302,8 +307,14 @@ int group_signal(struct finding *f, const struct observation *o)
                         r = fill_signal(s, o);
                 if (r == 0)
                         r = set_lineage(f, o);
-        } else if (o->dim == DIM_FILE && r == 0) {
-                r = add_ops(s, o);
+        } else if (r == 0) {
+                r = o->dim == DIM_FILE ? add_ops(s, o) : 0;
+                if (r == 0 && s->pid == 0 && (o->actor->flags & ACTOR_PID)) { /* now it is known who */
+                        set_actor(s, o);
+                        r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
+                        if (r == 0)
+                                r = set_lineage(f, o);
+                }
         }
         s->last_ns = o->ev->wall_ns;
         s->count++;

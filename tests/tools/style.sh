@@ -14,8 +14,8 @@ has_extern() { (cd "$1" && grep -rnE '^[[:space:]]*extern\b' --include='*.c' src
 bad_name() { (cd "$1" && find src include tests -type f 2>/dev/null | grep -iE '/(util|utils|common|misc|helpers?)\.[ch]$' | grep -vE '(include/tidemark|src/loop)/helper\.[ch]$' |
         sed 's/$/: a name that says nothing/'); }
 has_tab() { (cd "$1" && grep -rnP '\t' --include='*.[ch]' src include 2>/dev/null | cut -d: -f1,2 | sed 's/$/: a tab/'); }
-foreign_word() { (cd "$1" && grep -rnE '/work/(main|shared)|\.library|/tmp/(s|wt)/' --include='*' . 2>/dev/null | grep -vE '^\./(\.git|build)|tests/tools/style.sh' |
-        cut -d: -f1,2 | sed 's/$/: a path of somebody'"'"'s machine/'); }
+foreign_word() { (cd "$1" && grep -rnaE '/work/(main|shared)|\.library|/tmp/(s|wt)/' src include tests packaging conf docs .ci README.md configure.ac \
+        Makefile.am 2>/dev/null | grep -v '^tests/tools/style.sh' | cut -d: -f1,2 | sed 's/$/: a path of somebody'"'"'s machine/'); }
 
 all() { no_licence "$1"; too_wide "$1"; has_extern "$1"; bad_name "$1"; has_tab "$1"; foreign_word "$1"; }
 

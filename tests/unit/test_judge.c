@@ -401,6 +401,28 @@ static void test_poisoned(void)
         world_close(&w);
 }
 
+/* First found by a walk, then told by the content mark: the signal names the process as soon as it is known. */
+static void test_known_later(void)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        ev.file.path = BYTES_LIT("/opt/upd");
+        ev.file.ops = OP_FOUND;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.mode = S_IFREG | 0755;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "was found by a walk"));
+        put(&w, "/opt/upd", 0755);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/bin/cp (pid 300, uid 0, entrypoint) created and wrote /opt/upd"));
+        world_close(&w);
+}
+
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
@@ -909,6 +931,7 @@ static const struct unit_case cases[] = {
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
         {"a program dropped while learning is raised with its writing", test_poisoned},
+        {"a process that becomes known is named", test_known_later},
         {"a pattern covers data, never a program", test_pattern},
         {"the bands of the shipped table hold", test_bands},
         {"a data file where many vary is below show", test_band_varying},
