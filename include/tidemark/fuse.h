@@ -3,15 +3,27 @@
  * fuse - the same act seen twice becomes one. Pure: events in, events out, in order.
  *
  * Joins:  name events and content events of one path of one container within params.join_ns into one TIDE_FILE event
- *         (operations united, sources united, the better-known actor kept); an exec told twice; a walk's entry that an
- *         event told already (by the index of told names) is dropped.
- * Orders: what is held back is let go before an exec, stop, decision or loss of the same container passes, and when its
- *         time is over (by the time of later events or ticks).
- * Walks:  entries of a walk at container start that are older than its first program are the runtime's own preparation:
- *         indexed, not told. Entries of a container found running go on with EVF_BEFORE; of a container known from an
- *         earlier life of the agent only what changed since goes on.
- * Owns:   per container the index path hash → change time, size, mode (bounded; refusals counted and the walk that
- *         meets them says incomplete).
+ *         (operations united, sources united, the better-known actor kept); a walk's entry and an event of one path
+ *         (the event's word counts); an execution told by two interfaces. Acts of two known processes are two acts, and
+ *         what comes to a name after its deletion is another file.
+ * Orders: what is held back is let go before an exec, stop, decision, loss, walk's mark or rename of the same container
+ *         passes (before one of no container: all of it), and when its time is over (by the time of later events or
+ *         ticks). Between containers only each one's own order is kept.
+ * Walks:  entries that were told before (by an event or a walk) and have not changed since are dropped. Entries of a
+ *         walk at container start that are older than its first program are the runtime's own preparation: indexed, not
+ *         told. Entries of a container found running go on with EVF_BEFORE until its first walk of everything ended;
+ *         from then on, over restarts of the agent too, only what changed since goes on, without it.
+ *         A name that is gone without an event is forgotten at the end of the next complete walk and not told: only its
+ *         hash is known. (An image's file that was removed leaves a whiteout, which is an entry of its own.) So it is
+ *         with names below a renamed directory: the sensor walks the directory under its new name, which tells them as
+ *         found there, and the old names are forgotten.
+ * Owns:   per container, from its start to its stop, the index path hash → change time, size, mode (bounded; refusals
+ *         are counted, and the walk that meets them goes on as incomplete).
+ * Stored: one piece per container and bucket of names (1/64 of its index), and one of facts. A name enters the index
+ *         when its event leaves here, and the index is saved behind that, at ticks: fuse_due() asks for one, at once
+ *         for a small index, up to a second later for a full one. So a crash may bring back an index that lacks names
+ *         that were judged, never one that holds names that were not. The next walk tells those once more, as found:
+ *         the judge knows them, or counts one more act of the same finding.
  */
 #ifndef TIDEMARK_FUSE_H
 #define TIDEMARK_FUSE_H
@@ -31,7 +43,7 @@ struct fuse_params {
         uint64_t join_ns;     /* default 20 ms */
         size_t pending_max;   /* events held back at most, default 4096 */
         size_t index_max;     /* names per container, default 65536 */
-        size_t containers_max;
+        size_t containers_max; /* whose names are remembered, default 4096 */
 };
 void fuse_params_default(struct fuse_params *p);
 
@@ -41,7 +53,10 @@ struct fuse_ops {
                      void *arg); /* as judge_ops.save, what = FUSE_PIECE */
 };
 struct fuse_stats {
-        uint64_t in, out, merged, known, prepared, index_refused;
+        /* in = out + merged + known + prepared + pending, unless an event was answered with an error. */
+        uint64_t in, out, merged, known, prepared;
+        uint64_t index_refused; /* names that the index had no room for */
+        uint64_t vanished;      /* names that were gone without an event */
         size_t pending, index;
 };
 
@@ -52,9 +67,9 @@ int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob) TM_CHECK;
 int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg),
               void *arg) TM_CHECK;
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
-/* Let go of all that is held back: before a snapshot, which does not hold it. */
+/* Let go of all that is held back, and save: before a snapshot, which does not hold it, and before the end. */
 int fuse_flush(struct fuse *f);
-/* Boot time at which something held back becomes due; 0: nothing is. The owner then sends a TIDE_TICK. */
+/* Boot time at which something held back is due or is to be saved; 0: nothing is. The owner then sends a TIDE_TICK. */
 uint64_t fuse_due(const struct fuse *f);
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret);
 

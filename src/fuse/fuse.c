@@ -1,639 +1,283 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: what is held back for its other half, and per container the index of names that were told. Must not: judge, or
- * read a clock. Pure.
+ * Owns: what each kind of event does to what is held back and to the index, and the order in which events leave. Must
+ * not: judge, or read a clock. Pure.
  *
- * The index is kept in buckets, by the top bits of a name's hash: a changed bucket is one piece, saved at a walk's end
- * and at a tick. A crash between brings back an older bucket; then the next walk tells a name again, which the judge
- * knows. A name that goes without an event is dropped silently at the end of the next complete walk: what it was is not
- * kept.
+ * A name enters the index when the event that tells of it leaves here, never before: an index that was saved knows
+ * nothing that was not judged.
  */
 #include "tidemark/fuse.h"
 
-#include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "tidemark/buf.h"
+#include "fuse/fuse-priv.h"
 #include "tidemark/err.h"
-#include "tidemark/event.h"
-#include "tidemark/map.h"
 
-#define FORMAT 1u
-#define BUCKETS 64u
-#define BUCKET_META 255u
-#define NAME_BYTES 28u                                     /* in a piece: hash, ctime, size, mode */
-#define BUCKET_NAMES ((48u * 1024) / NAME_BYTES)           /* so that a bucket fits one record */
 #define TOLD_NEAR_NS 1000000000u /* a walk that meets a name told so shortly before has nothing new */
-
-static const struct map_seed seed = {0x746964656d61726b, 0x6675736566757365};
-
-struct name { /* in the index */
-        uint64_t hash, ctime_ns, size;
-        uint32_t mode;
-        uint32_t walk;      /* number of the walk that met it last */
-        uint64_t told_boot; /* when an event told it; 0: a walk did */
-};
-
-struct bucket {
-        struct name *names; /* in no order */
-        uint32_t n, cap;
-        bool dirty;
-};
-
-struct ctr {
-        struct bytes id; /* owned */
-        struct bucket buckets[BUCKETS];
-        size_t names;
-        uint32_t walk;
-        bool walking, whole; /* a walk is under way; it is of everything */
-        uint8_t reason;
-        bool running_before, known_before; /* known_before: an earlier life of the agent knew it */
-        bool meta_dirty;
-        int64_t first_exec_ns; /* wall clock of its first program; 0: none yet */
-        int64_t start_ns;
-};
-
-struct held { /* a file event that waits for its other half */
-        struct held *next;
-        uint64_t due;
-        struct buf record;
-        struct buf key;
-};
-
-struct fuse {
-        struct fuse_params p;
-        const struct fuse_ops *ops;
-        void *arg;
-        struct map *ctrs;
-        struct map *by_path; /* container · path → struct held */
-        struct held *first, *last;
-        struct buf key, merged, blob;
-        struct fuse_stats stats;
-};
 
 void fuse_params_default(struct fuse_params *p)
 {
         *p = (struct fuse_params){.join_ns = 20000000, .pending_max = 4096, .index_max = 65536, .containers_max = 4096};
 }
 
-/* ---- the index ---- */
+/* ---- what is known ---- */
 
-static void ctr_free(void *p)
+static uint64_t hash_of(struct bytes path)
 {
-        struct ctr *c = p;
-
-        for (size_t i = 0; i < BUCKETS; i++)
-                free(c->buckets[i].names);
-        free((void *)c->id.p);
-        free(c);
+        return map_hash(FUSE_SEED, path);
 }
 
-static struct ctr *ctr_get(struct fuse *f, struct bytes id)
+static void remember(struct fuse *f, struct ctr *c, const struct tide_event *ev, bool told)
 {
-        struct ctr *c = map_get(f->ctrs, id);
-        char *copy;
+        const struct tide_file *e = &ev->file;
+        struct index_name n = {.hash = hash_of(e->path), .ctime_ns = e->ctime_ns, .size = e->size};
+
+
+        n.mode = e->mode;
+        n.walk = c->walk;
+        if (told) {
+                n.told_boot = ev->boot_ns;
+                n.told_wall = ev->wall_ns;
+        }
+        if (index_put(&c->index, f->p.index_max, &n) < 0) {
+                c->refused++;
+                f->stats.index_refused++;
+        }
+}
+
+/* A file event leaves: from here on its name is known. */
+static void settle(struct fuse *f, struct ctr *c, const struct tide_event *ev)
+{
+        const struct tide_file *e = &ev->file;
+
+        if (e->old_path.len)
+                index_del(&c->index, hash_of(e->old_path));
+        if (e->ops & OP_DELETE && e->change != CHANGE_REMOVED) /* an image file that was removed leaves a whiteout */
+                index_del(&c->index, hash_of(e->path));
+        else
+                remember(f, c, ev, !(e->ops & OP_FOUND));
+        pieces_changed(f, c, ev->boot_ns);
+}
+
+int fuse_pass(struct fuse *f, const struct tide_event *ev)
+{
+        struct ctr *c = ev->kind == TIDE_FILE ? map_get(f->ctrs, ev->container) : NULL;
 
         if (c)
-                return c;
-        c = calloc(1, sizeof(*c));
-        copy = bytes_dup(id);
-        if (!c || !copy) {
-                free(c);
-                free(copy);
-                return NULL;
-        }
-        c->id = bytes_of(copy, id.len);
-        if (map_put(f->ctrs, id, c) < 0) {
-                ctr_free(c);
-                return NULL;
-        }
-        return c;
-}
-
-static struct name *find(struct ctr *c, uint64_t hash)
-{
-        struct bucket *b = &c->buckets[hash >> 58];
-
-        for (uint32_t i = 0; i < b->n; i++)
-                if (b->names[i].hash == hash)
-                        return &b->names[i];
-        return NULL;
-}
-
-static void forget(struct ctr *c, struct name *n)
-{
-        struct bucket *b = &c->buckets[n->hash >> 58];
-
-        *n = b->names[--b->n];
-        b->dirty = true;
-        c->names--;
-}
-
-/* Make it known. false: no room. */
-static bool remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_file *e, uint64_t told_boot)
-{
-        struct bucket *b = &c->buckets[hash >> 58];
-        struct name *n = find(c, hash);
-
-        if (!n) {
-                if (c->names >= f->p.index_max || b->n == BUCKET_NAMES) {
-                        f->stats.index_refused++;
-                        return false;
-                }
-                if (b->n == b->cap) {
-                        uint32_t cap = b->cap ? 2 * b->cap : 4;
-                        struct name *names = realloc(b->names, cap * sizeof(*names));
-
-                        if (!names) {
-                                f->stats.index_refused++;
-                                return false;
-                        }
-                        b->names = names;
-                        b->cap = cap;
-                }
-                n = &b->names[b->n++];
-                c->names++;
-                b->dirty = true;
-        }
-        b->dirty = b->dirty || n->ctime_ns != e->ctime_ns || n->size != e->size || n->mode != e->mode;
-        *n = (struct name){.hash = hash,
-                           .ctime_ns = e->ctime_ns,
-                           .size = e->size,
-                           .mode = e->mode,
-                           .walk = c->walk,
-                           .told_boot = told_boot};
-        return true;
-}
-
-/* ---- pieces ---- */
-
-static void piece_key(const struct ctr *c, uint8_t bucket, struct buf *out)
-{
-        buf_reset(out);
-        buf_put_bytes(out, c->id);
-        buf_put_u8(out, bucket);
-}
-
-static void put_bucket(const struct bucket *b, struct buf *out)
-{
-        buf_reset(out);
-        buf_put_u32(out, FORMAT);
-        for (uint32_t i = 0; i < b->n; i++) {
-                buf_put_u64(out, b->names[i].hash);
-                buf_put_u64(out, b->names[i].ctime_ns);
-                buf_put_u64(out, b->names[i].size);
-                buf_put_u32(out, b->names[i].mode);
-        }
-}
-
-static void put_meta(const struct ctr *c, struct buf *out)
-{
-        buf_reset(out);
-        buf_put_u32(out, FORMAT);
-        buf_put_u64(out, (uint64_t)c->first_exec_ns);
-        buf_put_u64(out, (uint64_t)c->start_ns);
-        buf_put_u8(out, c->running_before);
-}
-
-static void save(struct fuse *f, struct ctr *c)
-{
-        for (uint8_t i = 0; i < BUCKETS; i++) {
-                struct bucket *b = &c->buckets[i];
-
-                if (!b->dirty)
-                        continue;
-                b->dirty = false;
-                piece_key(c, i, &f->key);
-                put_bucket(b, &f->blob);
-                f->ops->save(FUSE_PIECE, buf_bytes(&f->key), b->n ? buf_bytes(&f->blob) : bytes_of(NULL, 0), f->arg);
-        }
-        if (c->meta_dirty) {
-                c->meta_dirty = false;
-                piece_key(c, BUCKET_META, &f->key);
-                put_meta(c, &f->blob);
-                f->ops->save(FUSE_PIECE, buf_bytes(&f->key), buf_bytes(&f->blob), f->arg);
-        }
-}
-
-static void drop(struct fuse *f, struct ctr *c)
-{
-        for (uint8_t i = 0; i < BUCKETS; i++) {
-                if (c->buckets[i].n == 0 && !c->buckets[i].dirty)
-                        continue;
-                piece_key(c, i, &f->key);
-                f->ops->save(FUSE_PIECE, buf_bytes(&f->key), bytes_of(NULL, 0), f->arg);
-        }
-        piece_key(c, BUCKET_META, &f->key);
-        f->ops->save(FUSE_PIECE, buf_bytes(&f->key), bytes_of(NULL, 0), f->arg);
-        if (map_del(f->ctrs, c->id) < 0)
-                f->stats.index_refused++;
-}
-
-static int restore_names(struct fuse *f, struct ctr *c, struct rd *r)
-{
-        while (rd_left(r)) {
-                struct tide_file e = {0};
-                uint64_t hash = rd_u64(r);
-
-                e.ctime_ns = rd_u64(r);
-                e.size = rd_u64(r);
-                e.mode = rd_u32(r);
-                if (r->err)
-                        return r->err;
-                remember(f, c, hash, &e, 0);
-        }
-        return 0;
-}
-
-int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob)
-{
-        struct rd k, r;
-        struct bytes id;
-        struct ctr *c;
-        uint8_t bucket;
-        int err = 0;
-
-        rd_init(&k, key.p, key.len);
-        id = rd_bytes(&k);
-        bucket = rd_u8(&k);
-        rd_init(&r, blob.p, blob.len);
-        if (rd_u32(&r) != FORMAT || k.err || (bucket >= BUCKETS && bucket != BUCKET_META))
-                return ERR_SCHEMA;
-        c = ctr_get(f, id);
-        if (!c)
-                return ERR_LIMIT;
-        c->known_before = true;
-        if (bucket == BUCKET_META) {
-                c->first_exec_ns = (int64_t)rd_u64(&r);
-                c->start_ns = (int64_t)rd_u64(&r);
-                c->running_before = rd_u8(&r) != 0;
-                return r.err;
-        }
-        err = restore_names(f, c, &r);
-        for (size_t i = 0; i < BUCKETS; i++)
-                c->buckets[i].dirty = false;
-        return err;
-}
-
-int fuse_each(const struct fuse *cf, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg)
-{
-        struct fuse *f = (struct fuse *)cf; /* its scratch buffers change, its memory does not */
-        void *value;
-        int r = 0;
-
-        for (size_t i = 0; r >= 0 && map_next(f->ctrs, &i, NULL, &value);) {
-                struct ctr *c = value;
-
-                for (uint8_t b = 0; b < BUCKETS && r >= 0; b++) {
-                        if (c->buckets[b].n == 0)
-                                continue;
-                        piece_key(c, b, &f->key);
-                        put_bucket(&c->buckets[b], &f->blob);
-                        r = cb(FUSE_PIECE, buf_bytes(&f->key), buf_bytes(&f->blob), arg);
-                }
-                if (r < 0)
-                        break;
-                piece_key(c, BUCKET_META, &f->key);
-                put_meta(c, &f->blob);
-                r = cb(FUSE_PIECE, buf_bytes(&f->key), buf_bytes(&f->blob), arg);
-        }
-        return r < 0 ? r : 0;
-}
-
-/* ---- what is held back ---- */
-
-static void path_key(struct bytes container, struct bytes path, struct buf *out)
-{
-        buf_reset(out);
-        buf_put_bytes(out, container);
-        buf_put(out, path.p, path.len);
-}
-
-static void held_free(struct held *h)
-{
-        buf_release(&h->record);
-        buf_release(&h->key);
-        free(h);
-}
-
-static int pass(struct fuse *f, const struct tide_event *ev)
-{
+                settle(f, c, ev);
         f->stats.out++;
         return f->ops->event(ev, f->arg);
 }
 
-static int release_first(struct fuse *f)
+static bool is_told(const struct index_name *n, const struct tide_event *ev)
 {
-        struct held *h = f->first;
-        struct tide_event ev;
-        size_t used;
-        int r = 0;
+        const struct tide_file *e = &ev->file;
 
-        f->first = h->next;
-        if (!f->first)
-                f->last = NULL;
-        f->stats.pending--;
-        /* Unless a later act on the same path, by another process, has taken its place. */
-        if (map_get(f->by_path, buf_bytes(&h->key)) == h && map_del(f->by_path, buf_bytes(&h->key)) < 0)
-                f->stats.index_refused++;
-        if (tide_decode(h->record.p, h->record.len, &ev, &used) == 0)
-                r = pass(f, &ev);
-        held_free(h);
-        return r;
+        if (n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == e->mode)
+                return true;
+        if (n->told_boot == 0)
+                return false;
+        /* The other half of an act may be on its way; or the event could not say what the file was like then. */
+        return ev->boot_ns - n->told_boot < TOLD_NEAR_NS || (n->ctime_ns == 0 && (int64_t)e->ctime_ns <= n->told_wall);
 }
 
-static int release_due(struct fuse *f, uint64_t now)
+/* The runtime's own files, made before the container's first program ran. */
+static bool is_preparation(const struct ctr *c, const struct tide_file *e)
 {
-        int r = 0;
+        int64_t begun = c->first_exec_ns ? c->first_exec_ns : c->start_ns;
 
-        while (r >= 0 && f->first && f->first->due <= now)
-                r = release_first(f);
-        return r;
+        return c->walking && c->reason == WALK_START && !c->running_before && (int64_t)e->ctime_ns < begun;
 }
 
-static int release_all(struct fuse *f)
+/* A name that a walk met. 1: nothing to tell. */
+static int on_found(struct fuse *f, struct ctr *c, struct tide_event *ev)
 {
-        return release_due(f, UINT64_MAX);
-}
+        struct index_name *n = index_find(&c->index, hash_of(ev->file.path));
 
-int fuse_flush(struct fuse *f)
-{
-        return release_all(f);
-}
-
-static int hold(struct fuse *f, const struct tide_event *ev)
-{
-        struct held *h;
-        int r = 0;
-
-        if (f->stats.pending >= f->p.pending_max)
-                r = release_first(f);
-        if (r < 0)
-                return r;
-        h = calloc(1, sizeof(*h));
-        if (!h)
-                return -ENOMEM;
-        h->due = ev->boot_ns + f->p.join_ns;
-        buf_init(&h->record, TIDE_RECORD_MAX);
-        buf_init(&h->key, TIDE_RECORD_MAX);
-        path_key(ev->container, ev->file.path, &h->key);
-        r = tide_encode(ev, &h->record);
-        if (r == 0)
-                r = h->key.err ? h->key.err : map_put(f->by_path, buf_bytes(&h->key), h);
-        if (r < 0) {
-                held_free(h);
-                return r == ERR_LIMIT ? pass(f, ev) : r;
+        if (n && is_told(n, ev)) {
+                n->walk = c->walk;
+                if (n->ctime_ns == 0)
+                        remember(f, c, ev, false);
+                pieces_changed(f, c, ev->boot_ns);
+                f->stats.known++;
+                return 1;
         }
-        if (f->last)
-                f->last->next = h;
-        else
-                f->first = h;
-        f->last = h;
-        f->stats.pending++;
+        if (!n && is_preparation(c, &ev->file)) {
+                remember(f, c, ev, false);
+                pieces_changed(f, c, ev->boot_ns);
+                f->stats.prepared++;
+                return 1;
+        }
+        if (c->running_before && !c->known)
+                ev->flags |= EVF_BEFORE;
         return 0;
-}
-
-static unsigned knows(const struct tide_actor *a)
-{
-        return (a->flags & ACTOR_PID ? 4u : 0u) + (a->flags & ACTOR_EXE ? 2u : 0u) +
-               (a->flags & ACTOR_LINEAGE ? 1u : 0u);
-}
-
-/* Two sides of one act: both sources, all operations, the better-known process, the newer facts of the file. */
-static void unite(struct tide_event *to, const struct tide_event *from)
-{
-        struct tide_file *a = &to->file;
-        const struct tide_file *b = &from->file;
-
-        to->sources |= from->sources;
-        to->flags |= from->flags;
-        if (a->ops != OP_FOUND || b->ops == OP_FOUND)
-                a->ops |= b->ops;
-        else
-                a->ops = b->ops;
-        if (a->ops != OP_FOUND)
-                a->ops &= (uint16_t)~OP_FOUND;
-        if (knows(&b->actor) > knows(&a->actor))
-                a->actor = b->actor;
-        if (b->change != CHANGE_UNKNOWN)
-                a->change = b->change;
-        if (b->type != DT_UNKNOWN)
-                a->type = b->type;
-        if (b->mode || b->ctime_ns) {
-                a->mode = b->mode;
-                a->size = b->size;
-                a->ino = b->ino;
-                a->mtime_ns = b->mtime_ns;
-                a->ctime_ns = b->ctime_ns;
-        }
-        if (b->target.len)
-                a->target = b->target;
-}
-
-/* 1: joined to one that is held. */
-static int join(struct fuse *f, const struct tide_event *ev)
-{
-        struct held *h;
-        struct tide_event both;
-        struct buf swap;
-        size_t used;
-
-        path_key(ev->container, ev->file.path, &f->key);
-        h = f->key.err ? NULL : map_get(f->by_path, buf_bytes(&f->key));
-        if (!h || tide_decode(h->record.p, h->record.len, &both, &used) < 0)
-                return 0;
-        if (knows(&both.file.actor) && knows(&ev->file.actor) &&
-            (both.file.actor.pid != ev->file.actor.pid || both.file.actor.start != ev->file.actor.start))
-                return 0; /* two processes: two acts */
-        unite(&both, ev);
-        buf_reset(&f->merged);
-        if (tide_encode(&both, &f->merged) < 0)
-                return 0;
-        swap = h->record;
-        h->record = f->merged;
-        f->merged = swap;
-        f->stats.merged++;
-        return 1;
 }
 
 /* ---- events ---- */
 
-static uint64_t hash_of(const struct tide_event *ev)
+static struct lane *lane_of(struct fuse *f, struct bytes container)
 {
-        return map_hash(seed, ev->file.path);
-}
+        struct ctr *c = map_get(f->ctrs, container);
 
-/* What an event told, the index knows. */
-static void note_told(struct fuse *f, const struct tide_event *ev)
-{
-        struct ctr *c = ctr_get(f, ev->container);
-        struct name *n;
-
-        if (!c)
-                return;
-        if (ev->file.old_path.len) {
-                n = find(c, map_hash(seed, ev->file.old_path));
-                if (n)
-                        forget(c, n);
-        }
-        if (ev->file.ops & OP_DELETE && ev->file.change != CHANGE_REMOVED) {
-                n = find(c, hash_of(ev));
-                if (n)
-                        forget(c, n);
-                return;
-        }
-        remember(f, c, hash_of(ev), &ev->file, ev->boot_ns);
-}
-
-/* A name that a walk met. 1: nothing new. flags: what the event must carry if it goes on. */
-static int note_found(struct fuse *f, const struct tide_event *ev, uint16_t *flags)
-{
-        struct ctr *c = ctr_get(f, ev->container);
-        struct name *n = c ? find(c, hash_of(ev)) : NULL;
-        const struct tide_file *e = &ev->file;
-        int64_t begun;
-
-        *flags = 0;
-        if (!c)
-                return 0;
-        if (n && ((n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == e->mode) ||
-                  (n->told_boot && ev->boot_ns - n->told_boot < TOLD_NEAR_NS))) {
-                n->walk = c->walk;
-                f->stats.known++;
-                return 1;
-        }
-        remember(f, c, hash_of(ev), e, 0);
-        begun = c->first_exec_ns ? c->first_exec_ns : c->start_ns;
-        if (c->walking && c->reason == WALK_START && !c->running_before && !n && (int64_t)e->ctime_ns < begun) {
-                f->stats.prepared++;
-                return 1;
-        }
-        if (c->running_before && !c->known_before)
-                *flags = EVF_BEFORE;
-        return 0;
+        return c ? &c->lane : &f->stray;
 }
 
 static int on_file(struct fuse *f, const struct tide_event *in)
 {
         struct tide_event ev = *in;
-        uint16_t flags = 0;
+        struct ctr *c = map_get(f->ctrs, ev.container);
         int r;
 
-        if (ev.sources == SRC_WALK) {
-                if (note_found(f, &ev, &flags))
-                        return 0;
-                ev.flags |= flags;
-        } else {
-                note_told(f, &ev);
+        if (ev.file.ops & OP_RENAME) { /* names before it and after it are not the same files */
+                r = hold_release_lane(f, lane_of(f, ev.container));
+                return r < 0 ? r : fuse_pass(f, &ev);
         }
-        r = join(f, &ev);
-        if (r != 0)
-                return r < 0 ? r : 0;
-        if (!(ev.file.ops & OP_RENAME))
-                return hold(f, &ev);
-        /* The names before and after it must come before and after it. */
-        r = release_all(f);
-        return r < 0 ? r : pass(f, &ev);
+        if (c && ev.sources == SRC_WALK && on_found(f, c, &ev))
+                return 0;
+        r = hold_join(f, &ev);
+        if (r == 0)
+                r = hold_event(f, &ev);
+        return r < 0 ? r : 0;
 }
 
-static int on_walk(struct fuse *f, const struct tide_event *ev)
+static int on_walk(struct fuse *f, const struct tide_event *in)
 {
-        struct ctr *c = ctr_get(f, ev->container);
-        int r;
+        struct ctr *c = map_get(f->ctrs, in->container);
+        struct tide_event ev = *in;
+        int r = hold_release_lane(f, lane_of(f, in->container));
 
-        if (c && !ev->walk.ended) {
+        if (r < 0)
+                return r;
+        if (c && !ev.walk.ended) {
                 c->walk++;
                 c->walking = true;
-                c->whole = ev->walk.reason != WALK_SUBTREE;
-                c->reason = ev->walk.reason;
+                c->whole = ev.walk.reason != WALK_SUBTREE;
+                c->reason = ev.walk.reason;
+                c->refused_at_begin = c->refused;
+        } else if (c && c->walking) {
+                c->walking = false;
+                if (c->refused != c->refused_at_begin)
+                        ev.walk.complete = 0; /* what has no place in the index is told by each walk again */
+                if (c->whole && ev.walk.complete)
+                        f->stats.vanished += index_sweep(&c->index, c->walk);
+                c->meta_dirty = c->meta_dirty || (c->whole && !c->known);
+                c->known = c->known || c->whole;
         }
-        r = release_all(f);
-        if (r < 0 || !c || !ev->walk.ended)
-                return r < 0 ? r : pass(f, ev);
-        if (c->whole && ev->walk.complete)
-                for (size_t b = 0; b < BUCKETS; b++)
-                        for (uint32_t i = c->buckets[b].n; i > 0; i--)
-                                if (c->buckets[b].names[i - 1].walk != c->walk)
-                                        forget(c, &c->buckets[b].names[i - 1]);
-        c->walking = false;
-        if (c->whole)
-                c->known_before = true; /* from here on only what changes is told */
-        save(f, c);
-        return pass(f, ev);
+        r = fuse_pass(f, &ev);
+        if (c)
+                pieces_save(f, c);
+        return r;
 }
 
 static int on_start(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = ctr_get(f, ev->container);
-        int r = release_all(f);
+        struct ctr *c = ctr_make(f, ev->container);
+        int r = hold_release_lane(f, lane_of(f, ev->container));
 
         if (c && c->start_ns == 0) {
-                c->start_ns = ev->wall_ns;
+                c->start_ns = ev->wall_ns ? ev->wall_ns : 1;
                 c->running_before = ev->ctr.running_before;
                 c->meta_dirty = true;
+                pieces_changed(f, c, ev->boot_ns);
         }
-        return r < 0 ? r : pass(f, ev);
+        return r < 0 ? r : fuse_pass(f, ev);
 }
 
 static int on_stop(struct fuse *f, const struct tide_event *ev)
 {
         struct ctr *c = map_get(f->ctrs, ev->container);
-        int r = release_all(f);
+        int r = hold_release_lane(f, lane_of(f, ev->container));
 
-        if (c)
-                drop(f, c);
-        return r < 0 ? r : pass(f, ev);
+        if (c && r == 0)
+                pieces_drop(f, c);
+        return r < 0 ? r : fuse_pass(f, ev);
+}
+
+/* The same execution, told by one interface and then by another. */
+static bool is_told_exec(struct fuse *f, const struct tide_event *ev)
+{
+        const struct tide_actor *a = &ev->exec.actor;
+        struct exec_seen *seen = &f->execs[a->pid % FUSE_EXECS];
+        struct exec_seen now = {.start = a->start, .boot_ns = ev->boot_ns, .pid = a->pid, .sources = ev->sources};
+
+        if (!(a->flags & ACTOR_PID))
+                return false;
+        now.hash = hash_of(ev->exec.program) ^ hash_of(ev->exec.args) * 31;
+        if (seen->pid == now.pid && seen->start == now.start && seen->hash == now.hash &&
+            !(seen->sources & now.sources) && now.boot_ns - seen->boot_ns < f->p.join_ns)
+                return true;
+        *seen = now;
+        return false;
 }
 
 static int on_exec(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = ctr_get(f, ev->container);
-        int r = release_all(f);
+        struct ctr *c = map_get(f->ctrs, ev->container);
+        int r = hold_release_lane(f, lane_of(f, ev->container));
 
         if (c && c->first_exec_ns == 0 && !(ev->flags & EVF_BEFORE)) {
-                c->first_exec_ns = ev->wall_ns;
+                c->first_exec_ns = ev->wall_ns ? ev->wall_ns : 1;
                 c->meta_dirty = true;
+                pieces_changed(f, c, ev->boot_ns);
         }
-        return r < 0 ? r : pass(f, ev);
+        if (r < 0)
+                return r;
+        if (is_told_exec(f, ev)) {
+                f->stats.merged++;
+                return 0;
+        }
+        return fuse_pass(f, ev);
 }
 
 static int on_tick(struct fuse *f, const struct tide_event *ev)
 {
-        int r = release_due(f, ev->boot_ns);
-        void *value;
+        int r = fuse_pass(f, ev);
 
-        for (size_t i = 0; map_next(f->ctrs, &i, NULL, &value);)
-                save(f, value);
-        return r < 0 ? r : pass(f, ev);
+        if (f->save_due && f->save_due <= ev->boot_ns)
+                pieces_save_all(f);
+        return r;
 }
 
+/* Of the host, or of one container: what it says holds for all acts before it. */
 static int on_other(struct fuse *f, const struct tide_event *ev)
 {
-        int r = release_all(f);
+        int r = ev->container.len ? hold_release_lane(f, lane_of(f, ev->container)) : hold_release_all(f);
 
-        return r < 0 ? r : pass(f, ev);
+        return r < 0 ? r : fuse_pass(f, ev);
 }
 
 int fuse_event(struct fuse *f, const struct tide_event *ev)
 {
         static int (*const rows[TIDE__KIND_MAX])(struct fuse *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_exec,     [TIDE_FILE] = on_file, [TIDE_CTR_START] = on_start,
-                [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_TICK] = on_tick};
+                [TIDE_EXEC] = on_exec,      [TIDE_FORK] = fuse_pass,    [TIDE_EXIT] = fuse_pass,  [TIDE_FILE] = on_file,
+                [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk,    [TIDE_TICK] = on_tick,
+        };
         int r;
 
-        f->stats.in++;
         if (ev->kind >= TIDE__KIND_MAX)
                 return -EINVAL;
-        r = ev->kind == TIDE_TICK ? 0 : release_due(f, ev->boot_ns);
+        f->stats.in++;
+        r = hold_release_due(f, ev->boot_ns);
         if (r < 0)
                 return r;
         return rows[ev->kind] ? rows[ev->kind](f, ev) : on_other(f, ev);
 }
 
+int fuse_flush(struct fuse *f)
+{
+        int r = hold_release_all(f);
+
+        pieces_save_all(f);
+        return r;
+}
+
 uint64_t fuse_due(const struct fuse *f)
 {
-        return f->first ? f->first->due : 0;
+        uint64_t held = f->first ? f->first->due : 0;
+
+        return held && (f->save_due == 0 || held < f->save_due) ? held : f->save_due;
 }
 
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret)
@@ -643,7 +287,7 @@ void fuse_stats(const struct fuse *f, struct fuse_stats *ret)
         *ret = f->stats;
         ret->index = 0;
         for (size_t i = 0; map_next(f->ctrs, &i, NULL, &value);)
-                ret->index += ((struct ctr *)value)->names;
+                ret->index += ((struct ctr *)value)->index.names;
 }
 
 int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg, struct fuse **ret)
@@ -659,9 +303,9 @@ int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg,
         buf_init(&f->key, TIDE_RECORD_MAX);
         buf_init(&f->merged, TIDE_RECORD_MAX);
         buf_init(&f->blob, TIDE_RECORD_MAX);
-        r = map_new(p->containers_max, seed, ctr_free, &f->ctrs);
+        r = map_new(p->containers_max, FUSE_SEED, ctr_free, &f->ctrs);
         if (r == 0)
-                r = map_new(p->pending_max, seed, NULL, &f->by_path);
+                r = map_new(p->pending_max, FUSE_SEED, NULL, &f->by_path);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(f);
@@ -672,12 +316,7 @@ struct fuse *fuse_free(struct fuse *f)
 {
         if (!f)
                 return NULL;
-        while (f->first) {
-                struct held *h = f->first;
-
-                f->first = h->next;
-                held_free(h);
-        }
+        hold_free(f);
         map_free(f->by_path);
         map_free(f->ctrs);
         buf_release(&f->key);

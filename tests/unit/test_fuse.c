@@ -8,8 +8,10 @@
 
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
+#include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/fuse.h"
+#include "tidemark/map.h"
 
 #define MS 1000000ull
 #define SEC 1000000000ull
@@ -20,7 +22,14 @@ struct world {
         char told[1024]; /* "kind:path:ops " of what came out */
         struct tide_event last;
         unsigned n, saves;
+        size_t saved_bytes;
         struct buf pieces;
+        struct map *store; /* what was saved, as a store would hold it: key → struct piece */
+};
+
+struct piece {
+        uint32_t len;
+        uint8_t p[];
 };
 
 static int on_event(const struct tide_event *ev, void *arg)
@@ -42,10 +51,20 @@ static int on_event(const struct tide_event *ev, void *arg)
 static void on_save(int what, struct bytes key, struct bytes blob, void *arg)
 {
         struct world *w = arg;
+        struct piece *piece;
 
-        (void)key, (void)blob;
         CU_ASSERT_EQUAL(what, FUSE_PIECE);
         w->saves++;
+        w->saved_bytes += blob.len;
+        if (blob.len == 0) {
+                map_del(w->store, key);
+                return;
+        }
+        piece = malloc(sizeof(*piece) + blob.len);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(piece);
+        piece->len = blob.len;
+        memcpy(piece->p, blob.p, blob.len);
+        CU_ASSERT_EQUAL(map_put(w->store, key, piece), 0);
 }
 
 static const struct fuse_ops ops = {.event = on_event, .save = on_save};
@@ -58,13 +77,44 @@ static void world_open(struct world *w)
         fuse_params_default(&p);
         w->now = SEC;
         CU_ASSERT_EQUAL_FATAL(fuse_new(&p, &ops, w, &w->f), 0);
+        CU_ASSERT_EQUAL_FATAL(map_new(100000, (struct map_seed){1, 2}, free, &w->store), 0);
+        buf_init(&w->pieces, 1 << 22);
+}
+
+/* What went in came out, or is accounted for. */
+static void world_close(struct world *w)
+{
+        struct fuse_stats st;
+
+        fuse_stats(w->f, &st);
+        CU_ASSERT_EQUAL(st.in, st.out + st.merged + st.known + st.prepared + st.pending);
+        CU_ASSERT_EQUAL(st.out, w->n);
+        fuse_free(w->f);
+        map_free(w->store);
+        buf_release(&w->pieces);
+}
+
+/* The agent is killed and starts again: another world, from what the store of this one holds. */
+static void world_again(struct world *w, const struct world *before)
+{
+        struct bytes key;
+        void *value;
+
+        world_open(w);
+        w->now = before->now + SEC;
+        for (size_t i = 0; map_next(before->store, &i, &key, &value);) {
+                struct piece *piece = value;
+
+                CU_ASSERT_EQUAL(fuse_restore(w->f, key, bytes_of(piece->p, piece->len)), 0);
+        }
 }
 
 static void give(struct world *w, struct tide_event *ev)
 {
         ev->boot_ns = w->now;
         ev->wall_ns = (int64_t)(1000 * SEC + w->now);
-        ev->container = BYTES_LIT("c1");
+        if (ev->container.len == 0)
+                ev->container = BYTES_LIT("c1");
         CU_ASSERT_EQUAL(fuse_event(w->f, ev), 0);
 }
 
@@ -128,7 +178,7 @@ static void test_join(void)
         w.now += 30 * MS;
         simple(&w, TIDE_TICK);
         CU_ASSERT_STRING_EQUAL(w.told, "/b:write /b:write /b:write tick ");
-        fuse_free(w.f);
+        world_close(&w);
 }
 
 static void test_actor(void)
@@ -145,7 +195,7 @@ static void test_actor(void)
         w.now += SEC;
         file(&w, "/z", OP_WRITE, SRC_CONTENT, 1, 1);
         CU_ASSERT_EQUAL(w.last.sources, SRC_NAMES | SRC_CONTENT);
-        fuse_free(w.f);
+        world_close(&w);
 }
 
 /* What was done to files comes before the program that did, or that they became. */
@@ -161,7 +211,7 @@ static void test_order(void)
         file(&w, "/d", OP_RENAME, SRC_NAMES, 0, 5);
         simple(&w, TIDE_CTR_STOP);
         CU_ASSERT_STRING_EQUAL(w.told, "/a:create /b:create exec /c:create /d:rename container-stop ");
-        fuse_free(w.f);
+        world_close(&w);
 }
 
 /* A container that starts under our eyes: the runtime's files are known, later ones are told, once. */
@@ -199,7 +249,7 @@ static void test_walk_start(void)
         file(&w, "/opt/late", OP_FOUND, SRC_WALK, 0, 1001 * SEC + 3 * MS);
         walk(&w, true, WALK_ROUND);
         CU_ASSERT_STRING_EQUAL(w.told, "walk /etc/hosts:found walk walk /opt/late:found walk ");
-        fuse_free(w.f);
+        world_close(&w);
 }
 
 /* What an event told, the next walk does not tell again. */
@@ -225,7 +275,7 @@ static void test_walk_after_event(void)
         w.now += SEC;
         simple(&w, TIDE_TICK);
         CU_ASSERT_STRING_EQUAL(w.told, "/b:create tick ");
-        fuse_free(w.f);
+        world_close(&w);
 }
 
 static int take_piece(int what, struct bytes key, struct bytes blob, void *arg)
@@ -245,7 +295,6 @@ static void test_before(void)
         struct rd r;
 
         world_open(&w);
-        buf_init(&w.pieces, 1 << 20);
         started(&w, true);
         walk(&w, false, WALK_FOUND);
         file(&w, "/a", OP_FOUND, SRC_WALK, 0, 5);
@@ -273,9 +322,8 @@ static void test_before(void)
         file(&again, "/new", OP_FOUND, SRC_WALK, 0, 9);
         simple(&again, TIDE_LOSS);
         CU_ASSERT_STRING_EQUAL(again.told, "walk /new:found loss ");
-        fuse_free(w.f);
-        fuse_free(again.f);
-        buf_release(&w.pieces);
+        world_close(&w);
+        world_close(&again);
 }
 
 static int flags_event(const struct tide_event *ev, void *arg)
@@ -285,9 +333,14 @@ static int flags_event(const struct tide_event *ev, void *arg)
         return 0;
 }
 
+static void no_save(int what, struct bytes key, struct bytes blob, void *arg)
+{
+        (void)what, (void)key, (void)blob, (void)arg;
+}
+
 static void test_before_flag(void)
 {
-        static const struct fuse_ops flag_ops = {.event = flags_event, .save = on_save};
+        static const struct fuse_ops flag_ops = {.event = flags_event, .save = no_save};
         struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
         struct fuse_params p;
         struct fuse *f;
@@ -307,10 +360,11 @@ static void test_before_flag(void)
         fuse_free(f);
 }
 
-/* A flood of names: bounded, counted, and nothing is lost on the way. */
+/* A flood of names: bounded, counted, and nothing is lost on the way; the walk that meets the limit is not complete. */
 static void test_limits(void)
 {
-        struct fuse_params p = {.join_ns = SEC, .pending_max = 10, .index_max = 50, .containers_max = 4};
+        struct fuse_params p = {.join_ns = SEC, .pending_max = 10, .index_max = 50, .containers_max = 1};
+        struct tide_event other = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c2")};
         struct fuse_stats st;
         struct world w;
         char path[32];
@@ -318,6 +372,9 @@ static void test_limits(void)
         world_open(&w);
         fuse_free(w.f);
         CU_ASSERT_EQUAL_FATAL(fuse_new(&p, &ops, &w, &w.f), 0);
+        started(&w, false);
+        give(&w, &other); /* is watched, its names are not remembered */
+        w.n = 2;
         for (int i = 0; i < 500; i++) {
                 snprintf(path, sizeof(path), "/f/%d", i);
                 w.told[0] = '\0';
@@ -325,10 +382,370 @@ static void test_limits(void)
         }
         fuse_stats(w.f, &st);
         CU_ASSERT_EQUAL(st.pending, 10);
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        fuse_stats(w.f, &st);
+        CU_ASSERT_EQUAL(st.pending, 0);
         CU_ASSERT_EQUAL(st.index, 50);
-        CU_ASSERT_EQUAL(st.index_refused, 450);
-        CU_ASSERT_EQUAL(st.out + st.pending, 500);
-        fuse_free(w.f);
+        CU_ASSERT_EQUAL(st.index_refused, 451);
+        walk(&w, false, WALK_ROUND);
+        file(&w, "/f/0", OP_FOUND, SRC_WALK, 0, 5);
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_EQUAL(w.last.walk.complete, 1); /* and all but one name are forgotten */
+        walk(&w, false, WALK_ROUND);
+        for (int i = 0; i < 60; i++) {
+                snprintf(path, sizeof(path), "/f/%d", i);
+                w.told[0] = '\0';
+                file(&w, path, OP_FOUND, SRC_WALK, 0, 5);
+        }
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_EQUAL(w.last.walk.complete, 0);
+        world_close(&w);
+}
+
+/* What a name is now never hides behind its going; a file that comes and goes at once is one act. */
+static void test_delete(void)
+{
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        file(&w, "/a", OP_CREATE, SRC_NAMES, 7, 5);
+        file(&w, "/a", OP_DELETE, SRC_NAMES, 7, 0);
+        simple(&w, TIDE_LOSS);
+        CU_ASSERT_STRING_EQUAL(w.told, "/a:create+delete loss ");
+        w.told[0] = '\0';
+        file(&w, "/b", OP_DELETE, SRC_NAMES, 7, 0);
+        file(&w, "/b", OP_CREATE, SRC_NAMES, 7, 6);
+        file(&w, "/b", OP_WRITE, SRC_CONTENT, 7, 7);
+        simple(&w, TIDE_LOSS);
+        CU_ASSERT_STRING_EQUAL(w.told, "/b:delete /b:create+write loss ");
+        /* Gone and told so: when a walk meets the name, it is new. */
+        w.told[0] = '\0';
+        w.now += 5 * SEC;
+        walk(&w, false, WALK_ROUND);
+        file(&w, "/a", OP_FOUND, SRC_WALK, 0, 2000 * SEC);
+        file(&w, "/b", OP_FOUND, SRC_WALK, 0, 7);
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /a:found walk ");
+        world_close(&w);
+}
+
+static void rename_to(struct world *w, const char *from, const char *to, uint64_t ctime)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES};
+
+        ev.file.path = bytes_str(to);
+        ev.file.old_path = bytes_str(from);
+        ev.file.ops = OP_RENAME;
+        ev.file.mode = S_IFREG | 0644;
+        ev.file.ctime_ns = ctime;
+        give(w, &ev);
+}
+
+static void test_rename(void)
+{
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        file(&w, "/new", OP_WRITE, SRC_CONTENT, 7, 5);
+        file(&w, "/old", OP_WRITE, SRC_CONTENT, 7, 5);
+        rename_to(&w, "/old", "/new", 6);
+        CU_ASSERT_TRUE(bytes_eq(w.last.file.old_path, BYTES_LIT("/old")));
+        simple(&w, TIDE_LOSS);
+        CU_ASSERT_STRING_EQUAL(w.told, "/new:write /old:write /new:rename loss ");
+        w.told[0] = '\0';
+        w.now += 5 * SEC;
+        walk(&w, false, WALK_ROUND);
+        file(&w, "/new", OP_FOUND, SRC_WALK, 0, 6);
+        file(&w, "/old", OP_FOUND, SRC_WALK, 0, 7);
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /old:found walk ");
+        world_close(&w);
+}
+
+/* Names below a renamed directory are told where they are now; where they were, they are forgotten quietly. */
+static void test_rename_directory(void)
+{
+        struct fuse_stats st;
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        file(&w, "/d/x", OP_CREATE, SRC_NAMES, 7, 5);
+        simple(&w, TIDE_LOSS);
+        rename_to(&w, "/d", "/e", 6);
+        w.told[0] = '\0';
+        w.now += 5 * SEC;
+        walk(&w, false, WALK_SUBTREE);
+        file(&w, "/e/x", OP_FOUND, SRC_WALK, 0, 5);
+        walk(&w, true, WALK_SUBTREE);
+        CU_ASSERT_STRING_EQUAL(w.told, "walk /e/x:found walk ");
+        fuse_stats(w.f, &st);
+        CU_ASSERT_EQUAL(st.vanished, 0); /* a walk of a part says nothing of the rest */
+        w.told[0] = '\0';
+        walk(&w, false, WALK_ROUND);
+        file(&w, "/e", OP_FOUND, SRC_WALK, 0, 6);
+        file(&w, "/e/x", OP_FOUND, SRC_WALK, 0, 5);
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_STRING_EQUAL(w.told, "walk walk ");
+        fuse_stats(w.f, &st);
+        CU_ASSERT_EQUAL(st.vanished, 1);
+        world_close(&w);
+}
+
+/* Each container has its own order; what is of none lets go of all. */
+static void test_containers(void)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .container = BYTES_LIT("c2")};
+        struct tide_event fork = {.kind = TIDE_FORK}, loss = {.kind = TIDE_LOSS};
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        file(&w, "/a", OP_CREATE, SRC_NAMES, 0, 5);
+        give(&w, &ev);
+        give(&w, &fork);
+        file(&w, "/a", OP_WRITE, SRC_CONTENT, 42, 6);
+        loss.boot_ns = w.now;
+        CU_ASSERT_EQUAL(fuse_event(w.f, &loss), 0);
+        CU_ASSERT_STRING_EQUAL(w.told, "exec fork /a:create+write loss ");
+        world_close(&w);
+}
+
+/* Seen by a walk as from before us, and then by an event: it happens now. */
+static void test_before_and_event(void)
+{
+        struct world w;
+
+        for (int order = 0; order < 2; order++) {
+                world_open(&w);
+                started(&w, true);
+                walk(&w, false, WALK_FOUND);
+                if (order)
+                        file(&w, "/a", OP_WRITE, SRC_CONTENT, 42, 6);
+                file(&w, "/a", OP_FOUND, SRC_WALK, 0, 6);
+                if (!order)
+                        file(&w, "/a", OP_WRITE, SRC_CONTENT, 42, 6);
+                w.now += SEC;
+                file(&w, "/b", OP_FOUND, SRC_WALK, 0, 6);
+                CU_ASSERT_STRING_EQUAL(w.told, "walk /a:write ");
+                CU_ASSERT_EQUAL(w.last.flags & EVF_BEFORE, 0);
+                CU_ASSERT_EQUAL(w.last.sources, SRC_WALK | SRC_CONTENT);
+                walk(&w, true, WALK_FOUND);
+                world_close(&w);
+        }
+}
+
+/* Killed in the midst of the first walk: the rest is from before us still. */
+static void test_killed_in_walk(void)
+{
+        struct world w, again;
+
+        world_open(&w);
+        started(&w, true);
+        walk(&w, false, WALK_FOUND);
+        file(&w, "/a", OP_FOUND, SRC_WALK, 0, 5);
+        w.now += SEC;
+        simple(&w, TIDE_TICK);
+        world_again(&again, &w);
+        started(&again, true);
+        walk(&again, false, WALK_FOUND);
+        file(&again, "/a", OP_FOUND, SRC_WALK, 0, 5);
+        file(&again, "/b", OP_FOUND, SRC_WALK, 0, 5);
+        walk(&again, true, WALK_FOUND);
+        CU_ASSERT_STRING_EQUAL(again.told, "walk /b:found walk ");
+        world_close(&again);
+        world_close(&w);
+}
+
+/*
+ * Killed at any moment: what the store holds knows no name that was not told before; and what was told and is not known
+ * there is told again by the next walk.
+ */
+static void test_killed(void)
+{
+        for (unsigned acts = 0; acts < 60; acts++) {
+                struct world w, again;
+                char path[32];
+
+                world_open(&w);
+                started(&w, false);
+                walk(&w, false, WALK_START);
+                walk(&w, true, WALK_START);
+                w.told[0] = '\0';
+                for (unsigned i = 0; i < acts; i++) {
+                        snprintf(path, sizeof(path), "/%u", i);
+                        w.now += 7 * MS;
+                        if (i % 5 == 3)
+                                simple(&w, TIDE_TICK);
+                        file(&w, path, OP_CREATE, SRC_NAMES, 7, 5 + i);
+                        if (i % 11 == 7)
+                                simple(&w, TIDE_EXEC);
+                }
+                world_again(&again, &w);
+                started(&again, true);
+                walk(&again, false, WALK_FOUND);
+                for (unsigned i = 0; i < acts; i++) {
+                        snprintf(path, sizeof(path), "/%u", i);
+                        file(&again, path, OP_FOUND, SRC_WALK, 0, 5 + i);
+                }
+                walk(&again, true, WALK_FOUND);
+                for (unsigned i = 0; i < acts; i++) {
+                        snprintf(path, sizeof(path), "/%u:", i);
+                        CU_ASSERT_TRUE(strstr(w.told, path) || strstr(again.told, path));
+                }
+                world_close(&again);
+                world_close(&w);
+        }
+}
+
+/* A change in a large index costs its bucket; a stop takes all of it away. */
+static void test_pieces(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP};
+        struct world w;
+        char path[32];
+
+        world_open(&w);
+        started(&w, false);
+        walk(&w, false, WALK_START);
+        for (unsigned i = 0; i < 65536; i++) {
+                snprintf(path, sizeof(path), "/f/%u", i);
+                w.told[0] = '\0';
+                file(&w, path, OP_FOUND, SRC_WALK, 0, 5);
+        }
+        walk(&w, true, WALK_START);
+        CU_ASSERT_EQUAL(map_count(w.store), 64 + 1);
+        CU_ASSERT_EQUAL(w.saved_bytes, 65536 * 28 + 64 * 4 + 2 * 22);
+        w.saves = 0;
+        w.saved_bytes = 0;
+        file(&w, "/f/1", OP_WRITE, SRC_CONTENT, 7, 6);
+        for (unsigned i = 0; i < 100 && fuse_due(w.f); i++) {
+                w.now = fuse_due(w.f);
+                simple(&w, TIDE_TICK);
+        }
+        CU_ASSERT_EQUAL(fuse_due(w.f), 0);
+        CU_ASSERT_EQUAL(w.saves, 1);
+        CU_ASSERT_TRUE(w.saved_bytes < 48 * 1024);
+        give(&w, &stop);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        /* What comes late finds no container, and makes none. */
+        file(&w, "/late", OP_WRITE, SRC_CONTENT, 7, 6);
+        simple(&w, TIDE_EXEC);
+        walk(&w, true, WALK_ROUND);
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        world_close(&w);
+}
+
+static void test_restore(void)
+{
+        static const uint8_t key[] = {2, 0, 0, 0, 'c', '1', 3}, facts_key[] = {2, 0, 0, 0, 'c', '1', 255};
+        static const uint8_t other[] = {2, 0, 0, 0, 'c', '1', 64}, nobody[] = {0, 0, 0, 0, 3};
+        static const uint8_t longer[] = {2, 0, 0, 0, 'c', '1', 3, 0};
+        uint8_t blob[4 + 28] = {1}; /* hash 0: belongs into bucket 0 */
+        struct fuse_stats st;
+        struct bytes k = bytes_of(key, sizeof(key)), facts = bytes_of(facts_key, sizeof(facts_key));
+        struct bytes whole = bytes_of(blob, sizeof(blob));
+        struct world w;
+
+        world_open(&w);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), ERR_SCHEMA);
+        blob[11] = 3 << 2;
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(other, sizeof(other)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(nobody, sizeof(nobody)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(longer, sizeof(longer)), whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, bytes_of(key, 5), whole), ERR_SCHEMA);
+        for (uint32_t n = 0; n < sizeof(blob); n++)
+                if (n != 4) /* a bucket of no names */
+                        CU_ASSERT_EQUAL(fuse_restore(w.f, k, bytes_of(blob, n)), ERR_TRUNCATED);
+        for (uint32_t n = 0; n < 22; n++)
+                CU_ASSERT_EQUAL(fuse_restore(w.f, facts, bytes_of(blob, n)), ERR_TRUNCATED);
+        fuse_stats(w.f, &st);
+        CU_ASSERT_EQUAL(st.index, 0);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), 0);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, facts, whole), 0);
+        fuse_stats(w.f, &st);
+        CU_ASSERT_EQUAL(st.index, 1);
+        blob[0] = 2;
+        CU_ASSERT_EQUAL(fuse_restore(w.f, k, whole), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(fuse_restore(w.f, facts, whole), ERR_SCHEMA);
+        world_close(&w);
+}
+
+/* The same names give the same pieces, in whatever order they came. */
+static void test_same_pieces(void)
+{
+        struct world a, b;
+        char path[32];
+
+        world_open(&a);
+        world_open(&b);
+        started(&a, false);
+        started(&b, false);
+        for (unsigned i = 0; i < 500; i++) {
+                a.told[0] = b.told[0] = '\0';
+                snprintf(path, sizeof(path), "/f/%u", i);
+                file(&a, path, OP_CREATE, SRC_NAMES, 7, 5);
+                snprintf(path, sizeof(path), "/f/%u", 499 - i);
+                file(&b, path, OP_CREATE, SRC_NAMES, 7, 5);
+        }
+        CU_ASSERT_EQUAL(fuse_flush(a.f), 0);
+        CU_ASSERT_EQUAL(fuse_flush(b.f), 0);
+        CU_ASSERT_EQUAL(fuse_each(a.f, take_piece, &a), 0);
+        CU_ASSERT_EQUAL(fuse_each(b.f, take_piece, &b), 0);
+        CU_ASSERT_TRUE(a.pieces.len > 500 * 28);
+        CU_ASSERT_TRUE(bytes_eq(buf_bytes(&a.pieces), buf_bytes(&b.pieces)));
+        world_close(&a);
+        world_close(&b);
+}
+
+static void exec(struct world *w, uint32_t pid, const char *program, uint16_t sources)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .sources = sources};
+
+        ev.exec.actor = (struct tide_actor){.flags = ACTOR_PID, .pid = pid, .start = 9};
+        ev.exec.program = bytes_str(program);
+        give(w, &ev);
+}
+
+static void test_exec_twice(void)
+{
+        struct world w;
+
+        world_open(&w);
+        exec(&w, 7, "/bin/a", SRC_PROC);
+        exec(&w, 7, "/bin/a", SRC_CONTENT); /* the other side of it */
+        CU_ASSERT_STRING_EQUAL(w.told, "exec ");
+        exec(&w, 7, "/bin/a", SRC_PROC); /* again: an interface does not tell twice */
+        exec(&w, 7, "/bin/b", SRC_CONTENT);
+        exec(&w, 8, "/bin/b", SRC_PROC);
+        w.now += SEC;
+        exec(&w, 8, "/bin/b", SRC_CONTENT);
+        CU_ASSERT_STRING_EQUAL(w.told, "exec exec exec exec exec ");
+        world_close(&w);
+}
+
+/* An event that could not say what the file was like: a walk that meets it as it was then has nothing new. */
+static void test_no_facts(void)
+{
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        simple(&w, TIDE_EXEC);
+        file(&w, "/a", OP_CREATE, SRC_NAMES, 7, 0);
+        w.now += 5 * SEC;
+        simple(&w, TIDE_TICK);
+        for (unsigned late = 0; late < 2; late++) {
+                w.told[0] = '\0';
+                walk(&w, false, WALK_ROUND);
+                file(&w, "/a", OP_FOUND, SRC_WALK, 0, (late ? 1002 : 1000) * SEC);
+                walk(&w, true, WALK_ROUND);
+                CU_ASSERT_STRING_EQUAL(w.told, late ? "walk /a:found walk " : "walk walk ");
+        }
+        world_close(&w);
 }
 
 static const struct unit_case cases[] = {
@@ -339,6 +756,18 @@ static const struct unit_case cases[] = {
         {"a walk does not tell what an event told", test_walk_after_event},
         {"a restart tells only what changed", test_before},
         {"what was there before us is marked so", test_before_flag},
+        {"a name's going hides nothing", test_delete},
+        {"renames keep both names", test_rename},
+        {"names below a renamed directory", test_rename_directory},
+        {"each container has its own order", test_containers},
+        {"what an event tells is not from before us", test_before_and_event},
+        {"killed in the first walk", test_killed_in_walk},
+        {"killed at any moment: nothing stays untold", test_killed},
+        {"a change costs one bucket, a stop leaves nothing", test_pieces},
+        {"damaged pieces are refused", test_restore},
+        {"the same names give the same pieces", test_same_pieces},
+        {"an execution told by two interfaces is one", test_exec_twice},
+        {"a name told without its facts", test_no_facts},
         {"floods are bounded and counted", test_limits},
 };
 UNIT_MAIN("fuse", cases)

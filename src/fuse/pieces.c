@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: containers' indices as pieces: one per bucket that holds names, and one of facts, under (id, bucket). Must not:
+ * decide what is known. Pure.
+ *
+ * Pieces are saved behind what they tell of: after a crash an older one comes back, and the next walk tells again.
+ * The other way round, a name would be known that nobody was told of.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fuse/fuse-priv.h"
+#include "tidemark/err.h"
+
+#define FORMAT 1u
+#define FACTS 255u             /* in place of a bucket */
+#define SAVE_AT_ONCE 1024u     /* names: a smaller index is saved as soon as it changes, a larger one more seldom */
+
+void ctr_free(void *ctr)
+{
+        struct ctr *c = ctr;
+
+        index_release(&c->index);
+        free((void *)c->id.p);
+        free(c);
+}
+
+struct ctr *ctr_make(struct fuse *f, struct bytes id)
+{
+        struct ctr *c = map_get(f->ctrs, id);
+        char *copy;
+
+        if (c)
+                return c;
+        c = calloc(1, sizeof(*c));
+        copy = bytes_dup(id);
+        if (!c || !copy) {
+                free(c);
+                free(copy);
+                return NULL;
+        }
+        c->id = bytes_of(copy, id.len);
+        if (map_put(f->ctrs, id, c) < 0) {
+                ctr_free(c);
+                f->stats.index_refused++;
+                return NULL;
+        }
+        return c;
+}
+
+static void put_key(const struct ctr *c, uint8_t bucket, struct buf *out)
+{
+        buf_reset(out);
+        buf_put_bytes(out, c->id);
+        buf_put_u8(out, bucket);
+}
+
+static void put_facts(const struct ctr *c, struct buf *out)
+{
+        buf_reset(out);
+        buf_put_u32(out, FORMAT);
+        buf_put_u64(out, (uint64_t)c->first_exec_ns);
+        buf_put_u64(out, (uint64_t)c->start_ns);
+        buf_put_u8(out, c->running_before);
+        buf_put_u8(out, c->known);
+}
+
+void pieces_save(struct fuse *f, struct ctr *c)
+{
+        for (unsigned i = 0; c->index.dirty && i < INDEX_BUCKETS; i++) {
+                if (!(c->index.dirty & UINT64_C(1) << i))
+                        continue;
+                put_key(c, (uint8_t)i, &f->key);
+                index_encode(&c->index, i, &f->blob);
+                f->ops->save(FUSE_PIECE, buf_bytes(&f->key), buf_bytes(&f->blob), f->arg);
+        }
+        c->index.dirty = 0;
+        if (!c->meta_dirty)
+                return;
+        c->meta_dirty = false;
+        put_key(c, FACTS, &f->key);
+        put_facts(c, &f->blob);
+        f->ops->save(FUSE_PIECE, buf_bytes(&f->key), buf_bytes(&f->blob), f->arg);
+}
+
+void pieces_save_all(struct fuse *f)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(f->ctrs, &i, NULL, &value);)
+                pieces_save(f, value);
+        f->save_due = 0;
+}
+
+void pieces_changed(struct fuse *f, const struct ctr *c, uint64_t boot_ns)
+{
+        uint64_t due = boot_ns + f->p.join_ns * (c->index.names / SAVE_AT_ONCE);
+
+        if (!c->index.dirty && !c->meta_dirty)
+                return;
+        if (f->save_due == 0 || due < f->save_due)
+                f->save_due = due ? due : 1;
+}
+
+void pieces_drop(struct fuse *f, struct ctr *c)
+{
+        for (unsigned i = 0; i < INDEX_BUCKETS; i++) {
+                if (c->index.buckets[i].n == 0 && !(c->index.dirty & UINT64_C(1) << i))
+                        continue;
+                put_key(c, (uint8_t)i, &f->key);
+                f->ops->save(FUSE_PIECE, buf_bytes(&f->key), bytes_of(NULL, 0), f->arg);
+        }
+        put_key(c, FACTS, &f->key);
+        f->ops->save(FUSE_PIECE, buf_bytes(&f->key), bytes_of(NULL, 0), f->arg);
+        if (map_del(f->ctrs, c->id) < 0)
+                f->stats.index_refused++;
+}
+
+static int restore_facts(struct ctr *c, struct bytes blob)
+{
+        struct ctr facts = {.meta_dirty = false};
+        struct rd r;
+
+        rd_init(&r, blob.p, blob.len);
+        if (rd_u32(&r) != FORMAT)
+                return r.err ? r.err : ERR_SCHEMA;
+        facts.first_exec_ns = (int64_t)rd_u64(&r);
+        facts.start_ns = (int64_t)rd_u64(&r);
+        facts.running_before = rd_u8(&r) != 0;
+        facts.known = rd_u8(&r) != 0;
+        if (r.err)
+                return r.err;
+        c->first_exec_ns = facts.first_exec_ns;
+        c->start_ns = facts.start_ns;
+        c->running_before = facts.running_before;
+        c->known = facts.known;
+        return 0;
+}
+
+int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob)
+{
+        uint64_t dirty;
+        struct bytes id;
+        struct ctr *c;
+        uint8_t bucket;
+        struct rd k;
+        int r;
+
+        rd_init(&k, key.p, key.len);
+        id = rd_bytes(&k);
+        bucket = rd_u8(&k);
+        if (k.err || rd_left(&k) || id.len == 0 || (bucket >= INDEX_BUCKETS && bucket != FACTS))
+                return ERR_SCHEMA;
+        c = ctr_make(f, id);
+        if (!c)
+                return ERR_LIMIT;
+        if (bucket == FACTS)
+                return restore_facts(c, blob);
+        dirty = c->index.dirty;
+        r = index_decode(&c->index, bucket, f->p.index_max, blob);
+        c->index.dirty = dirty; /* what comes from the store is in the store */
+        return r;
+}
+
+int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg)
+{
+        _cleanup_buf_ struct buf key, blob;
+        void *value;
+        int r = 0;
+
+        buf_init(&key, TIDE_RECORD_MAX);
+        buf_init(&blob, TIDE_RECORD_MAX);
+        for (size_t i = 0; r >= 0 && map_next(f->ctrs, &i, NULL, &value);) {
+                struct ctr *c = value;
+
+                put_key(c, FACTS, &key);
+                put_facts(c, &blob);
+                r = cb(FUSE_PIECE, buf_bytes(&key), buf_bytes(&blob), arg);
+                for (unsigned b = 0; b < INDEX_BUCKETS && r >= 0; b++) {
+                        if (c->index.buckets[b].n == 0)
+                                continue;
+                        put_key(c, (uint8_t)b, &key);
+                        index_encode(&c->index, b, &blob);
+                        r = cb(FUSE_PIECE, buf_bytes(&key), buf_bytes(&blob), arg);
+                }
+        }
+        return r < 0 ? r : 0;
+}
