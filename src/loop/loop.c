@@ -57,7 +57,7 @@ struct loop {
         loop_signal_cb signal_cb;
         void *signal_arg;
         uint64_t now, wakeups;
-        bool stop;
+        bool stop, in_timers;
         int rc;
 };
 
@@ -223,7 +223,8 @@ void loop_timer_set(struct loop_timer *t, uint64_t deadline_ns)
         struct loop *l = t->loop;
 
         loop_timer_stop(t);
-        t->deadline = deadline_ns;
+        /* What a timer's function sets for the past waits for the next turn: else it would be first for ever. */
+        t->deadline = l->in_timers && deadline_ns <= l->now ? l->now + 1 : deadline_ns;
         place(l, l->ntimers++, t);
         sift(l, l->ntimers - 1);
 }
@@ -238,16 +239,17 @@ struct loop_timer *loop_timer_free(struct loop_timer *t)
         return NULL;
 }
 
-/* Those due at the turn's time: one that sets itself again for the past waits for the next turn. */
+/* Those due at the turn's time, each once. */
 static void run_timers(struct loop *l)
 {
-        for (size_t budget = l->ntimers; budget > 0 && l->ntimers && l->heap[0]->deadline <= l->now && !l->stop;
-             budget--) {
+        l->in_timers = true;
+        while (l->ntimers && l->heap[0]->deadline <= l->now && !l->stop) {
                 struct loop_timer *t = l->heap[0];
 
                 loop_timer_stop(t);
                 t->cb(t, t->arg);
         }
+        l->in_timers = false;
 }
 
 /* ---- signals and hooks ---- */

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <linux/netlink.h>
@@ -72,12 +73,18 @@ int nl_send(struct nl *nl, const void *msg, size_t len)
         return mnl_socket_sendto(nl->sock, msg, len) < 0 ? -errno : 0;
 }
 
+/* mnl_nlmsg_ok compares as int: a length from 2 GiB on would pass, and the next message would be this one again. */
+static bool fits(const struct nlmsghdr *h, int left)
+{
+        return mnl_nlmsg_ok(h, left) && h->nlmsg_len <= (uint32_t)left;
+}
+
 static int tell_messages(struct nl *nl, size_t len, nl_cb cb, void *arg)
 {
         const struct nlmsghdr *h = (const struct nlmsghdr *)nl->inbox;
         int left = (int)len, r = 1;
 
-        for (; mnl_nlmsg_ok(h, left); h = mnl_nlmsg_next(h, &left)) {
+        for (; fits(h, left); h = mnl_nlmsg_next(h, &left)) {
                 nl->stats.messages++;
                 r = cb(h, arg);
                 if (r < 0)

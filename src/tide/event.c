@@ -129,6 +129,8 @@ int tide_encode(const struct tide_event *ev, struct buf *out)
 
         if (ev->kind == TIDE_NONE || ev->kind >= TIDE__KIND_MAX)
                 return -EINVAL;
+        if (out->err) /* of an earlier put: not ours to take back */
+                return out->err;
         k = &kinds[ev->kind];
         buf_put_u32(out, 0);
         buf_put_u16(out, TIDE_VERSION);

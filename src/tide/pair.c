@@ -240,6 +240,8 @@ int pair_recv(struct pair *p, pair_cb cb, void *arg)
         if (len < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : errno == ECONNRESET ? -EPIPE : -errno;
         fd = take_fds(&m);
+        if (m.msg_flags & MSG_CTRUNC) /* more descriptors than anybody sends, or no room for one in our table */
+                p->stats.malformed++;
         if (len == 0) {
                 if (fd >= 0)
                         close(fd);

@@ -178,6 +178,101 @@ static void test_timers(void)
         loop_free(w.loop);
 }
 
+struct again {
+        struct loop *loop;
+        struct loop_timer *t[2];
+        int fired, reads, hooks;
+        char order[8];
+};
+
+/* Due again at once, for ever: descriptors must have their turn all the same. */
+static void on_greedy(struct loop_timer *t, void *arg)
+{
+        struct again *w = arg;
+
+        w->fired++;
+        loop_timer_set(t, 0);
+}
+
+/* Frees itself and another that is due in this very turn. */
+static void on_freeing(struct loop_timer *t, void *arg)
+{
+        struct again *w = arg;
+
+        w->fired += 1000;
+        CU_ASSERT_PTR_EQUAL(t, w->t[0]);
+        loop_timer_free(t);
+        w->t[1] = loop_timer_free(w->t[1]);
+}
+
+static int on_second(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct again *w = arg;
+
+        (void)src, (void)fd, (void)revents;
+        if (++w->reads == 10)
+                loop_stop(w->loop, 0);
+        return LOOP_DONE;
+}
+
+/* Adds a source from within, ready at once, and of higher priority than itself. */
+static int on_first(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct again *w = arg;
+        struct loop_src *added;
+
+        (void)revents;
+        loop_src_del(src);
+        CU_ASSERT_EQUAL(loop_add(w->loop, fd, POLLIN, LOOP_ACT, "second", on_second, w, &added), 0);
+        return LOOP_DONE;
+}
+
+static void first_hook(struct loop *loop, void *arg)
+{
+        struct again *w = arg;
+
+        (void)loop;
+        if (w->hooks < 4)
+                w->order[w->hooks++] = 'a';
+}
+
+static void second_hook(struct loop *loop, void *arg)
+{
+        struct again *w = arg;
+
+        (void)loop;
+        if (w->hooks < 4)
+                w->order[w->hooks++] = 'b';
+}
+
+static void test_from_within(void)
+{
+        struct again w = {0};
+        struct loop_timer *greedy;
+        struct loop_src *src;
+        int p[2];
+
+        CU_ASSERT_EQUAL_FATAL(loop_new(&w.loop), 0);
+        CU_ASSERT_EQUAL_FATAL(pipe(p), 0);
+        CU_ASSERT_EQUAL(write(p[1], "x", 1), 1);
+        CU_ASSERT_EQUAL(loop_timer_new(w.loop, on_greedy, &w, &greedy), 0);
+        CU_ASSERT_EQUAL(loop_timer_new(w.loop, on_freeing, &w, &w.t[0]), 0);
+        CU_ASSERT_EQUAL(loop_timer_new(w.loop, on_freeing, &w, &w.t[1]), 0);
+        loop_timer_set(greedy, 0);
+        loop_timer_set(w.t[0], 1);
+        loop_timer_set(w.t[1], 2);
+        CU_ASSERT_EQUAL(loop_hook(w.loop, first_hook, &w) | loop_hook(w.loop, second_hook, &w), 0);
+        CU_ASSERT_EQUAL(loop_add(w.loop, p[0], POLLIN, LOOP_WORK, "first", on_first, &w, &src), 0);
+        CU_ASSERT_EQUAL(loop_run(w.loop), 0);
+        CU_ASSERT_EQUAL(w.reads, 10);
+        CU_ASSERT_TRUE(w.fired >= 1000 + 11 && w.fired < 2000);
+        CU_ASSERT_STRING_EQUAL(w.order, "abab");
+        CU_ASSERT_EQUAL(loop_wakeups(w.loop), 11);
+        loop_timer_free(greedy);
+        loop_free(w.loop);
+        close(p[0]), close(p[1]);
+}
+
 static void on_signal(struct loop *loop, const struct signalfd_siginfo *si, void *arg)
 {
         *(uint32_t *)arg = si->ssi_signo;
@@ -245,6 +340,7 @@ static const struct unit_case cases[] = {
         {"a deleted source is not called in the same turn", test_delete},
         {"a handler's error ends the loop", test_error},
         {"timers come in order and never early", test_timers},
+        {"timers and sources change from within, and none starves another", test_from_within},
         {"signals are read by the loop", test_signal},
         {"a helper has its descriptors, default signals, and an end", test_helper},
 };

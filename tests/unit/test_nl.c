@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
+#include "tidemark/err.h"
 #include "tidemark/nl.h"
 
 struct seen {
@@ -85,8 +86,64 @@ static void test_forged(void)
         nl_close(nl);
 }
 
+/* Two messages of which the second claims more than came: from another process, so not even the first is told. */
+static void test_forged_lengths(void)
+{
+        struct sockaddr_nl to = {.nl_family = AF_NETLINK};
+        struct nlmsghdr h[2] = {{.nlmsg_len = sizeof(h[0]), .nlmsg_type = 77}, {.nlmsg_len = UINT32_MAX}};
+        socklen_t len = sizeof(to);
+        struct seen s = {0};
+        struct nl_stats st;
+        struct nl *nl;
+        int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+
+        CU_ASSERT_EQUAL_FATAL(nl_open(NETLINK_USERSOCK, 0, 65536, &nl), 0);
+        CU_ASSERT_EQUAL(getsockname(nl_fd(nl), (struct sockaddr *)&to, &len), 0);
+        CU_ASSERT_EQUAL(sendto(fd, h, sizeof(h), 0, (struct sockaddr *)&to, sizeof(to)), (ssize_t)sizeof(h));
+        CU_ASSERT_EQUAL(sendto(fd, h, 1, 0, (struct sockaddr *)&to, sizeof(to)), 1);
+        CU_ASSERT_EQUAL(nl_recv(nl, on_message, &s), 1);
+        CU_ASSERT_EQUAL(nl_recv(nl, on_message, &s), 1);
+        CU_ASSERT_EQUAL(nl_recv(nl, on_message, &s), 0);
+        CU_ASSERT_EQUAL(s.messages, 0);
+        nl_stats(nl, &st);
+        CU_ASSERT_EQUAL(st.forged, 2);
+        CU_ASSERT_EQUAL(st.datagrams, 2);
+        close(fd);
+        nl_close(nl);
+}
+
+/* A queue that nobody reads overflows: told once as what it is, and reading goes on behind it. */
+static void test_overrun(void)
+{
+        struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = 1};
+        struct {
+                struct nlmsghdr h;
+                uint8_t pad[2048];
+        } m = {.h = {.nlmsg_len = sizeof(m)}};
+        struct seen s = {0};
+        struct nl_stats st;
+        struct nl *nl;
+        int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK), r, overruns = 0;
+
+        CU_ASSERT_EQUAL_FATAL(nl_open(NETLINK_USERSOCK, 1, 4096, &nl), 0);
+        for (int i = 0; i < 64; i++)
+                (void)!sendto(fd, &m, sizeof(m), 0, (struct sockaddr *)&to, sizeof(to));
+        for (int i = 0; i < 128 && (r = nl_recv(nl, on_message, &s)) != 0; i++)
+                overruns += r == ERR_OVERRUN;
+        CU_ASSERT_EQUAL(overruns, 1);
+        CU_ASSERT_EQUAL(r, 0);
+        nl_stats(nl, &st);
+        CU_ASSERT_EQUAL(st.overruns, 1);
+        CU_ASSERT_TRUE(st.datagrams > 0 && st.datagrams < 64);
+        CU_ASSERT_EQUAL(s.messages, 0);
+        close(fd);
+        nl_close(nl);
+}
+
 static const struct unit_case cases[] = {
         {"the kernel's answer is told", test_kernel},
         {"another process's word is not", test_forged},
+        {"nor are lengths that do not fit", test_forged_lengths},
+        {"an overrun is told once", test_overrun},
 };
 UNIT_MAIN("nl", cases)

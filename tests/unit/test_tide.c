@@ -276,6 +276,115 @@ static void test_pair_damage(void)
         pair_free(b);
 }
 
+static unsigned open_fds(void)
+{
+        unsigned n = 0;
+
+        for (int fd = 0; fd < 1024; fd++)
+                n += fcntl(fd, F_GETFD) >= 0;
+        return n;
+}
+
+/* One datagram with n descriptors, as a peer that keeps to nothing would send it. */
+static void send_fds(int to, const struct buf *b, size_t n)
+{
+        union {
+                char space[CMSG_SPACE(20 * sizeof(int))];
+                struct cmsghdr align;
+        } control;
+        struct iovec iov = {.iov_base = b->p, .iov_len = b->len};
+        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.space};
+        struct cmsghdr *c;
+        int fds[20];
+
+        memset(&control, 0, sizeof(control));
+        for (size_t i = 0; i < n; i++)
+                fds[i] = 2;
+        m.msg_controllen = CMSG_SPACE(n * sizeof(int));
+        c = CMSG_FIRSTHDR(&m);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(n * sizeof(int));
+        memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+        CU_ASSERT_EQUAL(sendmsg(to, &m, 0), (ssize_t)b->len);
+}
+
+static int keep_fd(const struct tide_event *ev, int *fd, void *arg)
+{
+        (void)ev;
+        *(int *)arg = TAKE_FD(*fd);
+        return 0;
+}
+
+static int refuse(const struct tide_event *ev, int *fd, void *arg)
+{
+        (void)ev, (void)fd, (void)arg;
+        return -EPERM;
+}
+
+/* However many come along, and whatever becomes of the record: one is offered, none stays open unasked. */
+static void test_pair_stray_fds(void)
+{
+        static const size_t counts[] = {1, 2, 8, 9, 20};
+        struct tide_event files = full(TIDE_FILES);
+        _cleanup_buf_ struct buf b;
+        struct pair_stats st;
+        struct pair *a, *z;
+        unsigned before;
+        int kept = -1;
+
+        buf_init(&b, TIDE_RECORD_MAX);
+        CU_ASSERT_EQUAL(tide_encode(&files, &b), 0);
+        make_pair(&a, &z, 100000);
+        before = open_fds();
+        for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+                send_fds(pair_fd(a), &b, counts[i]);
+                CU_ASSERT_EQUAL(pair_recv(z, refuse, NULL), -EPERM);
+                CU_ASSERT_EQUAL(open_fds(), before);
+                send_fds(pair_fd(a), &b, counts[i]);
+                CU_ASSERT_EQUAL(pair_recv(z, keep_fd, &kept), 1);
+                CU_ASSERT_TRUE(kept >= 0);
+                CU_ASSERT_EQUAL(fcntl(kept, F_GETFD), FD_CLOEXEC);
+                CU_ASSERT_EQUAL(open_fds(), before + 1);
+                close(kept);
+        }
+        b.p[6] = 0xff; /* a kind that nobody knows: told to nobody, and its descriptor goes with it */
+        send_fds(pair_fd(a), &b, 1);
+        CU_ASSERT_EQUAL(pair_recv(z, keep_fd, &kept), 1);
+        CU_ASSERT_EQUAL(open_fds(), before);
+        pair_stats(z, &st);
+        CU_ASSERT_EQUAL(st.malformed, 2 * 2 + 1);
+        pair_free(a);
+        pair_free(z);
+}
+
+/* Longer than any of ours: told to nobody, counted, and the next is whole. */
+static void test_pair_too_long(void)
+{
+        static uint8_t big[PAIR_DATAGRAM + 1];
+        struct tide_event ev = full(TIDE_EXEC);
+        _cleanup_buf_ struct buf one;
+        struct inbox in = {0};
+        struct pair_stats st;
+        struct pair *a, *b;
+
+        buf_init(&one, TIDE_RECORD_MAX);
+        CU_ASSERT_EQUAL(tide_encode(&ev, &one), 0);
+        memcpy(big, one.p, one.len); /* begins well: not even that is told */
+        make_pair(&a, &b, 100000);
+        CU_ASSERT_EQUAL(send(pair_fd(a), big, sizeof(big), 0), (ssize_t)sizeof(big));
+        CU_ASSERT_EQUAL(pair_send(a, PAIR_EXEC, &ev, -1), 0);
+        CU_ASSERT_EQUAL(pair_flush(a), 0);
+        CU_ASSERT_EQUAL(pair_recv(b, on_record, &in), 1);
+        CU_ASSERT_EQUAL(in.n, 0);
+        CU_ASSERT_EQUAL(pair_recv(b, on_record, &in), 1);
+        CU_ASSERT_EQUAL(in.n, 1);
+        pair_stats(b, &st);
+        CU_ASSERT_EQUAL(st.malformed, 1);
+        pair_free(a);
+        pair_free(b);
+}
+
 /* ---- recordings ---- */
 
 static char path[] = "/tmp/tidemark-record-XXXXXX";
@@ -324,27 +433,42 @@ static int read_all(const uint8_t *p, size_t len, int *ret_n, uint64_t *ret_offs
         return err;
 }
 
+/* Which frame a byte belongs to; -1: the header. */
+static int frame_of(const size_t *starts, size_t at)
+{
+        int i = -1;
+
+        while (i < 2 && at >= starts[i + 1])
+                i++;
+        return i;
+}
+
 static void test_recording(void)
 {
         uint8_t p[4096];
-        size_t len = make_recording(p, sizeof(p)), first;
+        size_t len = make_recording(p, sizeof(p)), starts[8];
         uint64_t offset;
         int n, bad = 0;
 
         CU_ASSERT_EQUAL(read_all(p, len, &n, &offset), 0);
         CU_ASSERT_EQUAL(n, 2);
         CU_ASSERT_EQUAL(offset, len);
-        first = 16 + 8 + (p[16] | (size_t)p[17] << 8); /* where the second frame begins */
+        for (n = 0, starts[0] = 16; starts[n] < len; n++) /* two events and the end */
+                starts[n + 1] = starts[n] + 8 + (p[starts[n]] | (size_t)p[starts[n] + 1] << 8);
+        CU_ASSERT_EQUAL_FATAL(n, 3);
         for (size_t cut = 0; cut < len; cut++) {
-                int r = read_all(p, cut, &n, &offset);
+                int whole = frame_of(starts, cut), r = read_all(p, cut, &n, &offset);
 
-                bad += r != (cut < 8 ? ERR_FOREIGN : ERR_TRUNCATED) || (cut >= first && offset < first) || offset > cut;
+                bad += r != (cut < 8 ? ERR_FOREIGN : ERR_TRUNCATED) || n != (whole < 0 ? 0 : whole) ||
+                       offset != (whole < 0 ? 0 : starts[whole]);
         }
         CU_ASSERT_EQUAL(bad, 0);
-        for (size_t bit = 0; bit < 8 * len; bit++) {
+        for (size_t bit = 0; bit < 8 * len; bit++) { /* named: the very frame that was changed */
+                int hit = frame_of(starts, bit / 8), r;
+
                 p[bit / 8] ^= (uint8_t)(1 << bit % 8);
-                int r = read_all(p, len, &n, &offset);
-                bad += r == 0 || offset > bit / 8 || (bit / 8 >= first && offset < first);
+                r = read_all(p, len, &n, &offset);
+                bad += r >= 0 || n != (hit < 0 ? 0 : hit) || offset != (hit < 0 ? 0 : starts[hit]);
                 p[bit / 8] ^= (uint8_t)(1 << bit % 8);
         }
         CU_ASSERT_EQUAL(bad, 0);
@@ -352,6 +476,45 @@ static void test_recording(void)
         CU_ASSERT_EQUAL(read_all(p, len + 1, &n, &offset), ERR_SCHEMA);
         CU_ASSERT_EQUAL(offset, len);
         CU_ASSERT_EQUAL(read_all((const uint8_t *)"#!/bin/sh\necho hello", 20, &n, &offset), ERR_FOREIGN);
+        unlink(path);
+}
+
+/* Many times the reader's window, records of all sizes up to the largest: each comes back whole and in order. */
+static void test_recording_long(void)
+{
+        static uint8_t big[TIDE_RECORD_MAX - 1024];
+        struct record_reader *r = NULL;
+        struct record_writer *w = NULL;
+        struct tide_event ev;
+        uint64_t size = 0;
+        int n = 0, bad = 0, fd;
+
+        strcpy(path + strlen(path) - 6, "XXXXXX");
+        fd = mkstemp(path);
+        CU_ASSERT_TRUE_FATAL(fd >= 0);
+        CU_ASSERT_EQUAL_FATAL(record_writer_new(fd, &w), 0);
+        for (size_t i = 0; i < 2000; i++) {
+                ev = full(TIDE_FILE);
+                ev.seq = i;
+                big[i % 97] = (uint8_t)i;
+                ev.file.path = bytes_of(big, i % 50 == 49 ? sizeof(big) : i * 37 % 4096);
+                bad += record_write(w, &ev) != 0;
+        }
+        CU_ASSERT_EQUAL(record_writer_close(w), 0);
+        memset(big, 0, sizeof(big));
+        fd = open(path, O_RDONLY);
+        CU_ASSERT_EQUAL_FATAL(record_reader_new(fd, &r), 0);
+        for (size_t i = 0; record_next(r, &ev) == 1; i++, n++) {
+                big[i % 97] = (uint8_t)i;
+                bad += ev.seq != i || !bytes_eq(ev.file.path, bytes_of(big, i % 50 == 49 ? sizeof(big) : i * 37 % 4096));
+                size += ev.file.path.len;
+        }
+        CU_ASSERT_EQUAL(record_next(r, &ev), 0); /* asked again, it says the same */
+        CU_ASSERT_EQUAL(n, 2000);
+        CU_ASSERT_EQUAL(bad, 0);
+        CU_ASSERT_TRUE(size > 4 * 256 * 1024);
+        record_reader_free(r);
+        close(fd);
         unlink(path);
 }
 
@@ -373,7 +536,10 @@ static const struct unit_case cases[] = {
         {"the pair keeps order and passes descriptors", test_pair},
         {"a full pair refuses by class", test_pair_full},
         {"the pair counts what is no record", test_pair_damage},
+        {"no descriptor stays open that nobody took", test_pair_stray_fds},
+        {"a datagram too long is passed over", test_pair_too_long},
         {"every cut and every flipped bit of a recording is found", test_recording},
+        {"a recording longer than the window comes back whole", test_recording_long},
         {"a recording says at once that it cannot be written", test_recording_full_disk},
 };
 UNIT_MAIN("tide", cases)
