@@ -218,6 +218,7 @@ cmd_check() {
         install_deps run demo check
         need_user
         export TIDEMARK_REQUIRE_KERNEL=${TIDEMARK_REQUIRE_KERNEL:-1}
+        export TIDEMARK_CHECK_ALL=1
         step build build_plain
         step clang check_clang
         step sanitized check_sanitized

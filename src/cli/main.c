@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tidemark: the command line. Owns: the table of commands and the global options. Hands over: to one file a command. */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -18,18 +17,6 @@ static const struct cli_command commands[] = {
         {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
 };
 
-int cli_usage(const char *fmt, ...)
-{
-        va_list ap;
-
-        fputs("tidemark: ", stderr);
-        va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
-        va_end(ap);
-        fputs("; see tidemark --help\n", stderr);
-        return CLI_USAGE;
-}
-
 static void help(FILE *out)
 {
         fputs("Usage: tidemark [--runtime-dir DIR] [--json] COMMAND ...\n\n", out);
@@ -41,32 +28,6 @@ static void help(FILE *out)
               "  --runtime-dir DIR  where the daemon's sockets are, default " TM_RUNDIR "\n"
               "  --dry-run          with changing commands: say what would be changed, and change nothing\n"
               "\nExit status: 0 done, 2 wrong usage, 3 the daemon is not running, 4 failed. See tidemark(1).\n", out);
-}
-
-int cli_options(struct cli *c, const struct cli_option *options, size_t n, int *ret_n)
-{
-        int left = 1;
-
-        for (int i = 1; i < c->argc; i++) {
-                size_t k = 0;
-
-                if (strncmp(c->argv[i], "--", 2) != 0) {
-                        c->argv[left++] = c->argv[i];
-                        continue;
-                }
-                while (k < n && strcmp(c->argv[i], options[k].name) != 0)
-                        k++;
-                if (k == n)
-                        return cli_usage("%s: unknown option '%s'", c->argv[0], c->argv[i]);
-                if (!options[k].value)
-                        *options[k].flag = true;
-                else if (++i < c->argc)
-                        *options[k].value = c->argv[i];
-                else
-                        return cli_usage("%s: %s needs a value", c->argv[0], options[k].name);
-        }
-        *ret_n = left - 1;
-        return CLI_DONE;
 }
 
 /* Global options are taken wherever they stand. */

@@ -43,7 +43,7 @@ struct engine {
         size_t naskers;
         bool up; /* the sensor's first ping was answered */
         bool commit_failed;
-        uint64_t malformed;
+        uint64_t malformed, unstored;
 };
 
 /* engine.c */

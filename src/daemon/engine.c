@@ -176,6 +176,10 @@ static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
                 e->malformed++;
                 return 0;
         }
+        if (r == ERR_LIMIT) { /* so much waits to be stored that no more is taken: told once by the commit that fails */
+                e->unstored++;
+                return 0;
+        }
         return r;
 }
 

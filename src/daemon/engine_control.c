@@ -51,8 +51,9 @@ static void add_engine(struct engine *e, json_t *o)
         }
         json_object_set_new(memory, "engine_pss_kib", json_integer((json_int_t)memory_pss_kib(0)));
         json_object_set_new(o, "engine",
-                            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "received", (json_int_t)ps.received,
-                                      "malformed", (json_int_t)(ps.malformed + e->malformed), "clients",
+                            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "received", (json_int_t)ps.received,
+                                      "malformed", (json_int_t)(ps.malformed + e->malformed), "unstored",
+                                      (json_int_t)e->unstored, "clients",
                                       (json_int_t)ls.clients, "clients_refused", (json_int_t)ls.refused, "slow_closed",
                                       (json_int_t)ls.slow_closed, "watch_dropped", (json_int_t)ls.watch_dropped,
                                       "storing", !e->commit_failed, "recording", e->recorder != NULL));
@@ -77,9 +78,10 @@ static json_t *run(struct engine *e, const json_t *request)
         struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge,
                                 .status = status_part, .arg = e};
 
-        /* Only what is stored is shown: what a client has read is never taken back. */
+        /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now, findings
+         * are those of the last commit, and status says that storing fails. */
         if (engine_commit(e, false) < 0)
-                return refusal(EXIT_FAILED, "what was learned cannot be stored now: see the daemon's log");
+                e->unstored++;
         return query_run(&env, request);
 }
 

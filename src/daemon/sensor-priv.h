@@ -89,6 +89,8 @@ struct sensor {
 /* sensor.c */
 /* Send an event of now (times are set if they are 0). A refusal by the full pair is counted and mended later. */
 void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd);
+/* What s->repair asks for is done shortly. */
+void sensor_repair_later(struct sensor *s);
 void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what);
 
 /* sensor_files.c: what happened in write layers */

@@ -34,7 +34,7 @@
 
 /* ---- to the engine ---- */
 
-static void want_repair(struct sensor *s)
+void sensor_repair_later(struct sensor *s)
 {
         loop_timer_set(s->repair_timer, loop_now(s->loop) + REPAIR_DELAY_NS);
 }
@@ -59,7 +59,7 @@ void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev,
                 s->repair.scan = true;
         else
                 s->repair.walk = true;
-        want_repair(s);
+        sensor_repair_later(s);
 }
 
 void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what)
@@ -75,7 +75,7 @@ void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *
                 s->repair.scan = true;
         if (source != SRC_PROC)
                 s->repair.walk = true;
-        want_repair(s);
+        sensor_repair_later(s);
 }
 
 /* The pair refused records: one loss for all of them, once it takes them again. */
@@ -104,7 +104,7 @@ static void on_repair(struct loop_timer *t, void *arg)
 
         (void)t;
         if (!tell_refused(s)) {
-                want_repair(s);
+                sensor_repair_later(s);
                 return;
         }
         if (s->repair.scan) {

@@ -264,6 +264,7 @@ static void request(struct sensor *s, struct container *c, struct bytes below, e
                                    s->names ? marks_left(s, c) : 0);
         if (r < 0) { /* too many at once: one walk of everything later is as good */
                 s->repair.walk = true;
+                sensor_repair_later(s);
                 return;
         }
         w->q[(w->first + w->n) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = reason};

@@ -82,12 +82,15 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 
 /* ---- acts ---- */
 
-/* Who may teach: the entrypoint's own processes, and files that a walk found while it was watched. */
+/*
+ * Who may teach: the entrypoint's own processes. What a walk found may be a session's as well; if it is not known it is
+ * judged mildly, and by name: any executable that is known to make it will do.
+ */
 static bool teaches(const struct observation *o)
 {
         if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
-        return !(o->actor->flags & ACTOR_PID) || o->actor->origin == ORIGIN_ENTRYPOINT;
+        return (o->actor->flags & ACTOR_PID) && o->actor->origin == ORIGIN_ENTRYPOINT;
 }
 
 static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known)

@@ -295,6 +295,7 @@ static struct judge_workload workload(const struct world *w)
 
 static void test_learning(void)
 {
+        struct tide_event found = {.kind = TIDE_FILE, .sources = SRC_WALK, .container = BYTES_LIT("c1")};
         struct world w;
 
         world_open(&w);
@@ -310,6 +311,12 @@ static void test_learning(void)
         run_in(&w, "c1", "/bin/vi", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 400);
         run_in(&w, "c1", "/bin/vi", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_FOREIGN, 401);
         CU_ASSERT_EQUAL(workload(&w).dim[DIM_PROCESS].entries, 1);
+        /* Nor does a file of which nobody knows who made it. */
+        found.file.path = BYTES_LIT("/opt/by-whom");
+        found.file.ops = OP_FOUND;
+        found.file.mode = S_IFREG | 0644;
+        CU_ASSERT_EQUAL(give(&w, &found), 0);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 1);
         CU_ASSERT_EQUAL(w.opened, 0);
         world_close(&w);
 }
