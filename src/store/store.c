@@ -177,7 +177,7 @@ static int set_up(struct store *s, const char *path, off_t size, const char **re
         if (r < 0)
                 return r;
         *ret_why = "it cannot be written";
-        /* Checkpoints by size keep the log small; a smaller cache than the default suits pieces of a few hundred bytes. */
+        /* Checkpoints by size keep the log small; a smaller cache than the default suits small pieces. */
         r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024;"
                    "PRAGMA wal_autocheckpoint = 256");
         if (r == 0 && fresh)
