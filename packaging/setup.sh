@@ -208,6 +208,11 @@ build_sanitized() {
         configure_in "$here/build/asan" --enable-werror --enable-sanitize CFLAGS='-g -O1' --sysconfdir=/etc --localstatedir=/var
         build_in "$here/build/asan"
 }
+check_clang_sanitized() {
+        configure_in "$here/build/clang-asan" CC=clang --enable-werror --enable-sanitize CFLAGS='-g -O1'
+        build_in "$here/build/clang-asan"
+        build_in "$here/build/clang-asan" check
+}
 check_dist() { make -s -C "$build" -j"$jobs" distcheck; }
 check_integration() { TOP_BUILDDIR=$1 python3 "$here/tests/integration/run.py" "${@:2}"; }
 
@@ -228,7 +233,9 @@ cmd_check() {
         step demo "$here/packaging/setup.sh" demo
         step kernels "$here/tests/kernels/run.sh" "$build"
         [ $long = 0 ] || step kernels-older "$here/tests/kernels/run.sh" "$build" bullseye
+        [ $long = 0 ] || step clang-sanitized check_clang_sanitized
         [ $long = 0 ] || step integration-long check_integration "$build" --long
+        [ $long = 0 ] || step integration-sanitized-long check_integration "$here/build/asan" --long storm
         echo "$passed passed, $failed failed"
         [ "$failed" = 0 ]
 }

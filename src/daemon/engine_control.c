@@ -78,8 +78,8 @@ static json_t *run(struct engine *e, const json_t *request)
         struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge,
                                 .status = status_part, .arg = e};
 
-        /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now, findings
-         * are those of the last commit, and status says that storing fails. */
+        /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now,
+         * findings are those of the last commit, and status says that storing fails. */
         if (engine_commit(e, false) < 0)
                 e->unstored++;
         return query_run(&env, request);

@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/fanotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,24 +17,6 @@
 #include "tidemark/layer.h"
 #include "tidemark/log.h"
 #include "tidemark/openfile.h"
-
-#ifndef FAN_OPEN_EXEC
-#define FAN_OPEN_EXEC 0x00001000
-#endif
-#ifndef FAN_ATTRIB
-#define FAN_ATTRIB 0x00000004
-#endif
-#ifndef FAN_MOVED_FROM
-#define FAN_MOVED_FROM 0x00000040
-#define FAN_MOVED_TO 0x00000080
-#endif
-#ifndef FAN_CREATE
-#define FAN_CREATE 0x00000100
-#define FAN_DELETE 0x00000200
-#endif
-#ifndef FAN_ONDIR
-#define FAN_ONDIR 0x40000000
-#endif
 
 #define MOD "files"
 

@@ -1,34 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* fan-priv - constants of fanotify that older headers lack: linux/fanotify.h of Linux 5.1 and 5.9. */
+/* fan-priv - what groups and marks are made with, and older headers lack: linux/fanotify.h of Linux 4.20 and 5.9. */
 #ifndef TIDEMARK_SENSE_FAN_PRIV_H
 #define TIDEMARK_SENSE_FAN_PRIV_H
 
-#include <sys/fanotify.h>
+#include "tidemark/kmsg.h"
 
-#ifndef FAN_OPEN_EXEC
-#define FAN_OPEN_EXEC 0x00001000
-#endif
-#ifndef FAN_ATTRIB
-#define FAN_ATTRIB 0x00000004
-#endif
-#ifndef FAN_MOVED_FROM
-#define FAN_MOVED_FROM 0x00000040
-#endif
-#ifndef FAN_MOVED_TO
-#define FAN_MOVED_TO 0x00000080
-#endif
-#ifndef FAN_CREATE
-#define FAN_CREATE 0x00000100
-#endif
-#ifndef FAN_DELETE
-#define FAN_DELETE 0x00000200
-#endif
-#ifndef FAN_DELETE_SELF
-#define FAN_DELETE_SELF 0x00000400
-#endif
-#ifndef FAN_ONDIR
-#define FAN_ONDIR 0x40000000
-#endif
 #ifndef FAN_MARK_FILESYSTEM
 #define FAN_MARK_FILESYSTEM 0x00000100
 #endif

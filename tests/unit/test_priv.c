@@ -93,7 +93,8 @@ static int run_keep(void)
                 mask |= 1ull << needs[i].cap;
         if (caps_keep(needs, n, NULL) < 0)
                 return 1;
-        if (!file_says("CapEff", mask) || !file_says("CapBnd", mask) || !file_says("CapPrm", mask) || !file_says("CapInh", 0))
+        if (!file_says("CapEff", mask) || !file_says("CapBnd", mask) || !file_says("CapPrm", mask) ||
+            !file_says("CapInh", 0))
                 return 2;
         if (caps_none() < 0)
                 return 3;
@@ -119,7 +120,8 @@ static int run_become(void)
                 return 1;
         if (getuid() != 54321 || geteuid() != 54321 || getgid() != 54321 || getgroups(0, NULL) != 0)
                 return 2;
-        if (!file_says("CapEff", 0) || !file_says("CapBnd", 0) || !file_says("CapPrm", 0) || !file_says("NoNewPrivs", 1))
+        if (!file_says("CapEff", 0) || !file_says("CapBnd", 0) || !file_says("CapPrm", 0) ||
+            !file_says("NoNewPrivs", 1))
                 return 3;
         return setuid(0) < 0 ? 0 : 4; /* no way back */
 }
