@@ -411,7 +411,7 @@ static void dump_findings(struct pipeline *p, struct buf *b)
         CU_ASSERT_EQUAL(judge_each(pipeline_judge(p), put_finding, b), 0);
 }
 
-/* What is stored is what is known, no more and no less; and a life in four parts ends with the findings of one in one. */
+/* What is stored is what is known, no more and no less; and four lives end with the findings of one. */
 static void test_store(void)
 {
         static const int kinds[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_FINDING, PIECE_CONTAINER};
