@@ -41,6 +41,7 @@ def test_operations(lab):
     e = w.file("/etc/one.conf", "write")
     by_entrypoint(e)
     check(e["change"] == "modified", "a file of the image", e)
+    marked(c, w, "/etc")  # it was copied up just now
     c.sh("rm /etc/two.conf")
     e = w.file("/etc/two.conf", "delete")
     check(e["change"] == "removed", "a file of the image, removed", e)
