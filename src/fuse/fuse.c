@@ -173,8 +173,8 @@ static int on_walk(struct fuse *f, const struct tide_event *in)
 
 static int on_start(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = ctr_make(f, ev->container);
         int r = hold_release_lane(f, lane_of(f, ev->container));
+        struct ctr *c = ev->container.len ? ctr_make(f, ev->container) : NULL;
 
         if (c && c->start_ns == 0) {
                 c->start_ns = ev->wall_ns ? ev->wall_ns : 1;

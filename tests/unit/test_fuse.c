@@ -513,6 +513,29 @@ static void test_containers(void)
         world_close(&w);
 }
 
+/* Acts that come before their container's start stay before it; a start of nobody is nobody's index. */
+static void test_late_start(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START};
+        struct world w;
+
+        world_open(&w);
+        file(&w, "/a", OP_CREATE, SRC_NAMES, 0, 5);
+        give(&w, &ev);
+        file(&w, "/b", OP_CREATE, SRC_NAMES, 0, 5);
+        simple(&w, TIDE_EXEC);
+        CU_ASSERT_STRING_EQUAL(w.told, "/a:create container-start /b:create exec ");
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        CU_ASSERT_TRUE(map_count(w.store) > 0);
+        simple(&w, TIDE_CTR_STOP);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        ev.container = bytes_of(NULL, 0);
+        CU_ASSERT_EQUAL(fuse_event(w.f, &ev), 0);
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        world_close(&w);
+}
+
 /* Seen by a walk as from before us, and then by an event: it happens now. */
 static void test_before_and_event(void)
 {
@@ -760,6 +783,7 @@ static const struct unit_case cases[] = {
         {"renames keep both names", test_rename},
         {"names below a renamed directory", test_rename_directory},
         {"each container has its own order", test_containers},
+        {"acts before their container's start", test_late_start},
         {"what an event tells is not from before us", test_before_and_event},
         {"killed in the first walk", test_killed_in_walk},
         {"killed at any moment: nothing stays untold", test_killed},
