@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How many recorded events a second one core judges. README.md beside this file says of what mix, and how to read it. */
+/* How many recorded events a second one core judges. README.md beside this file: of what mix, and how to read it. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -127,7 +127,7 @@ static void make_recording(int fd, unsigned events)
 {
         struct maker m = {.now = 1000000000, .state = UINT64_C(0x9e3779b97f4a7c15)};
         struct tide_event snapshot = {.kind = TIDE_SNAPSHOT, .state = {.text = BYTES_LIT("defaults")}};
-        struct tide_ancestor init = {.pid = 1000, .start = 1, .exe = BYTES_LIT("/usr/sbin/nginx"), .comm = BYTES_LIT("nginx")};
+        struct tide_ancestor init = {.pid = 1000, .start = 1, .exe = BYTES_LIT("/usr/sbin/nginx")};
         _cleanup_buf_ struct buf lineage;
 
         buf_init(&lineage, 4096);
@@ -233,8 +233,8 @@ int main(int argc, char **argv)
         printf("%u events, %lld MiB: %.3f s, %.0f events/s (%.2f of 1000000); reading alone %.3f s\n", events,
                (long long)(size.st_size >> 20), best, events / best, events / best / 1e6, reading);
         printf("known %llu, learned %llu, deviations %llu, entries %zu, findings %zu; joined %llu, names %zu\n",
-               (unsigned long long)st.known, (unsigned long long)st.learned, (unsigned long long)st.deviations, st.entries,
-               st.findings, (unsigned long long)fst.merged, fst.index);
+               (unsigned long long)st.known, (unsigned long long)st.learned, (unsigned long long)st.deviations,
+               st.entries, st.findings, (unsigned long long)fst.merged, fst.index);
         buf_release(&first);
         buf_release(&again);
         close(fd);

@@ -724,32 +724,6 @@ static void test_same_pieces(void)
         world_close(&b);
 }
 
-static void exec(struct world *w, uint32_t pid, const char *program, uint16_t sources)
-{
-        struct tide_event ev = {.kind = TIDE_EXEC, .sources = sources};
-
-        ev.exec.actor = (struct tide_actor){.flags = ACTOR_PID, .pid = pid, .start = 9};
-        ev.exec.program = bytes_str(program);
-        give(w, &ev);
-}
-
-static void test_exec_twice(void)
-{
-        struct world w;
-
-        world_open(&w);
-        exec(&w, 7, "/bin/a", SRC_PROC);
-        exec(&w, 7, "/bin/a", SRC_CONTENT); /* the other side of it */
-        CU_ASSERT_STRING_EQUAL(w.told, "exec ");
-        exec(&w, 7, "/bin/a", SRC_PROC); /* again: an interface does not tell twice */
-        exec(&w, 7, "/bin/b", SRC_CONTENT);
-        exec(&w, 8, "/bin/b", SRC_PROC);
-        w.now += SEC;
-        exec(&w, 8, "/bin/b", SRC_CONTENT);
-        CU_ASSERT_STRING_EQUAL(w.told, "exec exec exec exec exec ");
-        world_close(&w);
-}
-
 /* An event that could not say what the file was like: a walk that meets it as it was then has nothing new. */
 static void test_no_facts(void)
 {
@@ -790,7 +764,6 @@ static const struct unit_case cases[] = {
         {"a change costs one bucket, a stop leaves nothing", test_pieces},
         {"damaged pieces are refused", test_restore},
         {"the same names give the same pieces", test_same_pieces},
-        {"an execution told by two interfaces is one", test_exec_twice},
         {"a name told without its facts", test_no_facts},
         {"floods are bounded and counted", test_limits},
 };
