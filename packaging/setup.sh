@@ -71,7 +71,8 @@ configure_in() {
         printf '%s' "$*" >"$dir/.options"
 }
 
-build_in() { make -s -C "$1" -j"$jobs" V=0 "${@:2}"; }
+# V=1 with -s: not a word but warnings.
+build_in() { make -s -C "$1" -j"$jobs" V=1 "${@:2}"; }
 
 build_plain() {
         say "building in $build"
