@@ -3,6 +3,7 @@
  */
 #include "tidemark/buf.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -170,14 +171,15 @@ struct bytes rd_take(struct rd *r, size_t n)
         return out;
 }
 
-static uint64_t get_le(struct rd *r, size_t n)
+/* Inline: with n known it is one load, and decoding is most of what a replay does. */
+static inline uint64_t get_le(struct rd *r, size_t n)
 {
         struct bytes s = rd_take(r, n);
         uint64_t v = 0;
 
-        for (size_t i = 0; i < s.len; i++)
-                v |= (uint64_t)s.p[i] << (8 * i);
-        return v;
+        if (s.len == n)
+                memcpy(&v, s.p, n);
+        return le64toh(v);
 }
 
 uint8_t rd_u8(struct rd *r)

@@ -5,6 +5,7 @@
  */
 #include "tidemark/map.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,7 +40,7 @@ static uint64_t rotl(uint64_t x, int b)
         return x << b | x >> (64 - b);
 }
 
-static void sip_round(uint64_t v[4])
+static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
         v[0] += v[1];
         v[1] = rotl(v[1], 13) ^ v[0];
@@ -53,13 +54,12 @@ static void sip_round(uint64_t v[4])
         v[2] = rotl(v[2], 32);
 }
 
-static uint64_t load_le(const uint8_t *p, size_t n)
+static inline uint64_t load_le(const uint8_t *p, size_t n)
 {
         uint64_t v = 0;
 
-        for (size_t i = 0; i < n; i++)
-                v |= (uint64_t)p[i] << (8 * i);
-        return v;
+        memcpy(&v, p, n);
+        return le64toh(v);
 }
 
 uint64_t map_hash(struct map_seed seed, struct bytes key)
