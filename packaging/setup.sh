@@ -71,7 +71,8 @@ configure_in() {
         printf '%s' "$*" >"$dir/.options"
 }
 
-build_in() { make -s -C "$1" -j"$jobs" V=0 "${@:2}"; }
+# V=1 with -s: not a word but warnings.
+build_in() { make -s -C "$1" -j"$jobs" V=1 "${@:2}"; }
 
 build_plain() {
         say "building in $build"
@@ -109,7 +110,7 @@ demo_cleanup() {
         rm -rf "$demo_dir"
         exit "$rc"
 }
-demo_podman() { CONTAINERS_CONF=$demo_dir/containers.conf podman --root "$demo_dir/storage" --runroot "$demo_dir/run-storage" "$@"; }
+demo_podman() { CONTAINERS_CONF=$demo_dir/containers.conf podman --root "$demo_dir/storage" --runroot "$demo_dir/run-storage" --tmpdir "$demo_dir/podman" "$@"; }
 demo_tm() { "$build/tidemark" --runtime-dir "$demo_dir/run" "$@"; }
 
 # wait_for SECONDS WHAT COMMAND...: until the command succeeds
@@ -145,7 +146,7 @@ cmd_demo() {
         demo_dir=$(mktemp -d /tmp/tidemark-demo-XXXXXX)
         trap demo_cleanup EXIT
         trap 'exit 130' INT TERM
-        printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n' >"$demo_dir/containers.conf"
+        printf '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nlock_type = "file"\n' >"$demo_dir/containers.conf"
         mkdir -p "$demo_dir/state" "$demo_dir/run" "$demo_dir/ctl"
         mkfifo "$demo_dir/ctl/go"
         chmod 755 "$demo_dir"

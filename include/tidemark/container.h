@@ -34,6 +34,7 @@ struct container {
         uint64_t first_boot_ns;  /* its first act that we know of */
         uint64_t marked_boot_ns; /* when our marks stood; 0: not yet */
         char *cgroup, *upper, *lower, *fstype, *rootdir, *bundle; /* owned; upper NULL: no usable one */
+        char *seen_at; /* owned; where its root appears among our paths when not at "/": a runtime in a chroot */
         uint32_t root_mount_id;
         uint64_t root_dev;   /* st_dev of its root directory */
         struct layer *layer; /* NULL without an upper directory */

@@ -4,8 +4,8 @@
  *
  * Joins:  name events and content events of one path of one container within params.join_ns into one TIDE_FILE event
  *         (operations united, sources united, the better-known actor kept); a walk's entry and an event of one path
- *         (the event's word counts); an execution told by two interfaces. Acts of two known processes are two acts, and
- *         what comes to a name after its deletion is another file.
+ *         (the event's word counts). Acts of two known processes are two acts, and what comes to a name after its
+ *         deletion is another file. Executions come joined: the sensor's process table knows all of one.
  * Orders: what is held back is let go before an exec, stop, decision, loss, walk's mark or rename of the same container
  *         passes (before one of no container: all of it), and when its time is over (by the time of later events or
  *         ticks). Between containers only each one's own order is kept.

@@ -35,14 +35,20 @@ struct pipeline *pipeline_free(struct pipeline *p);
 DEFINE_CLEANUP(struct pipeline *, pipeline_free)
 /* Load all pieces from the store, and put changed ones there from now on (the owner commits). */
 int pipeline_use_store(struct pipeline *p, struct store *s) TM_CHECK;
-/* Write the snapshot (config_text in a TIDE_SNAPSHOT, then every piece as TIDE_STATE) and record every event from now
- * on. An error of the recorder ends the recording, is kept, and does not end the judging. */
+uint64_t pipeline_damaged(const struct pipeline *p); /* pieces that could not be taken up: they stay in the store */
+/*
+ * Write the snapshot (config_text in a TIDE_SNAPSHOT, then every piece as TIDE_STATE) and record every event from now
+ * on: before the first event, or in a pause, for a walk that is under way is in no piece. An error of the recorder ends
+ * the recording, is kept, and does not end the judging.
+ */
 int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns) TM_CHECK;
 int pipeline_record_error(const struct pipeline *p);
 
 /* One event: ev->seq is set here. Kinds that are only for the pair are refused with -EINVAL. Result of judge_event for
  * decisions. */
 int pipeline_event(struct pipeline *p, struct tide_event *ev) TM_CHECK;
+/* Judge and store what waits for its other half: before the end. A replay does the same at its own. */
+int pipeline_flush(struct pipeline *p) TM_CHECK;
 uint64_t pipeline_due(const struct pipeline *p); /* when a tick is due; 0 none */
 struct judge *pipeline_judge(struct pipeline *p); /* borrowed */
 void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret);

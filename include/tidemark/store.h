@@ -4,6 +4,9 @@
  * survives kill -9 of every process; a power cut may take back the last commits but never tears one (store_commit with
  * sync says: also that survives). SQL of SQLite 3.7.17.
  *
+ * A file that is damaged, of another program, of a newer version or writable by others is refused and left as it is:
+ * what it holds may be evidence. It is checked whole at the start (up to 64 MiB; what lies beyond when it is read).
+ *
  * Only committed pieces are shown to anybody: what a client was told is stored.
  */
 #ifndef TIDEMARK_STORE_H
@@ -19,7 +22,8 @@
 struct store;
 
 /* Opens or creates DIR/tidemark.db (0600). *ret_why (static buffer in the store or literal; may be NULL) explains a
- * failure: schema of the future (ERR_SCHEMA), damaged (-EUCLEAN), not writable. */
+ * failure: of a newer version (ERR_SCHEMA), damaged or no database (-EUCLEAN), of another program (ERR_FOREIGN),
+ * somebody else's or writable by others (ERR_UNTRUSTED), not writable (-EACCES, -EROFS), no directory (-ENOENT). */
 int store_open(const char *dir, struct store **ret, const char **ret_why) TM_CHECK;
 struct store *store_close(struct store *s); /* commits what is pending */
 DEFINE_CLEANUP(struct store *, store_close)

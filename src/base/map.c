@@ -40,7 +40,6 @@ static uint64_t rotl(uint64_t x, int b)
         return x << b | x >> (64 - b);
 }
 
-/* Always in place: v then lives in registers, and a look-up costs half. */
 static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
 {
         v[0] += v[1];
@@ -55,13 +54,12 @@ static inline __attribute__((always_inline)) void sip_round(uint64_t v[4])
         v[2] = rotl(v[2], 32);
 }
 
-static uint64_t load_le(const uint8_t *p, size_t n)
+static inline uint64_t load_le(const uint8_t *p, size_t n)
 {
         uint64_t v = 0;
 
-        for (size_t i = 0; i < n; i++)
-                v |= (uint64_t)p[i] << (8 * i);
-        return v;
+        memcpy(&v, p, n);
+        return le64toh(v);
 }
 
 uint64_t map_hash(struct map_seed seed, struct bytes key)
@@ -72,8 +70,7 @@ uint64_t map_hash(struct map_seed seed, struct bytes key)
         uint64_t m;
 
         for (size_t i = 0; i < whole; i += 8) {
-                memcpy(&m, key.p + i, sizeof(m));
-                m = le64toh(m);
+                m = load_le(key.p + i, 8);
                 v[3] ^= m;
                 sip_round(v);
                 sip_round(v);

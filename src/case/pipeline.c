@@ -22,6 +22,7 @@ struct pipeline {
         struct store *store;            /* NULL in replay */
         struct record_writer *recorder; /* NULL: none */
         int record_err, store_err;
+        uint64_t damaged; /* stored pieces that could not be taken up */
         uint64_t seq;
 };
 
@@ -103,7 +104,6 @@ struct pipeline *pipeline_free(struct pipeline *p)
 struct loading {
         struct pipeline *p;
         int what;
-        uint64_t damaged;
 };
 
 static int take_piece(struct pipeline *p, int what, struct bytes key, struct bytes blob)
@@ -117,12 +117,10 @@ static int on_stored(struct bytes key, struct bytes blob, void *arg)
         struct loading *l = arg;
         int r = take_piece(l->p, l->what, key, blob);
 
-        if (r == ERR_LIMIT || r == ERR_SCHEMA ||
-            r == ERR_TRUNCATED) { /* one piece that does not fit must not take the others along */
-                l->damaged++;
-                return 0;
-        }
-        return r;
+        if (r != ERR_LIMIT && r != ERR_SCHEMA && r != ERR_TRUNCATED)
+                return r;
+        l->p->damaged++; /* one piece that does not fit must not take the others along */
+        return 0;
 }
 
 int pipeline_use_store(struct pipeline *p, struct store *s)
@@ -139,6 +137,11 @@ int pipeline_use_store(struct pipeline *p, struct store *s)
         if (r == 0)
                 p->store = s;
         return r;
+}
+
+uint64_t pipeline_damaged(const struct pipeline *p)
+{
+        return p->damaged;
 }
 
 /* ---- the recording ---- */
@@ -194,20 +197,28 @@ int pipeline_record_error(const struct pipeline *p)
 
 /* ---- events ---- */
 
-int pipeline_event(struct pipeline *p, struct tide_event *ev)
+/* What the store did not take is told by the event that is at hand. */
+static int with_store(struct pipeline *p, int r)
 {
-        int r;
-
-        if (ev->kind == TIDE_NONE || ev->kind >= TIDE_SNAPSHOT)
-                return -EINVAL;
-        ev->seq = ++p->seq;
-        record(p, ev);
-        r = fuse_event(p->fuse, ev);
-        if (r == 0 && p->store_err) {
+        if (r == 0) {
                 r = p->store_err;
                 p->store_err = 0;
         }
         return r;
+}
+
+int pipeline_event(struct pipeline *p, struct tide_event *ev)
+{
+        if (ev->kind == TIDE_NONE || ev->kind >= TIDE_SNAPSHOT)
+                return -EINVAL;
+        ev->seq = ++p->seq;
+        record(p, ev);
+        return with_store(p, fuse_event(p->fuse, ev));
+}
+
+int pipeline_flush(struct pipeline *p)
+{
+        return with_store(p, fuse_flush(p->fuse));
 }
 
 uint64_t pipeline_due(const struct pipeline *p)
@@ -252,13 +263,14 @@ static int begin_replay(struct record_reader *r,
         return err;
 }
 
-/* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now either.
- */
-static int replay_one(struct pipeline *p, struct tide_event *ev)
+/* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now. */
+static int replay_one(struct pipeline *p, struct tide_event *ev, uint64_t events)
 {
         int r;
 
         if (ev->kind == TIDE_STATE) {
+                if (events) /* the snapshot is over: what is known comes of events alone */
+                        return ERR_SCHEMA;
                 r = take_piece(p, ev->state.what, ev->container, ev->state.text);
                 return r == ERR_LIMIT ? 0 : r;
         }
@@ -281,14 +293,15 @@ int pipeline_replay(struct record_reader *r,
                 err = record_next(r, &ev);
                 if (err <= 0)
                         break;
+                err = replay_one(p, &ev, info.events);
                 info.events += ev.kind != TIDE_STATE;
-                err = replay_one(p, &ev);
                 if (err < 0)
-                        snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up",
-                                 tide_kind_name(ev.kind));
-                else
-                        err = 0;
+                        snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up: it %s",
+                                 tide_kind_name(ev.kind), err_str(err));
+                err = err < 0 ? err : 0;
         }
+        if (err == 0)
+                err = pipeline_flush(p);
         info.offset = err < 0 ? at : record_offset(r);
         if (err < 0 && info.why[0] == '\0')
                 snprintf(info.why, sizeof(info.why), "%s", err_str(err));

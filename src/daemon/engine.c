@@ -286,6 +286,9 @@ static int open_pipeline(struct engine *e)
                 r = pipeline_use_store(e->pipeline, e->store);
         if (r < 0)
                 log_error(MOD, "what was stored cannot be taken up again: %s", err_str(r));
+        else if (pipeline_damaged(e->pipeline))
+                log_warn(MOD, "%llu stored pieces are damaged or beyond the limits, and left out",
+                         (unsigned long long)pipeline_damaged(e->pipeline));
         return r;
 }
 
@@ -373,12 +376,13 @@ static int start(struct engine *e, const struct engine_setup *s)
 
 static int stop(struct engine *e, int r)
 {
-        int end;
+        int end = e->pipeline && e->control ? pipeline_flush(e->pipeline) : 0;
 
-        if (e->store && e->control)
-                end = engine_commit(e, true);
-        else
-                end = 0;
+        if (e->store && e->control) {
+                int err = engine_commit(e, true);
+
+                end = end < 0 ? end : err;
+        }
         if (e->recorder) {
                 int err = record_writer_close(e->recorder);
 

@@ -210,7 +210,12 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
         (void)ev;
         if (!s->ready) {
                 s->ready = true;
-                log_info(MOD, "ready: %zu containers", containers_count(s->containers));
+                log_info(MOD, "watching by the proc connector; %s%s%s",
+                         s->fan ? "fanotify: contents" : "no fanotify: walks only",
+                         s->fan && s->features.open_exec ? ", executions" : "",
+                         s->names ? ", names" : "; names by walks only");
+                log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
+                         containers_count(s->containers) == 1 ? "" : "s");
                 notify_send(s->notify, "READY=1\nSTATUS=watching");
         }
         notify_send(s->notify, "WATCHDOG=1");

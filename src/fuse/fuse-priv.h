@@ -20,15 +20,18 @@
 #define FUSE_SEED ((struct map_seed){UINT64_C(0x746964656d61726b), UINT64_C(0x6675736566757365)})
 
 struct held { /* a file event that waits for its other half */
-        struct held *next, *prev;             /* of all, in order of arrival */
-        struct held *lane_next, *lane_prev;   /* of its container */
+        struct held *next, *prev;           /* of all, in order of arrival */
+        struct held *lane_next, *lane_prev; /* of its container */
+        struct held *chain;                 /* of those in one slot of the table by path, the latest first */
         struct lane *lane;
-        uint64_t due;
+        uint64_t due, hash;
         struct buf record;
-        struct buf key;
+        uint32_t id_len, path_len;
+        uint8_t name[]; /* container, path */
 };
 struct lane {
         struct held *first, *last;
+        struct ctr *ctr; /* NULL: of those that are not known */
 };
 
 struct ctr {
@@ -48,29 +51,25 @@ struct ctr {
         uint64_t refused, refused_at_begin; /* names that the index did not take */
 };
 
-#define FUSE_EXECS 64u
-struct exec_seen {
-        uint64_t start, hash, boot_ns;
-        uint32_t pid;
-        uint16_t sources;
-};
+#define HELD_SLOTS 1024u
 
 struct fuse {
         struct fuse_params p;
         const struct fuse_ops *ops;
         void *arg;
         struct map *ctrs;    /* container id → struct ctr; from its start, or from the store */
-        struct map *by_path; /* container · path → struct held, the last one */
-        struct lane stray;   /* of containers that are not known */
+        struct ctr *latest;  /* of them: asked for most often */
+        struct held *by_path[HELD_SLOTS];
+        struct lane stray; /* of containers that are not known */
         struct held *first, *last;
-        struct exec_seen execs[FUSE_EXECS]; /* by pid */
-        uint64_t save_due;                  /* boot time; 0: everything is saved */
-        struct buf key, merged, blob;
+        uint64_t save_due; /* boot time; 0: everything is saved */
+        struct buf key, merged, blob; /* scratch */
         struct fuse_stats stats;
 };
 
 /* pieces.c */
 void ctr_free(void *ctr);
+struct ctr *ctr_get(struct fuse *f, struct bytes id);  /* NULL: not known */
 struct ctr *ctr_make(struct fuse *f, struct bytes id); /* the known one or a new one; NULL: no room */
 void pieces_save(struct fuse *f, struct ctr *c);
 void pieces_save_all(struct fuse *f);
@@ -78,15 +77,16 @@ void pieces_drop(struct fuse *f, struct ctr *c); /* c is gone after it */
 /* Something is to be saved, at the latest when fuse_due() says. */
 void pieces_changed(struct fuse *f, const struct ctr *c, uint64_t boot_ns);
 
-/* hold.c: what leaves goes through fuse_pass() */
-int hold_event(struct fuse *f, const struct tide_event *ev);
-int hold_join(struct fuse *f, const struct tide_event *ev); /* 1: it was one with what is held */
+/* hold.c: what leaves goes through fuse_tell() */
+/* Of the lane; hash: of its path. */
+int hold_event(struct fuse *f, struct lane *lane, uint64_t hash, const struct tide_event *ev);
+int hold_join(struct fuse *f, uint64_t hash, const struct tide_event *ev); /* 1: it was one with what is held */
 int hold_release_lane(struct fuse *f, struct lane *lane);
 int hold_release_due(struct fuse *f, uint64_t now);
 int hold_release_all(struct fuse *f);
 void hold_free(struct fuse *f);
 
 /* fuse.c */
-int fuse_pass(struct fuse *f, const struct tide_event *ev);
+int fuse_tell(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev); /* a file event */
 
 #endif

@@ -29,13 +29,11 @@ static uint64_t hash_of(struct bytes path)
         return map_hash(FUSE_SEED, path);
 }
 
-static void remember(struct fuse *f, struct ctr *c, const struct tide_event *ev, bool told)
+static void remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev, bool told)
 {
         const struct tide_file *e = &ev->file;
-        struct index_name n = {.hash = hash_of(e->path), .ctime_ns = e->ctime_ns, .size = e->size};
+        struct index_name n = {.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size, .mode = e->mode};
 
-
-        n.mode = e->mode;
         n.walk = c->walk;
         if (told) {
                 n.told_boot = ev->boot_ns;
@@ -48,27 +46,30 @@ static void remember(struct fuse *f, struct ctr *c, const struct tide_event *ev,
 }
 
 /* A file event leaves: from here on its name is known. */
-static void settle(struct fuse *f, struct ctr *c, const struct tide_event *ev)
+static void settle(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev)
 {
         const struct tide_file *e = &ev->file;
 
         if (e->old_path.len)
                 index_del(&c->index, hash_of(e->old_path));
         if (e->ops & OP_DELETE && e->change != CHANGE_REMOVED) /* an image file that was removed leaves a whiteout */
-                index_del(&c->index, hash_of(e->path));
+                index_del(&c->index, hash);
         else
-                remember(f, c, ev, !(e->ops & OP_FOUND));
+                remember(f, c, hash, ev, !(e->ops & OP_FOUND));
         pieces_changed(f, c, ev->boot_ns);
 }
 
-int fuse_pass(struct fuse *f, const struct tide_event *ev)
+static int pass(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = ev->kind == TIDE_FILE ? map_get(f->ctrs, ev->container) : NULL;
-
-        if (c)
-                settle(f, c, ev);
         f->stats.out++;
         return f->ops->event(ev, f->arg);
+}
+
+int fuse_tell(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev)
+{
+        if (c)
+                settle(f, c, hash, ev);
+        return pass(f, ev);
 }
 
 static bool is_told(const struct index_name *n, const struct tide_event *ev)
@@ -91,62 +92,60 @@ static bool is_preparation(const struct ctr *c, const struct tide_file *e)
         return c->walking && c->reason == WALK_START && !c->running_before && (int64_t)e->ctime_ns < begun;
 }
 
-/* A name that a walk met. 1: nothing to tell. */
-static int on_found(struct fuse *f, struct ctr *c, struct tide_event *ev)
+/* A name that a walk met. true: nothing to tell. */
+static bool on_found(struct fuse *f, struct ctr *c, uint64_t hash, struct tide_event *ev)
 {
-        struct index_name *n = index_find(&c->index, hash_of(ev->file.path));
+        struct index_name *n = index_find(&c->index, hash);
 
         if (n && is_told(n, ev)) {
                 n->walk = c->walk;
                 if (n->ctime_ns == 0)
-                        remember(f, c, ev, false);
+                        remember(f, c, hash, ev, false);
                 pieces_changed(f, c, ev->boot_ns);
                 f->stats.known++;
-                return 1;
+                return true;
         }
         if (!n && is_preparation(c, &ev->file)) {
-                remember(f, c, ev, false);
+                remember(f, c, hash, ev, false);
                 pieces_changed(f, c, ev->boot_ns);
                 f->stats.prepared++;
-                return 1;
+                return true;
         }
         if (c->running_before && !c->known)
                 ev->flags |= EVF_BEFORE;
-        return 0;
+        return false;
 }
 
 /* ---- events ---- */
 
-static struct lane *lane_of(struct fuse *f, struct bytes container)
+static int release_of(struct fuse *f, struct ctr *c)
 {
-        struct ctr *c = map_get(f->ctrs, container);
-
-        return c ? &c->lane : &f->stray;
+        return hold_release_lane(f, c ? &c->lane : &f->stray);
 }
 
 static int on_file(struct fuse *f, const struct tide_event *in)
 {
+        struct ctr *c = ctr_get(f, in->container);
+        uint64_t hash = hash_of(in->file.path);
         struct tide_event ev = *in;
-        struct ctr *c = map_get(f->ctrs, ev.container);
         int r;
 
         if (ev.file.ops & OP_RENAME) { /* names before it and after it are not the same files */
-                r = hold_release_lane(f, lane_of(f, ev.container));
-                return r < 0 ? r : fuse_pass(f, &ev);
+                r = release_of(f, c);
+                return r < 0 ? r : fuse_tell(f, c, hash, &ev);
         }
-        if (c && ev.sources == SRC_WALK && on_found(f, c, &ev))
+        if (c && ev.sources == SRC_WALK && on_found(f, c, hash, &ev))
                 return 0;
-        r = hold_join(f, &ev);
-        if (r == 0)
-                r = hold_event(f, &ev);
-        return r < 0 ? r : 0;
+        if (hold_join(f, hash, &ev))
+                return 0;
+        return hold_event(f, c ? &c->lane : &f->stray, hash, &ev);
 }
 
 static int on_walk(struct fuse *f, const struct tide_event *in)
 {
-        struct ctr *c = map_get(f->ctrs, in->container);
+        struct ctr *c = ctr_get(f, in->container);
         struct tide_event ev = *in;
-        int r = hold_release_lane(f, lane_of(f, in->container));
+        int r = release_of(f, c);
 
         if (r < 0)
                 return r;
@@ -165,7 +164,7 @@ static int on_walk(struct fuse *f, const struct tide_event *in)
                 c->meta_dirty = c->meta_dirty || (c->whole && !c->known);
                 c->known = c->known || c->whole;
         }
-        r = fuse_pass(f, &ev);
+        r = pass(f, &ev);
         if (c)
                 pieces_save(f, c);
         return r;
@@ -173,8 +172,8 @@ static int on_walk(struct fuse *f, const struct tide_event *in)
 
 static int on_start(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = ctr_make(f, ev->container);
-        int r = hold_release_lane(f, lane_of(f, ev->container));
+        int r = release_of(f, ctr_get(f, ev->container));
+        struct ctr *c = ev->container.len ? ctr_make(f, ev->container) : NULL;
 
         if (c && c->start_ns == 0) {
                 c->start_ns = ev->wall_ns ? ev->wall_ns : 1;
@@ -182,58 +181,35 @@ static int on_start(struct fuse *f, const struct tide_event *ev)
                 c->meta_dirty = true;
                 pieces_changed(f, c, ev->boot_ns);
         }
-        return r < 0 ? r : fuse_pass(f, ev);
+        return r < 0 ? r : pass(f, ev);
 }
 
 static int on_stop(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = map_get(f->ctrs, ev->container);
-        int r = hold_release_lane(f, lane_of(f, ev->container));
+        struct ctr *c = ctr_get(f, ev->container);
+        int r = release_of(f, c);
 
         if (c && r == 0)
                 pieces_drop(f, c);
-        return r < 0 ? r : fuse_pass(f, ev);
-}
-
-/* The same execution, told by one interface and then by another. */
-static bool is_told_exec(struct fuse *f, const struct tide_event *ev)
-{
-        const struct tide_actor *a = &ev->exec.actor;
-        struct exec_seen *seen = &f->execs[a->pid % FUSE_EXECS];
-        struct exec_seen now = {.start = a->start, .boot_ns = ev->boot_ns, .pid = a->pid, .sources = ev->sources};
-
-        if (!(a->flags & ACTOR_PID))
-                return false;
-        now.hash = hash_of(ev->exec.program) ^ hash_of(ev->exec.args) * 31;
-        if (seen->pid == now.pid && seen->start == now.start && seen->hash == now.hash &&
-            !(seen->sources & now.sources) && now.boot_ns - seen->boot_ns < f->p.join_ns)
-                return true;
-        *seen = now;
-        return false;
+        return r < 0 ? r : pass(f, ev);
 }
 
 static int on_exec(struct fuse *f, const struct tide_event *ev)
 {
-        struct ctr *c = map_get(f->ctrs, ev->container);
-        int r = hold_release_lane(f, lane_of(f, ev->container));
+        struct ctr *c = ctr_get(f, ev->container);
+        int r = release_of(f, c);
 
         if (c && c->first_exec_ns == 0 && !(ev->flags & EVF_BEFORE)) {
                 c->first_exec_ns = ev->wall_ns ? ev->wall_ns : 1;
                 c->meta_dirty = true;
                 pieces_changed(f, c, ev->boot_ns);
         }
-        if (r < 0)
-                return r;
-        if (is_told_exec(f, ev)) {
-                f->stats.merged++;
-                return 0;
-        }
-        return fuse_pass(f, ev);
+        return r < 0 ? r : pass(f, ev);
 }
 
 static int on_tick(struct fuse *f, const struct tide_event *ev)
 {
-        int r = fuse_pass(f, ev);
+        int r = pass(f, ev);
 
         if (f->save_due && f->save_due <= ev->boot_ns)
                 pieces_save_all(f);
@@ -243,15 +219,15 @@ static int on_tick(struct fuse *f, const struct tide_event *ev)
 /* Of the host, or of one container: what it says holds for all acts before it. */
 static int on_other(struct fuse *f, const struct tide_event *ev)
 {
-        int r = ev->container.len ? hold_release_lane(f, lane_of(f, ev->container)) : hold_release_all(f);
+        int r = ev->container.len ? release_of(f, ctr_get(f, ev->container)) : hold_release_all(f);
 
-        return r < 0 ? r : fuse_pass(f, ev);
+        return r < 0 ? r : pass(f, ev);
 }
 
 int fuse_event(struct fuse *f, const struct tide_event *ev)
 {
         static int (*const rows[TIDE__KIND_MAX])(struct fuse *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_exec,      [TIDE_FORK] = fuse_pass,    [TIDE_EXIT] = fuse_pass,  [TIDE_FILE] = on_file,
+                [TIDE_EXEC] = on_exec,      [TIDE_FORK] = pass,         [TIDE_EXIT] = pass,       [TIDE_FILE] = on_file,
                 [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk,    [TIDE_TICK] = on_tick,
         };
         int r;
@@ -304,8 +280,6 @@ int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg,
         buf_init(&f->merged, TIDE_RECORD_MAX);
         buf_init(&f->blob, TIDE_RECORD_MAX);
         r = map_new(p->containers_max, FUSE_SEED, ctr_free, &f->ctrs);
-        if (r == 0)
-                r = map_new(p->pending_max, FUSE_SEED, NULL, &f->by_path);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(f);
@@ -317,7 +291,6 @@ struct fuse *fuse_free(struct fuse *f)
         if (!f)
                 return NULL;
         hold_free(f);
-        map_free(f->by_path);
         map_free(f->ctrs);
         buf_release(&f->key);
         buf_release(&f->merged);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: file events that wait for their other half, in order, and what two halves make together. Must not: know of
- * walks or of the index. Pure. Hands over: what leaves, to fuse_pass().
+ * walks or of the index. Pure. Hands over: what leaves, to fuse_tell().
  */
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "fuse/fuse-priv.h"
 #include "tidemark/err.h"
@@ -13,38 +14,68 @@
 static void held_free(struct held *h)
 {
         buf_release(&h->record);
-        buf_release(&h->key);
         free(h);
 }
 
-static void path_key(const struct tide_event *ev, struct buf *out)
+static bool is_of(const struct held *h, uint64_t hash, const struct tide_event *ev)
 {
-        buf_reset(out);
-        buf_put_bytes(out, ev->container);
-        buf_put(out, ev->file.path.p, ev->file.path.len);
+        return h->hash == hash && bytes_eq(bytes_of(h->name, h->id_len), ev->container) &&
+               bytes_eq(bytes_of(h->name + h->id_len, h->path_len), ev->file.path);
+}
+
+static struct held *find(const struct fuse *f, uint64_t hash, const struct tide_event *ev)
+{
+        struct held *h = f->by_path[hash % HELD_SLOTS];
+
+        while (h && !is_of(h, hash, ev))
+                h = h->chain;
+        return h;
+}
+
+static struct held *held_new(uint64_t hash, const struct tide_event *ev)
+{
+        struct held *h = calloc(1, sizeof(*h) + ev->container.len + ev->file.path.len);
+
+        if (!h)
+                return NULL;
+        h->hash = hash;
+        h->id_len = ev->container.len;
+        h->path_len = ev->file.path.len;
+        if (h->id_len)
+                memcpy(h->name, ev->container.p, h->id_len);
+        if (h->path_len)
+                memcpy(h->name + h->id_len, ev->file.path.p, h->path_len);
+        buf_init(&h->record, TIDE_RECORD_MAX);
+        return h;
 }
 
 static void append(struct fuse *f, struct lane *lane, struct held *h)
 {
+        struct held **slot = &f->by_path[h->hash % HELD_SLOTS];
+
         h->lane = lane;
         h->prev = f->last;
         h->lane_prev = lane->last;
         *(f->last ? &f->last->next : &f->first) = h;
         *(lane->last ? &lane->last->lane_next : &lane->first) = h;
         f->last = lane->last = h;
+        h->chain = *slot;
+        *slot = h;
         f->stats.pending++;
 }
 
 static void take_out(struct fuse *f, struct held *h)
 {
+        struct held **at = &f->by_path[h->hash % HELD_SLOTS];
+
         *(h->prev ? &h->prev->next : &f->first) = h->next;
         *(h->next ? &h->next->prev : &f->last) = h->prev;
         *(h->lane_prev ? &h->lane_prev->lane_next : &h->lane->first) = h->lane_next;
         *(h->lane_next ? &h->lane_next->lane_prev : &h->lane->last) = h->lane_prev;
+        while (*at != h)
+                at = &(*at)->chain;
+        *at = h->chain;
         f->stats.pending--;
-        /* Unless a later act on the same path, by another process, has taken its place. */
-        if (map_get(f->by_path, buf_bytes(&h->key)) == h && map_del(f->by_path, buf_bytes(&h->key)) < 0)
-                f->stats.index_refused++;
 }
 
 static int release(struct fuse *f, struct held *h)
@@ -56,7 +87,7 @@ static int release(struct fuse *f, struct held *h)
         take_out(f, h);
         r = tide_decode(h->record.p, h->record.len, &ev, &used);
         if (r == 0)
-                r = fuse_pass(f, &ev);
+                r = fuse_tell(f, h->lane->ctr, h->hash, &ev);
         held_free(h);
         return r;
 }
@@ -98,9 +129,8 @@ void hold_free(struct fuse *f)
         }
 }
 
-int hold_event(struct fuse *f, const struct tide_event *ev)
+int hold_event(struct fuse *f, struct lane *lane, uint64_t hash, const struct tide_event *ev)
 {
-        struct ctr *c = map_get(f->ctrs, ev->container);
         struct held *h;
         int r = 0;
 
@@ -108,26 +138,21 @@ int hold_event(struct fuse *f, const struct tide_event *ev)
                 r = release(f, f->first);
         if (r < 0)
                 return r;
-        h = calloc(1, sizeof(*h));
+        h = held_new(hash, ev);
         if (!h)
                 return -ENOMEM;
         h->due = ev->boot_ns + f->p.join_ns;
-        buf_init(&h->record, TIDE_RECORD_MAX);
-        buf_init(&h->key, TIDE_RECORD_MAX);
-        path_key(ev, &h->key);
         r = tide_encode(ev, &h->record);
-        if (r == 0)
-                r = h->key.err ? h->key.err : map_put(f->by_path, buf_bytes(&h->key), h);
         if (r == 0) {
-                append(f, c ? &c->lane : &f->stray, h);
+                append(f, lane, h);
                 return 0;
         }
         held_free(h);
         if (r != ERR_LIMIT)
                 return r;
-        /* Nothing can be held: in its order, but alone. */
-        r = hold_release_lane(f, c ? &c->lane : &f->stray);
-        return r < 0 ? r : fuse_pass(f, ev);
+        /* Too large to be held: in its order, but alone. */
+        r = hold_release_lane(f, lane);
+        return r < 0 ? r : fuse_tell(f, lane->ctr, hash, ev);
 }
 
 static unsigned knows(const struct tide_actor *a)
@@ -186,15 +211,13 @@ static void unite(struct tide_event *to, const struct tide_event *from)
                 a->target = b->target;
 }
 
-int hold_join(struct fuse *f, const struct tide_event *ev)
+int hold_join(struct fuse *f, uint64_t hash, const struct tide_event *ev)
 {
+        struct held *h = find(f, hash, ev);
         struct tide_event both;
-        struct held *h;
         struct buf swap;
         size_t used;
 
-        path_key(ev, &f->key);
-        h = f->key.err ? NULL : map_get(f->by_path, buf_bytes(&f->key));
         if (!h || tide_decode(h->record.p, h->record.len, &both, &used) < 0 || !one_act(&both.file, &ev->file))
                 return 0;
         unite(&both, ev);

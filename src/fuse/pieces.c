@@ -26,9 +26,20 @@ void ctr_free(void *ctr)
         free(c);
 }
 
+struct ctr *ctr_get(struct fuse *f, struct bytes id)
+{
+        struct ctr *c = f->latest;
+
+        if (c && bytes_eq(c->id, id))
+                return c;
+        c = map_get(f->ctrs, id);
+        f->latest = c ? c : f->latest;
+        return c;
+}
+
 struct ctr *ctr_make(struct fuse *f, struct bytes id)
 {
-        struct ctr *c = map_get(f->ctrs, id);
+        struct ctr *c = ctr_get(f, id);
         char *copy;
 
         if (c)
@@ -41,6 +52,7 @@ struct ctr *ctr_make(struct fuse *f, struct bytes id)
                 return NULL;
         }
         c->id = bytes_of(copy, id.len);
+        c->lane.ctr = c;
         if (map_put(f->ctrs, id, c) < 0) {
                 ctr_free(c);
                 f->stats.index_refused++;
@@ -113,6 +125,7 @@ void pieces_drop(struct fuse *f, struct ctr *c)
         }
         put_key(c, FACTS, &f->key);
         f->ops->save(FUSE_PIECE, buf_bytes(&f->key), bytes_of(NULL, 0), f->arg);
+        f->latest = NULL;
         if (map_del(f->ctrs, c->id) < 0)
                 f->stats.index_refused++;
 }

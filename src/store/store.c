@@ -19,7 +19,9 @@
 
 #define SCHEMA 1
 #define PENDING_MAX 200000u
-#define BUSY_MS 2000 /* somebody looks into the database with sqlite3(1) */
+#define OPEN_BUSY_MS 2000    /* somebody looks into the database with sqlite3(1) */
+#define BUSY_MS 100          /* the same, in a loop that others wait for: the commit is tried again later */
+#define CHECK_MAX (64 << 20) /* bytes: about a tenth of a second */
 
 static const char schema_sql[] =
         "BEGIN;"
@@ -92,45 +94,99 @@ static int query_int(struct store *s, const char *sql, int64_t *ret)
         return error_of(r);
 }
 
-static int check_schema(struct store *s, const char **ret_why)
+static const char damaged[] = "it is damaged or no database: keep it as evidence, move it away, and start again";
+
+/* First column of the first row is "ok". A database beyond the bound is read whole by nobody while the host waits. */
+static int check_whole(struct store *s, off_t size)
 {
-        int64_t version = 0;
+        sqlite3_stmt *st = NULL;
+        int r, err;
+
+        if (size > CHECK_MAX)
+                return 0;
+        r = sqlite3_prepare_v2(s->db, "PRAGMA quick_check(1)", -1, &st, NULL);
+        if (r == SQLITE_OK)
+                r = sqlite3_step(st);
+        err = r == SQLITE_ROW && strcmp((const char *)sqlite3_column_text(st, 0), "ok") ? -EUCLEAN : error_of(r);
+        sqlite3_finalize(st);
+        return err;
+}
+
+/* Whose it is, before anything in it is changed. *ret_new: it is to be made. */
+static int check_schema(struct store *s, off_t size, bool *ret_new, const char **ret_why)
+{
+        int64_t version = 0, tables = 0;
         int r = query_int(s, "PRAGMA user_version", &version);
 
-        *ret_why = "it is damaged or no database: keep it as evidence, move it away, and start again";
+        *ret_why = damaged;
+        if (r == 0)
+                r = query_int(s, "SELECT count(*) FROM sqlite_master", &tables);
         if (r < 0)
                 return r;
         *ret_why = "it was written by a newer version: update tidemark, or move the file away";
         if (version > SCHEMA)
                 return ERR_SCHEMA;
-        *ret_why = "its tables cannot be made";
-        if (version == 0)
-                return run(s, schema_sql);
-        *ret_why = "it is damaged: keep it as evidence, move it away, and start again";
-        return query_int(s, "SELECT count(*) FROM (SELECT 1 FROM piece LIMIT 1)", &version);
+        *ret_why = "it is another program's database: move the file away";
+        if (version < 1 && tables > 0)
+                return ERR_FOREIGN;
+        *ret_new = version < 1;
+        *ret_why = damaged;
+        return check_whole(s, size);
 }
 
-static int set_up(struct store *s, const char *path, const char **ret_why)
+/* Only a file that nobody else could have written is believed. */
+static int check_file(const char *dir, const char *path, off_t *ret_size, const char **ret_why)
 {
+        struct stat st;
+
+        *ret_why = "its directory is not there, or may not be entered";
+        if (stat(dir, &st) < 0)
+                return -errno;
+        *ret_why = "its directory cannot be written";
+        if (access(dir, W_OK | X_OK) < 0)
+                return -errno;
+        *ret_size = 0;
+        if (lstat(path, &st) < 0)
+                return errno == ENOENT ? 0 : -errno;
+        *ret_size = st.st_size;
+        *ret_why = "it is no regular file: move it away";
+        if (!S_ISREG(st.st_mode))
+                return ERR_UNTRUSTED;
+        *ret_why = "it belongs to another user than the one that tidemarkd's engine runs as: chown it, or move it away";
+        if (st.st_uid != geteuid())
+                return ERR_UNTRUSTED;
+        *ret_why = "others may write it: see who did, then chmod 600 it, or move it away";
+        return st.st_mode & 022 ? ERR_UNTRUSTED : 0;
+}
+
+static int set_up(struct store *s, const char *path, off_t size, const char **ret_why)
+{
+        bool fresh = false;
         int r;
 
         *ret_why = "it cannot be opened";
-        r = error_of(
-                sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
+        r = error_of(sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                     NULL));
         if (r < 0)
                 return r;
-        sqlite3_busy_timeout(s->db, BUSY_MS);
-        *ret_why = "it is damaged or no database: keep it as evidence, move it away, and start again";
-        /* Checkpoints by size keep the log small; a smaller cache than the default suits pieces of a few hundred bytes.
-         */
-        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024; PRAGMA "
-                   "wal_autocheckpoint = 256");
-        if (r == 0)
-                r = check_schema(s, ret_why);
+        *ret_why = "it cannot be written"; /* SQLite is content with reading then */
+        if (sqlite3_db_readonly(s->db, "main") == 1)
+                return -EACCES;
+        sqlite3_busy_timeout(s->db, OPEN_BUSY_MS);
+        r = check_schema(s, size, &fresh, ret_why);
+        if (r < 0)
+                return r;
+        *ret_why = "it cannot be written";
+        /* Checkpoints by size keep the log small; a smaller cache than the default suits small pieces. */
+        r = run(s, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -1024;"
+                   "PRAGMA wal_autocheckpoint = 256");
+        if (r == 0 && fresh)
+                r = run(s, schema_sql);
         for (int i = 0; i < ST__MAX && r == 0; i++) {
                 *ret_why = "its tables are not as expected: move it away, and start again";
                 r = error_of(sqlite3_prepare_v2(s->db, statement_sql[i], -1, &s->st[i], NULL));
         }
+        sqlite3_busy_timeout(s->db, BUSY_MS);
         return r;
 }
 
@@ -139,6 +195,7 @@ int store_open(const char *dir, struct store **ret, const char **ret_why)
         _cleanup_(store_closep) struct store *s = calloc(1, sizeof(*s));
         const char *why = "out of memory";
         char path[4096];
+        off_t size = 0;
         mode_t mask;
         int r = s ? map_new(PENDING_MAX, map_seed_random(), free, &s->pending) : -ENOMEM;
 
@@ -146,9 +203,11 @@ int store_open(const char *dir, struct store **ret, const char **ret_why)
                 why = "the path is too long";
                 r = -ENAMETOOLONG;
         }
+        if (r == 0)
+                r = check_file(dir, path, &size, &why);
         if (r == 0) {
                 mask = umask(077);
-                r = set_up(s, path, &why);
+                r = set_up(s, path, size, &why);
                 umask(mask);
         }
         if (ret_why)

@@ -31,6 +31,7 @@ static void container_free(void *p)
         free(c->fstype);
         free(c->rootdir);
         free(c->bundle);
+        free(c->seen_at);
         free(c);
 }
 
@@ -77,10 +78,11 @@ int containers_insert(struct containers *cs, const struct container *proto, stru
                 return -ENOMEM;
         *c = *proto;
         c->layer = NULL;
-        c->cgroup = c->upper = c->lower = c->fstype = c->rootdir = c->bundle = NULL;
+        c->cgroup = c->upper = c->lower = c->fstype = c->rootdir = c->bundle = c->seen_at = NULL;
         if (copy(&c->cgroup, proto->cgroup) < 0 || copy(&c->upper, proto->upper) < 0 ||
             copy(&c->lower, proto->lower) < 0 || copy(&c->fstype, proto->fstype) < 0 ||
-            copy(&c->rootdir, proto->rootdir) < 0 || copy(&c->bundle, proto->bundle) < 0) {
+            copy(&c->rootdir, proto->rootdir) < 0 || copy(&c->bundle, proto->bundle) < 0 ||
+            copy(&c->seen_at, proto->seen_at) < 0) {
                 container_free(c);
                 return -ENOMEM;
         }

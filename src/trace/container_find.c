@@ -258,7 +258,8 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
 {
         _cleanup_buf_ struct buf text, scratch, cgroup;
         struct container c = {.runtime = t->cg.runtime, .mntns = t->mntns, .pidns = t->pidns};
-        _cleanup_free_ char *path = NULL, *upper = NULL, *lower = NULL, *fstype = NULL, *rootdir = NULL, *bundle = NULL;
+        _cleanup_free_ char *path = NULL, *upper = NULL, *lower = NULL, *fstype = NULL, *rootdir = NULL, *bundle = NULL,
+                            *seen_at = NULL;
         struct procfs_mount m;
         struct bytes root;
         int r;
@@ -298,6 +299,8 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
         c.lower = lower;
         c.rootdir = rootdir;
         c.bundle = bundle;
+        if (procfs_link(c.init_pid, "root", &text) == 0 && text.len > 1)
+                c.seen_at = seen_at = bytes_dup(buf_bytes(&text));
         return containers_insert(cs, &c, ret);
 }
 

@@ -212,11 +212,21 @@ void openfile_place_path(const struct container *c, struct bytes path, uint8_t *
         }
 }
 
+/* Its root is not where ours is: what stands before it is none of its business. */
+static void strip_seen_at(const struct container *c, struct buf *path)
+{
+        struct bytes at = c->seen_at ? bytes_str(c->seen_at) : bytes_of(NULL, 0), p = buf_bytes(path);
+
+        if (at.len && p.len > at.len && bytes_has_prefix(p, at) && p.p[at.len] == '/')
+                replace(path, bytes_of("", 0), bytes_of(p.p + at.len, p.len - at.len));
+}
+
 static void place_in_root(const struct container *c, const struct openfacts *f, struct buf *path, uint8_t *ret_layer,
                           uint8_t *ret_change)
 {
         struct bytes p = buf_bytes(path);
 
+        strip_seen_at(c, path);
         strip_merged(c, path);
         p = buf_bytes(path);
         if (f->deleted && f->nlink > 0 && c->layer) {

@@ -59,6 +59,7 @@ struct opening {
 struct proc {
         uint32_t pid, ppid;
         uint64_t start; /* 0: not asked for yet (host processes) */
+        uint64_t forked; /* start as its fork message has it: for one that was gone before it could be read */
         struct container *c;
         struct link *link;
         char comm[16];

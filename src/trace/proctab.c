@@ -325,6 +325,7 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         if (!p)
                 return;
         p->ppid = m->ptgid;
+        p->forked = ticks_of(boot);
         parent = proctab_get(pt, m->ptgid); /* room may have been made */
         if (!parent)
                 return; /* its exec will tell */
@@ -507,6 +508,8 @@ static void complete(struct proctab *pt, struct proc *p, uint64_t now)
         proctab_resolve_waiting(pt, p, now);
         if (p->start == 0 && !p->exited && pt->sys.stat(p->pid, &st, pt->sys.arg) == 0)
                 p->start = p->link->start = st.start;
+        if (p->start == 0 && p->exited)
+                p->start = p->link->start = p->forked;
         if (!p->ids_known && !p->exited)
                 proctab_ids(pt, p);
 }

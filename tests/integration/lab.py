@@ -216,12 +216,14 @@ class Lab:
         self.conf = os.path.join(self.dir, "containers.conf")
         with open(self.conf, "w") as out:
             out.write('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
-                      '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n')
+                      '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\nlock_type = "file"\n')
+        # Nothing is shared with another podman of this host: storage, state, locks.
+        self.engine = ["podman"] + ["--%s=%s" % (o, os.path.join(self.dir, d)) for o, d in (("root", "storage"), ("runroot", "rr"), ("tmpdir", "pt"))]
         self._image()
 
     def podman(self, *argv, **kw):
         env = dict(os.environ, CONTAINERS_CONF=self.conf)
-        return run(["podman", "--root", os.path.join(self.dir, "storage"), "--runroot", os.path.join(self.dir, "rr"), *argv], env=env, **kw)
+        return run(self.engine + list(argv), env=env, **kw)
 
     def _image(self):
         root = os.path.join(self.dir, "image")
@@ -239,8 +241,7 @@ class Lab:
             r = run(["gcc", "-O1", "-static", "-D_GNU_SOURCE", "-o", target, source])
             check(r.returncode == 0, "a helper does not compile", r.stderr)
         tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
-        r = subprocess.run(["podman", "--root", os.path.join(self.dir, "storage"), "--runroot", os.path.join(self.dir, "rr"), "import", "-q",
-                            "--change", "LABEL of.image=yes", "-", "localhost/work:1"], stdin=tar.stdout, capture_output=True, text=True,
+        r = subprocess.run(self.engine + ["import", "-q", "--change", "LABEL of.image=yes", "-", "localhost/work:1"], stdin=tar.stdout, capture_output=True, text=True,
                            env=dict(os.environ, CONTAINERS_CONF=self.conf))
         check(r.returncode == 0, "podman import", r.stderr)
         self.image_id = self.podman("image", "inspect", "localhost/work:1", "--format", "{{.Id}}").stdout.strip()

@@ -77,7 +77,7 @@ def test_unknown_runtime(lab):
         run(["runc", "spec"], cwd=base)
         spec = json.load(open(base + "/config.json"))
         spec["root"] = {"path": base + "/root", "readonly": False}
-        spec["process"].update(terminal=False, args=["/bin/sh", "-c", "cp /bin/busybox /opt/x; /opt/x true; sleep 100"], rlimits=[])
+        spec["process"].update(terminal=False, args=["/bin/sh", "-c", "while [ ! -e /tmp/go ]; do sleep 0.05; done; cp /bin/busybox /opt/x; /opt/x true; sleep 100"], rlimits=[])
         spec["linux"]["cgroupsPath"] = "/" + cid
         json.dump(spec, open(base + "/config.json", "w"))
         d = lab.daemon()
@@ -86,6 +86,8 @@ def test_unknown_runtime(lab):
         shown = wait("the container to be found by its cgroup", lambda: d.containers().get(cid) or (
             check(proc.poll() is None, "runc ended", open(base + "/out").read()) and None))
         check(shown["upper"] == base + "/upper", "upper directory", shown)
+        d.covered(cid)
+        open(base + "/root/tmp/go", "w").close()
         name = "unknown-" + cid[:12]
         f = wait("a finding of what it ran", lambda: d.findings(name))
         check(any(s["subject"] == "/opt/x" and s["kind"] == "process" for s in f[0]["signals"]), "what ran", f)

@@ -5,14 +5,24 @@ import os
 from lab import check, wait
 
 
+def marked(c, w, directory):
+    """A directory that has just been made is marked a moment later: names are tried until one is told by its creation."""
+    n = [0]
+
+    def told():
+        n[0] += 1
+        c.sh("touch %s/try%d" % (directory, n[0]))
+        return any(e["path"].startswith(directory + "/try") and "create" in e["operation"] for e in w.events("file"))
+    wait("names in %s to be told" % directory, told)
+
+
 def ready(lab, name, *options):
     d = lab.daemon()
     c = lab.container(name, *options)
     d.covered(name)
-    c.sh("mkdir /opt/dir; touch /opt/seed")  # /opt is in the write layer, and marked, from here on
     w = d.watch()
-    c.sh("touch /opt/dir/marked")
-    w.file("/opt/dir/marked", "create")
+    c.sh("mkdir /opt/dir")
+    marked(c, w, "/opt/dir")
     return d, c, w
 
 
@@ -31,6 +41,7 @@ def test_operations(lab):
     e = w.file("/etc/one.conf", "write")
     by_entrypoint(e)
     check(e["change"] == "modified", "a file of the image", e)
+    marked(c, w, "/etc")  # it was copied up just now
     c.sh("rm /etc/two.conf")
     e = w.file("/etc/two.conf", "delete")
     check(e["change"] == "removed", "a file of the image, removed", e)
@@ -53,9 +64,8 @@ def test_operations(lab):
 
 def test_moved_directory(lab):
     d, c, w = ready(lab, "moved")
-    c.sh("mkdir /opt/old; touch /opt/old/x")
-    w.file("/opt/old", "create")
-    wait("the new directory to be marked", lambda: any(e["ended"] and e["reason"] == "subtree" for e in w.events("walk")))
+    c.sh("mkdir /opt/old")
+    marked(c, w, "/opt/old")
     c.sh("mv /opt/old /opt/new; touch /opt/new/y")
     w.file("/opt/new", "rename")
     w.file("/opt/new/y", "create")

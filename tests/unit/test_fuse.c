@@ -513,6 +513,29 @@ static void test_containers(void)
         world_close(&w);
 }
 
+/* Acts that come before their container's start stay before it; a start of nobody is nobody's index. */
+static void test_late_start(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START};
+        struct world w;
+
+        world_open(&w);
+        file(&w, "/a", OP_CREATE, SRC_NAMES, 0, 5);
+        give(&w, &ev);
+        file(&w, "/b", OP_CREATE, SRC_NAMES, 0, 5);
+        simple(&w, TIDE_EXEC);
+        CU_ASSERT_STRING_EQUAL(w.told, "/a:create container-start /b:create exec ");
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        CU_ASSERT_TRUE(map_count(w.store) > 0);
+        simple(&w, TIDE_CTR_STOP);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        ev.container = bytes_of(NULL, 0);
+        CU_ASSERT_EQUAL(fuse_event(w.f, &ev), 0);
+        CU_ASSERT_EQUAL(fuse_flush(w.f), 0);
+        CU_ASSERT_EQUAL(map_count(w.store), 0);
+        world_close(&w);
+}
+
 /* Seen by a walk as from before us, and then by an event: it happens now. */
 static void test_before_and_event(void)
 {
@@ -701,32 +724,6 @@ static void test_same_pieces(void)
         world_close(&b);
 }
 
-static void exec(struct world *w, uint32_t pid, const char *program, uint16_t sources)
-{
-        struct tide_event ev = {.kind = TIDE_EXEC, .sources = sources};
-
-        ev.exec.actor = (struct tide_actor){.flags = ACTOR_PID, .pid = pid, .start = 9};
-        ev.exec.program = bytes_str(program);
-        give(w, &ev);
-}
-
-static void test_exec_twice(void)
-{
-        struct world w;
-
-        world_open(&w);
-        exec(&w, 7, "/bin/a", SRC_PROC);
-        exec(&w, 7, "/bin/a", SRC_CONTENT); /* the other side of it */
-        CU_ASSERT_STRING_EQUAL(w.told, "exec ");
-        exec(&w, 7, "/bin/a", SRC_PROC); /* again: an interface does not tell twice */
-        exec(&w, 7, "/bin/b", SRC_CONTENT);
-        exec(&w, 8, "/bin/b", SRC_PROC);
-        w.now += SEC;
-        exec(&w, 8, "/bin/b", SRC_CONTENT);
-        CU_ASSERT_STRING_EQUAL(w.told, "exec exec exec exec exec ");
-        world_close(&w);
-}
-
 /* An event that could not say what the file was like: a walk that meets it as it was then has nothing new. */
 static void test_no_facts(void)
 {
@@ -760,13 +757,13 @@ static const struct unit_case cases[] = {
         {"renames keep both names", test_rename},
         {"names below a renamed directory", test_rename_directory},
         {"each container has its own order", test_containers},
+        {"acts before their container's start", test_late_start},
         {"what an event tells is not from before us", test_before_and_event},
         {"killed in the first walk", test_killed_in_walk},
         {"killed at any moment: nothing stays untold", test_killed},
         {"a change costs one bucket, a stop leaves nothing", test_pieces},
         {"damaged pieces are refused", test_restore},
         {"the same names give the same pieces", test_same_pieces},
-        {"an execution told by two interfaces is one", test_exec_twice},
         {"a name told without its facts", test_no_facts},
         {"floods are bounded and counted", test_limits},
 };
