@@ -170,7 +170,6 @@ struct bytes rd_take(struct rd *r, size_t n)
         return out;
 }
 
-<<<<<<< HEAD
 /* The next n bytes into dst; or zeros, and the error. */
 static inline void get(struct rd *r, void *dst, size_t n)
 {
@@ -181,17 +180,6 @@ static inline void get(struct rd *r, void *dst, size_t n)
         }
         memcpy(dst, r->p + r->pos, n);
         r->pos += n;
-=======
-/* Inline: with n known it is one load, and decoding is most of what a replay does. */
-static inline uint64_t get_le(struct rd *r, size_t n)
-{
-        struct bytes s = rd_take(r, n);
-        uint64_t v = 0;
-
-        if (s.len == n)
-                memcpy(&v, s.p, n);
-        return le64toh(v);
->>>>>>> main
 }
 
 uint8_t rd_u8(struct rd *r)
