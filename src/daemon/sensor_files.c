@@ -48,6 +48,24 @@ static bool is_copy(const struct layer_entry *now, const struct layer_entry *ima
                (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
 }
 
+#define COARSE_NS (10 * NSEC_PER_MSEC) /* a file's times come from a clock that ticks every 4 or 10 ms */
+
+/*
+ * Marks may stand before the runtime is done: what it made on its way is no act of the container, which has not run a
+ * program yet. The walk at the start knows it as such.
+ */
+static bool is_preparation(const struct container *c, const struct tide_file *f)
+{
+        uint64_t began;
+
+        if (c->running_before)
+                return false;
+        if (c->first_boot_ns == 0)
+                return true;
+        began = (uint64_t)clock_wall_ns() - (clock_boot_ns() - c->first_boot_ns);
+        return f->ctime_ns && f->ctime_ns + COARSE_NS < began;
+}
+
 /* Who did it. The process may be none of the container's: a host process that reaches in is foreign. */
 static void set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
 {
@@ -90,6 +108,8 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         out.file.type = DT_REG;
         if (layer_upper_stat(c->layer, of.path, &e) == 0)
                 set_entry(&out.file, &e);
+        if (is_preparation(c, &out.file))
+                return;
         if (c->marked_boot_ns == 0 && !c->running_before)
                 out.flags |= EVF_GAP;
         sensor_send(s, PAIR_FILE, &out, -1);
@@ -170,6 +190,8 @@ static void on_name(const struct name_event *ev, void *arg)
                 if (!(ev->mask & FAN_DELETE))
                         set_entry(f, &e);
         }
+        if (is_preparation(c, f))
+                return;
         f->ops = (uint16_t)ops_of(s, ev->mask, f, whiteout);
         if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED)
                 f->change = CHANGE_REMOVED;
