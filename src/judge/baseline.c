@@ -114,22 +114,16 @@ void entry_key(enum dimension dim, struct bytes key, struct bytes exe, struct bu
         buf_put(out, exe.p, exe.len);
 }
 
-static void number_key(enum dimension dim, struct bytes a, struct bytes b, struct buf *out)
-{
-        entry_key(dim, a, b, out);
-}
-
 static size_t number_get(const struct map *m, struct bytes key)
 {
         return (size_t)(uintptr_t)map_get(m, key);
 }
 
-static void number_add(struct judge *j, struct map *m, struct bytes key, int step)
+static int number_add(struct map *m, struct bytes key, int step)
 {
         size_t n = number_get(m, key) + (size_t)step;
 
-        if (n == 0 ? map_del(m, key) < 0 : map_put(m, key, (void *)(uintptr_t)n) < 0)
-                j->stats.refused++;
+        return n == 0 ? map_del(m, key) : map_put(m, key, (void *)(uintptr_t)n);
 }
 
 static struct bytes directory(struct bytes key)
@@ -146,18 +140,26 @@ static struct entry *find(const struct workload *w, enum dimension dim, struct b
         return scratch->err ? NULL : map_get(w->entries, buf_bytes(scratch));
 }
 
-/* The entry dir/ + pattern for this file and this executable. */
-static struct entry *find_pattern(const struct workload *w, struct bytes key, struct bytes exe, struct buf *scratch)
+/* What stands for all names beside this one: "DIRECTORY/" and a star, into out. */
+static struct bytes pattern_of(struct bytes key, struct buf *out)
 {
         struct bytes dir = directory(key);
 
-        buf_reset(scratch);
-        buf_put_u8(scratch, DIM_FILE);
-        buf_put_u32(scratch, dir.len + 2);
-        buf_put(scratch, dir.p, dir.len);
-        buf_put_str(scratch, "/*");
-        buf_put(scratch, exe.p, exe.len);
-        return scratch->err ? NULL : map_get(w->entries, buf_bytes(scratch));
+        buf_reset(out);
+        buf_put(out, dir.p, dir.len);
+        buf_put_str(out, "/*");
+        return buf_bytes(out);
+}
+
+/* The entry of that pattern for this executable. */
+static struct entry *find_pattern(const struct workload *w, struct bytes key, struct bytes exe, struct buf *scratch)
+{
+        _cleanup_buf_ struct buf text;
+        struct bytes pattern;
+
+        buf_init(&text, 16384);
+        pattern = pattern_of(key, &text);
+        return text.err ? NULL : find(w, DIM_FILE, pattern, exe, scratch);
 }
 
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret)
@@ -173,7 +175,7 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
         *ret = e;
         if (e)
                 return e->candidate ? KNOWN_CANDIDATE : KNOWN_YES;
-        number_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
+        entry_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
         other = !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
         return other ? KNOWN_OTHER_EXE : KNOWN_NOT;
 }
@@ -223,16 +225,14 @@ int baseline_insert(struct workload *w, struct entry *e)
         w->dim[e->dim].entries++;
         if (e->windows == 1)
                 w->dim[e->dim].once++;
-        number_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
+        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (!scratch.err)
-                r = map_put(w->keys, buf_bytes(&scratch),
-                            (void *)(uintptr_t)(number_get(w->keys, buf_bytes(&scratch)) + 1));
+                r = number_add(w->keys, buf_bytes(&scratch), 1);
         if (e->dim != DIM_FILE)
                 return 0;
-        number_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
+        entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
         if (!scratch.err)
-                r = map_put(w->siblings, buf_bytes(&scratch),
-                            (void *)(uintptr_t)(number_get(w->siblings, buf_bytes(&scratch)) + 1));
+                r = number_add(w->siblings, buf_bytes(&scratch), 1);
         return r == ERR_LIMIT ? 0 : r; /* then only the count of siblings is short */
 }
 
@@ -243,11 +243,12 @@ static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
 
         buf_init(&scratch, 16384);
         pieces_drop_entry(j, w, e);
-        number_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
-        number_add(j, w->keys, buf_bytes(&scratch), -1);
-        number_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
-        if (e->dim == DIM_FILE)
-                number_add(j, w->siblings, buf_bytes(&scratch), -1);
+        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
+        if (number_add(w->keys, buf_bytes(&scratch), -1) < 0)
+                j->stats.refused++;
+        entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
+        if (e->dim == DIM_FILE && number_add(w->siblings, buf_bytes(&scratch), -1) < 0)
+                j->stats.refused++;
         if (d->entries)
                 d->entries--;
         if (e->windows == 1 && d->once)
@@ -279,18 +280,17 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, bo
 /* So many names of one executable in one directory: what they have in common is the directory. */
 static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
 {
-        _cleanup_buf_ struct buf pattern;
-        struct bytes dir = directory(o->key);
+        _cleanup_buf_ struct buf text;
+        struct bytes dir = directory(o->key), pattern;
         struct entry *e, *fresh;
         void *value;
         int r;
 
-        buf_init(&pattern, 16384);
-        buf_put(&pattern, dir.p, dir.len);
-        buf_put_str(&pattern, "/*");
-        if (pattern.err)
+        buf_init(&text, 16384);
+        pattern = pattern_of(o->key, &text);
+        if (text.err)
                 return 0;
-        fresh = entry_new(o, buf_bytes(&pattern), false, window);
+        fresh = entry_new(o, pattern, false, window);
         if (!fresh)
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
@@ -342,7 +342,7 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
         if (!candidate)
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
-        number_key(DIM_FILE, o->exe, directory(o->key), &scratch);
+        entry_key(DIM_FILE, o->exe, directory(o->key), &scratch);
         if (o->dim == DIM_FILE && !candidate && !o->executable && !scratch.err &&
             number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
                 r = merge_siblings(j, w, o, window);
@@ -352,19 +352,17 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
 
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        _cleanup_buf_ struct buf scratch;
-        struct bytes dir = directory(o->key);
+        _cleanup_buf_ struct buf scratch, text;
+        struct bytes pattern;
 
         buf_init(&scratch, 16384);
-        number_key(DIM_FILE, o->exe, dir, &scratch);
+        buf_init(&text, 16384);
+        entry_key(DIM_FILE, o->exe, directory(o->key), &scratch);
         if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) * 2 >= j->p.siblings)
                 return true;
-        buf_reset(&scratch); /* or by another executable's pattern */
-        buf_put_u8(&scratch, DIM_FILE);
-        buf_put_u32(&scratch, dir.len + 2);
-        buf_put(&scratch, dir.p, dir.len);
-        buf_put_str(&scratch, "/*");
-        return !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+        pattern = pattern_of(o->key, &text); /* or by another executable's pattern */
+        entry_key(DIM_FILE, pattern, bytes_of(NULL, 0), &scratch);
+        return !text.err && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
 }
 
 double baseline_p_new(const struct workload *w, enum dimension dim)

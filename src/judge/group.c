@@ -51,13 +51,8 @@ static bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
 
 static void drop(struct judge *j, size_t i)
 {
-        struct finding *f = j->open[i];
-        uint8_t key[8];
-
-        for (int b = 0; b < 8; b++)
-                key[b] = (uint8_t)(f->id >> (56 - 8 * b));
-        j->ops->save(PIECE_FINDING, bytes_of(key, sizeof(key)), bytes_of(NULL, 0), j->arg);
-        finding_free(f);
+        pieces_drop_finding(j, j->open[i]);
+        finding_free(j->open[i]);
         memmove(j->open + i, j->open + i + 1, (--j->nopen - i) * sizeof(struct finding *));
         j->stats.refused++;
 }

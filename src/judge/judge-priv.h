@@ -188,6 +188,7 @@ void pieces_save_entry(struct judge *j, const struct workload *w, const struct e
 void pieces_drop_entry(struct judge *j, const struct workload *w, const struct entry *e);
 void pieces_save_container(struct judge *j, const struct container_memory *c);
 void pieces_save_finding(struct judge *j, const struct finding *f);
+void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);
 void container_memory_free(void *c);
 

@@ -330,6 +330,13 @@ void pieces_save_finding(struct judge *j, const struct finding *f)
         save(j, PIECE_FINDING, finding_key(f->id, key));
 }
 
+void pieces_drop_finding(struct judge *j, const struct finding *f)
+{
+        uint8_t key[8];
+
+        j->ops->save(PIECE_FINDING, finding_key(f->id, key), bytes_of(NULL, 0), j->arg);
+}
+
 static int restore_finding(struct judge *j, struct bytes blob)
 {
         struct finding *f;
