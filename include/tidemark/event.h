@@ -53,6 +53,8 @@ enum tide_kind {
         TIDE_COUNTERS, /* ev.state: sensor → engine: one JSON object, merged into the answer to status */
         TIDE_FILES,    /* ev.act: sensor → engine: a descriptor comes along (metadata of a container) */
         TIDE_PING,     /* sensor → engine; answered by an act ACT_PONG */
+        /* Recorded too; here, because the numbers of the kinds above stand in recordings: */
+        TIDE_PRIV, /* ev.priv: a process changed what it is or may do, or reached into another */
         TIDE__KIND_MAX
 };
 
@@ -100,6 +102,27 @@ enum tide_op {
         OP_ATTR = 1u << 4,
         OP_FOUND = 1u << 5, /* seen by a walk: that it is so, not who did it */
 };
+
+/* What a process did with its rights, itself or another. */
+enum tide_priv_what {
+        PRIV_NONE,
+        PRIV_UID,     /* its effective uid changed: from, to */
+        PRIV_GID,     /* its effective gid changed: from, to */
+        PRIV_PTRACE,  /* it attached to target */
+        PRIV_COMM,    /* it gave itself another name: old_comm, actor.comm */
+        PRIV_CORE,    /* it crashed and dumped core: to is the signal, 0 if not known */
+        PRIV_MOUNTNS, /* it made or entered another mount or user namespace: from, to are their inode numbers */
+        PRIV_MAPPED,  /* it mapped a file executable that it does not run: path, layer, change, mode, size, ino */
+        PRIV__MAX
+};
+
+enum tide_priv_flag {
+        PRIVF_SETUID_FILE = 1u << 0, /* uid, gid: what it runs is setuid or setgid, and of the image */
+        PRIVF_USERNS = 1u << 1,      /* mount namespace: with a user namespace of its own */
+};
+
+/* Where a process stands that was reached into. */
+enum tide_where { WHERE_UNKNOWN, WHERE_SAME, WHERE_OTHER, WHERE_HOST, WHERE__MAX }; /* this container, another, none */
 
 enum tide_actor_flag {
         ACTOR_PID = 1u << 0,     /* pid and start are known */
@@ -160,6 +183,25 @@ struct tide_file {
         uint64_t ino;
         uint64_t mtime_ns, ctime_ns; /* wall clock, of the upper file */
         struct bytes target;         /* symlink's text, if read */
+};
+
+struct tide_priv {
+        struct tide_actor actor; /* who did it, as it is after the act */
+        uint8_t what;            /* enum tide_priv_what: says which of the following are used */
+        uint8_t where;           /* enum tide_where, of the target */
+        uint8_t layer;           /* enum tide_layer, of path */
+        uint8_t change;          /* enum tide_change, of path */
+        uint32_t flags;          /* enum tide_priv_flag */
+        uint64_t from, to;
+        uint32_t target_pid;
+        uint64_t target_start;
+        struct bytes target_exe, target_comm;
+        struct bytes target_container; /* its id; empty if it is the event's own or none */
+        struct bytes old_comm;
+        struct bytes path; /* as the container sees it */
+        uint32_t mode;
+        uint64_t size, ino;
+        uint64_t repeats; /* so many more like it were passed over since the last one that was told */
 };
 
 struct tide_ctr {
@@ -253,6 +295,7 @@ struct tide_event {
                 struct tide_fork fork;
                 struct tide_exit exit;
                 struct tide_file file;
+                struct tide_priv priv;
                 struct tide_ctr ctr;
                 struct tide_walk walk;
                 struct tide_content content;
@@ -290,10 +333,16 @@ int tide_list_next(struct rd *r, struct bytes *ret_key, struct bytes *ret_value)
 
 /* Words: "exec", "file" …; "entrypoint" …; "write-layer" …; "create,write". Never NULL. */
 const char *tide_kind_name(unsigned kind);
+/* Does it enter the pipeline and recordings as an event? Not so: what opens and ends a recording, what is only between
+ * the processes. */
+bool tide_kind_is_event(unsigned kind);
 const char *tide_origin_name(unsigned origin);
 const char *tide_layer_name(unsigned layer);
 const char *tide_change_name(unsigned change);
 const char *tide_walk_reason_name(unsigned reason);
+/* "uid", "gid", "ptrace", "comm", "core-dump", "mount-namespace", "mapped" */
+const char *tide_priv_name(unsigned what);
+const char *tide_where_name(unsigned where); /* "same-container", "other-container", "host" */
 /* "create+write" for a set of operations; "" for none. Fixed array of at least TIDE_OPS_TEXT. */
 #define TIDE_OPS_TEXT 64
 char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);

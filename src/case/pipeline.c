@@ -209,7 +209,7 @@ static int with_store(struct pipeline *p, int r)
 
 int pipeline_event(struct pipeline *p, struct tide_event *ev)
 {
-        if (ev->kind == TIDE_NONE || ev->kind >= TIDE_SNAPSHOT)
+        if (!tide_kind_is_event(ev->kind))
                 return -EINVAL;
         ev->seq = ++p->seq;
         record(p, ev);

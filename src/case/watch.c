@@ -47,6 +47,46 @@ static int put_file(json_t *o, const struct tide_event *ev)
         return bad;
 }
 
+static int put_target(json_t *o, const struct tide_priv *p)
+{
+        int bad = 0;
+
+        if (p->what != PRIV_PTRACE)
+                return 0;
+        bad |= json_object_set_new(o, "target_pid", cj_u64_or_null(p->target_pid != 0, p->target_pid));
+        bad |= json_object_set_new(o, "target", cj_text_or_null(p->target_exe.len ? p->target_exe : p->target_comm));
+        bad |= json_object_set_new(o, "target_where", json_string(tide_where_name(p->where)));
+        bad |= json_object_set_new(o, "target_container", cj_text_or_null(p->target_container));
+        return bad;
+}
+
+/* Of the fields that not every privilege change has, those that this one has. */
+static int put_priv(json_t *o, const struct tide_event *ev)
+{
+        const struct tide_priv *p = &ev->priv;
+        int bad = put_actor(o, &p->actor);
+
+        bad |= json_object_set_new(o, "operation", json_string(tide_priv_name(p->what)));
+        if (p->what == PRIV_UID || p->what == PRIV_GID || p->what == PRIV_MOUNTNS) {
+                bad |= json_object_set_new(o, "from", cj_u64(p->from));
+                bad |= json_object_set_new(o, "to", cj_u64(p->to));
+        }
+        if (p->what == PRIV_CORE)
+                bad |= json_object_set_new(o, "signal", cj_u64_or_null(p->to != 0, p->to));
+        if (p->what == PRIV_COMM)
+                bad |= json_object_set_new(o, "old_comm", cj_text_or_null(p->old_comm));
+        if (p->what == PRIV_MAPPED) {
+                bad |= json_object_set_new(o, "path", cj_text_or_null(p->path));
+                bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(p->layer)));
+                bad |= json_object_set_new(o, "change", json_string(tide_change_name(p->change)));
+        }
+        bad |= put_target(o, p);
+        bad |= json_object_set_new(o, "comm", cj_text_or_null(p->actor.comm));
+        bad |= json_object_set_new(o, "repeats", cj_u64(p->repeats));
+        bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
+        return bad;
+}
+
 static int put_ctr(json_t *o, const struct tide_event *ev)
 {
         int bad = 0;
@@ -106,6 +146,7 @@ static const struct shown {
 } shown[] = {
         {TIDE_EXEC, "exec", put_exec},
         {TIDE_FILE, "file", put_file},
+        {TIDE_PRIV, "privilege", put_priv},
         {TIDE_CTR_START, "container-start", put_ctr},
         {TIDE_CTR_STOP, "container-stop", put_ctr},
         {TIDE_CONTENT, "content", put_content},

@@ -15,9 +15,11 @@ static void print_event(const struct cli *c, const json_t *e)
         char text[1024];
 
         if (!*subject)
-                subject = *cli_text(e, "path")   ? cli_text(e, "path")
+                subject = *cli_text(e, "path")     ? cli_text(e, "path")
+                          : *cli_text(e, "target") ? cli_text(e, "target")
                           : *cli_text(e, "what") ? cli_text(e, "what")
                           : *cli_text(e, "name") ? cli_text(e, "name")
+                          : *cli_text(e, "executable") ? cli_text(e, "executable")
                                                  : cli_text(e, "reason");
         snprintf(text, sizeof(text), "%.8s %-15s %-16.16s %s%s%s%s%s",
                  strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", kind,

@@ -187,7 +187,7 @@ static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_
         [TIDE_EXEC] = on_tide,      [TIDE_FORK] = on_tide,         [TIDE_EXIT] = on_tide,  [TIDE_FILE] = on_tide,
         [TIDE_CTR_START] = on_tide, [TIDE_CTR_STOP] = on_tide,     [TIDE_WALK] = on_tide,  [TIDE_LOSS] = on_tide,
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
-        [TIDE_COUNTERS] = on_counters,
+        [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,
 };
 
 static int on_record(const struct tide_event *ev, int *fd, void *arg)

@@ -108,6 +108,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;
         case TIDE_EXEC:
+        case TIDE_PRIV:
                 sensor_send(s, PAIR_EXEC, ev, -1);
                 break;
         case TIDE_CTR_STOP:

@@ -44,6 +44,12 @@ static const struct field file_fields[] = {
         STR(file.old_path), U32(file.mode), U64(file.size), U64(file.ino), U64(file.mtime_ns), U64(file.ctime_ns),
         STR(file.target),
 };
+static const struct field priv_fields[] = {
+        ACTOR(priv.actor), ENUM8(priv.what, PRIV__MAX), ENUM8(priv.where, WHERE__MAX), ENUM8(priv.layer, LAYER__MAX),
+        ENUM8(priv.change, CHANGE__MAX), U32(priv.flags), U64(priv.from), U64(priv.to), U32(priv.target_pid),
+        U64(priv.target_start), STR(priv.target_exe), STR(priv.target_comm), STR(priv.target_container),
+        STR(priv.old_comm), STR(priv.path), U32(priv.mode), U64(priv.size), U64(priv.ino), U64(priv.repeats),
+};
 static const struct field ctr_fields[] = {
         STR(ctr.runtime), U32(ctr.init_pid), U64(ctr.init_start), STR(ctr.cgroup), STR(ctr.root_fstype), STR(ctr.upper),
         STR(ctr.lower), U64(ctr.netns), U64(ctr.mntns), U64(ctr.pidns), U8(ctr.running_before), U64(ctr.gap_ns),
@@ -93,6 +99,7 @@ static const struct kind kinds[TIDE__KIND_MAX] = {
         [TIDE_COUNTERS] = KIND("counters", state_fields),
         [TIDE_FILES] = KIND("files", act_fields),
         [TIDE_PING] = KIND("ping", act_fields),
+        [TIDE_PRIV] = KIND("privilege", priv_fields),
 };
 
 #define HEAD_BYTES (4 + 2 + 2 + 8 + 8 + 8 + 2 + 2) /* before the container */
@@ -277,6 +284,11 @@ const char *tide_kind_name(unsigned kind)
         return kind < TIDE__KIND_MAX && kinds[kind].name ? kinds[kind].name : "unknown";
 }
 
+bool tide_kind_is_event(unsigned kind)
+{
+        return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || kind == TIDE_PRIV;
+}
+
 const char *tide_origin_name(unsigned origin)
 {
         static const char *const words[] = {"unknown", "entrypoint", "exec", "probe", "foreign"};
@@ -304,6 +316,21 @@ const char *tide_walk_reason_name(unsigned reason)
         static const char *const words[] = {"start", "found", "loss", "round", "subtree"};
 
         return word(words, ARRAY_LEN(words), reason);
+}
+
+const char *tide_priv_name(unsigned what)
+{
+        static const char *const words[] = {"unknown",   "uid",  "gid", "ptrace", "comm",
+                                            "core-dump", "mount-namespace", "mapped"};
+
+        return word(words, ARRAY_LEN(words), what);
+}
+
+const char *tide_where_name(unsigned where)
+{
+        static const char *const words[] = {"unknown", "same-container", "other-container", "host"};
+
+        return word(words, ARRAY_LEN(words), where);
 }
 
 /* Names of the set bits, lowest first, joined. */

@@ -92,7 +92,7 @@ static void make_event(const uint8_t in[4], struct tide_event *ev)
 {
         static const uint16_t kinds[16] = {
                 TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE,      TIDE_EXEC,      TIDE_EXEC,
-                TIDE_TICK, TIDE_LOSS, TIDE_WALK, TIDE_WALK, TIDE_FORK, TIDE_CTR_START, TIDE_CTR_STOP, TIDE_FILE,
+                TIDE_TICK, TIDE_LOSS, TIDE_WALK, TIDE_WALK, TIDE_FORK, TIDE_CTR_START, TIDE_CTR_STOP, TIDE_PRIV,
         };
         static const uint16_t sources[4] = {SRC_WALK, SRC_NAMES, SRC_CONTENT, SRC_NAMES};
         struct tide_actor actor = {.flags = in[3] & 3 ? ACTOR_PID : 0, .pid = in[3] & 3, .start = 1};

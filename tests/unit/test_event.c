@@ -42,6 +42,12 @@
 #define LOSS(N, E, S) N(loss.lost_source) N(loss.count) N(loss.from_ns) N(loss.to_ns) S(loss.what)
 #define STATE(N, E, S) N(state.what) S(state.host) S(state.text)
 #define ACT(N, E, S) N(act.act) N(act.id) N(act.uid) N(act.pid) N(act.login_uid) S(act.name) S(act.text)
+#define PRIV(N, E, S)                                                                                                  \
+        ACTOR(N, E, S, priv.actor)                                                                                     \
+        E(priv.what) E(priv.where) E(priv.layer) E(priv.change) N(priv.flags) N(priv.from) N(priv.to)                  \
+                N(priv.target_pid) N(priv.target_start) S(priv.target_exe) S(priv.target_comm)                         \
+                S(priv.target_container) S(priv.old_comm) S(priv.path) N(priv.mode) N(priv.size) N(priv.ino)           \
+                N(priv.repeats)
 #define NOTHING(N, E, S)
 
 /* Filling: no two fields alike, and the highest byte of each number in use, so that a narrower one shows. */
@@ -92,6 +98,7 @@ DEFINE(decision, DECISION)
 DEFINE(loss, LOSS)
 DEFINE(state, STATE)
 DEFINE(act, ACT)
+DEFINE(priv, PRIV)
 DEFINE(nothing, NOTHING)
 
 /*
@@ -123,6 +130,7 @@ static const struct {
         [TIDE_COUNTERS] = {KIND(state), 55, 0x6c3023e4},
         [TIDE_FILES] = {KIND(act), 77, 0xe358075b},
         [TIDE_PING] = {KIND(act), 77, 0x1f06c0c6},
+        [TIDE_PRIV] = {KIND(priv), 201, 0x8145b1a1},
 };
 
 static struct tide_event filled(unsigned kind, struct fill *f)
@@ -255,11 +263,32 @@ static void test_enums(void)
         CU_ASSERT_EQUAL(back.exec.program_change, CHANGE_UNKNOWN);
 }
 
+/* The numbers stand in recordings. */
+static void test_numbers(void)
+{
+        CU_ASSERT_EQUAL(TIDE_TICK, 10);
+        CU_ASSERT_EQUAL(TIDE_END, 14);
+        CU_ASSERT_EQUAL(TIDE_PING, 19);
+        CU_ASSERT_EQUAL(TIDE_PRIV, 20);
+        CU_ASSERT_TRUE(tide_kind_is_event(TIDE_EXEC) && tide_kind_is_event(TIDE_LOSS) && tide_kind_is_event(TIDE_PRIV));
+        CU_ASSERT_FALSE(tide_kind_is_event(TIDE_NONE) || tide_kind_is_event(TIDE_SNAPSHOT) ||
+                        tide_kind_is_event(TIDE_END) || tide_kind_is_event(TIDE_PING) ||
+                        tide_kind_is_event(TIDE__KIND_MAX));
+        for (unsigned i = 1; i < PRIV__MAX; i++)
+                CU_ASSERT_STRING_NOT_EQUAL(tide_priv_name(i), "unknown");
+        CU_ASSERT_STRING_EQUAL(tide_priv_name(PRIV_CORE), "core-dump");
+        CU_ASSERT_STRING_EQUAL(tide_priv_name(PRIV_MAPPED), "mapped");
+        CU_ASSERT_STRING_EQUAL(tide_priv_name(PRIV__MAX), "unknown");
+        CU_ASSERT_STRING_EQUAL(tide_where_name(WHERE_HOST), "host");
+        CU_ASSERT_STRING_EQUAL(tide_where_name(WHERE__MAX), "unknown");
+}
+
 static const struct unit_case cases[] = {
         {"each field of each kind crosses by itself", test_fields},
         {"the form of each kind is as it was", test_form},
         {"records of every length are read or refused", test_every_length},
         {"an earlier error of the buffer stays", test_earlier_error},
         {"values of enums out of range become unknown", test_enums},
+        {"kinds keep their numbers", test_numbers},
 };
 UNIT_MAIN("event", cases)

@@ -605,7 +605,7 @@ static void test_watch(void)
         for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
                 bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
                              kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
-                             kind == TIDE_WALK || kind == TIDE_LOSS;
+                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;

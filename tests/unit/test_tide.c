@@ -56,6 +56,12 @@ static struct tide_event full(unsigned kind)
                 ev.ctr.upper = BYTES_LIT("/var/lib/x/diff");
                 ev.ctr.bundle = BYTES_LIT("/run/b");
                 break;
+        case TIDE_PRIV:
+                ev.priv.what = PRIV_PTRACE;
+                ev.priv.where = WHERE_HOST;
+                ev.priv.target_exe = BYTES_LIT("/usr/sbin/sshd");
+                ev.priv.repeats = 1ull << 40;
+                break;
         case TIDE_LOSS:
                 ev.loss.what = BYTES_LIT("queue");
                 ev.loss.count = 3;
