@@ -34,6 +34,7 @@ struct name_event {
 struct names_ops {
         void (*before)(void *arg);
         void (*event)(const struct name_event *ev, void *arg);
+        void (*unknown)(void *arg); /* a handle that is not in the table yet: drain the walker, then it is looked up again */
         void (*loss)(void *arg); /* overflow, or a handle that is not in the table */
 };
 struct names_stats {
