@@ -24,7 +24,8 @@ static const struct {
 } rows[LOST__MAX] = {
         [LOST_PROC] = {SRC_PROC, true, false, "the proc connector's queue overflowed"},
         [LOST_CONTENT] = {SRC_CONTENT, true, true, "the queue of file contents and executions overflowed"},
-        [LOST_NAMES] = {SRC_NAMES, false, true, "the queue of names overflowed, or named a directory that is not known"},
+        [LOST_NAMES] = {SRC_NAMES, false, true,
+                        "the queue of names overflowed, or named a directory that is not known"},
         [LOST_PAIR] = {0, false, false, "the queue between the two processes was full"},
 };
 
