@@ -42,6 +42,8 @@ struct container {
         uint64_t walks, walk_entries;
         uint32_t dirs_marked, dirs_refused;
         int how; /* enum fan_how */
+        uint64_t unread_until_ns; /* the memory of a process of it did not answer: none is read until then */
+        uint32_t hangs;           /* how often */
         uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
 };
