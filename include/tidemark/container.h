@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/rate.h"
 #include "tidemark/str.h"
 
 struct layer;
@@ -44,6 +45,9 @@ struct container {
         int how; /* enum fan_how */
         uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
+        uint32_t root_uid;      /* which user of the host its root is, once somebody asked */
+        bool root_known;
+        struct rate priv_rate[3]; /* how many privilege events it has told: ids, names, others */
 };
 
 int containers_new(size_t limit, struct containers **ret) TM_CHECK;

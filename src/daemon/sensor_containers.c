@@ -108,8 +108,10 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;
         case TIDE_EXEC:
-        case TIDE_PRIV:
                 sensor_send(s, PAIR_EXEC, ev, -1);
+                break;
+        case TIDE_PRIV: /* names are worth the least */
+                sensor_send(s, ev->priv.what == PRIV_COMM ? PAIR_FILE : PAIR_EXEC, ev, -1);
                 break;
         case TIDE_CTR_STOP:
                 sensor_send(s, PAIR_CONTROL, ev, -1);

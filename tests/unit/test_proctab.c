@@ -98,7 +98,7 @@ static int f_status(uint32_t pid, struct procfs_status *ret, void *arg)
         (void)arg;
         if (!t)
                 return -ENOENT;
-        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid};
+        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid, .suid = t->uid};
         return 0;
 }
 static int f_read(uint32_t pid, const char *file, struct buf *out, void *arg)
