@@ -77,7 +77,7 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
                 snprintf(dst, size, "content: %s; names: %u directories", content[c->how], c->dirs_marked);
 }
 
-static void tell_start(struct sensor *s, struct container *c)
+void sensor_container_tell(struct sensor *s, struct container *c)
 {
         struct tide_event ev;
         char words[160];
@@ -94,7 +94,7 @@ static void tell_start(struct sensor *s, struct container *c)
 void sensor_container_covered(struct sensor *s, struct container *c)
 {
         c->marked_boot_ns = clock_boot_ns();
-        tell_start(s, c);
+        sensor_container_tell(s, c);
 }
 
 static void on_event(struct tide_event *ev, struct container *c, void *arg)
@@ -103,7 +103,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
 
         switch (ev->kind) {
         case TIDE_CTR_START:
-                tell_start(s, c);
+                sensor_container_tell(s, c);
                 sensor_meta_send(s, c);
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;

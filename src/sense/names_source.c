@@ -195,6 +195,10 @@ static void on_raw(struct names_source *s, const struct names_raw *raw)
         struct dir *d = map_get(s->dirs, raw->handle);
         uint64_t mask = raw->mask & ~(uint64_t)FAN_DELETE_SELF;
 
+        if (!d && s->ops->unknown) {
+                s->ops->unknown(s->arg);
+                d = map_get(s->dirs, raw->handle);
+        }
         if (raw->mask & FAN_DELETE_SELF) { /* its parent tells the name; here the handle ends */
                 map_del(s->dirs, raw->handle);
                 if (mask == 0 || mask == FAN_ONDIR)
