@@ -92,6 +92,8 @@ void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev,
 /* What s->repair asks for is done shortly. */
 void sensor_repair_later(struct sensor *s);
 void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what);
+/* "fanotify", "inotify", "walks only" */
+const char *sensor_names_by(const struct sensor *s);
 
 /* sensor_files.c: what happened in write layers */
 extern const struct fan_ops sensor_fan_ops;
@@ -102,7 +104,7 @@ void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 
 /* sensor_containers.c: containers that come and go */
 extern const struct proctab_ops sensor_proctab_ops;
-/* Its marks stand: tell what covers it. */
+/* Its marks stand, or a walk of all of it has set new ones: tell what covers it, where that is news. */
 void sensor_container_covered(struct sensor *s, struct container *c);
 
 /* sensor_meta.c: open metadata and pass it on */
