@@ -179,6 +179,33 @@ class Daemon:
         return self.proc.returncode
 
 
+class Stall:
+    """A FUSE file system of the host that can be told to answer nothing any more (helpers/stallfs.c): path holds one
+    program, busybox. Mount it into a container with "-v", s.path + ":/vol"."""
+
+    def __init__(self, lab):
+        self.path = tempfile.mkdtemp(dir=lab.dir, prefix="stall-")
+        self.out = os.path.join(lab.dir, os.path.basename(self.path) + ".out")
+        self.proc = subprocess.Popen([os.path.join(lab.dir, "image/bin/stallfs"), self.path, shutil.which("busybox")], stdout=open(self.out, "w"))
+        lab.stalls.append(self)
+        wait("the FUSE server to be mounted", lambda: "mounted" in open(self.out).read())
+
+    def stall(self):
+        self.proc.send_signal(signal.SIGUSR1)
+        wait("the FUSE server to stall", lambda: "stalled" in open(self.out).read())
+
+    def asked(self):
+        """So many requests came while nothing was answered."""
+        return open(self.out).read().count("unanswered")
+
+    def end(self):
+        """The server dies: the kernel fails whatever waits for it."""
+        if self.proc.poll() is None:
+            self.proc.terminate()
+            self.proc.wait(20)
+            run(["umount", "-l", self.path])
+
+
 class Watch:
     """tidemark watch --json, collected."""
 
@@ -213,6 +240,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix="tidemark-it-", dir="/tmp")
         os.chmod(self.dir, 0o755)
         self.daemons, self.watches, self.containers, self.count = [], [], [], 0
+        self.stalls = []
         self.conf = os.path.join(self.dir, "containers.conf")
         with open(self.conf, "w") as out:
             out.write('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
@@ -275,6 +303,9 @@ class Lab:
             except Failure as e:
                 errors.append(str(e))
         self.daemons = []
+        for s in self.stalls:  # before the containers: what hangs on one cannot be killed else
+            s.end()
+        self.stalls = []
         if self.containers:
             self.podman("rm", "-f", "-t", "0", *[c.name for c in self.containers])
         for c in self.containers:
