@@ -160,8 +160,10 @@ static bool print_unknown(const json_t *signal)
 
                 if (!strstr(operation, calls[i].operation))
                         continue;
-                snprintf(text, sizeof(text), "which process did this is not known: %s. An audit rule tells the next time: "
-                         "auditctl -a always,exit -F arch=b64 -S %s -k drift", cli_text(signal, "subject"), calls[i].calls);
+                snprintf(text, sizeof(text),
+                         "which process did this is not known: %s. An audit rule tells the next time: auditctl -a "
+                         "always,exit -F arch=b64 -S %s -k drift",
+                         cli_text(signal, "subject"), calls[i].calls);
                 fputs("  ", stdout);
                 cli_wrap(stdout, text, 2, 2);
                 return true;
