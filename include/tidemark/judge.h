@@ -145,6 +145,15 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
+/* Losses of late, the latest last; not kept over a restart. */
+struct judge_loss {
+        struct bytes words;     /* what was lost, when, how much */
+        struct bytes container; /* empty: of the host */
+        int64_t from_ns, to_ns; /* wall clock */
+        uint64_t count;         /* 0: not known */
+};
+int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret);
+
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         size_t workloads, entries, findings, containers;

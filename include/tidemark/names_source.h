@@ -41,6 +41,8 @@ struct name_event {
 struct names_ops {
         void (*before)(void *arg);
         void (*event)(const struct name_event *ev, void *arg);
+        /* A handle that is not in the table: drain the walker, then it is looked up once more. */
+        void (*unknown)(void *arg);
         void (*loss)(void *arg); /* overflow, or a handle that is not in the table */
 };
 struct names_stats {

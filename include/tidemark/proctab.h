@@ -62,6 +62,8 @@ DEFINE_CLEANUP(struct proctab *, proctab_free)
 
 /* Read all of /proc: at start, and after a loss. Registers containers that run; finds processes that nobody told of. */
 int proctab_scan(struct proctab *pt, uint64_t now_boot_ns, bool at_start) TM_CHECK;
+/* An execution of this process got lost behind the table: the next scan tells it again, as found, if it still runs. */
+void proctab_untold(struct proctab *pt, uint32_t pid, uint64_t start);
 void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now_boot_ns);
 /*
  * An execution seen by fanotify: path (container view) and its facts are kept with the process until its exec message

@@ -61,8 +61,10 @@ uint32_t walker_pid(const struct walker *w);
 int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark,
                    uint64_t entries_max, uint32_t marks_max) TM_CHECK;
 /* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full.
- */
+ * May be called from ops: the rest of a message then waits for walker_rest(). */
 void walker_pause(struct walker *w, bool paused);
+/* Tell what a pause held back of the last message; false: there is nothing more of it, or it is paused again. */
+bool walker_rest(struct walker *w);
 /* Deliver what the walker has told up to now. */
 int walker_drain(struct walker *w);
 void walker_stats(const struct walker *w, struct walk_stats *ret);

@@ -29,96 +29,7 @@
 
 #define MOD "sensor"
 #define PAIR_BUDGET 64
-#define REPAIR_DELAY_NS (300 * NSEC_PER_MSEC) /* losses come in bursts: one repair for all of them */
 #define ENGINE_END_NS (10 * NSEC_PER_SEC)
-
-/* ---- to the engine ---- */
-
-void sensor_repair_later(struct sensor *s)
-{
-        loop_timer_set(s->repair_timer, loop_now(s->loop) + REPAIR_DELAY_NS);
-}
-
-void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd)
-{
-        int r;
-
-        if (ev->boot_ns == 0)
-                ev->boot_ns = clock_boot_ns();
-        if (ev->wall_ns == 0)
-                ev->wall_ns = clock_wall_ns() - (int64_t)(clock_boot_ns() - ev->boot_ns);
-        r = pair_send(s->pair, class, ev, fd);
-        if (r == 0) {
-                s->told[ev->kind]++;
-                return;
-        }
-        if (s->repair.refused++ == 0)
-                s->repair.refused_since = ev->boot_ns;
-        s->repair.refused_total++;
-        if (class == PAIR_EXEC || class == PAIR_CONTROL)
-                s->repair.scan = true;
-        else
-                s->repair.walk = true;
-        sensor_repair_later(s);
-}
-
-void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what)
-{
-        struct tide_event ev = {.kind = TIDE_LOSS, .sources = (uint16_t)source};
-
-        ev.loss.lost_source = (uint16_t)source;
-        ev.loss.count = count;
-        ev.loss.from_ns = ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = bytes_str(what);
-        sensor_send(s, PAIR_CONTROL, &ev, -1);
-        if (source != SRC_NAMES)
-                s->repair.scan = true;
-        if (source != SRC_PROC)
-                s->repair.walk = true;
-        sensor_repair_later(s);
-}
-
-/* The pair refused records: one loss for all of them, once it takes them again. */
-static bool tell_refused(struct sensor *s)
-{
-        struct tide_event ev = {.kind = TIDE_LOSS};
-        struct pair_stats st;
-
-        pair_stats(s->pair, &st);
-        if (s->repair.refused == 0)
-                return true;
-        if (st.queued > s->cfg->pair_queue / 8)
-                return false; /* not yet: a walk now would only fill it again */
-        ev.loss.count = s->repair.refused;
-        ev.loss.from_ns = s->repair.refused_since;
-        ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = BYTES_LIT("the queue between the two processes was full");
-        s->repair.refused = 0;
-        sensor_send(s, PAIR_CONTROL, &ev, -1);
-        return true;
-}
-
-static void on_repair(struct loop_timer *t, void *arg)
-{
-        struct sensor *s = arg;
-
-        (void)t;
-        if (!tell_refused(s)) {
-                sensor_repair_later(s);
-                return;
-        }
-        if (s->repair.scan) {
-                s->repair.scan = false;
-                s->repair.scans++;
-                if (proctab_scan(s->proctab, loop_now(s->loop), false) < 0)
-                        log_warn(MOD, "/proc cannot be read after a loss: processes may be missing");
-        }
-        if (s->repair.walk) {
-                s->repair.walk = false;
-                s->repair.walks++;
-                sensor_walk_all(s, WALK_LOSS);
-        }
-}
 
 /* ---- processes ---- */
 
@@ -130,15 +41,18 @@ static void on_proc(const struct proc_msg *m, void *arg)
         proctab_msg(s->proctab, m, clock_boot_ns());
 }
 
-static void on_proc_loss(uint64_t count, void *arg)
+static void on_proc_loss(uint64_t count, uint64_t since_mono_ns, void *arg)
 {
-        sensor_loss(arg, SRC_PROC, count, "the proc connector's queue overflowed");
+        uint64_t apart = clock_mono_ns() - since_mono_ns, now = clock_boot_ns();
+
+        sensor_lost(arg, LOST_PROC, count, since_mono_ns && apart < now ? now - apart : now);
 }
 
 static const struct proc_source_ops proc_ops = {.msg = on_proc, .loss = on_proc_loss};
 
 static void settle(struct sensor *s)
 {
+        uint64_t began = clock_boot_ns();
         int r = s->fan ? fan_source_drain(s->fan) : 0;
 
         if (r == 0 && s->names)
@@ -152,6 +66,7 @@ static void settle(struct sensor *s)
                 loop_stop(s->loop, r);
         }
         proctab_settle(s->proctab, clock_boot_ns());
+        s->current_ns = began; /* what overflows from now on was not full then */
         s->stirred = false;
 }
 
@@ -167,19 +82,22 @@ static void on_expire(struct loop_timer *t, void *arg)
 static void before_sleep(struct loop *loop, void *arg)
 {
         struct sensor *s = arg;
-        struct pair_stats st;
         int r;
 
         if (s->stirred) {
                 settle(s);
                 on_expire(s->expire_timer, s);
         }
-        r = pair_flush(s->pair);
+        /* What is there can wait, what happens cannot: a walk goes on as the pair empties. */
+        do {
+                r = pair_flush(s->pair);
+                walker_pause(s->walker, sensor_is_crowded(s));
+        } while (r == 0 && walker_rest(s->walker));
+        if (r == 0) /* what the rest was */
+                r = pair_flush(s->pair);
         if (r < 0 && r != -EPIPE)
                 loop_stop(loop, r);
         loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));
-        pair_stats(s->pair, &st);
-        walker_pause(s->walker, st.queued > s->cfg->pair_queue / 8); /* what is there can wait; what happens cannot */
 }
 
 const char *sensor_names_by(const struct sensor *s)
@@ -328,7 +246,7 @@ static int stage_loop(struct sensor *s)
         if (r == 0)
                 r = loop_timer_new(s->loop, on_watchdog, s, &s->watchdog_timer);
         if (r == 0)
-                r = loop_timer_new(s->loop, on_repair, s, &s->repair_timer);
+                r = loop_timer_new(s->loop, sensor_on_repair, s, &s->repair_timer);
         if (r == 0)
                 r = notify_open(&s->notify);
         if (r < 0)

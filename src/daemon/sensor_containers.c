@@ -79,7 +79,7 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
                          names_source_count(s->names, c->tag), inotify);
 }
 
-static void tell_start(struct sensor *s, struct container *c)
+void sensor_container_tell(struct sensor *s, struct container *c)
 {
         struct tide_event ev;
         char words[COVERAGE_MAX];
@@ -103,7 +103,7 @@ void sensor_container_covered(struct sensor *s, struct container *c)
         if (c->marked_boot_ns == 0)
                 c->marked_boot_ns = clock_boot_ns();
         snprintf(c->covered, sizeof(c->covered), "%s", words);
-        tell_start(s, c);
+        sensor_container_tell(s, c);
 }
 
 static void on_event(struct tide_event *ev, struct container *c, void *arg)
@@ -112,7 +112,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
 
         switch (ev->kind) {
         case TIDE_CTR_START:
-                tell_start(s, c);
+                sensor_container_tell(s, c);
                 sensor_meta_send(s, c);
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;

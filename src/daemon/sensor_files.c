@@ -131,7 +131,7 @@ static void on_content_loss(void *arg)
 {
         struct sensor *s = arg;
 
-        sensor_loss(s, SRC_CONTENT, 0, "the queue of file contents and executions overflowed");
+        sensor_lost(s, LOST_CONTENT, 0, s->current_ns);
 }
 
 const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_content, .loss = on_content_loss};
@@ -207,19 +207,20 @@ static void on_names_loss(void *arg)
 {
         struct sensor *s = arg;
 
-        sensor_loss(s, SRC_NAMES, 0, "the queue of names overflowed, or named a directory that is not known");
+        sensor_lost(s, LOST_NAMES, 0, s->current_ns);
 }
 
-/* Which process, and which directory: both are told by others. */
-static void before_names(void *arg)
+/* The walker has told of it before it marked it: that may still wait to be read. */
+static void on_names_unknown(void *arg)
 {
         struct sensor *s = arg;
 
-        before_files(s);
-        walker_drain(s->walker);
+        if (walker_drain(s->walker) < 0)
+                return; /* its own turn finds it dead, and replaces it */
 }
 
-const struct names_ops sensor_names_ops = {.before = before_names, .event = on_name, .loss = on_names_loss};
+const struct names_ops sensor_names_ops = {
+        .before = before_files, .event = on_name, .unknown = on_names_unknown, .loss = on_names_loss};
 
 /* ---- walks ---- */
 

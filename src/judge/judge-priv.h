@@ -89,7 +89,9 @@ struct container_memory {
 
 struct known_loss {
         struct str_owned container, words;
-        int64_t wall_ns; /* 0: free */
+        int64_t from_ns, to_ns; /* wall clock: the blind moment lies between them; to 0: free */
+        uint64_t count;         /* 0: not known */
+        bool unknown;
 };
 
 struct judge {
@@ -171,7 +173,8 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);
 int group_signal(struct finding *f, const struct observation *o);
 void group_changed(struct judge *j, struct finding *f, bool opened);
-void group_loss(struct judge *j, struct bytes container, struct bytes words, int64_t wall_ns);
+/* what: borrowed; the window is that of the wall clock. */
+void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
 /* ---- first sight ---- */

@@ -479,15 +479,8 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
 
 static int on_loss(struct judge *j, const struct tide_event *ev)
 {
-        char words[300], what[200];
-
         j->stats.losses++;
-        str_print(ev->loss.what, what, sizeof(what));
-        if (ev->loss.count)
-                snprintf(words, sizeof(words), "%s (%llu events)", what, (unsigned long long)ev->loss.count);
-        else
-                snprintf(words, sizeof(words), "%s (how many is not known)", what);
-        group_loss(j, ev->container, bytes_str(words), ev->wall_ns);
+        group_loss(j, ev);
         return 0;
 }
 

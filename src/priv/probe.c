@@ -113,9 +113,9 @@ static void no_msg(const struct proc_msg *m, void *arg)
 {
         (void)m, (void)arg;
 }
-static void no_loss(uint64_t count, void *arg)
+static void no_loss(uint64_t count, uint64_t since, void *arg)
 {
-        (void)count, (void)arg;
+        (void)count, (void)since, (void)arg;
 }
 static void no_file(const struct fan_event *ev, void *arg)
 {

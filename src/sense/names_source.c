@@ -337,6 +337,10 @@ static void on_raw(struct names_source *s, const struct names_raw *raw)
                 forget_dir(s, raw->handle, d);
                 return;
         }
+        if (!d && s->ops->unknown) {
+                s->ops->unknown(s->arg);
+                d = map_get(s->dirs, raw->handle);
+        }
         if (!d && keep_early(s, raw))
                 return;
         if (raw->mask & FAN_DELETE_SELF) { /* its parent tells the name; here the handle ends */

@@ -47,6 +47,7 @@ struct walker {
         bool paused;
         struct request *first, *last; /* the first is under way once it is sent */
         struct walk_stats stats;
+        size_t in_at, in_len; /* what of the last datagram is not told yet: a pause may come in its midst */
         uint8_t in[WALK_DATAGRAM + WALK_PATH_MAX + 8192];
 };
 
@@ -128,6 +129,7 @@ static void replace(struct walker *w)
         if (w->fd >= 0)
                 close(w->fd);
         w->fd = -1;
+        w->in_at = w->in_len = 0;
         helper_end(&w->pid);
         w->stats.restarts++;
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
@@ -192,27 +194,46 @@ static int take_end(struct walker *w, struct rd *r, uint32_t tag)
         return 0;
 }
 
-/* One datagram. 1; 0: none now; negative: the walker is gone. */
-static int receive(struct walker *w)
+/* What is left of the last datagram, or up to a pause. */
+static int tell_rest(struct walker *w)
 {
         static int (*const takers[])(struct walker *, struct rd *, uint32_t) = {
                 [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_END] = take_end};
-        ssize_t len = w->fd < 0 ? 0 : recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
-        struct rd r;
 
-        if (len < 0)
-                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (len == 0)
-                return -EPIPE;
-        rd_init(&r, w->in, (size_t)len);
-        while (rd_left(&r)) {
-                uint8_t kind = rd_u8(&r);
-                uint32_t tag = rd_u32(&r);
+        while (w->in_at < w->in_len && !w->paused) {
+                uint8_t kind;
+                uint32_t tag;
+                struct rd r;
 
-                if (kind == 0 || kind >= ARRAY_LEN(takers) || takers[kind](w, &r, tag) < 0)
+                rd_init(&r, w->in + w->in_at, w->in_len - w->in_at);
+                kind = rd_u8(&r);
+                tag = rd_u32(&r);
+                if (kind == 0 || kind >= ARRAY_LEN(takers))
                         return -EPROTO;
+                if (takers[kind](w, &r, tag) < 0)
+                        return -EPROTO;
+                w->in_at = w->in_len - rd_left(&r);
         }
-        return 1;
+        return 0;
+}
+
+/* One datagram, or the rest of one. 1; 0: none now; negative: the walker is gone. */
+static int receive(struct walker *w)
+{
+        ssize_t len;
+        int r;
+
+        if (w->in_at >= w->in_len) {
+                len = w->fd < 0 ? 0 : recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
+                if (len < 0)
+                        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+                if (len == 0)
+                        return -EPIPE;
+                w->in_at = 0;
+                w->in_len = (size_t)len;
+        }
+        r = tell_rest(w);
+        return r < 0 ? r : 1;
 }
 
 static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
@@ -232,7 +253,7 @@ int walker_drain(struct walker *w)
 {
         int r = w->fd < 0 ? 0 : 1;
 
-        for (int n = 0; n < DRAIN_BUDGET && r > 0; n++)
+        for (int n = 0; n < DRAIN_BUDGET && r > 0 && !w->paused; n++)
                 r = receive(w);
         return r < 0 ? r : 0;
 }
@@ -245,6 +266,13 @@ void walker_pause(struct walker *w, bool paused)
         if (w->src)
                 loop_src_events(w->src, paused ? 0 : POLLIN);
         arm(w);
+}
+
+bool walker_rest(struct walker *w)
+{
+        if (!w->paused && w->in_at < w->in_len && tell_rest(w) < 0)
+                replace(w);
+        return !w->paused && w->in_at < w->in_len;
 }
 
 static int start_process(struct walker *w)

@@ -70,6 +70,7 @@ struct proc {
         bool stranger; /* in c by its namespaces alone */
         bool found;    /* running, without its history */
         bool tty, ids_known, exited, seen;
+        bool untold; /* what it runs was told, but did not arrive */
         uint64_t missed_ns; /* boot time of an exec that left no trace in /proc; 0: none */
         uint32_t unresolved; /* exec events that wait */
         uint64_t exited_ns;
