@@ -50,7 +50,7 @@ static json_t *names_status(const struct sensor *s)
         if (s->names)
                 names_source_stats(s->names, &st);
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
-                         s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered), "lost",
+                         s->names ? sensor_names_by(s) : "off: walks only", "delivered", num(st.delivered), "lost",
                          num(st.overflows + st.unknown), "lost_unknown", unknown(s, LOST_NAMES), "repaired",
                          num(s->repair.walks), "malformed", num(st.malformed), "directories", num(st.dirs),
                          "directories_refused", num(st.dirs_refused));
