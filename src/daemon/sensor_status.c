@@ -50,7 +50,7 @@ static json_t *names_status(const struct sensor *s)
         if (s->names)
                 names_source_stats(s->names, &st);
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
-                         s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered), "lost",
+                         s->names ? sensor_names_by(s) : "off: walks only", "delivered", num(st.delivered), "lost",
                          num(st.overflows + st.unknown), "lost_unknown", unknown(s, LOST_NAMES), "repaired",
                          num(s->repair.walks), "malformed", num(st.malformed), "directories", num(st.dirs),
                          "directories_refused", num(st.dirs_refused));
@@ -66,15 +66,29 @@ static json_t *walk_status(const struct sensor *s)
                          num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
 }
 
+/* What is read out of processes' memory by a helper, and what came of it. */
+static json_t *args_status(const struct sensor *s, const struct proctab_stats *st)
+{
+        struct peek_stats p;
+
+        peek_stats(s->peek_args, &p);
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", num(st->args_read), "gone", num(st->args_gone),
+                         "refused", num(st->args_refused), "late", num(st->args_late), "hung", num(p.hung),
+                         "restarts", num(p.restarts), "stuck", num(p.stuck));
+}
+
 static json_t *exec_status(const struct sensor *s)
 {
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited", num(st.exited),
-                         "refused", num(st.refused), "execs", num(st.execs), "executable_from_proc",
-                         num(st.exe_from_proc), "executable_from_fanotify", num(st.exe_from_fanotify),
-                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "known", num(st.processes), "exited",
+                         num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
+                         "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
+                         num(st.exe_from_fanotify),
+                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
+                         "privilege_events", num(st.privileges), "privilege_events_passed_over",
+                         num(st.privileges_passed), "arguments", args_status(s, &st));
 }
 
 static json_t *pair_status(const struct sensor *s)
@@ -89,6 +103,12 @@ static json_t *pair_status(const struct sensor *s)
         return json_pack("{s:I,s:I,s:o}", "sent", num(st.sent), "queued_bytes", num(st.queued), "refused", refused);
 }
 
+static uint64_t helpers_pss_kib(const struct sensor *s)
+{
+        return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
+               memory_pss_kib((pid_t)peek_pid(s->peek_args));
+}
+
 void sensor_status_send(struct sensor *s)
 {
         struct tide_event ev = {.kind = TIDE_COUNTERS};
@@ -96,7 +116,7 @@ void sensor_status_send(struct sensor *s)
                 "{s:[o,o,o,o],s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
                 names_status(s), walk_status(s), "processes", exec_status(s), "pair", pair_status(s), "memory",
                 "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
-                num(memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail))),
+                num(helpers_pss_kib(s)),
                 "wakeups", num(loop_wakeups(s->loop)), "containers_refused", num(containers_refused(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 

@@ -235,10 +235,12 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         e->tty = p->tty;
         e->interval_ns = interval_ns;
         w->pid = p->pid;
-        if (!w->start)
+        if (!w->start && p->start)
                 ask_args(pt, p, w);
+        pt->stats.args_gone += p->start == 0;
         w->start = p->start;
         p->unresolved++;
+        proctab_priv_exec(pt, p, now);
         pt->stats.execs++;
         if (p->c->first_boot_ns == 0 && !p->c->running_before)
                 p->c->first_boot_ns = boot_ns;

@@ -59,6 +59,9 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
         case TIDE_EXIT:
                 ev.exit = (struct tide_exit){.pid = w->pid, .start = w->start, .code = w->code};
                 break;
+        case TIDE_PRIV:
+                proctab_priv_told(pt, w, &ev, lineage);
+                break;
         default:
                 proctab_exec_told(pt, w, &ev, lineage);
                 break;
@@ -99,14 +102,17 @@ static void tell_first(struct proctab *pt, struct buf *lineage)
                 p->last_exec = NULL;
         if (asked(w))
                 pt->stats.args_late++;
-        if (w->exec)
+        if (w->exec) {
                 proctab_exec_finish(pt, w);
+                proctab_priv_program(w);
+        }
         pt->first = w->next;
         if (!pt->first)
                 pt->last = NULL;
         pt->waiting--;
         tell(pt, w, lineage);
         proctab_exec_free(w->exec);
+        proctab_priv_free(w->priv);
         free(w);
 }
 

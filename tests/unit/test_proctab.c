@@ -98,7 +98,7 @@ static int f_status(uint32_t pid, struct procfs_status *ret, void *arg)
         (void)arg;
         if (!t)
                 return -ENOENT;
-        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid};
+        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid, .suid = t->uid};
         return 0;
 }
 static int f_read(uint32_t pid, const char *file, struct buf *out, void *arg)
@@ -310,14 +310,47 @@ static void on_gone(struct container *c, void *arg)
         CU_ASSERT(c->tasks == c->strangers);
         gone++;
 }
-static const struct proctab_ops ops = {.event = on_event, .container = on_container, .gone = on_gone};
+
+/* Arguments come at once, or when the test says so. */
+static struct {
+        bool hold;
+        int refuse;
+        uint64_t token;
+        uint32_t pid;
+        unsigned asked;
+} reading;
+
+static void answer(uint64_t token, uint32_t pid)
+{
+        const struct task *t = task(pid);
+        uint32_t len = t ? (uint32_t)t->args_len : 0;
+
+        if (len && t->args[len - 1] == 0)
+                len--;
+        proctab_args(pt, token, t ? 0 : -ESRCH,
+                     bytes_of(t ? t->args : "", len < TIDE_ARGS_MAX ? len : TIDE_ARGS_MAX), len);
+}
+static int on_want_args(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg)
+{
+        (void)arg;
+        CU_ASSERT(c != NULL && start != 0);
+        reading.asked++;
+        reading.token = token;
+        reading.pid = pid;
+        if (reading.refuse == 0 && !reading.hold)
+                answer(token, pid);
+        return reading.refuse;
+}
+static const struct proctab_ops ops = {
+        .event = on_event, .container = on_container, .gone = on_gone, .want_args = on_want_args};
 
 static void begin_with(size_t limit)
 {
         memset(&sys, 0, sizeof(sys));
         told_n = marked = gone = 0;
+        memset(&reading, 0, sizeof(reading));
         now = 100 * SEC;
-        CU_ASSERT_FATAL(containers_new(3, &sys.cs) == 0);
+        CU_ASSERT_FATAL(containers_new(3, true, &sys.cs) == 0);
         sys.own_mnt = containers_own_mntns(sys.cs);
         sys.own_pid = containers_own_pidns(sys.cs);
         CU_ASSERT_FATAL(proctab_new_with(sys.cs, limit, 5 * SEC, &ops, NULL, &reader, &pt) == 0);
