@@ -17,6 +17,8 @@ enum option_form {
         OPT_BITS,     /* int32_t, quarters of a bit */
         OPT_DISABLE,  /* list of words, each a bool */
         OPT_SIZE,     /* size_t */
+        OPT_YES,      /* bool */
+        OPT_PATTERNS, /* struct cfg_list */
 };
 
 struct option_row {
@@ -37,8 +39,8 @@ struct disable_row {
 };
 const struct disable_row *config_disable(size_t *ret_n);
 
-/* An option's present value, as it is written in a file. */
-void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out);
+/* An option's present value, as it is written in a file; indent begins each further line of it. */
+void config_put_value(const struct cfg *c, const struct option_row *o, const char *indent, struct buf *out);
 
 struct time_unit {
         const char *suffix;
