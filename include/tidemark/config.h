@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/facility.h"
 #include "tidemark/fuse.h"
 #include "tidemark/judge.h"
 #include "tidemark/mask.h"
@@ -29,8 +30,7 @@ struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
         char state_dir[256], runtime_dir[256]; /* paths.state, paths.runtime */
-        bool probe_disable_filesystem_mark, probe_disable_names,
-                probe_disable_open_exec; /* probe.disable = ["filesystem-mark", "names", "open-exec"] */
+        uint32_t disabled; /* probe.disable = ["names", …]: set of enum facility */
         uint32_t proc_rcvbuf;      /* sensor.proc_rcvbuf, bytes, default 4 MiB */
         uint32_t pair_queue;       /* sensor.queue, bytes, default 4 MiB */
         uint32_t max_containers;   /* limits.containers, default 1024 */
@@ -58,6 +58,10 @@ struct cfg_mistakes {
         size_t n, cap;
 };
 void cfg_mistakes_release(struct cfg_mistakes *ms);
+/* One line each: file, line, text. */
+void cfg_mistakes_print(const struct cfg_mistakes *ms, FILE *out);
+/* The file that is read when none is named, if it is there; else NULL. */
+const char *cfg_default_path(void);
 
 void cfg_default(struct cfg *c);
 /*

@@ -25,7 +25,8 @@ int proc_decode(const void *p, size_t len, struct proc_msg *ret) TM_CHECK;
 
 struct proc_source_ops {
         void (*msg)(const struct proc_msg *m, void *arg);
-        void (*loss)(uint64_t count, void *arg); /* the kernel dropped messages; count 0: unknown */
+        /* The kernel dropped messages; count 0: unknown. since: CLOCK_MONOTONIC of the last one before; 0: none. */
+        void (*loss)(uint64_t count, uint64_t since_mono_ns, void *arg);
 };
 struct proc_source_stats {
         uint64_t delivered, lost, forged, malformed;

@@ -140,6 +140,25 @@ static int put_judge(json_t *o, const struct judge *j)
         return bad | json_object_set(o, "judge", v);
 }
 
+static int put_losses(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *a = json_array();
+        struct judge_loss l;
+
+        for (size_t i = 0; judge_loss_next(j, &i, &l);) {
+                json_t *v = json_object();
+                int bad = json_object_set_new(v, "what", cj_words(l.words));
+
+                bad |= json_object_set_new(v, "container", cj_text_or_null(l.container));
+                bad |= json_object_set_new(v, "count", cj_u64_or_null(l.count != 0, l.count));
+                bad |= json_object_set_new(v, "from", cj_time(l.from_ns));
+                bad |= json_object_set_new(v, "to", cj_time(l.to_ns));
+                if (bad | json_array_append_new(a, v))
+                        return -1;
+        }
+        return json_object_set(o, "losses", a);
+}
+
 json_t *query_status(const struct query_env *env, const json_t *request)
 {
         const struct judge *j = pipeline_judge(env->pipeline);
@@ -152,6 +171,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_workloads(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
+        bad |= put_losses(o, j);
         if (env->status) {
                 own = env->status(env->arg);
                 bad |= own ? json_object_update(o, own) : -1;

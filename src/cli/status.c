@@ -47,6 +47,18 @@ static void print_containers(const json_t *data)
         cli_table_print(stdout, t);
 }
 
+/* Of late: the totals are in the table. */
+static void print_losses(const json_t *data)
+{
+        size_t i;
+        json_t *o;
+
+        if (json_array_size(json_object_get(data, "losses")))
+                puts("\nLost of late, and repaired by walks and scans as far as it left a trace:");
+        json_array_foreach(json_object_get(data, "losses"), i, o)
+                printf("  %s\n", cli_text(o, "what"));
+}
+
 static bool is_learning(const json_t *workload)
 {
         size_t i;
@@ -81,6 +93,7 @@ int cli_status(struct cli *c)
                        "baseline list)\n\n",
                        learning, learning == 1 ? "" : "s");
         print_sensors(data);
+        print_losses(data);
         putchar('\n');
         print_containers(data);
         findings = json_object_get(data, "findings");

@@ -44,13 +44,12 @@ static void put_bytes(uint32_t n, struct buf *out)
 
 static void put_disabled(const struct cfg *c, struct buf *out)
 {
-        size_t n, told = 0;
-        const struct disable_row *d = config_disable(&n);
+        size_t told = 0;
 
         buf_put_str(out, "[");
-        for (size_t i = 0; i < n; i++)
-                if (*(const bool *)((const char *)c + d[i].offset))
-                        buf_printf(out, "%s\"%s\"", told++ ? ", " : "", d[i].word);
+        for (unsigned f = 0; f < FACILITY__MAX; f++)
+                if (facility_in(c->disabled, f))
+                        buf_printf(out, "%s\"%s\"", told++ ? ", " : "", facility_word(f));
         buf_put_str(out, "]");
 }
 

@@ -31,6 +31,23 @@ struct loader {
 
 /* ---- mistakes ---- */
 
+void cfg_mistakes_print(const struct cfg_mistakes *ms, FILE *out)
+{
+        for (size_t i = 0; i < ms->n; i++) {
+                if (ms->m[i].line > 0)
+                        fprintf(out, "%s:%d: %s\n", ms->m[i].file, ms->m[i].line, ms->m[i].text);
+                else
+                        fprintf(out, "%s: %s\n", ms->m[i].file, ms->m[i].text);
+        }
+}
+
+const char *cfg_default_path(void)
+{
+        static const char path[] = TM_SYSCONFDIR "/tidemark/tidemark.conf";
+
+        return access(path, F_OK) == 0 ? path : NULL;
+}
+
 void cfg_mistakes_release(struct cfg_mistakes *ms)
 {
         for (size_t i = 0; i < ms->n; i++) {
@@ -234,26 +251,21 @@ static void load_text(struct loader *l, const struct option_row *o, const config
 static void load_disable(struct loader *l, const struct option_row *o, const config_setting_t *s)
 {
         int line = config_setting_source_line(s);
-        size_t n;
-        const struct disable_row *d = config_disable(&n);
+        uint32_t *set = (uint32_t *)((char *)l->c + o->offset);
 
         if (!config_setting_is_array(s) && !config_setting_is_list(s)) {
                 mistake(l, line, "%s: expected %s", o->name, expected[o->form]);
                 return;
         }
-        for (size_t k = 0; k < n; k++)
-                *(bool *)((char *)l->c + d[k].offset) = false;
+        *set = 0;
         for (int i = 0; i < config_setting_length(s); i++) {
                 const char *text = config_setting_get_string_elem(s, i);
-                size_t k = 0;
+                unsigned f = text ? facility_find(bytes_str(text)) : FACILITY__MAX;
 
-                while (text && k < n && strcmp(text, d[k].word) != 0)
-                        k++;
-                if (!text || k == n)
-                        mistake(l, line, "%s: unknown facility \"%.40s\": expected filesystem-mark, names or open-exec",
-                                o->name, text ? text : "?");
+                if (f == FACILITY__MAX)
+                        mistake(l, line, "%s: unknown facility \"%.40s\": %s", o->name, text ? text : "?", o->help);
                 else
-                        *(bool *)((char *)l->c + d[k].offset) = true;
+                        *set |= 1u << f;
         }
 }
 

@@ -29,8 +29,9 @@ static const struct option_row rows[] = {
         TEXT("paths.runtime", runtime_dir, "where control.sock and admin.sock are made"),
         {"log.level", OPT_WORD, AT(log_level), sizeof(((struct cfg *)0)->log_level), 0, 0, levels,
          "how much is logged: error, warn, info, debug"},
-        {"probe.disable", OPT_DISABLE, 0, 0, 0, 0, NULL,
-         "kernel facilities not to use, as if there were none: filesystem-mark, names, open-exec"},
+        {"probe.disable", OPT_DISABLE, AT(disabled), 0, 0, 0, NULL,
+         "kernel facilities not to use, as if there were none: content, filesystem-mark, open-exec, names, inotify, "
+         "nspid"},
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
         NUM("sensor.queue", OPT_BYTES, pair_queue, 65536, 256 * MIB, "most that may wait between sensor and engine"),
         NUM("sensor.exit_grace", OPT_TIME, exit_grace_ns, 1e8, 60 * SECOND, "how long an exited process is remembered"),
@@ -95,18 +96,6 @@ const struct option_row *config_options(size_t *ret_n)
         }
         *ret_n = n;
         return all;
-}
-
-const struct disable_row *config_disable(size_t *ret_n)
-{
-        static const struct disable_row words[] = {
-                {"filesystem-mark", AT(probe_disable_filesystem_mark)},
-                {"names", AT(probe_disable_names)},
-                {"open-exec", AT(probe_disable_open_exec)},
-        };
-
-        *ret_n = ARRAY_LEN(words);
-        return words;
 }
 
 void cfg_default(struct cfg *c)

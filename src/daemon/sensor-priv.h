@@ -35,14 +35,30 @@ struct sensor_command {
         bool answered;
 };
 
+/* Whose queue can overflow. */
+enum sensor_lost_by { LOST_PROC, LOST_CONTENT, LOST_NAMES, LOST_PAIR, LOST__MAX };
+
+/* What was lost and is not told yet: losses come in bursts, and each burst is told as one. */
+struct sensor_lost {
+        bool pending, unknown; /* unknown: of some, the kernel did not say how many */
+        uint64_t count;
+        uint64_t from_ns, to_ns; /* boot time: the blind moment lies between them */
+};
+
+#define SENSOR_STOPS 64u
+
 /* What was found wanting, and is mended when there is room and calm. */
 struct sensor_repair {
-        bool scan, walk;        /* processes; write layers */
-        uint64_t refused;       /* records that the pair did not take since the last TIDE_LOSS */
-        uint64_t refused_since; /* boot time of the first */
+        bool scan, walk, announce; /* processes; write layers; containers whose start or stop was refused */
+        uint64_t wanted_ns;        /* boot time since which it waits; 0: nothing does */
+        struct sensor_lost lost[LOST__MAX];
+        uint64_t bursts[LOST__MAX], unknown[LOST__MAX]; /* told; those of them without a number */
         uint64_t refused_total;
         uint64_t scans, walks; /* done */
         uint64_t walk_incomplete;
+        char stops[SENSOR_STOPS][65]; /* ids of containers whose stop was refused */
+        size_t nstops;
+        uint64_t stops_forgotten;
 };
 
 /* Requests that the walker has, in its order: the front one is under way. */
@@ -80,18 +96,26 @@ struct sensor {
         uint64_t told[TIDE__KIND_MAX];
         struct sensor_walks walks;
         struct buf lineage, path;     /* scratch of the event being built */
+        uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
+        size_t flushed_at;            /* bytes that waited in the pair when it took no more */
         bool stirred;                 /* something came since exec events were last settled */
         bool scanning;                /* the first scan: what is found was there before us */
         bool ready;
         int rc;
 };
 
-/* sensor.c */
+/* sensor_loss.c */
 /* Send an event of now (times are set if they are 0). A refusal by the full pair is counted and mended later. */
 void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd);
 /* What s->repair asks for is done shortly. */
 void sensor_repair_later(struct sensor *s);
-void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what);
+/* "fanotify", "inotify", "walks only" */
+const char *sensor_names_by(const struct sensor *s);
+/* Something was lost between since_ns (boot time) and now. count 0: how much is not known. */
+void sensor_lost(struct sensor *s, enum sensor_lost_by by, uint64_t count, uint64_t since_ns);
+/* Is the pair so full that walks must wait? */
+bool sensor_is_crowded(const struct sensor *s);
+void sensor_on_repair(struct loop_timer *t, void *arg);
 
 /* sensor_files.c: what happened in write layers */
 extern const struct fan_ops sensor_fan_ops;
@@ -101,8 +125,9 @@ void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason re
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 
 /* sensor_containers.c: containers that come and go */
+void sensor_container_tell(struct sensor *s, struct container *c);
 extern const struct proctab_ops sensor_proctab_ops;
-/* Its marks stand: tell what covers it. */
+/* Its marks stand, or a walk of all of it has set new ones: tell what covers it, where that is news. */
 void sensor_container_covered(struct sensor *s, struct container *c);
 
 /* sensor_meta.c: open metadata and pass it on */

@@ -29,96 +29,7 @@
 
 #define MOD "sensor"
 #define PAIR_BUDGET 64
-#define REPAIR_DELAY_NS (300 * NSEC_PER_MSEC) /* losses come in bursts: one repair for all of them */
 #define ENGINE_END_NS (10 * NSEC_PER_SEC)
-
-/* ---- to the engine ---- */
-
-void sensor_repair_later(struct sensor *s)
-{
-        loop_timer_set(s->repair_timer, loop_now(s->loop) + REPAIR_DELAY_NS);
-}
-
-void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd)
-{
-        int r;
-
-        if (ev->boot_ns == 0)
-                ev->boot_ns = clock_boot_ns();
-        if (ev->wall_ns == 0)
-                ev->wall_ns = clock_wall_ns() - (int64_t)(clock_boot_ns() - ev->boot_ns);
-        r = pair_send(s->pair, class, ev, fd);
-        if (r == 0) {
-                s->told[ev->kind]++;
-                return;
-        }
-        if (s->repair.refused++ == 0)
-                s->repair.refused_since = ev->boot_ns;
-        s->repair.refused_total++;
-        if (class == PAIR_EXEC || class == PAIR_CONTROL)
-                s->repair.scan = true;
-        else
-                s->repair.walk = true;
-        sensor_repair_later(s);
-}
-
-void sensor_loss(struct sensor *s, unsigned source, uint64_t count, const char *what)
-{
-        struct tide_event ev = {.kind = TIDE_LOSS, .sources = (uint16_t)source};
-
-        ev.loss.lost_source = (uint16_t)source;
-        ev.loss.count = count;
-        ev.loss.from_ns = ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = bytes_str(what);
-        sensor_send(s, PAIR_CONTROL, &ev, -1);
-        if (source != SRC_NAMES)
-                s->repair.scan = true;
-        if (source != SRC_PROC)
-                s->repair.walk = true;
-        sensor_repair_later(s);
-}
-
-/* The pair refused records: one loss for all of them, once it takes them again. */
-static bool tell_refused(struct sensor *s)
-{
-        struct tide_event ev = {.kind = TIDE_LOSS};
-        struct pair_stats st;
-
-        pair_stats(s->pair, &st);
-        if (s->repair.refused == 0)
-                return true;
-        if (st.queued > s->cfg->pair_queue / 8)
-                return false; /* not yet: a walk now would only fill it again */
-        ev.loss.count = s->repair.refused;
-        ev.loss.from_ns = s->repair.refused_since;
-        ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = BYTES_LIT("the queue between the two processes was full");
-        s->repair.refused = 0;
-        sensor_send(s, PAIR_CONTROL, &ev, -1);
-        return true;
-}
-
-static void on_repair(struct loop_timer *t, void *arg)
-{
-        struct sensor *s = arg;
-
-        (void)t;
-        if (!tell_refused(s)) {
-                sensor_repair_later(s);
-                return;
-        }
-        if (s->repair.scan) {
-                s->repair.scan = false;
-                s->repair.scans++;
-                if (proctab_scan(s->proctab, loop_now(s->loop), false) < 0)
-                        log_warn(MOD, "/proc cannot be read after a loss: processes may be missing");
-        }
-        if (s->repair.walk) {
-                s->repair.walk = false;
-                s->repair.walks++;
-                sensor_walk_all(s, WALK_LOSS);
-        }
-}
 
 /* ---- processes ---- */
 
@@ -130,15 +41,18 @@ static void on_proc(const struct proc_msg *m, void *arg)
         proctab_msg(s->proctab, m, clock_boot_ns());
 }
 
-static void on_proc_loss(uint64_t count, void *arg)
+static void on_proc_loss(uint64_t count, uint64_t since_mono_ns, void *arg)
 {
-        sensor_loss(arg, SRC_PROC, count, "the proc connector's queue overflowed");
+        uint64_t apart = clock_mono_ns() - since_mono_ns, now = clock_boot_ns();
+
+        sensor_lost(arg, LOST_PROC, count, since_mono_ns && apart < now ? now - apart : now);
 }
 
 static const struct proc_source_ops proc_ops = {.msg = on_proc, .loss = on_proc_loss};
 
 static void settle(struct sensor *s)
 {
+        uint64_t began = clock_boot_ns();
         int r = s->fan ? fan_source_drain(s->fan) : 0;
 
         if (r == 0 && s->names)
@@ -152,6 +66,7 @@ static void settle(struct sensor *s)
                 loop_stop(s->loop, r);
         }
         proctab_settle(s->proctab, clock_boot_ns());
+        s->current_ns = began; /* what overflows from now on was not full then */
         s->stirred = false;
 }
 
@@ -167,19 +82,27 @@ static void on_expire(struct loop_timer *t, void *arg)
 static void before_sleep(struct loop *loop, void *arg)
 {
         struct sensor *s = arg;
-        struct pair_stats st;
         int r;
 
         if (s->stirred) {
                 settle(s);
                 on_expire(s->expire_timer, s);
         }
-        r = pair_flush(s->pair);
+        /* What is there can wait, what happens cannot: a walk goes on as the pair empties. */
+        do {
+                r = pair_flush(s->pair);
+                walker_pause(s->walker, sensor_is_crowded(s));
+        } while (r == 0 && walker_rest(s->walker));
+        if (r == 0) /* what the rest was */
+                r = pair_flush(s->pair);
         if (r < 0 && r != -EPIPE)
                 loop_stop(loop, r);
         loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));
-        pair_stats(s->pair, &st);
-        walker_pause(s->walker, st.queued > s->cfg->pair_queue / 8); /* what is there can wait; what happens cannot */
+}
+
+const char *sensor_names_by(const struct sensor *s)
+{
+        return !s->names ? "walks only" : names_source_by(s->names) == NAMES_INOTIFY ? "inotify" : "fanotify";
 }
 
 static void on_round(struct loop_timer *t, void *arg)
@@ -210,10 +133,9 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
         (void)ev;
         if (!s->ready) {
                 s->ready = true;
-                log_info(MOD, "watching by the proc connector; %s%s%s",
-                         s->fan ? "fanotify: contents" : "no fanotify: walks only",
-                         s->fan && s->features.open_exec ? ", executions" : "",
-                         s->names ? ", names" : "; names by walks only");
+                log_info(MOD, "watching by the proc connector; contents: %s; executions: %s; names: %s",
+                         s->fan ? "fanotify" : "names and walks",
+                         s->fan && s->features.open_exec ? "fanotify" : "/proc", sensor_names_by(s));
                 log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
                          containers_count(s->containers) == 1 ? "" : "s");
                 notify_send(s->notify, "READY=1\nSTATUS=watching");
@@ -324,7 +246,7 @@ static int stage_loop(struct sensor *s)
         if (r == 0)
                 r = loop_timer_new(s->loop, on_watchdog, s, &s->watchdog_timer);
         if (r == 0)
-                r = loop_timer_new(s->loop, on_repair, s, &s->repair_timer);
+                r = loop_timer_new(s->loop, sensor_on_repair, s, &s->repair_timer);
         if (r == 0)
                 r = notify_open(&s->notify);
         if (r < 0)
@@ -356,23 +278,39 @@ static int stage_admin(struct sensor *s)
         return r;
 }
 
+static bool may(const struct sensor *s, enum facility f)
+{
+        return !facility_in(s->cfg->disabled, f);
+}
+
+/* The next best where the best is not to be had. */
+static int open_names(struct sensor *s)
+{
+        int r = -EOPNOTSUPP;
+
+        if (s->features.report_dfid_name && may(s, FACILITY_NAMES))
+                r = names_source_open(s->loop, NAMES_FANOTIFY, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        if (r < 0 && may(s, FACILITY_INOTIFY))
+                r = names_source_open(s->loop, NAMES_INOTIFY, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        return r;
+}
+
 static int stage_files(struct sensor *s)
 {
         int r;
 
         fan_probe(&s->features);
-        s->features.mark_filesystem = s->features.mark_filesystem && !s->cfg->probe_disable_filesystem_mark;
-        s->features.open_exec = s->features.open_exec && !s->cfg->probe_disable_open_exec;
-        r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
-        if (r < 0)
-                log_warn(MOD, "fanotify is not to be had (%s): contents are found by walks only", err_str(r));
+        s->features.mark_filesystem = s->features.mark_filesystem && may(s, FACILITY_FILESYSTEM_MARK);
+        s->features.open_exec = s->features.open_exec && may(s, FACILITY_OPEN_EXEC);
         r = -EOPNOTSUPP;
-        if (s->features.report_dfid_name && !s->cfg->probe_disable_names)
-                r = names_source_open(s->loop, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        if (may(s, FACILITY_CONTENT))
+                r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
         if (r < 0)
-                log_warn(MOD, "fanotify does not tell names here (%s): they are found by walks only", err_str(r));
-        r = walker_start(s->loop, s->names ? names_source_fd(s->names) : -1, s->cfg->walk_deadline_ns, &sensor_walk_ops,
-                         s, &s->walker);
+                log_warn(MOD, "fanotify is not to be had (%s): contents are found by names and walks", err_str(r));
+        r = open_names(s);
+        if (r < 0)
+                log_warn(MOD, "neither fanotify nor inotify tells names (%s): walks find them", err_str(r));
+        r = walker_start(s->loop, s->names, !s->fan, s->cfg->walk_deadline_ns, &sensor_walk_ops, s, &s->walker);
         if (r < 0) {
                 log_error(MOD, "the walker cannot be started: %s", err_str(r));
                 return r;
@@ -387,7 +325,7 @@ static int stage_files(struct sensor *s)
 /* Subscribe first, then scan: what happens meanwhile waits in the queue. */
 static int stage_processes(struct sensor *s)
 {
-        int r = containers_new(s->cfg->max_containers, &s->containers);
+        int r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
 
         if (r == 0)
                 r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s,

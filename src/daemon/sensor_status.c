@@ -12,13 +12,20 @@ static json_int_t num(uint64_t v)
         return (json_int_t)v;
 }
 
+/* Bursts whose number the kernel did not tell. */
+static json_int_t unknown(const struct sensor *s, enum sensor_lost_by by)
+{
+        return num(s->repair.unknown[by] + (s->repair.lost[by].pending && s->repair.lost[by].unknown));
+}
+
 static json_t *proc_status(const struct sensor *s)
 {
         struct proc_source_stats st;
 
         proc_source_stats(s->proc, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector", "delivered",
-                         num(st.delivered), "lost", num(st.lost), "repaired", num(s->repair.scans), "forged",
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector",
+                         "delivered", num(st.delivered), "lost", num(st.lost), "lost_unknown", unknown(s, LOST_PROC),
+                         "repaired", num(s->repair.scans), "forged",
                          num(st.forged), "malformed", num(st.malformed));
 }
 
@@ -28,12 +35,12 @@ static json_t *content_status(const struct sensor *s)
 
         if (s->fan)
                 fan_source_stats(s->fan, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I}", "name", "content", "state",
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "content", "state",
                          !s->fan                 ? "off: walks only"
                          : s->features.open_exec ? "fanotify, with executions"
                                                  : "fanotify, without executions",
-                         "delivered", num(st.delivered), "lost", num(st.overflows), "repaired", num(s->repair.walks),
-                         "malformed", num(st.malformed));
+                         "delivered", num(st.delivered), "lost", num(st.overflows), "lost_unknown",
+                         unknown(s, LOST_CONTENT), "repaired", num(s->repair.walks), "malformed", num(st.malformed));
 }
 
 static json_t *names_status(const struct sensor *s)
@@ -42,10 +49,11 @@ static json_t *names_status(const struct sensor *s)
 
         if (s->names)
                 names_source_stats(s->names, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
-                         s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered), "lost",
-                         num(st.overflows + st.unknown), "repaired", num(s->repair.walks), "malformed",
-                         num(st.malformed), "directories", num(st.dirs), "directories_refused", num(st.dirs_refused));
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
+                         s->names ? sensor_names_by(s) : "off: walks only", "delivered", num(st.delivered), "lost",
+                         num(st.overflows + st.unknown), "lost_unknown", unknown(s, LOST_NAMES), "repaired",
+                         num(s->repair.walks), "malformed", num(st.malformed), "directories", num(st.dirs),
+                         "directories_refused", num(st.dirs_refused));
 }
 
 static json_t *walk_status(const struct sensor *s)
@@ -63,10 +71,13 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited", num(st.exited),
-                         "refused", num(st.refused), "execs", num(st.execs), "executable_from_proc",
-                         num(st.exe_from_proc), "executable_from_fanotify", num(st.exe_from_fanotify),
-                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited",
+                         num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
+                         "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
+                         num(st.exe_from_fanotify),
+                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
+                         "privilege_events", num(st.privileges), "privilege_events_passed_over",
+                         num(st.privileges_passed));
 }
 
 static json_t *pair_status(const struct sensor *s)

@@ -72,7 +72,8 @@ int fuse_tell(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_ev
         return pass(f, ev);
 }
 
-static bool is_told(const struct index_name *n, const struct tide_event *ev)
+/* strict: after a loss, the event that told a name may not have been the last of it. */
+static bool is_told(const struct index_name *n, const struct tide_event *ev, bool strict)
 {
         const struct tide_file *e = &ev->file;
 
@@ -81,7 +82,8 @@ static bool is_told(const struct index_name *n, const struct tide_event *ev)
         if (n->told_boot == 0)
                 return false;
         /* The other half of an act may be on its way; or the event could not say what the file was like then. */
-        return ev->boot_ns - n->told_boot < TOLD_NEAR_NS || (n->ctime_ns == 0 && (int64_t)e->ctime_ns <= n->told_wall);
+        return (!strict && ev->boot_ns - n->told_boot < TOLD_NEAR_NS) ||
+               (n->ctime_ns == 0 && (int64_t)e->ctime_ns <= n->told_wall);
 }
 
 /* The runtime's own files, made before the container's first program ran. */
@@ -97,7 +99,7 @@ static bool on_found(struct fuse *f, struct ctr *c, uint64_t hash, struct tide_e
 {
         struct index_name *n = index_find(&c->index, hash);
 
-        if (n && is_told(n, ev)) {
+        if (n && is_told(n, ev, c->walking && c->reason == WALK_LOSS)) {
                 n->walk = c->walk;
                 if (n->ctime_ns == 0)
                         remember(f, c, hash, ev, false);

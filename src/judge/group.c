@@ -15,6 +15,7 @@
 
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
+#include "tidemark/when.h"
 
 /* A finding, whole, must fit one record of a recording: what is kept of each name has a limit. */
 #define NAME_KEPT 400u
@@ -236,6 +237,15 @@ static void set_actor(struct finding_signal *s, const struct observation *o)
         s->origin = o->actor->origin;
 }
 
+static int set_parts(struct finding_signal *s, const struct tide_event *ev)
+{
+        _cleanup_buf_ struct buf parts;
+
+        buf_init(&parts, ARGS_KEPT);
+        observe_priv_parts(&ev->priv, &parts);
+        return str_set(&s->args, buf_bytes(&parts));
+}
+
 static int fill_signal(struct finding_signal *s, const struct observation *o)
 {
         const struct tide_event *ev = o->ev;
@@ -253,12 +263,13 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (r == 0)
                 r = str_set(&s->key, cut(o->key, NAME_KEPT));
         if (r == 0)
-                r = str_set(&s->operation,
-                            o->dim == DIM_PROCESS ? BYTES_LIT("exec") : bytes_str(tide_ops_text(o->ops, ops)));
+                r = str_set(&s->operation, bytes_str(o->operation ? o->operation : tide_ops_text(o->ops, ops)));
         if (r == 0)
                 r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
         if (r == 0 && ev->kind == TIDE_EXEC)
                 r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
+        if (r == 0 && ev->kind == TIDE_PRIV)
+                r = set_parts(s, ev);
         return r;
 }
 
@@ -332,11 +343,19 @@ static bool leads_to(struct bytes dir, struct bytes path)
         return dir.len > 1 && path.len > dir.len && path.p[dir.len] == '/' && bytes_has_prefix(path, dir);
 }
 
+/* Of changes of rights, only an id is gained by a file: what is traced, or crashes, may be any program of the image. */
+static bool is_of_file(enum dimension dim, struct bytes operation)
+{
+        return dim != DIM_PRIVILEGE || bytes_eq(operation, BYTES_LIT("uid")) || bytes_eq(operation, BYTES_LIT("gid"));
+}
+
 /* The very path; or, at about the same time, what lies in a directory that is itself new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
         struct bytes there = str_get(&s->subject), here = cut(o->subject, NAME_KEPT);
 
+        if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
+                return false;
         if (bytes_eq(there, here))
                 return true;
         return o->ev->wall_ns - f->last_ns < BURST_NS && (leads_to(there, here) || leads_to(here, there));
@@ -390,34 +409,73 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
 
 /* ---- loss ---- */
 
-static int note_loss(const struct judge *j, struct finding *f, struct bytes container, int64_t wall_ns)
+/* A loss is noted on what happened in its window or near it. [from, to]: between them the act lies. */
+static int note_loss(const struct judge *j, struct finding *f, struct bytes container, int64_t from_ns, int64_t to_ns)
 {
         for (size_t i = 0; i < LOSSES_KEPT && f->loss.len == 0; i++) {
                 const struct known_loss *l = &j->losses[i];
-                int64_t apart = l->wall_ns - wall_ns;
 
-                if (l->wall_ns && apart < LOSS_NEAR_NS && apart > -LOSS_NEAR_NS &&
+                if (l->to_ns && from_ns < l->to_ns + LOSS_NEAR_NS && to_ns > l->from_ns - LOSS_NEAR_NS &&
                     (l->container.len == 0 || bytes_eq(str_get(&l->container), container)))
                         return str_set(&f->loss, str_get(&l->words));
         }
         return 0;
 }
 
-void group_loss(struct judge *j, struct bytes container, struct bytes words, int64_t wall_ns)
+/* What a walk or a scan found was done before: a file at its change time at the latest, a program since it was seen. */
+static int64_t earliest(const struct tide_event *ev)
+{
+        if (ev->kind == TIDE_FILE && ev->file.ops & OP_FOUND && ev->file.ctime_ns &&
+            (int64_t)ev->file.ctime_ns < ev->wall_ns)
+                return (int64_t)ev->file.ctime_ns;
+        if (ev->kind == TIDE_EXEC && ev->exec.interval_ns < (uint64_t)INT64_MAX &&
+            (int64_t)ev->exec.interval_ns < ev->wall_ns)
+                return ev->wall_ns - (int64_t)ev->exec.interval_ns;
+        return ev->wall_ns;
+}
+
+static int loss_words(struct known_loss *l, struct bytes what)
+{
+        char words[400], text[200], from[CLOCK_TEXT], to[CLOCK_TEXT], number[64];
+
+        if (l->unknown)
+                snprintf(number, sizeof(number), "how many is not known");
+        else
+                snprintf(number, sizeof(number), "%llu events", (unsigned long long)l->count);
+        snprintf(words, sizeof(words), "%s between %s and %s (%s)", str_print(what, text, sizeof(text)),
+                 clock_rfc3339(l->from_ns, from), clock_rfc3339(l->to_ns, to), number);
+        return str_set(&l->words, bytes_str(words));
+}
+
+/* The window is one of boot time, the event holds both clocks. One without a window is a loss of its own moment. */
+static int64_t wall_of(const struct tide_event *ev, uint64_t boot_ns)
+{
+        if (boot_ns == 0 || boot_ns > ev->boot_ns || ev->boot_ns - boot_ns > (uint64_t)ev->wall_ns)
+                return ev->wall_ns;
+        return ev->wall_ns - (int64_t)(ev->boot_ns - boot_ns);
+}
+
+void group_loss(struct judge *j, const struct tide_event *ev)
 {
         struct known_loss *l = &j->losses[j->next_loss];
 
         j->next_loss = (j->next_loss + 1) % LOSSES_KEPT;
-        if (str_set(&l->container, container) < 0 || str_set(&l->words, words) < 0)
+        l->from_ns = wall_of(ev, ev->loss.from_ns);
+        l->to_ns = wall_of(ev, ev->loss.to_ns);
+        l->count = ev->loss.count;
+        l->unknown = ev->loss.count == 0;
+        if (str_set(&l->container, ev->container) < 0 || loss_words(l, ev->loss.what) < 0) {
+                l->to_ns = 0;
                 return;
-        l->wall_ns = wall_ns;
+        }
         for (size_t i = 0; i < j->nopen; i++) {
                 struct finding *f = j->open[i];
-                bool its = container.len == 0;
+                bool its = ev->container.len == 0;
 
                 for (uint32_t c = 0; c < f->ncontainers; c++)
-                        its = its || bytes_eq(str_get(&f->containers[c].id), container);
-                if (its && f->loss.len == 0 && note_loss(j, f, container, f->last_ns) == 0 && f->loss.len)
+                        its = its || bytes_eq(str_get(&f->containers[c].id), ev->container);
+                if (its && f->loss.len == 0 && note_loss(j, f, ev->container, f->last_ns, f->last_ns) == 0 &&
+                    f->loss.len)
                         group_changed(j, f, false);
         }
 }
@@ -476,7 +534,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         if (r == 0)
                 r = group_signal(f, o);
         if (r == 0)
-                r = note_loss(j, f, str_get(&o->c->id), o->ev->wall_ns);
+                r = note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
         if (r == 0)
                 r = describe(j, w, o->dim, f);
         group_changed(j, f, opened);

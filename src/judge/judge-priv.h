@@ -3,7 +3,7 @@
  * judge-priv - the judge's memory, and what its files ask of each other:
  *
  *     judge.c      events in, pieces out; containers; decisions
- *     observe.c    event → observation
+ *     observe.c    event → observation (observe_priv.c: of rights)
  *     baseline.c   workloads, entries, windows, states: is this known?
  *     score.c      factors and their sum
  *     group.c      which finding it belongs to
@@ -89,7 +89,9 @@ struct container_memory {
 
 struct known_loss {
         struct str_owned container, words;
-        int64_t wall_ns; /* 0: free */
+        int64_t from_ns, to_ns; /* wall clock: the blind moment lies between them; to 0: free */
+        uint64_t count;         /* 0: not known */
+        bool unknown;
 };
 
 struct judge {
@@ -116,8 +118,9 @@ struct observation {
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
         const struct tide_actor *actor;
+        const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
-        uint8_t layer, change;
+        uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
         bool setuid;
@@ -129,6 +132,9 @@ struct observation {
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 
+int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
+void observe_priv_parts(const struct tide_priv *t, struct buf *out);
+
 /* ---- baseline ---- */
 
 enum known { KNOWN_NOT, KNOWN_YES, KNOWN_OTHER_EXE, KNOWN_CANDIDATE };
@@ -139,6 +145,8 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_
 double baseline_p_new(const struct workload *w, enum dimension dim);
 /* Do many names already vary in the directory of the observed file? */
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o);
+/* The workload was seen at work: hours in which nothing happened to its rights are hours all the same. */
+void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns);
 /* Learning ends by time or by convergence. */
 void baseline_tick(struct judge *j, int64_t wall_ns);
 struct workload *baseline_workload(struct judge *j, struct bytes id);
@@ -171,7 +179,8 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);
 int group_signal(struct finding *f, const struct observation *o);
 void group_changed(struct judge *j, struct finding *f, bool opened);
-void group_loss(struct judge *j, struct bytes container, struct bytes words, int64_t wall_ns);
+/* what: borrowed; the window is that of the wall clock. */
+void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
 /* ---- first sight ---- */

@@ -96,3 +96,20 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
                 ret->entries += map_count(((struct workload *)value)->entries);
 }
+
+int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
+{
+        while (*i < LOSSES_KEPT) {
+                const struct known_loss *l = &j->losses[(j->next_loss + (*i)++) % LOSSES_KEPT];
+
+                if (l->to_ns == 0)
+                        continue;
+                *ret = (struct judge_loss){.words = str_get(&l->words),
+                                           .container = str_get(&l->container),
+                                           .from_ns = l->from_ns,
+                                           .to_ns = l->to_ns,
+                                           .count = l->count};
+                return 1;
+        }
+        return 0;
+}

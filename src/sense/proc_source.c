@@ -30,6 +30,7 @@
 struct cpu_seq {
         uint32_t last;
         bool seen;
+        uint64_t at_ns; /* CLOCK_MONOTONIC of the last one */
 };
 
 struct proc_source {
@@ -39,6 +40,7 @@ struct proc_source {
         void *arg;
         struct cpu_seq *cpus; /* CPUS_MAX */
         struct proc_source_stats stats;
+        uint64_t last_ns; /* of the last message of any CPU */
         bool acked, overrun;
 };
 
@@ -57,7 +59,7 @@ static int subscribe(struct proc_source *s, enum proc_cn_mcast_op op)
 }
 
 /* How many of this CPU's messages are missing before this one. */
-static uint32_t gap_before(struct proc_source *s, const struct proc_msg *m)
+static uint32_t gap_before(struct proc_source *s, const struct proc_msg *m, uint64_t *ret_since)
 {
         struct cpu_seq *c = m->cpu < CPUS_MAX ? &s->cpus[m->cpu] : NULL;
         uint32_t gap;
@@ -65,6 +67,8 @@ static uint32_t gap_before(struct proc_source *s, const struct proc_msg *m)
         if (!c)
                 return 0;
         gap = c->seen ? m->seq - c->last - 1 : 0;
+        *ret_since = c->at_ns;
+        c->at_ns = m->mono_ns ? m->mono_ns : c->at_ns;
         c->seen = true;
         c->last = m->seq;
         return gap < 1u << 31 ? gap : 0; /* going back is no gap: the counter was read by two events at once */
@@ -74,6 +78,7 @@ static int on_message(const struct nlmsghdr *h, void *arg)
 {
         struct proc_source *s = arg;
         struct proc_msg m;
+        uint64_t since = 0;
         uint32_t gap;
         int r = proc_decode(mnl_nlmsg_get_payload(h), mnl_nlmsg_get_payload_len(h), &m);
 
@@ -81,17 +86,18 @@ static int on_message(const struct nlmsghdr *h, void *arg)
                 s->stats.malformed++;
                 return 0;
         }
-        gap = gap_before(s, &m);
+        gap = gap_before(s, &m, &since);
         if (gap) {
                 s->stats.lost += gap;
                 s->overrun = false; /* told now, with a number */
-                s->ops->loss(gap, s->arg);
+                s->ops->loss(gap, since, s->arg);
         }
         if (r == -EAGAIN) {
                 s->acked = true;
                 return 0;
         }
         s->stats.delivered++;
+        s->last_ns = m.mono_ns;
         s->ops->msg(&m, s->arg);
         return 0;
 }
@@ -107,7 +113,7 @@ static int receive(struct proc_source *s)
         }
         if (r == 0 && s->overrun) { /* the queue is empty and no gap gave a number */
                 s->overrun = false;
-                s->ops->loss(0, s->arg);
+                s->ops->loss(0, s->last_ns, s->arg);
         }
         return r;
 }

@@ -19,6 +19,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/helper.h"
+#include "tidemark/kmsg.h"
 #include "tidemark/loop.h"
 
 #define REQUESTS_MAX 1024u
@@ -46,6 +47,7 @@ struct walker {
         bool paused;
         struct request *first, *last; /* the first is under way once it is sent */
         struct walk_stats stats;
+        size_t in_at, in_len; /* what of the last datagram is not told yet: a pause may come in its midst */
         uint8_t in[WALK_DATAGRAM + WALK_PATH_MAX + 8192];
 };
 
@@ -107,7 +109,7 @@ static void begin_next(struct walker *w)
 }
 
 /* The first request is over: begin the next, and say so. */
-static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t marks, uint32_t refused)
+static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t refused)
 {
         struct request *q = pop(w);
         uint32_t tag = q->rq.tag;
@@ -117,7 +119,7 @@ static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t m
         if (!complete)
                 w->stats.incomplete++;
         begin_next(w);
-        w->ops->end(tag, cookie, entries, complete, marks, refused, w->arg);
+        w->ops->end(tag, cookie, entries, complete, refused, w->arg);
 }
 
 /* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
@@ -127,12 +129,13 @@ static void replace(struct walker *w)
         if (w->fd >= 0)
                 close(w->fd);
         w->fd = -1;
+        w->in_at = w->in_len = 0;
         helper_end(&w->pid);
         w->stats.restarts++;
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
                 loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
         else if (w->first && w->first->sent)
-                finish(w, 0, false, 0, 0);
+                finish(w, 0, false, 0);
         else
                 begin_next(w);
 }
@@ -183,35 +186,54 @@ static int take_end(struct walker *w, struct rd *r, uint32_t tag)
 {
         uint64_t cookie = rd_u64(r), entries = rd_u64(r);
         bool complete = rd_u8(r) != 0;
-        uint32_t marks = rd_u32(r), refused = rd_u32(r);
+        uint32_t refused = rd_u32(r);
 
         if (r->err || !w->first || w->first->rq.tag != tag || w->first->rq.cookie != cookie)
                 return -EPROTO;
-        finish(w, entries, complete, marks, refused);
+        finish(w, entries, complete, refused);
         return 0;
 }
 
-/* One datagram. 1; 0: none now; negative: the walker is gone. */
-static int receive(struct walker *w)
+/* What is left of the last datagram, or up to a pause. */
+static int tell_rest(struct walker *w)
 {
         static int (*const takers[])(struct walker *, struct rd *, uint32_t) = {
                 [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_END] = take_end};
-        ssize_t len = w->fd < 0 ? 0 : recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
-        struct rd r;
 
-        if (len < 0)
-                return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-        if (len == 0)
-                return -EPIPE;
-        rd_init(&r, w->in, (size_t)len);
-        while (rd_left(&r)) {
-                uint8_t kind = rd_u8(&r);
-                uint32_t tag = rd_u32(&r);
+        while (w->in_at < w->in_len && !w->paused) {
+                uint8_t kind;
+                uint32_t tag;
+                struct rd r;
 
-                if (kind == 0 || kind >= ARRAY_LEN(takers) || takers[kind](w, &r, tag) < 0)
+                rd_init(&r, w->in + w->in_at, w->in_len - w->in_at);
+                kind = rd_u8(&r);
+                tag = rd_u32(&r);
+                if (kind == 0 || kind >= ARRAY_LEN(takers))
                         return -EPROTO;
+                if (takers[kind](w, &r, tag) < 0)
+                        return -EPROTO;
+                w->in_at = w->in_len - rd_left(&r);
         }
-        return 1;
+        return 0;
+}
+
+/* One datagram, or the rest of one. 1; 0: none now; negative: the walker is gone. */
+static int receive(struct walker *w)
+{
+        ssize_t len;
+        int r;
+
+        if (w->in_at >= w->in_len) {
+                len = w->fd < 0 ? 0 : recv(w->fd, w->in, sizeof(w->in), MSG_DONTWAIT);
+                if (len < 0)
+                        return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+                if (len == 0)
+                        return -EPIPE;
+                w->in_at = 0;
+                w->in_len = (size_t)len;
+        }
+        r = tell_rest(w);
+        return r < 0 ? r : 1;
 }
 
 static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
@@ -231,7 +253,7 @@ int walker_drain(struct walker *w)
 {
         int r = w->fd < 0 ? 0 : 1;
 
-        for (int n = 0; n < DRAIN_BUDGET && r > 0; n++)
+        for (int n = 0; n < DRAIN_BUDGET && r > 0 && !w->paused; n++)
                 r = receive(w);
         return r < 0 ? r : 0;
 }
@@ -244,6 +266,13 @@ void walker_pause(struct walker *w, bool paused)
         if (w->src)
                 loop_src_events(w->src, paused ? 0 : POLLIN);
         arm(w);
+}
+
+bool walker_rest(struct walker *w)
+{
+        if (!w->paused && w->in_at < w->in_len && tell_rest(w) < 0)
+                replace(w);
+        return !w->paused && w->in_at < w->in_len;
 }
 
 static int start_process(struct walker *w)
@@ -261,8 +290,8 @@ static int start_process(struct walker *w)
         return r;
 }
 
-int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg,
-                 struct walker **ret)
+int walker_start(struct loop *loop, const struct names_source *names, bool with_writes, uint64_t deadline_ns,
+                 const struct walk_ops *ops, void *arg, struct walker **ret)
 {
         _cleanup_(walker_stopp) struct walker *w = calloc(1, sizeof(*w));
         int r;
@@ -272,7 +301,11 @@ int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const st
         w->loop = loop;
         w->ops = ops;
         w->arg = arg;
-        w->setup.names_fd = names_fd;
+        w->setup.names_fd = names ? names_source_fd(names) : -1;
+        w->setup.names_by = names ? names_source_by(names) : NAMES_FANOTIFY;
+        w->setup.mask = NAMES_MASK | (with_writes ? FAN_CLOSE_WRITE : 0);
+        if (w->setup.names_by == NAMES_INOTIFY)
+                w->setup.mask &= ~(uint32_t)(FAN_EVENT_ON_CHILD | FAN_ONDIR); /* which inotify gives unasked */
         w->deadline_ns = deadline_ns;
         w->fd = -1;
         r = loop_timer_new(loop, on_deadline, w, &w->timer);

@@ -208,6 +208,8 @@ void proctab_ids(struct proctab *pt, struct proc *p)
                 return;
         p->uid = st.euid;
         p->gid = st.egid;
+        p->uids = (struct proc_ids){.real = st.uid, .saved = st.suid};
+        p->gids = (struct proc_ids){.real = st.gid, .saved = st.sgid};
         p->login_uid = pt->sys.number(p->pid, "loginuid", &v, pt->sys.arg) == 0 ? v : UNSET;
         p->session = pt->sys.number(p->pid, "sessionid", &v, pt->sys.arg) == 0 ? v : UNSET;
         p->ids_known = true;
@@ -344,7 +346,7 @@ static void look_again(struct proctab *pt, struct proc *p, const struct procfs_s
         if (!p->acting || p->unresolved || pt->sys.exe(p->pid, &pt->path, &f, pt->sys.arg) < 0)
                 return;
         pt->sys.place(p->c, p->pid, &f, &pt->path, &layer, &change, pt->sys.arg);
-        if (!bytes_eq(buf_bytes(&pt->path), rstr_bytes(link_exe(p->link))))
+        if (p->untold || !bytes_eq(buf_bytes(&pt->path), rstr_bytes(link_exe(p->link))))
                 proctab_exec_read(pt, p, now, now, SRC_PROCFS, ran_for(st, now));
 }
 
@@ -390,6 +392,14 @@ static void end_unseen(struct proctab *pt, uint64_t now)
         for (size_t i = 0; containers_next(pt->cs, &i, &c);)
                 if (c->tasks == c->strangers && c->empty_boot_ns == 0)
                         c->empty_boot_ns = now;
+}
+
+void proctab_untold(struct proctab *pt, uint32_t pid, uint64_t start)
+{
+        struct proc *p = proctab_get(pt, pid);
+
+        if (p && p->start == start && !p->exited)
+                p->untold = true;
 }
 
 int proctab_scan(struct proctab *pt, uint64_t now, bool at_start)

@@ -183,7 +183,10 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
                 return;
         }
         w->exec = e;
-        e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? rstr_ref(link_exe(p->link)) : NULL;
+        if (!p->untold) /* its link is that of what it runs already: what ran before is not known any more */
+                e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? rstr_ref(link_exe(p->link))
+                                                                                      : NULL;
+        p->untold = false;
         p->runtime = false;
         if (read_alive(pt, p, e) && pt->sys.exe(p->pid, &pt->path, &e->facts, pt->sys.arg) == 0)
                 e->have_exe = true;
@@ -203,6 +206,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         w->pid = p->pid;
         w->start = p->start;
         p->unresolved++;
+        proctab_priv_exec(pt, p, now);
         pt->stats.execs++;
         if (p->c->first_boot_ns == 0 && !p->c->running_before)
                 p->c->first_boot_ns = boot_ns;

@@ -33,7 +33,7 @@ struct world {
         uint32_t confidence, severity, count, nsignals;
         char verdict[64];
         char story[2048], factors[2048];
-        char loss[256];
+        char loss[512];
         int32_t prior, sum, total;
 };
 
@@ -617,6 +617,46 @@ static void test_loss(void)
         world_close(&w);
 }
 
+/* Found an hour after the blind moment, by a scan that says since when it may run: that decides. */
+static void found_running(struct world *w, const char *program, uint64_t interval_ns)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROCFS, .container = BYTES_LIT("c1")};
+
+        ev.exec.actor = actor(interval_ns ? 700 : 701, ORIGIN_ENTRYPOINT, program);
+        ev.exec.program = bytes_str(program);
+        ev.exec.program_layer = LAYER_WRITE;
+        ev.exec.program_change = CHANGE_ADDED;
+        ev.exec.interval_ns = interval_ns;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void test_loss_window(void)
+{
+        struct tide_event ev = {.kind = TIDE_LOSS};
+        struct judge_loss l;
+        struct world w;
+        size_t i = 0;
+
+        world_open(&w);
+        start(&w);
+        ev.loss.what = BYTES_LIT("the queue overflowed");
+        ev.loss.count = 7;
+        ev.loss.from_ns = w.now - 40 * SEC;
+        ev.loss.to_ns = w.now - 20 * SEC;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_EQUAL(judge_loss_next(w.j, &i, &l), 1);
+        CU_ASSERT_EQUAL(l.to_ns - l.from_ns, (int64_t)(20 * SEC));
+        CU_ASSERT_EQUAL(l.count, 7);
+        CU_ASSERT_EQUAL(judge_loss_next(w.j, &i, &l), 0);
+        w.now += HOUR;
+        found_running(&w, "/opt/late", 0);
+        CU_ASSERT_STRING_EQUAL(w.loss, "");
+        found_running(&w, "/opt/b", HOUR + 30 * SEC);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.loss, "the queue overflowed between "));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.loss, "(7 events)"));
+        world_close(&w);
+}
+
 /* ---- containers ---- */
 
 static void test_held(void)
@@ -945,6 +985,7 @@ static const struct unit_case cases[] = {
         {"drop and run is one finding with its story", test_drop_and_run},
         {"what does not belong together is apart", test_apart},
         {"a loss is told on findings of its time", test_loss},
+        {"a loss is told on what was done inside its window and found later", test_loss_window},
         {"acts wait for their container's name", test_held},
         {"workloads are named as the design says", test_names},
         {"first sight is one item that teaches nothing", test_first_sight},
