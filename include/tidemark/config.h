@@ -16,9 +16,15 @@
 #include "tidemark/facility.h"
 #include "tidemark/fuse.h"
 #include "tidemark/judge.h"
+#include "tidemark/mask.h"
 #include "tidemark/str.h"
 
 struct buf;
+
+struct cfg_list {
+        uint32_t n;
+        char text[MASK_PATTERNS_MAX][MASK_PATTERN_MAX];
+};
 
 struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
@@ -35,6 +41,8 @@ struct cfg {
         uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
+        bool secrets_mask;         /* secrets.mask, default true */
+        struct cfg_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
         struct judge_params judge;
         struct fuse_params fuse;
 };

@@ -17,6 +17,8 @@ enum option_form {
         OPT_BITS,     /* int32_t, quarters of a bit */
         OPT_DISABLE,  /* uint32_t: list of words, a set of enum facility */
         OPT_SIZE,     /* size_t */
+        OPT_YES,      /* bool */
+        OPT_PATTERNS, /* struct cfg_list */
 };
 
 struct option_row {
@@ -31,8 +33,8 @@ struct option_row {
 /* Options in the order of the shipped file; *ret_n of them. scoring.* come from the judge's table of factors. */
 const struct option_row *config_options(size_t *ret_n);
 
-/* An option's present value, as it is written in a file. */
-void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out);
+/* An option's present value, as it is written in a file; indent begins each further line of it. */
+void config_put_value(const struct cfg *c, const struct option_row *o, const char *indent, struct buf *out);
 
 struct time_unit {
         const char *suffix;
