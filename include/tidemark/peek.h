@@ -56,6 +56,6 @@ int peek_maps(struct peek *p, uint64_t token, uint32_t pid, uint64_t start) TM_C
 /* Only while no loop runs: wait until everything that was asked for is answered, or has hung. */
 void peek_wait(struct peek *p);
 uint32_t peek_pid(const struct peek *p);
-void peek_stats(const struct peek *p, struct peek_stats *ret);
+void peek_stats(struct peek *p, struct peek_stats *ret);
 
 #endif

@@ -15,7 +15,7 @@
 #include "tidemark/peek.h"
 
 #define MOD "peek"
-#define ARGS_DEADLINE_NS (500 * NSEC_PER_MSEC) /* a page of memory takes microseconds, one that was swapped out tens of ms */
+#define ARGS_DEADLINE_NS (500 * NSEC_PER_MSEC) /* a page takes microseconds, one that was swapped out tens of ms */
 #define BAR_NS (10 * NSEC_PER_SEC)             /* after the first time; doubled with each one more */
 #define BAR_DOUBLED 8u
 

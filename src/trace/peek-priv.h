@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* peek-priv - what passes between the sensor and the helper that reads processes. Both are one binary: plain structs. */
+/* peek-priv - what passes between the sensor and the helper that reads processes: of one binary, so plain structs. */
 #ifndef TIDEMARK_TRACE_PEEK_PRIV_H
 #define TIDEMARK_TRACE_PEEK_PRIV_H
 

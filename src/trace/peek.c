@@ -320,8 +320,9 @@ uint32_t peek_pid(const struct peek *p)
         return (uint32_t)p->pid;
 }
 
-void peek_stats(const struct peek *p, struct peek_stats *ret)
+void peek_stats(struct peek *p, struct peek_stats *ret)
 {
+        reap(p);
         *ret = p->stats;
         ret->waiting = p->n;
 }

@@ -390,6 +390,7 @@ static void drop_later_args(struct exec *e)
                 return;
         e->args = rstr_unref(e->args);
         e->args_total = 0;
+        e->args_state = ARGS_NONE;
 }
 
 void proctab_exec_finish(struct proctab *pt, struct waiting *w)

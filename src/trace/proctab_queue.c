@@ -64,6 +64,8 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
                 break;
         default:
                 proctab_exec_told(pt, w, &ev, lineage);
+                if (w->exec->args_state != ARGS_HAD)
+                        ev.flags |= EVF_NO_ARGS;
                 break;
         }
         if (!w->c->running_before && (w->c->marked_boot_ns == 0 || w->boot_ns < w->c->marked_boot_ns))
