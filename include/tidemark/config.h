@@ -13,18 +13,24 @@
 #include <stdio.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/facility.h"
 #include "tidemark/fuse.h"
 #include "tidemark/judge.h"
+#include "tidemark/mask.h"
 #include "tidemark/str.h"
 
 struct buf;
+
+struct cfg_list {
+        uint32_t n;
+        char text[MASK_PATTERNS_MAX][MASK_PATTERN_MAX];
+};
 
 struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
         char state_dir[256], runtime_dir[256]; /* paths.state, paths.runtime */
-        bool probe_disable_filesystem_mark, probe_disable_names,
-                probe_disable_open_exec; /* probe.disable = ["filesystem-mark", "names", "open-exec"] */
+        uint32_t disabled; /* probe.disable = ["names", …]: set of enum facility */
         uint32_t proc_rcvbuf;      /* sensor.proc_rcvbuf, bytes, default 4 MiB */
         uint32_t pair_queue;       /* sensor.queue, bytes, default 4 MiB */
         uint32_t max_containers;   /* limits.containers, default 1024 */
@@ -35,6 +41,8 @@ struct cfg {
         uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
+        bool secrets_mask;         /* secrets.mask, default true */
+        struct cfg_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
         struct judge_params judge;
         struct fuse_params fuse;
 };
@@ -50,6 +58,10 @@ struct cfg_mistakes {
         size_t n, cap;
 };
 void cfg_mistakes_release(struct cfg_mistakes *ms);
+/* One line each: file, line, text. */
+void cfg_mistakes_print(const struct cfg_mistakes *ms, FILE *out);
+/* The file that is read when none is named, if it is there; else NULL. */
+const char *cfg_default_path(void);
 
 void cfg_default(struct cfg *c);
 /*

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/rate.h"
 #include "tidemark/str.h"
 
 struct layer;
@@ -22,6 +23,7 @@ struct containers;
 struct tide_event;
 
 #define CONTAINER_ID 64
+#define COVERAGE_MAX 160
 
 struct container {
         uint32_t tag; /* never reused while the agent runs */
@@ -40,13 +42,18 @@ struct container {
         struct layer *layer; /* NULL without an upper directory */
         uint32_t tasks;      /* living processes that trace/ knows */
         uint64_t walks, walk_entries;
-        uint32_t dirs_marked, dirs_refused;
+        uint32_t dirs_refused;       /* of the last walk of everything, and of subtrees since */
+        char covered[COVERAGE_MAX];  /* by what, as it was told last */
         int how; /* enum fan_how */
         uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
+        uint32_t root_uid;      /* which user of the host its root is, once somebody asked */
+        bool root_known;
+        struct rate priv_rate[3]; /* how many privilege events it has told: ids, names, others */
 };
 
-int containers_new(size_t limit, struct containers **ret) TM_CHECK;
+/* nspid: use NSpid of /proc/PID/status where the kernel has it. */
+int containers_new(size_t limit, bool nspid, struct containers **ret) TM_CHECK;
 struct containers *containers_free(struct containers *cs);
 DEFINE_CLEANUP(struct containers *, containers_free)
 

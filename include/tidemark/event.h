@@ -119,6 +119,9 @@ enum tide_priv_what {
 enum tide_priv_flag {
         PRIVF_SETUID_FILE = 1u << 0, /* uid, gid: what it runs is setuid or setgid, and of the image */
         PRIVF_USERNS = 1u << 1,      /* mount namespace: with a user namespace of its own */
+        PRIVF_ROOT = 1u << 2,        /* uid, gid: to is the root of the container's user namespace */
+        PRIVF_CHILD = 1u << 3,       /* ptrace: target is a child of the actor */
+        PRIVF_DUMPED = 1u << 4,      /* core dump: a core was written */
 };
 
 /* Where a process stands that was reached into. */

@@ -46,6 +46,21 @@ enum factor {
         FACTOR_STARTUP,
         FACTOR_BEFORE_WATCH,
         FACTOR_FIRST_SIGHT,
+        FACTOR_ROOT_GAINED,
+        FACTOR_SETUID_PROGRAM,
+        FACTOR_ID_GAINED,
+        FACTOR_PTRACE,
+        FACTOR_PTRACE_CHILD,
+        FACTOR_PTRACE_FOREIGN,
+        FACTOR_PTRACE_OUTSIDE,
+        FACTOR_NEW_NAME,
+        FACTOR_KERNEL_NAME,
+        FACTOR_CRASHED,
+        FACTOR_NEW_NAMESPACE,
+        FACTOR_MAPPED_WRITE_LAYER,
+        FACTOR_MAPPED_CHANGED,
+        FACTOR_MAPPED_MEMORY,
+        FACTOR_MAPPED_MOUNT,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -121,7 +136,7 @@ struct judge_workload {
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */
                 double p_new;
                 uint64_t refused;
-        } dim[DIM__MAX]; /* FILE and PROCESS are filled; the others have state "off" until their sensors exist */
+        } dim[DIM__MAX]; /* NETWORK has state "off" until its sensor exists */
 };
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret);
 struct judge_entry {

@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * names_source - the fanotify group for names: create, delete, rename, attribute in the upper directories, by
- * FAN_REPORT_DFID_NAME and one inode mark per directory. The kernel names a directory by file handle: the table from
- * handle to path is kept here, and follows renames of directories.
+ * names_source - the kernel's interface for names: create, delete, rename, attribute in the upper directories. Two
+ * forms of it, with the same events:
  *
- * Owns:      the group and the table. The marks are made by the walker (walk.h), which tells each directory BEFORE it
- *            marks it and lists it AFTER: so no handle comes that is not in the table once the walker was drained.
+ *   fanotify  FAN_REPORT_DFID_NAME with one inode mark per directory (Linux 5.9); names a directory by file handle
+ *   inotify   one watch per directory (every kernel), of which a quarter of the host's at most; names a directory by
+ *             the watch's number, and no process
+ *
+ * The table from what names a directory to its path is kept here, and follows renames of directories.
+ *
+ * Owns:      the descriptor and the table. The marks are made by the walker (walk.h). fanotify: it tells each directory
+ *            BEFORE it marks it and lists it AFTER: so no handle comes that is not in the table once the walker was
+ *            drained. inotify: the number is only known once the watch is there, so it is told after it; events that
+ *            come in between are kept until then (names_source_round() ends that).
  * Hands over: one name_event per name; a rename as one event with both names where the two halves stand side by side.
  */
 #ifndef TIDEMARK_NAMES_SOURCE_H
@@ -23,8 +30,8 @@ struct names_source;
 
 struct name_event {
         uint64_t mask; /* FAN_CREATE, FAN_DELETE, FAN_MOVED_FROM, FAN_MOVED_TO, FAN_ATTRIB, FAN_ONDIR; both MOVED bits:
-                          one rename */
-        uint32_t pid;
+                          one rename; FAN_CLOSE_WRITE where it was asked for */
+        uint32_t pid;      /* 0: not told (inotify) */
         uint32_t tag;      /* whose upper directory: as given with names_source_dir */
         struct bytes path; /* relative to the upper directory, no leading slash; the new name for a rename; valid during
                               the call */
@@ -40,25 +47,31 @@ struct names_ops {
 };
 struct names_stats {
         uint64_t delivered, own, overflows, unknown, malformed;
+        uint64_t early;        /* inotify: came before their directory was told */
         size_t dirs;           /* in the table */
         uint64_t dirs_refused; /* by the limit */
 };
 
-/* What the walker marks directories with. */
+enum names_by { NAMES_FANOTIFY, NAMES_INOTIFY };
+
+/* What the walker marks directories with; inotify's bits have the same values (linux/inotify.h, linux/fanotify.h). */
 #define NAMES_MASK                                                                                                     \
         (0x00000004 /* FAN_ATTRIB */ | 0x00000040 /* FAN_MOVED_FROM */ | 0x00000080 /* FAN_MOVED_TO */ |               \
          0x00000100 /* FAN_CREATE */ | 0x00000200 /* FAN_DELETE */ | 0x00000400 /* FAN_DELETE_SELF */ |                \
          0x08000000 /* FAN_EVENT_ON_CHILD */ | 0x40000000 /* FAN_ONDIR */)
 
-/* dirs_max: directories known at most, over all tags. -EINVAL/-ENOSYS: not to be had on this kernel. */
-int names_source_open(struct loop *loop, size_t dirs_max, const struct names_ops *ops, void *arg,
+/* dirs_max: directories known at most, over all tags; of inotify also a quarter of fs.inotify.max_user_watches.
+ * -EINVAL/-ENOSYS: not to be had on this kernel. */
+int names_source_open(struct loop *loop, enum names_by by, size_t dirs_max, const struct names_ops *ops, void *arg,
                       struct names_source **ret) TM_CHECK;
+size_t names_source_limit(const struct names_source *s); /* of directories, as it was cut */
 struct names_source *names_source_close(struct names_source *s);
 DEFINE_CLEANUP(struct names_source *, names_source_close)
 int names_source_fd(const struct names_source *s); /* for the walker, which adds the marks */
+enum names_by names_source_by(const struct names_source *s);
 void names_source_ignore(struct names_source *s, uint32_t pid);
-/* A directory is about to be marked. handle: type, bytes and file system id as walk.h gives them. 0, ERR_LIMIT,
- * -ENOMEM. */
+/* A directory is about to be marked, or (inotify) has been. handle: file system id, type and bytes; or the watch's
+ * number: as walk.h gives them. 0, ERR_LIMIT, -ENOMEM. */
 int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path) TM_CHECK;
 /*
  * Forget all directories of a tag: nothing is told of them any more. Their marks stay until the directories are deleted
@@ -66,6 +79,8 @@ int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, 
  */
 void names_source_forget(struct names_source *s, uint32_t tag);
 size_t names_source_count(const struct names_source *s, uint32_t tag);
+/* A walk has ended: what came early and belongs to no directory that was told is a loss after the next one. */
+void names_source_round(struct names_source *s);
 /* Deliver what is queued now (bounded by what one full queue holds). */
 int names_source_drain(struct names_source *s);
 void names_source_stats(const struct names_source *s, struct names_stats *ret);
@@ -75,11 +90,15 @@ void names_source_stats(const struct names_source *s, struct names_stats *ret);
 struct names_raw {
         uint64_t mask;
         uint32_t pid;
+        uint32_t cookie; /* inotify: of the two halves of a rename */
         struct bytes handle;
-        struct bytes name;
+        struct bytes name; /* empty or ".": the directory itself */
         bool overflow;
+        bool ended; /* inotify: the watch is no more */
         uint8_t scratch[160];
 };
 int names_decode(const void *p, size_t len, struct names_raw *ret, size_t *ret_used) TM_CHECK;
+/* The same for inotify(7); handle is the watch's number (4 bytes, as the machine has them). */
+int inotify_decode(const void *p, size_t len, struct names_raw *ret, size_t *ret_used) TM_CHECK;
 
 #endif

@@ -8,26 +8,24 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "tidemark/attr.h"
 
-/* What the configuration says not to use (probe.disable). */
-struct probe_disabled {
-        bool filesystem_mark, names, open_exec;
-};
-
 struct probe_item {
         const char *name; /* of the facility, static */
-        const char *used; /* what it is used for, or what is used instead; static */
+        const char *use;     /* what it is used for; static */
+        const char *instead; /* and what is used where it is not to be had; static */
         bool available;
         bool disabled; /* by configuration */
+        bool used; /* by the sensor of this host, with this configuration */
         char detail[160];
 };
 
 /*
- * Try each facility; nothing stays behind. off may be NULL. Needs root for the true answer. Returns how many were
- * filled, at most max.
+ * Try each facility; nothing stays behind. off: set of enum facility (probe.disable). Needs root for the true answer.
+ * Returns how many were filled, at most max.
  */
-size_t probe_run(const struct probe_disabled *off, struct probe_item *ret, size_t max);
+size_t probe_run(uint32_t off, struct probe_item *ret, size_t max);
 
 #endif

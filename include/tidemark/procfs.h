@@ -27,7 +27,7 @@ struct procfs_stat {
 int procfs_parse_stat(struct bytes text, struct procfs_stat *ret) TM_CHECK;
 
 struct procfs_status {
-        uint32_t uid, euid, gid, egid;
+        uint32_t uid, euid, suid, gid, egid, sgid; /* the saved ones: as the effective ones, if not there */
         uint32_t nspid_count; /* 0: the kernel has no NSpid line */
         uint32_t nspid_last;  /* pid in the innermost namespace */
 };

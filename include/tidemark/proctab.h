@@ -32,8 +32,8 @@ struct tide_actor;
 struct buf;
 
 struct proctab_ops {
-        /* An event is complete: exec, fork, exit, container start and stop, of container c (whose id is in ev).
-         * Borrowed. */
+        /* An event is complete: exec, privilege, fork, exit, container start and stop, of container c (whose id is in
+         * ev). Borrowed. */
         void (*event)(struct tide_event *ev, struct container *c, void *arg);
         /* A container was registered: mark it now. before: it ran before the agent. Called before its first exec event.
          */
@@ -52,6 +52,8 @@ struct proctab_stats {
         uint64_t exe_from_proc;    /* executable read from /proc */
         uint64_t exe_from_fanotify; /* gone before that, but fanotify had it */
         uint64_t exe_unknown;
+        uint64_t privileges;        /* events of rights, names, tracing, crashes: told */
+        uint64_t privileges_passed; /* more of the same of one process or container: counted only */
         uint64_t reused; /* a pid came again while its old owner was not known to have ended */
 };
 

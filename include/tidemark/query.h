@@ -40,7 +40,9 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 A container: "id", "name", "runtime", "image", "config_digest", "config_source", "manifest_digest",
  *                 "manifest_source", "init_pid", "upper", "labels" {}, "image_labels" {}, "workload", "coverage",
  *                 "running_before", "gap_ms" (null: not known), "state" ("running", "stopped"), "started".
- *                 A workload: as in baseline.list. containers_more, workloads_more: how many did not fit
+ *                 A workload: as in baseline.list. containers_more, workloads_more: how many did not fit.
+ *                 Live also "secrets" {"masking", "masked": how many, "whole_texts": texts with so many that all of it
+ *                 was, "left_out": texts that could not be looked at}
  *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or its
  *                 beginning, "all": also those below show and suppressed ones, "after": "F-7"}
  *                 → {"findings": [finding…] by number, "hidden": how many were not listed because they are below show,

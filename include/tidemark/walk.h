@@ -4,9 +4,10 @@
  * can hang (NFS below, a dying disk), so it is not done in the loop; a request that misses its deadline is ended, the
  * walker is killed and replaced, and the walk counts as incomplete.
  *
- * Requests are served one after another. For each directory: it is told (ops.dir, with its handle), marked if asked,
- * then listed (ops.entry for each name in it, in no order). Symbolic links are never followed; nothing outside the
- * directory that was passed is opened; other mounts are not entered. ops.end comes once per request.
+ * Requests are served one after another. For each directory: it is told (ops.dir, with its handle) and marked if asked
+ * (with inotify: watched, and told with the watch's number), then listed (ops.entry for each name in it, in no order).
+ * Symbolic links are never followed; nothing outside the directory that was passed is opened; other mounts are not
+ * entered. ops.end comes once per request.
  */
 #ifndef TIDEMARK_WALK_H
 #define TIDEMARK_WALK_H
@@ -19,6 +20,7 @@
 #include "tidemark/str.h"
 
 struct loop;
+struct names_source;
 struct walker;
 
 struct walk_entry {
@@ -34,8 +36,7 @@ struct walk_entry {
 struct walk_ops {
         void (*dir)(uint32_t tag, struct bytes handle, struct bytes path, void *arg);
         void (*entry)(uint32_t tag, const struct walk_entry *e, void *arg);
-        void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks,
-                    uint32_t marks_refused, void *arg);
+        void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks_refused, void *arg);
 };
 struct walk_stats {
         uint64_t requests, entries, incomplete, restarts;
@@ -43,11 +44,12 @@ struct walk_stats {
 };
 
 /*
- * Fork the walker. names_fd: group for marks, or -1: list only. A worker process is single-threaded, closes every
- * other descriptor, and dies with its parent. deadline_ns: for one request.
+ * Fork the walker. names: where marks are put, NULL: list only; with_writes: their mask has FAN_CLOSE_WRITE too. A
+ * worker process is single-threaded, closes every other descriptor, and dies with its parent. deadline_ns: for one
+ * request.
  */
-int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg,
-                 struct walker **ret) TM_CHECK;
+int walker_start(struct loop *loop, const struct names_source *names, bool with_writes, uint64_t deadline_ns,
+                 const struct walk_ops *ops, void *arg, struct walker **ret) TM_CHECK;
 struct walker *walker_stop(struct walker *w);
 DEFINE_CLEANUP(struct walker *, walker_stop)
 uint32_t walker_pid(const struct walker *w);

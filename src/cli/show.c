@@ -137,6 +137,53 @@ static void print_next(const struct cli *c, const json_t *f)
         next_line("tidemark watch", "", "what happens now");
 }
 
+/* System calls by which each operation is done: what an audit rule would have to watch. */
+static const struct {
+        const char *operation, *calls;
+} calls[] = {
+        {"attribute", "chmod,fchmod,fchmodat,chown,fchownat,setxattr,fsetxattr"},
+        {"delete", "unlink,unlinkat,rmdir"},
+        {"rename", "rename,renameat,renameat2"},
+        {"create", "open,openat,mkdir,mkdirat,symlinkat,linkat,mknodat"},
+        {"write", "open,openat,truncate"},
+};
+
+/* Nobody told which process changed this file: what would, the next time. */
+static bool print_unknown(const json_t *signal)
+{
+        const char *operation = cli_text(signal, "operation");
+
+        if (strcmp(cli_text(signal, "kind"), "file") != 0 || json_is_integer(json_object_get(signal, "pid")))
+                return false;
+        for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+                char text[400];
+
+                if (!strstr(operation, calls[i].operation))
+                        continue;
+                snprintf(text, sizeof(text),
+                         "which process did this is not known: %s. An audit rule tells the next time: auditctl -a "
+                         "always,exit -F arch=b64 -S %s -k drift",
+                         cli_text(signal, "subject"), calls[i].calls);
+                fputs("  ", stdout);
+                cli_wrap(stdout, text, 2, 2);
+                return true;
+        }
+        return false;
+}
+
+static void print_not_seen(const struct cli *c, const json_t *f)
+{
+        size_t i;
+        json_t *s;
+
+        heading(c, "Not seen");
+        fputs("  ", stdout);
+        cli_wrap(stdout, *cli_text(f, "loss") ? cli_text(f, "loss") : "no loss is known of this time", 2, 2);
+        json_array_foreach(json_object_get(f, "signals"), i, s)
+                if (print_unknown(s))
+                        return; /* one shows what is meant */
+}
+
 void cli_print_finding(const struct cli *c, const json_t *f)
 {
         print_head(c, f);
@@ -144,9 +191,7 @@ void cli_print_finding(const struct cli *c, const json_t *f)
         print_story(c, f);
         print_lineage(c, f);
         print_factors(c, f);
-        heading(c, "Not seen");
-        fputs("  ", stdout);
-        cli_wrap(stdout, *cli_text(f, "loss") ? cli_text(f, "loss") : "no loss is known of this time", 2, 2);
+        print_not_seen(c, f);
         print_next(c, f);
 }
 

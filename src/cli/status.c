@@ -72,7 +72,7 @@ static bool is_learning(const json_t *workload)
 
 int cli_status(struct cli *c)
 {
-        json_t *data = NULL, *memory, *findings, *w;
+        json_t *data = NULL, *memory, *findings, *secrets, *w;
         size_t i, learning = 0;
         int operands, r = cli_options(c, NULL, 0, &operands);
 
@@ -101,6 +101,11 @@ int cli_status(struct cli *c)
         printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n",
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
+        secrets = json_object_get(data, "secrets");
+        if (json_is_true(json_object_get(secrets, "masking")))
+                printf("Secrets masked: %lld.\n", (long long)cli_int(secrets, "masked"));
+        else
+                puts("Secrets are not masked (secrets.mask).");
         printf("Memory (proportional): sensor %lld KiB, its helpers %lld KiB, engine %lld KiB.\n",
                (long long)cli_int(memory, "sensor_pss_kib"), (long long)cli_int(memory, "helpers_pss_kib"),
                (long long)cli_int(memory, "engine_pss_kib"));

@@ -15,8 +15,10 @@ enum option_form {
         OPT_TIME,     /* uint64_t, nanoseconds; "72h" */
         OPT_CHANCE,   /* double, 0 to 1 */
         OPT_BITS,     /* int32_t, quarters of a bit */
-        OPT_DISABLE,  /* list of words, each a bool */
+        OPT_DISABLE,  /* uint32_t: list of words, a set of enum facility */
         OPT_SIZE,     /* size_t */
+        OPT_YES,      /* bool */
+        OPT_PATTERNS, /* struct cfg_list */
 };
 
 struct option_row {
@@ -30,15 +32,9 @@ struct option_row {
 
 /* Options in the order of the shipped file; *ret_n of them. scoring.* come from the judge's table of factors. */
 const struct option_row *config_options(size_t *ret_n);
-/* Words of probe.disable and where each stands. */
-struct disable_row {
-        const char *word;
-        size_t offset;
-};
-const struct disable_row *config_disable(size_t *ret_n);
 
-/* An option's present value, as it is written in a file. */
-void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out);
+/* An option's present value, as it is written in a file; indent begins each further line of it. */
+void config_put_value(const struct cfg *c, const struct option_row *o, const char *indent, struct buf *out);
 
 struct time_unit {
         const char *suffix;

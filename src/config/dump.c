@@ -44,17 +44,29 @@ static void put_bytes(uint32_t n, struct buf *out)
 
 static void put_disabled(const struct cfg *c, struct buf *out)
 {
-        size_t n, told = 0;
-        const struct disable_row *d = config_disable(&n);
+        size_t told = 0;
 
         buf_put_str(out, "[");
-        for (size_t i = 0; i < n; i++)
-                if (*(const bool *)((const char *)c + d[i].offset))
-                        buf_printf(out, "%s\"%s\"", told++ ? ", " : "", d[i].word);
+        for (unsigned f = 0; f < FACILITY__MAX; f++)
+                if (facility_in(c->disabled, f))
+                        buf_printf(out, "%s\"%s\"", told++ ? ", " : "", facility_word(f));
         buf_put_str(out, "]");
 }
 
-void config_put_value(const struct cfg *c, const struct option_row *o, struct buf *out)
+/* One a line, each begun with what begins a line here. */
+static void put_patterns(const struct cfg_list *list, const char *indent, struct buf *out)
+{
+        buf_put_str(out, "[");
+        for (uint32_t i = 0; i < list->n; i++) {
+                buf_printf(out, "%s\n%s        ", i ? "," : "", indent);
+                put_quoted(list->text[i], out);
+        }
+        if (list->n)
+                buf_printf(out, "\n%s", indent);
+        buf_put_str(out, "]");
+}
+
+void config_put_value(const struct cfg *c, const struct option_row *o, const char *indent, struct buf *out)
 {
         const void *p = (const char *)c + o->offset;
 
@@ -88,6 +100,12 @@ void config_put_value(const struct cfg *c, const struct option_row *o, struct bu
         case OPT_DISABLE:
                 put_disabled(c, out);
                 break;
+        case OPT_YES:
+                buf_put_str(out, *(const bool *)p ? "true" : "false");
+                break;
+        case OPT_PATTERNS:
+                put_patterns(p, indent, out);
+                break;
         }
 }
 
@@ -115,7 +133,7 @@ static void put_all(const struct cfg *c, struct buf *out, bool with_help)
                 else
                         buf_put_str(out, "        ");
                 buf_printf(out, "%s = ", dot + 1);
-                config_put_value(c, &o[i], out);
+                config_put_value(c, &o[i], with_help ? "        # " : "        ", out);
                 buf_put_str(out, ";\n");
         }
         buf_put_str(out, "};\n");

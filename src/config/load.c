@@ -31,6 +31,23 @@ struct loader {
 
 /* ---- mistakes ---- */
 
+void cfg_mistakes_print(const struct cfg_mistakes *ms, FILE *out)
+{
+        for (size_t i = 0; i < ms->n; i++) {
+                if (ms->m[i].line > 0)
+                        fprintf(out, "%s:%d: %s\n", ms->m[i].file, ms->m[i].line, ms->m[i].text);
+                else
+                        fprintf(out, "%s: %s\n", ms->m[i].file, ms->m[i].text);
+        }
+}
+
+const char *cfg_default_path(void)
+{
+        static const char path[] = TM_SYSCONFDIR "/tidemark/tidemark.conf";
+
+        return access(path, F_OK) == 0 ? path : NULL;
+}
+
 void cfg_mistakes_release(struct cfg_mistakes *ms)
 {
         for (size_t i = 0; i < ms->n; i++) {
@@ -145,6 +162,8 @@ static const char *const expected[] = {
         [OPT_BITS] = "bits in steps of a quarter, such as 2.25",
         [OPT_DISABLE] = "a list of words, such as [\"names\"]",
         [OPT_SIZE] = "a whole number",
+        [OPT_YES] = "true or false",
+        [OPT_PATTERNS] = "a list of texts, such as [\"--pin=\"]",
 };
 
 static bool is_whole(enum option_form form)
@@ -232,26 +251,55 @@ static void load_text(struct loader *l, const struct option_row *o, const config
 static void load_disable(struct loader *l, const struct option_row *o, const config_setting_t *s)
 {
         int line = config_setting_source_line(s);
-        size_t n;
-        const struct disable_row *d = config_disable(&n);
+        uint32_t *set = (uint32_t *)((char *)l->c + o->offset);
 
         if (!config_setting_is_array(s) && !config_setting_is_list(s)) {
                 mistake(l, line, "%s: expected %s", o->name, expected[o->form]);
                 return;
         }
-        for (size_t k = 0; k < n; k++)
-                *(bool *)((char *)l->c + d[k].offset) = false;
+        *set = 0;
         for (int i = 0; i < config_setting_length(s); i++) {
                 const char *text = config_setting_get_string_elem(s, i);
-                size_t k = 0;
+                unsigned f = text ? facility_find(bytes_str(text)) : FACILITY__MAX;
 
-                while (text && k < n && strcmp(text, d[k].word) != 0)
-                        k++;
-                if (!text || k == n)
-                        mistake(l, line, "%s: unknown facility \"%.40s\": expected filesystem-mark, names or open-exec",
-                                o->name, text ? text : "?");
+                if (f == FACILITY__MAX)
+                        mistake(l, line, "%s: unknown facility \"%.40s\": %s", o->name, text ? text : "?", o->help);
                 else
-                        *(bool *)((char *)l->c + d[k].offset) = true;
+                        *set |= 1u << f;
+        }
+}
+
+static void load_yes(struct loader *l, const struct option_row *o, const config_setting_t *s)
+{
+        if (config_setting_type(s) != CONFIG_TYPE_BOOL)
+                mistake(l, config_setting_source_line(s), "%s: expected %s", o->name, expected[o->form]);
+        else
+                *(bool *)((char *)l->c + o->offset) = config_setting_get_bool(s);
+}
+
+static void load_patterns(struct loader *l, const struct option_row *o, const config_setting_t *s)
+{
+        struct cfg_list *list = (struct cfg_list *)((char *)l->c + o->offset);
+        char why[128];
+        int n = config_setting_length(s);
+
+        if ((!config_setting_is_array(s) && !config_setting_is_list(s)) || n > (int)MASK_PATTERNS_MAX) {
+                mistake(l, config_setting_source_line(s), "%s: expected %s, at most %u of them", o->name,
+                        expected[o->form], MASK_PATTERNS_MAX);
+                return;
+        }
+        memset(list, 0, sizeof(*list));
+        for (int i = 0; i < n; i++) {
+                const config_setting_t *elem = config_setting_get_elem(s, (unsigned)i);
+                const char *text = config_setting_get_string_elem(s, i);
+
+                if (!text)
+                        mistake(l, config_setting_source_line(elem), "%s: expected %s", o->name, expected[o->form]);
+                else if (mask_check(text, why, sizeof(why)) < 0)
+                        mistake(l, config_setting_source_line(elem), "%s: the pattern \"%.60s\" cannot be used: %s",
+                                o->name, text, why);
+                else
+                        memcpy(list->text[list->n++], text, strlen(text) + 1);
         }
 }
 
@@ -317,6 +365,10 @@ static void load_setting(struct loader *l, const char *group, const config_setti
                         load_text(l, &o[i], s);
                 else if (o[i].form == OPT_DISABLE)
                         load_disable(l, &o[i], s);
+                else if (o[i].form == OPT_YES)
+                        load_yes(l, &o[i], s);
+                else if (o[i].form == OPT_PATTERNS)
+                        load_patterns(l, &o[i], s);
                 else
                         load_number(l, &o[i], s);
                 return;

@@ -29,8 +29,9 @@ static const struct option_row rows[] = {
         TEXT("paths.runtime", runtime_dir, "where control.sock and admin.sock are made"),
         {"log.level", OPT_WORD, AT(log_level), sizeof(((struct cfg *)0)->log_level), 0, 0, levels,
          "how much is logged: error, warn, info, debug"},
-        {"probe.disable", OPT_DISABLE, 0, 0, 0, 0, NULL,
-         "kernel facilities not to use, as if there were none: filesystem-mark, names, open-exec"},
+        {"probe.disable", OPT_DISABLE, AT(disabled), 0, 0, 0, NULL,
+         "kernel facilities not to use, as if there were none: content, filesystem-mark, open-exec, names, inotify, "
+         "nspid"},
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
         NUM("sensor.queue", OPT_BYTES, pair_queue, 65536, 256 * MIB, "most that may wait between sensor and engine"),
         NUM("sensor.exit_grace", OPT_TIME, exit_grace_ns, 1e8, 60 * SECOND, "how long an exited process is remembered"),
@@ -44,6 +45,11 @@ static const struct option_row rows[] = {
         NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
             "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),
+        {"secrets.mask", OPT_YES, AT(secrets_mask), 0, 0, 0, NULL,
+         "replace secrets in arguments, labels and health checks before anything is kept or shown"},
+        {"secrets.patterns", OPT_PATTERNS, AT(secrets_patterns), 0, 0, 0, NULL,
+         "where secrets stand: expressions behind which one follows; see tidemark.conf(5)"},
+        {"secrets.more", OPT_PATTERNS, AT(secrets_more), 0, 0, 0, NULL, "patterns of your own, beside those"},
         NUM("limits.containers", OPT_COUNT, max_containers, 1, 100000, "most containers watched at once"),
         NUM("limits.processes", OPT_COUNT, max_processes, 1000, 4e6, "most processes of the host kept in mind"),
         NUM("limits.workloads", OPT_COUNT, judge.max_workloads, 1, 1e6,
@@ -92,20 +98,11 @@ const struct option_row *config_options(size_t *ret_n)
         return all;
 }
 
-const struct disable_row *config_disable(size_t *ret_n)
-{
-        static const struct disable_row words[] = {
-                {"filesystem-mark", AT(probe_disable_filesystem_mark)},
-                {"names", AT(probe_disable_names)},
-                {"open-exec", AT(probe_disable_open_exec)},
-        };
-
-        *ret_n = ARRAY_LEN(words);
-        return words;
-}
-
 void cfg_default(struct cfg *c)
 {
+        const char *const *shipped;
+        size_t n;
+
         memset(c, 0, sizeof(*c));
         snprintf(c->engine_user, sizeof(c->engine_user), "tidemark");
         snprintf(c->control_group, sizeof(c->control_group), "tidemark");
@@ -121,6 +118,10 @@ void cfg_default(struct cfg *c)
         c->walk_entries = 200000;
         c->walk_deadline_ns = (uint64_t)(30 * SECOND);
         c->round_ns = (uint64_t)HOUR;
+        c->secrets_mask = true;
+        shipped = mask_shipped(&n);
+        for (size_t i = 0; i < n && i < MASK_PATTERNS_MAX; i++)
+                snprintf(c->secrets_patterns.text[c->secrets_patterns.n++], MASK_PATTERN_MAX, "%s", shipped[i]);
         judge_params_default(&c->judge);
         fuse_params_default(&c->fuse);
         if (gethostname(c->judge.host, sizeof(c->judge.host) - 1) < 0)

@@ -12,6 +12,7 @@
 #include "tidemark/lineserver.h"
 #include "tidemark/loop.h"
 #include "tidemark/map.h"
+#include "tidemark/mask.h"
 #include "tidemark/pair.h"
 #include "tidemark/pipeline.h"
 #include "tidemark/record.h"
@@ -34,6 +35,7 @@ struct engine {
         struct pipeline *pipeline;
         struct record_writer *recorder; /* NULL: none */
         struct lineserver *control;
+        struct mask *mask;              /* NULL: nothing is masked */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
         struct loop_timer *commit_timer, *tick_timer, *ask_timer;

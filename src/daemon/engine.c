@@ -35,13 +35,21 @@ int engine_send(struct engine *e, const struct tide_event *ev)
         return r;
 }
 
+/* The one way in: what is secret is masked before anything is recorded, kept or shown. */
+static int enter(struct engine *e, struct tide_event *ev)
+{
+        if (e->mask)
+                mask_event(e->mask, ev);
+        return pipeline_event(e->pipeline, ev);
+}
+
 int engine_inject(struct engine *e, struct tide_event *ev)
 {
         ev->boot_ns = clock_boot_ns();
         ev->wall_ns = clock_wall_ns();
         if (ev->sources == 0)
                 ev->sources = SRC_ENGINE;
-        return pipeline_event(e->pipeline, ev);
+        return enter(e, ev);
 }
 
 int engine_commit(struct engine *e, bool sync)
@@ -171,7 +179,7 @@ static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
                 return -ENOMEM;
         if (ev->kind == TIDE_CTR_STOP)
                 engine_meta_drop(e, ev->container);
-        r = pipeline_event(e->pipeline, &copy);
+        r = enter(e, &copy);
         if (r == -EINVAL) {
                 e->malformed++;
                 return 0;
@@ -292,6 +300,24 @@ static int open_pipeline(struct engine *e)
         return r;
 }
 
+static int open_mask(struct engine *e)
+{
+        const struct cfg_list *lists[] = {&e->cfg->secrets_patterns, &e->cfg->secrets_more};
+        int r;
+
+        if (!e->cfg->secrets_mask) {
+                log_warn(MOD, "secrets.mask is false: secrets in arguments are recorded, kept and shown as they are");
+                return 0;
+        }
+        r = mask_new(&e->mask);
+        for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+                for (uint32_t i = 0; i < lists[k]->n && r == 0; i++)
+                        r = mask_add(e->mask, lists[k]->text[i]);
+        if (r < 0)
+                log_error(MOD, "the patterns of secrets cannot be set up: %s", err_str(r));
+        return r;
+}
+
 static int open_recording(struct engine *e, int fd)
 {
         _cleanup_buf_ struct buf text;
@@ -366,6 +392,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_store(e, s->dir);
         if (r == 0)
+                r = open_mask(e);
+        if (r == 0)
                 r = open_pipeline(e);
         if (r == 0)
                 r = open_recording(e, s->record_fd);
@@ -398,6 +426,7 @@ static int stop(struct engine *e, int r)
         loop_timer_free(e->tick_timer);
         loop_timer_free(e->ask_timer);
         loop_free(e->loop);
+        mask_free(e->mask);
         map_free(e->metas);
         map_free(e->announced);
         buf_release(&e->counters);

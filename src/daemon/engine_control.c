@@ -59,6 +59,17 @@ static void add_engine(struct engine *e, json_t *o)
                                       "storing", !e->commit_failed, "recording", e->recorder != NULL));
 }
 
+static void add_secrets(struct engine *e, json_t *o)
+{
+        struct mask_stats s = {0};
+
+        if (e->mask)
+                mask_stats(e->mask, &s);
+        json_object_set_new(o, "secrets",
+                            json_pack("{s:b,s:I,s:I,s:I}", "masking", e->mask != NULL, "masked", (json_int_t)s.values,
+                                      "whole_texts", (json_int_t)s.full, "left_out", (json_int_t)s.failed));
+}
+
 static json_t *status_part(void *arg)
 {
         struct engine *e = arg;
@@ -68,8 +79,10 @@ static json_t *status_part(void *arg)
                 json_decref(o);
                 o = json_object();
         }
-        if (o)
+        if (o) {
                 add_engine(e, o);
+                add_secrets(e, o);
+        }
         return o;
 }
 

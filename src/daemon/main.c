@@ -110,15 +110,10 @@ static int stage_config(struct start *s)
         int r;
 
         if (!path) /* the default one need not be there */
-                path = access(DEFAULT_CONFIG, F_OK) == 0 ? DEFAULT_CONFIG : NULL;
+                path = cfg_default_path();
         cfg_default(&s->cfg);
         r = cfg_load(path, &s->cfg, &ms);
-        for (size_t i = 0; i < ms.n; i++) {
-                if (ms.m[i].line > 0)
-                        fprintf(stderr, "%s:%d: %s\n", ms.m[i].file, ms.m[i].line, ms.m[i].text);
-                else
-                        fprintf(stderr, "%s: %s\n", ms.m[i].file, ms.m[i].text);
-        }
+        cfg_mistakes_print(&ms, stderr);
         if (r < 0 && ms.n == 0)
                 fprintf(stderr, "tidemarkd: configuration: %s\n", err_str(r));
         else if (r < 0)

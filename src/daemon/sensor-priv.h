@@ -109,6 +109,8 @@ struct sensor {
 void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd);
 /* What s->repair asks for is done shortly. */
 void sensor_repair_later(struct sensor *s);
+/* "fanotify", "inotify", "walks only" */
+const char *sensor_names_by(const struct sensor *s);
 /* Something was lost between since_ns (boot time) and now. count 0: how much is not known. */
 void sensor_lost(struct sensor *s, enum sensor_lost_by by, uint64_t count, uint64_t since_ns);
 /* Is the pair so full that walks must wait? */
@@ -125,7 +127,7 @@ void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 /* sensor_containers.c: containers that come and go */
 void sensor_container_tell(struct sensor *s, struct container *c);
 extern const struct proctab_ops sensor_proctab_ops;
-/* Its marks stand: tell what covers it. */
+/* Its marks stand, or a walk of all of it has set new ones: tell what covers it, where that is news. */
 void sensor_container_covered(struct sensor *s, struct container *c);
 
 /* sensor_meta.c: open metadata and pass it on */

@@ -100,6 +100,11 @@ static void before_sleep(struct loop *loop, void *arg)
         loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));
 }
 
+const char *sensor_names_by(const struct sensor *s)
+{
+        return !s->names ? "walks only" : names_source_by(s->names) == NAMES_INOTIFY ? "inotify" : "fanotify";
+}
+
 static void on_round(struct loop_timer *t, void *arg)
 {
         struct sensor *s = arg;
@@ -128,10 +133,9 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
         (void)ev;
         if (!s->ready) {
                 s->ready = true;
-                log_info(MOD, "watching by the proc connector; %s%s%s",
-                         s->fan ? "fanotify: contents" : "no fanotify: walks only",
-                         s->fan && s->features.open_exec ? ", executions" : "",
-                         s->names ? ", names" : "; names by walks only");
+                log_info(MOD, "watching by the proc connector; contents: %s; executions: %s; names: %s",
+                         s->fan ? "fanotify" : "names and walks",
+                         s->fan && s->features.open_exec ? "fanotify" : "/proc", sensor_names_by(s));
                 log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
                          containers_count(s->containers) == 1 ? "" : "s");
                 notify_send(s->notify, "READY=1\nSTATUS=watching");
@@ -274,23 +278,39 @@ static int stage_admin(struct sensor *s)
         return r;
 }
 
+static bool may(const struct sensor *s, enum facility f)
+{
+        return !facility_in(s->cfg->disabled, f);
+}
+
+/* The next best where the best is not to be had. */
+static int open_names(struct sensor *s)
+{
+        int r = -EOPNOTSUPP;
+
+        if (s->features.report_dfid_name && may(s, FACILITY_NAMES))
+                r = names_source_open(s->loop, NAMES_FANOTIFY, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        if (r < 0 && may(s, FACILITY_INOTIFY))
+                r = names_source_open(s->loop, NAMES_INOTIFY, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        return r;
+}
+
 static int stage_files(struct sensor *s)
 {
         int r;
 
         fan_probe(&s->features);
-        s->features.mark_filesystem = s->features.mark_filesystem && !s->cfg->probe_disable_filesystem_mark;
-        s->features.open_exec = s->features.open_exec && !s->cfg->probe_disable_open_exec;
-        r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
-        if (r < 0)
-                log_warn(MOD, "fanotify is not to be had (%s): contents are found by walks only", err_str(r));
+        s->features.mark_filesystem = s->features.mark_filesystem && may(s, FACILITY_FILESYSTEM_MARK);
+        s->features.open_exec = s->features.open_exec && may(s, FACILITY_OPEN_EXEC);
         r = -EOPNOTSUPP;
-        if (s->features.report_dfid_name && !s->cfg->probe_disable_names)
-                r = names_source_open(s->loop, s->cfg->names_total, &sensor_names_ops, s, &s->names);
+        if (may(s, FACILITY_CONTENT))
+                r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
         if (r < 0)
-                log_warn(MOD, "fanotify does not tell names here (%s): they are found by walks only", err_str(r));
-        r = walker_start(s->loop, s->names ? names_source_fd(s->names) : -1, s->cfg->walk_deadline_ns, &sensor_walk_ops,
-                         s, &s->walker);
+                log_warn(MOD, "fanotify is not to be had (%s): contents are found by names and walks", err_str(r));
+        r = open_names(s);
+        if (r < 0)
+                log_warn(MOD, "neither fanotify nor inotify tells names (%s): walks find them", err_str(r));
+        r = walker_start(s->loop, s->names, !s->fan, s->cfg->walk_deadline_ns, &sensor_walk_ops, s, &s->walker);
         if (r < 0) {
                 log_error(MOD, "the walker cannot be started: %s", err_str(r));
                 return r;
@@ -305,7 +325,7 @@ static int stage_files(struct sensor *s)
 /* Subscribe first, then scan: what happens meanwhile waits in the queue. */
 static int stage_processes(struct sensor *s)
 {
-        int r = containers_new(s->cfg->max_containers, &s->containers);
+        int r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
 
         if (r == 0)
                 r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s,

@@ -65,22 +65,24 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
         static const char *const content[] = {[FAN_HOW_NONE] = "not watched",
                                               [FAN_HOW_FILESYSTEM] = "filesystem mark",
                                               [FAN_HOW_MOUNT] = "mount mark"};
+        const char *inotify = s->names && names_source_by(s->names) == NAMES_INOTIFY ? " by inotify" : "";
 
         if (!c->layer)
                 snprintf(dst, size, "files: not covered");
         else if (!s->names)
                 snprintf(dst, size, "content: %s; names: walks only", content[c->how]);
         else if (c->dirs_refused)
-                snprintf(dst, size, "content: %s; names: %u directories, %u more by walks only", content[c->how],
-                         c->dirs_marked, c->dirs_refused);
+                snprintf(dst, size, "content: %s; names: %zu directories%s, %u more by walks only", content[c->how],
+                         names_source_count(s->names, c->tag), inotify, c->dirs_refused);
         else
-                snprintf(dst, size, "content: %s; names: %u directories", content[c->how], c->dirs_marked);
+                snprintf(dst, size, "content: %s; names: %zu directories%s", content[c->how],
+                         names_source_count(s->names, c->tag), inotify);
 }
 
 void sensor_container_tell(struct sensor *s, struct container *c)
 {
         struct tide_event ev;
-        char words[160];
+        char words[COVERAGE_MAX];
 
         container_event(c, TIDE_CTR_START, &ev);
         ev.sources = SRC_PROCFS;
@@ -93,7 +95,14 @@ void sensor_container_tell(struct sensor *s, struct container *c)
 
 void sensor_container_covered(struct sensor *s, struct container *c)
 {
-        c->marked_boot_ns = clock_boot_ns();
+        char words[COVERAGE_MAX];
+
+        coverage(s, c, words, sizeof(words));
+        if (c->marked_boot_ns && strcmp(words, c->covered) == 0)
+                return;
+        if (c->marked_boot_ns == 0)
+                c->marked_boot_ns = clock_boot_ns();
+        snprintf(c->covered, sizeof(c->covered), "%s", words);
         sensor_container_tell(s, c);
 }
 
@@ -108,8 +117,10 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;
         case TIDE_EXEC:
-        case TIDE_PRIV:
                 sensor_send(s, PAIR_EXEC, ev, -1);
+                break;
+        case TIDE_PRIV: /* names are worth the least */
+                sensor_send(s, ev->priv.what == PRIV_COMM ? PAIR_FILE : PAIR_EXEC, ev, -1);
                 break;
         case TIDE_CTR_STOP:
                 sensor_send(s, PAIR_CONTROL, ev, -1);

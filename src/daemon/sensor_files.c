@@ -169,14 +169,15 @@ static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_
                 return s->fan ? OP_ATTR : OP_WRITE;
         if (mask & (FAN_CREATE | FAN_MOVED_TO))
                 return OP_CREATE;
-        return OP_ATTR;
+        return mask & FAN_CLOSE_WRITE ? OP_WRITE : OP_ATTR;
 }
 
 static void on_name(const struct name_event *ev, void *arg)
 {
         struct sensor *s = arg;
         struct container *c = containers_by_tag(s->containers, ev->tag);
-        struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_NAMES};
+        const bool inotify = names_source_by(s->names) == NAMES_INOTIFY;
+        struct tide_event out = {.kind = TIDE_FILE, .sources = inotify ? SRC_INOTIFY : SRC_NAMES};
         struct tide_file *f = &out.file;
         struct layer_entry e, image;
         bool whiteout = false, there;
@@ -266,17 +267,22 @@ static void begin_next(struct sensor *s)
                 send_walk(s, c, front->reason, false, false, 0);
 }
 
-/* How many more of its directories may be marked: its own limit, and the host's. */
-static uint32_t marks_left(const struct sensor *s, const struct container *c)
+/*
+ * How many directories a walk may mark: the container's own limit, and the host's. A walk of everything meets those
+ * again that are marked already.
+ */
+static uint32_t marks_left(const struct sensor *s, const struct container *c, enum tide_walk_reason reason)
 {
+        uint64_t own = names_source_count(s->names, c->tag), total = names_source_limit(s->names), used, left;
         struct names_stats st;
-        uint64_t own = names_source_count(s->names, c->tag);
 
         names_source_stats(s->names, &st);
-        if (own >= s->cfg->names_per_container || st.dirs >= s->cfg->names_total)
+        used = reason == WALK_SUBTREE ? st.dirs : st.dirs - own;
+        left = reason == WALK_SUBTREE ? own : 0;
+        left = s->cfg->names_per_container > left ? s->cfg->names_per_container - left : 0;
+        if (used >= total)
                 return 0;
-        own = s->cfg->names_per_container - own;
-        return (uint32_t)(own < s->cfg->names_total - st.dirs ? own : s->cfg->names_total - st.dirs);
+        return (uint32_t)(left < total - used ? left : total - used);
 }
 
 static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason)
@@ -292,7 +298,7 @@ static void request(struct sensor *s, struct container *c, struct bytes below, e
                 return; /* it is going away: its stop event comes */
         if (w->n < SENSOR_WALKS)
                 r = walker_request(s->walker, c->tag, reason, fd, below, s->names != NULL, s->cfg->walk_entries,
-                                   s->names ? marks_left(s, c) : 0);
+                                   s->names ? marks_left(s, c, reason) : 0);
         if (r < 0) { /* too many at once: one walk of everything later is as good */
                 s->repair.walk = true;
                 sensor_repair_later(s);
@@ -362,8 +368,8 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         sensor_send(s, PAIR_WALK, &out, -1);
 }
 
-static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks,
-                        uint32_t marks_refused, void *arg)
+static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks_refused,
+                        void *arg)
 {
         struct sensor *s = arg;
         struct sensor_walks *w = &s->walks;
@@ -372,19 +378,20 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
         if (c) {
                 c->walks++;
                 c->walk_entries += entries;
-                c->dirs_marked += marks;
-                c->dirs_refused += marks_refused;
+                c->dirs_refused = marks_refused + (cookie == WALK_SUBTREE ? c->dirs_refused : 0);
                 complete = complete && w->refused_before == s->repair.refused_total;
                 send_walk(s, c, (enum tide_walk_reason)cookie, true, complete, entries);
                 if (!complete && cookie != WALK_SUBTREE)
                         s->repair.walk_incomplete++;
-                if (c->marked_boot_ns == 0)
+                if (c->marked_boot_ns == 0 || cookie != WALK_SUBTREE)
                         sensor_container_covered(s, c);
         }
         if (w->n > 0) {
                 w->first = (w->first + 1) % SENSOR_WALKS;
                 w->n--;
         }
+        if (s->names)
+                names_source_round(s->names);
         begin_next(s);
 }
 

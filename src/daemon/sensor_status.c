@@ -50,7 +50,7 @@ static json_t *names_status(const struct sensor *s)
         if (s->names)
                 names_source_stats(s->names, &st);
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "names", "state",
-                         s->names ? "fanotify" : "off: walks only", "delivered", num(st.delivered), "lost",
+                         s->names ? sensor_names_by(s) : "off: walks only", "delivered", num(st.delivered), "lost",
                          num(st.overflows + st.unknown), "lost_unknown", unknown(s, LOST_NAMES), "repaired",
                          num(s->repair.walks), "malformed", num(st.malformed), "directories", num(st.dirs),
                          "directories_refused", num(st.dirs_refused));
@@ -71,10 +71,13 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited", num(st.exited),
-                         "refused", num(st.refused), "execs", num(st.execs), "executable_from_proc",
-                         num(st.exe_from_proc), "executable_from_fanotify", num(st.exe_from_fanotify),
-                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited",
+                         num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
+                         "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
+                         num(st.exe_from_fanotify),
+                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
+                         "privilege_events", num(st.privileges), "privilege_events_passed_over",
+                         num(st.privileges_passed));
 }
 
 static json_t *pair_status(const struct sensor *s)

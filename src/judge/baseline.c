@@ -2,9 +2,9 @@
 /*
  * Owns: what each workload is known to do, how far learning has come, and when it ends. Must not: score. Pure.
  *
- * Windows are hours (settable) of event time in which the workload did anything of a dimension; replicas in one hour
- * are one window. T of them, Q1 entries seen in exactly one: the chance that the next holds something new is p = 1 -
- * exp(-(Q1 + 1/2) / (T + 1)).
+ * Windows are hours (settable) of event time in which the workload did anything of a dimension (for rights, which most
+ * never touch: in which it ran); replicas in one hour are one window. T of them, Q1 entries seen in exactly one: the
+ * chance that the next holds something new is p = 1 - exp(-(Q1 + 1/2) / (T + 1)).
  */
 #include <errno.h>
 #include <math.h>
@@ -80,7 +80,7 @@ static struct workload *make(struct judge *j, struct bytes id)
                 baseline_free(w);
                 return NULL;
         }
-        w->dim[DIM_FILE].state = w->dim[DIM_PROCESS].state = DS_LEARNING;
+        w->dim[DIM_FILE].state = w->dim[DIM_PROCESS].state = w->dim[DIM_PRIVILEGE].state = DS_LEARNING;
         for (int d = 0; d < DIM__MAX; d++)
                 w->dim[d].last_window = -1;
         return w;
@@ -191,6 +191,17 @@ static void see_window(struct judge *j, struct dim_learning *d, int64_t wall_ns,
                 d->last_window = window;
         }
         *ret_window = window;
+}
+
+void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_PRIVILEGE];
+        uint32_t before = d->windows;
+        int64_t window;
+
+        see_window(j, d, wall_ns, &window);
+        if (d->windows != before)
+                pieces_save_workload(j, w);
 }
 
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_t wall_ns)
@@ -396,7 +407,10 @@ void baseline_tick(struct judge *j, int64_t wall_ns)
         void *value;
 
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);) {
+                if (((struct workload *)value)->running)
+                        baseline_hour(j, value, wall_ns);
                 end_learning(j, value, DIM_FILE, wall_ns);
                 end_learning(j, value, DIM_PROCESS, wall_ns);
+                end_learning(j, value, DIM_PRIVILEGE, wall_ns);
         }
 }

@@ -237,6 +237,15 @@ static void set_actor(struct finding_signal *s, const struct observation *o)
         s->origin = o->actor->origin;
 }
 
+static int set_parts(struct finding_signal *s, const struct tide_event *ev)
+{
+        _cleanup_buf_ struct buf parts;
+
+        buf_init(&parts, ARGS_KEPT);
+        observe_priv_parts(&ev->priv, &parts);
+        return str_set(&s->args, buf_bytes(&parts));
+}
+
 static int fill_signal(struct finding_signal *s, const struct observation *o)
 {
         const struct tide_event *ev = o->ev;
@@ -254,12 +263,13 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (r == 0)
                 r = str_set(&s->key, cut(o->key, NAME_KEPT));
         if (r == 0)
-                r = str_set(&s->operation,
-                            o->dim == DIM_PROCESS ? BYTES_LIT("exec") : bytes_str(tide_ops_text(o->ops, ops)));
+                r = str_set(&s->operation, bytes_str(o->operation ? o->operation : tide_ops_text(o->ops, ops)));
         if (r == 0)
                 r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
         if (r == 0 && ev->kind == TIDE_EXEC)
                 r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
+        if (r == 0 && ev->kind == TIDE_PRIV)
+                r = set_parts(s, ev);
         return r;
 }
 
@@ -333,11 +343,19 @@ static bool leads_to(struct bytes dir, struct bytes path)
         return dir.len > 1 && path.len > dir.len && path.p[dir.len] == '/' && bytes_has_prefix(path, dir);
 }
 
+/* Of changes of rights, only an id is gained by a file: what is traced, or crashes, may be any program of the image. */
+static bool is_of_file(enum dimension dim, struct bytes operation)
+{
+        return dim != DIM_PRIVILEGE || bytes_eq(operation, BYTES_LIT("uid")) || bytes_eq(operation, BYTES_LIT("gid"));
+}
+
 /* The very path; or, at about the same time, what lies in a directory that is itself new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
         struct bytes there = str_get(&s->subject), here = cut(o->subject, NAME_KEPT);
 
+        if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
+                return false;
         if (bytes_eq(there, here))
                 return true;
         return o->ev->wall_ns - f->last_ns < BURST_NS && (leads_to(there, here) || leads_to(here, there));

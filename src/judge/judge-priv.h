@@ -3,7 +3,7 @@
  * judge-priv - the judge's memory, and what its files ask of each other:
  *
  *     judge.c      events in, pieces out; containers; decisions
- *     observe.c    event → observation
+ *     observe.c    event → observation (observe_priv.c: of rights)
  *     baseline.c   workloads, entries, windows, states: is this known?
  *     score.c      factors and their sum
  *     group.c      which finding it belongs to
@@ -118,8 +118,9 @@ struct observation {
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
         const struct tide_actor *actor;
+        const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
-        uint8_t layer, change;
+        uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
         bool setuid;
@@ -131,6 +132,9 @@ struct observation {
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 
+int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
+void observe_priv_parts(const struct tide_priv *t, struct buf *out);
+
 /* ---- baseline ---- */
 
 enum known { KNOWN_NOT, KNOWN_YES, KNOWN_OTHER_EXE, KNOWN_CANDIDATE };
@@ -141,6 +145,8 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_
 double baseline_p_new(const struct workload *w, enum dimension dim);
 /* Do many names already vary in the directory of the observed file? */
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o);
+/* The workload was seen at work: hours in which nothing happened to its rights are hours all the same. */
+void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns);
 /* Learning ends by time or by convergence. */
 void baseline_tick(struct judge *j, int64_t wall_ns);
 struct workload *baseline_workload(struct judge *j, struct bytes id);

@@ -210,6 +210,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
                 return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
         j->stats.observations++;
         w->last_ns = ev->wall_ns;
+        baseline_hour(j, w, ev->wall_ns);
         known = baseline_lookup(w, &o, &e);
         if (known == KNOWN_YES) {
                 j->stats.known++;
@@ -354,7 +355,8 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
                 return 0;
         if (w->first_ns == 0) {
                 w->first_ns = wall_ns;
-                w->dim[DIM_FILE].since_ns = w->dim[DIM_PROCESS].since_ns = wall_ns;
+                for (int d = 0; d < DIM__MAX; d++)
+                        w->dim[d].since_ns = w->dim[d].state == DS_OFF ? 0 : wall_ns;
         }
         r = str_set(&w->name, buf_bytes(&name));
         if (r == 0)
@@ -550,7 +552,8 @@ static int on_decision(struct judge *j, const struct tide_event *ev)
                 done = true;
         }
         if (!done)
-                return refuse(j, "dimension '%s' is not one of: file, process", str_print(only, shown, sizeof(shown)));
+                return refuse(j, "dimension '%s' is not one of: file, process, privilege",
+                              str_print(only, shown, sizeof(shown)));
         pieces_save_workload(j, w);
         verdict(j, ev, w, "decided", 0);
         return 0;
@@ -563,6 +566,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
                 [TIDE_EXEC] = on_act,       [TIDE_FILE] = on_act, [TIDE_CTR_START] = on_start,
                 [TIDE_CTR_STOP] = on_stop,  [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
+                [TIDE_PRIV] = on_act,
         };
         struct container_memory *c;
         int r;
@@ -579,7 +583,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 return 0;
         }
         r = rows[ev->kind](j, c, ev);
-        if (r == 0 && ev->kind != TIDE_EXEC && ev->kind != TIDE_FILE)
+        if (r == 0 && rows[ev->kind] != on_act)
                 verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
         return r;
 }

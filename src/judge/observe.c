@@ -19,6 +19,7 @@ static bool exec_never_silent(const struct tide_exec *x)
 {
         switch (x->program_layer) {
         case LAYER_WRITE:
+        case LAYER_TMPFS: /* no image holds one */
         case LAYER_MEMFD:
         case LAYER_DELETED:
                 return true;
@@ -32,6 +33,7 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         const struct tide_exec *x = &ev->exec;
 
         o->dim = DIM_PROCESS;
+        o->operation = "exec";
         o->actor = &x->actor;
         o->subject = x->program.len ? x->program : x->actor.exe;
         o->layer = x->program_layer;
@@ -85,6 +87,8 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
                 r = observe_exec(j, ev, &o);
         else if (ev->kind == TIDE_FILE)
                 r = observe_file(j, ev, &o);
+        else if (ev->kind == TIDE_PRIV)
+                r = observe_priv(j, ev, &o);
         if (r < 0)
                 return r;
         if (j->path.err)

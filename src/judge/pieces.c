@@ -119,6 +119,11 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r)
                 d->windows = rd_u32(r);
                 d->last_window = (int64_t)rd_u64(r);
                 d->refused = rd_u64(r);
+                if (d->state == DS_OFF && i == DIM_PRIVILEGE) { /* stored before there was such a dimension */
+                        d->state = DS_LEARNING;
+                        d->since_ns = w->last_ns;
+                        d->last_window = -1;
+                }
         }
         return err;
 }

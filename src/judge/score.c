@@ -36,6 +36,27 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_STARTUP] = {"startup", -4, "while the container was starting"},
         [FACTOR_BEFORE_WATCH] = {"before_watch", -4, "it was so before this host was watched"},
         [FACTOR_FIRST_SIGHT] = {"first_sight", 24, "shown once: the container ran before it was watched"},
+        [FACTOR_ROOT_GAINED] = {"root_gained", 40,
+                                "a process became root, and it was no setuid program of the image that made it so"},
+        [FACTOR_SETUID_PROGRAM] = {"setuid_program", 8,
+                                   "a process took other rights by a setuid or setgid program of the image"},
+        [FACTOR_ID_GAINED] = {"id_gained", 8, "a process took a user or group that it did not have"},
+        [FACTOR_PTRACE] = {"ptrace", 16, "a process took control of another one, as a debugger does"},
+        [FACTOR_PTRACE_CHILD] = {"ptrace_child", 4, "a process took control of its own child, as a debugger does"},
+        [FACTOR_PTRACE_FOREIGN] = {"ptrace_foreign", 0, "a process of the container was put under a debugger"},
+        [FACTOR_PTRACE_OUTSIDE] = {"ptrace_outside", 48,
+                                   "a process of the container took control of one outside of it"},
+        [FACTOR_NEW_NAME] = {"new_name", -12, "a process gave itself a name that it did not have before"},
+        [FACTOR_KERNEL_NAME] = {"kernel_name", 16, "a process gave itself the name of a kernel thread"},
+        [FACTOR_CRASHED] = {"crashed", 0, "a program crashed"},
+        [FACTOR_NEW_NAMESPACE] = {"new_namespace", 16,
+                                  "a process made or entered a mount or user namespace other than its container's"},
+        [FACTOR_MAPPED_WRITE_LAYER] = {"mapped_write_layer", 36,
+                                       "code was loaded from a file that is in the write layer and not in the image"},
+        [FACTOR_MAPPED_CHANGED] = {"mapped_changed_image_file", 40,
+                                   "code was loaded from a file of the image after it was changed"},
+        [FACTOR_MAPPED_MEMORY] = {"mapped_memory", 12, "code was loaded from a tmpfs, from memory or a deleted file"},
+        [FACTOR_MAPPED_MOUNT] = {"mapped_mount", 4, "code was loaded from a volume"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -180,6 +201,82 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         return r;
 }
 
+/* Names that the kernel gives its own threads. */
+static bool is_kernel_name(struct bytes comm)
+{
+        static const char *const names[] = {"kworker/", "ksoftirqd/", "kthreadd", "migration/", "rcu_",   "kswapd",
+                                            "khugepaged", "kauditd",  "kdevtmpfs", "jbd2/",     "watchdog/", "cpuhp/",
+                                            "kcompactd",  "idle_inject/", "ksmd", "scsi_eh_"};
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (bytes_has_prefix(comm, bytes_str(names[i])))
+                        return true;
+        return comm.len > 2 && comm.p[0] == '[' && comm.p[comm.len - 1] == ']'; /* as ps(1) shows them */
+}
+
+static int add_mapped(const struct judge *j, const struct observation *o, struct score *s)
+{
+        bool changed = o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED;
+        enum factor f = changed                   ? FACTOR_MAPPED_CHANGED
+                        : o->layer == LAYER_WRITE ? FACTOR_MAPPED_WRITE_LAYER
+                        : o->layer == LAYER_MOUNT ? FACTOR_MAPPED_MOUNT
+                                                  : FACTOR_MAPPED_MEMORY;
+
+        s->severity = changed ? SEVERITY_CRITICAL : o->layer == LAYER_WRITE ? SEVERITY_HIGH : SEVERITY_MEDIUM;
+        return add(j, s, f, o->subject);
+}
+
+static enum factor id_factor(const struct tide_priv *t)
+{
+        if (t->flags & PRIVF_SETUID_FILE)
+                return FACTOR_SETUID_PROGRAM;
+        return t->what == PRIV_UID && (t->flags & PRIVF_ROOT) ? FACTOR_ROOT_GAINED : FACTOR_ID_GAINED;
+}
+
+static enum factor ptrace_factor(const struct tide_priv *t)
+{
+        if (t->actor.origin == ORIGIN_FOREIGN)
+                return FACTOR_PTRACE_FOREIGN;
+        if (t->where == WHERE_HOST || t->where == WHERE_OTHER)
+                return FACTOR_PTRACE_OUTSIDE;
+        return t->flags & PRIVF_CHILD ? FACTOR_PTRACE_CHILD : FACTOR_PTRACE;
+}
+
+static int add_priv(const struct judge *j, const struct observation *o, struct score *s)
+{
+        static const enum finding_severity severity[FACTOR__MAX] = {
+                [FACTOR_ROOT_GAINED] = SEVERITY_HIGH,      [FACTOR_SETUID_PROGRAM] = SEVERITY_MEDIUM,
+                [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,      [FACTOR_PTRACE] = SEVERITY_MEDIUM,
+                [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
+                [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,    [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
+        };
+        const struct tide_priv *t = &o->ev->priv;
+        enum factor f;
+
+        switch (o->what) {
+        case PRIV_MAPPED:
+                return add_mapped(j, o, s);
+        case PRIV_UID:
+        case PRIV_GID:
+                f = id_factor(t);
+                break;
+        case PRIV_PTRACE:
+                f = ptrace_factor(t);
+                break;
+        case PRIV_COMM:
+                f = is_kernel_name(t->actor.comm) ? FACTOR_KERNEL_NAME : FACTOR_NEW_NAME;
+                break;
+        case PRIV_MOUNTNS:
+                f = FACTOR_NEW_NAMESPACE;
+                break;
+        default:
+                f = FACTOR_CRASHED;
+                break;
+        }
+        s->severity = severity[f]; /* low is 0 */
+        return add(j, s, f, o->subject);
+}
+
 static int add_context(const struct judge *j, const struct observation *o, struct score *s)
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
@@ -205,7 +302,10 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         int r;
 
         memset(ret, 0, sizeof(*ret));
-        r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
+        if (o->ev->kind == TIDE_PRIV)
+                r = add_priv(j, o, ret);
+        else
+                r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)
                 r = add_context(j, o, ret);
         if (r == 0)

@@ -53,10 +53,10 @@ static int count_file(struct sight *s, const struct tide_file *f)
 
 static int keep_running(struct sight *s, const struct tide_event *ev)
 {
+        uint8_t layer = ev->kind == TIDE_PRIV ? ev->priv.layer : ev->exec.program_layer;
         int r;
 
-        if (ev->exec.program_layer != LAYER_WRITE && ev->exec.program_layer != LAYER_MEMFD &&
-            ev->exec.program_layer != LAYER_DELETED)
+        if (layer != LAYER_WRITE && layer != LAYER_TMPFS && layer != LAYER_MEMFD && layer != LAYER_DELETED)
                 return 0;
         s->inventory.running++;
         if (s->nrunning == RUNNING_MAX)
@@ -76,7 +76,7 @@ int sight_event(struct judge *j, struct container_memory *c, const struct tide_e
                 return 0;
         if (ev->kind == TIDE_FILE)
                 r = count_file(&c->sight, &ev->file);
-        else if (ev->kind == TIDE_EXEC)
+        else if (ev->kind == TIDE_EXEC || (ev->kind == TIDE_PRIV && ev->priv.what == PRIV_MAPPED))
                 r = keep_running(&c->sight, ev);
         return r < 0 ? r : 1;
 }

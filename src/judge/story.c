@@ -111,13 +111,139 @@ static void put_exec(const struct finding_signal *s, struct buf *out)
         put_args(s, out);
 }
 
+/* The n-th of the words that were kept of a change of rights. */
+static struct bytes part(const struct finding_signal *s, unsigned n)
+{
+        struct bytes all = str_get(&s->args);
+        uint32_t at = 0;
+
+        for (; at < all.len; n--) {
+                const uint8_t *end = memchr(all.p + at, 0, all.len - at);
+                uint32_t len = end ? (uint32_t)(end - (all.p + at)) : all.len - at;
+
+                if (n == 0)
+                        return bytes_of(all.p + at, len);
+                at += len + 1;
+        }
+        return bytes_of(NULL, 0);
+}
+
+static void put_id(const struct finding_signal *s, struct buf *out)
+{
+        bool uid = bytes_eq(str_get(&s->operation), BYTES_LIT("uid")), root = bytes_has_prefix(str_get(&s->key),
+                                                                                              BYTES_LIT("uid root"));
+
+        buf_put_str(out, root ? " became root, from uid " : uid ? " took uid " : " took gid ");
+        if (!root) {
+                put_name(part(s, 1), out);
+                buf_put_str(out, ", from ");
+        }
+        put_name(part(s, 0), out);
+        if (part(s, 2).len)
+                buf_put_str(out, ", by a program of the image that is setuid or setgid: ");
+        else
+                buf_put_str(out, ", with no setuid program of the image: it runs ");
+        put_name(str_get(&s->subject), out);
+        if (s->layer == LAYER_WRITE)
+                buf_put_str(out, ", from the write layer");
+}
+
+static void put_ptrace(const struct finding_signal *s, struct buf *out)
+{
+        struct bytes where = part(s, 1);
+
+        buf_put_str(out, " took control, as a debugger does, of ");
+        put_name(str_get(&s->subject), out);
+        buf_put_str(out, " (pid ");
+        put_name(part(s, 0), out);
+        buf_put_str(out, bytes_eq(where, BYTES_LIT("host"))              ? ", of the host)"
+                         : bytes_eq(where, BYTES_LIT("other-container")) ? ", of another container)"
+                         : part(s, 2).len                                ? ", its own child)"
+                                                                         : ")");
+}
+
+static void put_comm(const struct finding_signal *s, struct buf *out)
+{
+        buf_put_str(out, " called itself ");
+        put_name(str_get(&s->subject), out);
+        if (part(s, 0).len == 0)
+                return;
+        buf_put_str(out, ", no longer ");
+        put_name(part(s, 0), out);
+}
+
+static void put_core(const struct finding_signal *s, struct buf *out)
+{
+        static const struct {
+                const char *number, *name;
+        } names[] = {{"3", "SIGQUIT"},  {"4", "SIGILL"},   {"5", "SIGTRAP"}, {"6", "SIGABRT"},  {"7", "SIGBUS"},
+                     {"8", "SIGFPE"},   {"11", "SIGSEGV"}, {"24", "SIGXCPU"}, {"25", "SIGXFSZ"}, {"31", "SIGSYS"}};
+        struct bytes number = part(s, 0);
+        const char *name = NULL;
+
+        for (size_t i = 0; i < ARRAY_LEN(names) && !name; i++)
+                if (bytes_eq(number, bytes_str(names[i].number)))
+                        name = names[i].name;
+        buf_put_str(out, " crashed");
+        if (name) {
+                buf_printf(out, " by %s", name);
+        } else if (!bytes_eq(number, BYTES_LIT("0"))) {
+                buf_put_str(out, " by signal ");
+                put_name(number, out);
+        }
+        buf_put_str(out, part(s, 1).len ? ", and left a core dump" : "");
+}
+
+static void put_namespace(const struct finding_signal *s, struct buf *out)
+{
+        buf_printf(out, " went into another mount namespace%s than its container's",
+                   part(s, 2).len ? " and another user namespace" : "");
+}
+
+static void put_mapped(const struct finding_signal *s, struct buf *out)
+{
+        static const char *const from[LAYER__MAX] = {[LAYER_WRITE] = ", from the write layer",
+                                                     [LAYER_MEMFD] = ", which exists in memory only",
+                                                     [LAYER_DELETED] = ", which was already deleted",
+                                                     [LAYER_TMPFS] = ", from a tmpfs",
+                                                     [LAYER_MOUNT] = ", from a volume"};
+
+        buf_put_str(out, " loaded code from ");
+        put_name(str_get(&s->subject), out);
+        if (s->layer < LAYER__MAX && from[s->layer])
+                buf_put_str(out, from[s->layer]);
+        if (s->change == CHANGE_MODIFIED)
+                buf_put_str(out, ", in place of the image's");
+}
+
+/* False: it is none of these. */
+static bool put_priv(const struct finding_signal *s, struct buf *out)
+{
+        static const struct {
+                const char *operation;
+                void (*put)(const struct finding_signal *, struct buf *);
+        } rows[] = {{"uid", put_id},   {"gid", put_id},         {"ptrace", put_ptrace},
+                    {"comm", put_comm}, {"core-dump", put_core}, {"mount-namespace", put_namespace},
+                    {"map", put_mapped}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (bytes_eq(str_get(&s->operation), bytes_str(rows[i].operation))) {
+                        put_who(s, out);
+                        rows[i].put(s, out);
+                        return true;
+                }
+        return false;
+}
+
 static void put_signal(const struct finding *f, const struct finding_signal *s, struct buf *out)
 {
         put_time(s->first_ns, out);
         buf_put_u8(out, ' ');
         if (s->flags & EVF_BEFORE)
                 buf_put_str(out, "(before this host was watched) ");
-        if (s->kind == DIM_PROCESS)
+        if ((s->kind == DIM_PROCESS || s->kind == DIM_PRIVILEGE) && put_priv(s, out))
+                ;
+        else if (s->kind == DIM_PROCESS)
                 put_exec(s, out);
         else
                 put_file(s, out);

@@ -13,6 +13,7 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
+#include "tidemark/facility.h"
 #include "tidemark/fan_source.h"
 #include "tidemark/loop.h"
 #include "tidemark/names_source.h"
@@ -24,9 +25,9 @@
 #endif
 
 struct tried {
-        const struct probe_disabled *off;
+        uint32_t off;
         struct fan_features fan;
-        int proc_err, fan_err, names_err;
+        int proc_err, fan_err, names_err, inotify_err;
 };
 
 static void say(struct probe_item *it, int err)
@@ -35,59 +36,78 @@ static void say(struct probe_item *it, int err)
         snprintf(it->detail, sizeof(it->detail), "%s", err == 0 ? "works" : err_str(err));
 }
 
-static void try_proc(const struct tried *t, struct probe_item *it)
+static int try_proc(const struct tried *t)
 {
-        say(it, t->proc_err);
+        return t->proc_err;
 }
-static void try_content(const struct tried *t, struct probe_item *it)
+static int try_content(const struct tried *t)
 {
-        say(it, t->fan_err);
+        return t->fan_err;
 }
-static void try_filesystem(const struct tried *t, struct probe_item *it)
+static int try_filesystem(const struct tried *t)
 {
-        say(it, t->fan.mark_filesystem ? 0 : -EOPNOTSUPP);
-        it->disabled = t->off && t->off->filesystem_mark;
+        return t->fan.mark_filesystem ? 0 : -EOPNOTSUPP;
 }
-static void try_exec(const struct tried *t, struct probe_item *it)
+static int try_exec(const struct tried *t)
 {
-        say(it, t->fan.open_exec ? 0 : -EOPNOTSUPP);
-        it->disabled = t->off && t->off->open_exec;
+        return t->fan.open_exec ? 0 : -EOPNOTSUPP;
 }
-static void try_names(const struct tried *t, struct probe_item *it)
+static int try_names(const struct tried *t)
 {
-        say(it, t->names_err);
-        it->disabled = t->off && t->off->names;
+        return t->names_err;
+}
+static int try_inotify(const struct tried *t)
+{
+        return t->inotify_err;
 }
 
-static void try_nspid(const struct tried *t, struct probe_item *it)
+static int try_nspid(const struct tried *t)
 {
         struct procfs_status st;
         int r = procfs_status((uint32_t)getpid(), &st);
 
         (void)t;
-        say(it, r < 0 ? r : st.nspid_count > 0 ? 0 : -EOPNOTSUPP);
+        return r < 0 ? r : st.nspid_count > 0 ? 0 : -EOPNOTSUPP;
 }
 
-static void try_openat2(const struct tried *t, struct probe_item *it)
+static int try_openat2(const struct tried *t)
 {
         (void)t;
         /* No arguments at all: a kernel that knows the call says EINVAL. */
-        say(it, syscall(SYS_openat2, -1, NULL, NULL, 0) < 0 && errno == ENOSYS ? -ENOSYS : 0);
+        return syscall(SYS_openat2, -1, NULL, NULL, 0) < 0 && errno == ENOSYS ? -ENOSYS : 0;
 }
 
 struct row {
-        const char *name, *used;
-        void (*try)(const struct tried *t, struct probe_item *it);
+        const char *name;
+        int facility; /* enum facility; -1: cannot be switched off */
+        int (*try)(const struct tried *t);
+        const char *use, *instead;
+        const char *needs; /* another row, without which this one is not used; NULL: none */
+        const char *spare; /* another row, beside which this one is not used; NULL: none */
 };
 static const struct row rows[] = {
-        {"proc connector", "every fork, exec and exit; without it nothing can be watched", try_proc},
-        {"fanotify", "contents written and programs run; else the walk alone finds files", try_content},
-        {"fanotify filesystem mark", "whole root of a container; else a mark on its root mount", try_filesystem},
-        {"fanotify open-exec", "what ran, even if the process is gone; else /proc alone", try_exec},
-        {"fanotify names", "create, delete, rename, attributes; else the walk alone finds them", try_names},
-        {"NSpid", "a container's init; else the first task of its cgroup", try_nspid},
-        {"openat2", "paths below a write layer in one call; else component by component", try_openat2},
+        {"proc connector", -1, try_proc, "every fork, exec and exit", "nothing: tidemarkd does not start", NULL, NULL},
+        {"fanotify", FACILITY_CONTENT, try_content, "contents written and programs run",
+         "names and the walk find files; /proc tells what ran", NULL, NULL},
+        {"fanotify filesystem mark", FACILITY_FILESYSTEM_MARK, try_filesystem, "whole root of a container",
+         "a mark on each mount of its root", "fanotify", NULL},
+        {"fanotify open-exec", FACILITY_OPEN_EXEC, try_exec, "what ran, even if the process is gone", "/proc alone",
+         "fanotify", NULL},
+        {"fanotify names", FACILITY_NAMES, try_names, "create, delete, rename, attributes", "inotify", NULL, NULL},
+        {"inotify", FACILITY_INOTIFY, try_inotify, "create, delete, rename, attributes, without the process",
+         "the walk alone finds them", NULL, "fanotify names"},
+        {"NSpid", FACILITY_NSPID, try_nspid, "a container's init", "the oldest task of its cgroup and namespace", NULL,
+         NULL},
+        {"openat2", -1, try_openat2, "paths below a write layer in one call", "component by component", NULL, NULL},
 };
+
+static bool is_used(const struct probe_item *items, size_t n, const char *name)
+{
+        for (size_t i = 0; i < n; i++)
+                if (!strcmp(items[i].name, name))
+                        return items[i].used;
+        return false;
+}
 
 static void no_msg(const struct proc_msg *m, void *arg)
 {
@@ -121,18 +141,21 @@ static void open_sources(struct tried *t)
         struct fan_source *fan = NULL;
         struct names_source *names = NULL;
 
-        t->proc_err = t->fan_err = t->names_err = loop_new(&loop);
+        t->proc_err = t->fan_err = t->names_err = t->inotify_err = loop_new(&loop);
         if (!loop)
                 return;
         t->proc_err = proc_source_open(loop, &proc_ops, NULL, 64 * 1024, &proc);
         proc_source_close(proc);
         t->fan_err = fan_source_open(loop, &t->fan, &fan_ops, NULL, &fan);
         fan_source_close(fan);
-        t->names_err = names_source_open(loop, 16, &names_ops, NULL, &names);
+        t->names_err = names_source_open(loop, NAMES_FANOTIFY, 16, &names_ops, NULL, &names);
+        names_source_close(names);
+        names = NULL;
+        t->inotify_err = names_source_open(loop, NAMES_INOTIFY, 16, &names_ops, NULL, &names);
         names_source_close(names);
 }
 
-size_t probe_run(const struct probe_disabled *off, struct probe_item *ret, size_t max)
+size_t probe_run(uint32_t off, struct probe_item *ret, size_t max)
 {
         struct tried t = {.off = off};
         size_t n = max < ARRAY_LEN(rows) ? max : ARRAY_LEN(rows);
@@ -140,10 +163,17 @@ size_t probe_run(const struct probe_disabled *off, struct probe_item *ret, size_
         fan_probe(&t.fan);
         open_sources(&t);
         for (size_t i = 0; i < n; i++) {
-                memset(&ret[i], 0, sizeof(ret[i]));
-                ret[i].name = rows[i].name;
-                ret[i].used = rows[i].used;
-                rows[i].try(&t, &ret[i]);
+                const struct row *row = &rows[i];
+                struct probe_item *it = &ret[i];
+
+                memset(it, 0, sizeof(*it));
+                it->name = row->name;
+                it->use = row->use;
+                it->instead = row->instead;
+                it->disabled = row->facility >= 0 && facility_in(off, (enum facility)row->facility);
+                say(it, row->try(&t));
+                it->used = it->available && !it->disabled && (!row->needs || is_used(ret, i, row->needs)) &&
+                           (!row->spare || !is_used(ret, i, row->spare));
         }
         return n;
 }

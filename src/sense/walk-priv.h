@@ -3,15 +3,17 @@
  * walk-priv - what the sensor (walk.c) and its walker (walk_worker.c) say to each other. Both are the same program,
  * forked: a request is a struct, with the directory's descriptor beside it. Answers are packed, several a datagram:
  *
- *     DIR    u32 tag · string handle · string path
+ *     DIR    u32 tag · string handle (inotify: number of the watch) · string path
  *     ENTRY  u32 tag · string path · u8 type · u8 flags (1 whiteout, 2 opaque) · u32 mode, uid, gid, nlink ·
  *            u64 size, ino, mtime, ctime · string target
- *     END    u32 tag · u64 cookie · u64 entries · u8 complete · u32 marks · u32 marks refused
+ *     END    u32 tag · u64 cookie · u64 entries · u8 complete · u32 marks refused
  */
 #ifndef TIDEMARK_SENSE_WALK_PRIV_H
 #define TIDEMARK_SENSE_WALK_PRIV_H
 
 #include <stdint.h>
+
+#include "tidemark/names_source.h"
 
 #define WALK_PATH_MAX 4096u
 #define WALK_DATAGRAM 16384u
@@ -26,6 +28,8 @@ struct walk_request {
 
 struct walk_worker_setup {
         int names_fd;
+        enum names_by names_by;
+        uint32_t mask; /* of marks and watches */
 };
 
 int walk_worker(int fd, void *arg);

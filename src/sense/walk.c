@@ -19,6 +19,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/helper.h"
+#include "tidemark/kmsg.h"
 #include "tidemark/loop.h"
 
 #define REQUESTS_MAX 1024u
@@ -108,7 +109,7 @@ static void begin_next(struct walker *w)
 }
 
 /* The first request is over: begin the next, and say so. */
-static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t marks, uint32_t refused)
+static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t refused)
 {
         struct request *q = pop(w);
         uint32_t tag = q->rq.tag;
@@ -118,7 +119,7 @@ static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t m
         if (!complete)
                 w->stats.incomplete++;
         begin_next(w);
-        w->ops->end(tag, cookie, entries, complete, marks, refused, w->arg);
+        w->ops->end(tag, cookie, entries, complete, refused, w->arg);
 }
 
 /* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
@@ -134,7 +135,7 @@ static void replace(struct walker *w)
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
                 loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
         else if (w->first && w->first->sent)
-                finish(w, 0, false, 0, 0);
+                finish(w, 0, false, 0);
         else
                 begin_next(w);
 }
@@ -185,11 +186,11 @@ static int take_end(struct walker *w, struct rd *r, uint32_t tag)
 {
         uint64_t cookie = rd_u64(r), entries = rd_u64(r);
         bool complete = rd_u8(r) != 0;
-        uint32_t marks = rd_u32(r), refused = rd_u32(r);
+        uint32_t refused = rd_u32(r);
 
         if (r->err || !w->first || w->first->rq.tag != tag || w->first->rq.cookie != cookie)
                 return -EPROTO;
-        finish(w, entries, complete, marks, refused);
+        finish(w, entries, complete, refused);
         return 0;
 }
 
@@ -289,8 +290,8 @@ static int start_process(struct walker *w)
         return r;
 }
 
-int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const struct walk_ops *ops, void *arg,
-                 struct walker **ret)
+int walker_start(struct loop *loop, const struct names_source *names, bool with_writes, uint64_t deadline_ns,
+                 const struct walk_ops *ops, void *arg, struct walker **ret)
 {
         _cleanup_(walker_stopp) struct walker *w = calloc(1, sizeof(*w));
         int r;
@@ -300,7 +301,11 @@ int walker_start(struct loop *loop, int names_fd, uint64_t deadline_ns, const st
         w->loop = loop;
         w->ops = ops;
         w->arg = arg;
-        w->setup.names_fd = names_fd;
+        w->setup.names_fd = names ? names_source_fd(names) : -1;
+        w->setup.names_by = names ? names_source_by(names) : NAMES_FANOTIFY;
+        w->setup.mask = NAMES_MASK | (with_writes ? FAN_CLOSE_WRITE : 0);
+        if (w->setup.names_by == NAMES_INOTIFY)
+                w->setup.mask &= ~(uint32_t)(FAN_EVENT_ON_CHILD | FAN_ONDIR); /* which inotify gives unasked */
         w->deadline_ns = deadline_ns;
         w->fd = -1;
         r = loop_timer_new(loop, on_deadline, w, &w->timer);

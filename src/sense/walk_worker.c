@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -33,7 +34,8 @@ struct todo { /* a directory that is still to be listed */
 };
 
 struct walk {
-        int fd, names_fd;
+        int fd;
+        const struct walk_worker_setup *setup;
         struct walk_request rq;
         int root;
         dev_t dev;
@@ -105,33 +107,60 @@ static int handle_of(int fd, uint8_t *dst, size_t *ret_len)
         return 0;
 }
 
-/* Tell, then mark, then (the caller) list: so no name is missed, and none comes of a directory that is not known. */
-static int mark_dir(struct walk *w, int fd, const char *path)
+static int tell_dir(struct walk *w, struct bytes handle, const char *path)
 {
-        uint8_t handle[12 + HANDLE_MAX];
-        size_t len = 0;
-        int r;
+        int r = room_for(w, handle.len + strlen(path) + 32);
 
-        if (!w->rq.mark || w->names_fd < 0)
-                return 0;
-        if (w->marks >= w->rq.marks_max || handle_of(fd, handle, &len) < 0) {
-                w->marks_refused++;
-                return 0;
-        }
-        r = room_for(w, len + strlen(path) + 32);
         if (r < 0)
                 return r;
         buf_put_u8(&w->out, WALK_MSG_DIR);
         buf_put_u32(&w->out, w->rq.tag);
-        buf_put_bytes(&w->out, bytes_of(handle, len));
+        buf_put_bytes(&w->out, handle);
         buf_put_bytes(&w->out, bytes_str(path));
-        r = flush(w);
+        return flush(w);
+}
+
+/* Tell, then mark: so none comes of a directory that is not known. */
+static int fanotify_dir(struct walk *w, int fd, const char *path)
+{
+        uint8_t handle[12 + HANDLE_MAX];
+        size_t len = 0;
+        int r = handle_of(fd, handle, &len);
+
+        if (r < 0)
+                return 0;
+        r = tell_dir(w, bytes_of(handle, len), path);
         if (r < 0)
                 return r;
-        if (fanotify_mark(w->names_fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, NAMES_MASK, fd, ".") < 0)
-                w->marks_refused++;
-        else
-                w->marks++;
+        return fanotify_mark(w->setup->names_fd, FAN_MARK_ADD | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") == 0;
+}
+
+/* A watch has a number once it is there. */
+static int inotify_dir(struct walk *w, int fd, const char *path)
+{
+        char name[64];
+        int wd, r;
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        wd = inotify_add_watch(w->setup->names_fd, name, w->setup->mask | IN_ONLYDIR | IN_EXCL_UNLINK);
+        if (wd < 0)
+                return 0;
+        r = tell_dir(w, bytes_of(&wd, sizeof(wd)), path);
+        return r < 0 ? r : 1;
+}
+
+/* Before (the caller) lists it: so no name is missed. */
+static int mark_dir(struct walk *w, int fd, const char *path)
+{
+        int r = 0;
+
+        if (!w->rq.mark || w->setup->names_fd < 0)
+                return 0;
+        if (w->marks < w->rq.marks_max)
+                r = w->setup->names_by == NAMES_INOTIFY ? inotify_dir(w, fd, path) : fanotify_dir(w, fd, path);
+        if (r < 0)
+                return r;
+        *(r ? &w->marks : &w->marks_refused) += 1;
         return 0;
 }
 
@@ -260,7 +289,6 @@ static int serve(struct walk *w)
         buf_put_u64(&w->out, w->rq.cookie);
         buf_put_u64(&w->out, w->entries);
         buf_put_u8(&w->out, w->complete);
-        buf_put_u32(&w->out, w->marks);
         buf_put_u32(&w->out, w->marks_refused);
         return r < 0 ? r : flush(w);
 }
@@ -297,7 +325,7 @@ int walk_worker(int fd, void *arg)
         int r, root = -1;
 
         while ((r = next_request(fd, &rq, &root)) > 0) {
-                struct walk w = {.fd = fd, .names_fd = setup->names_fd, .rq = rq, .root = root};
+                struct walk w = {.fd = fd, .setup = setup, .rq = rq, .root = root};
 
                 buf_init(&w.out, WALK_DATAGRAM + WALK_PATH_MAX + 4096);
                 r = serve(&w);

@@ -35,13 +35,14 @@ static void container_free(void *p)
         free(c);
 }
 
-int containers_new(size_t limit, struct containers **ret)
+int containers_new(size_t limit, bool nspid, struct containers **ret)
 {
         struct containers *cs = calloc(1, sizeof(*cs));
         int r;
 
         if (!cs)
                 return -ENOMEM;
+        cs->nspid = nspid;
         r = map_new(limit, map_seed_random(), container_free, &cs->by_id);
         if (r == 0)
                 r = containers_find_host(cs);

@@ -165,12 +165,19 @@ static char *find_bundle(uint32_t init, struct bytes id)
 /* ---- which process is its init ---- */
 
 struct init_search {
+        const struct containers *cs;
         const struct container *c;
         struct buf *text;
         uint32_t best;
         uint64_t best_start;
         bool exact;
 };
+
+/* First in a pid namespace below ours; kernels before 4.1 do not tell. */
+static bool is_init(const struct containers *cs, const struct procfs_status *st)
+{
+        return cs->nspid && cs->own_depth && st->nspid_count > cs->own_depth && st->nspid_last == 1;
+}
 
 static int try_init(uint32_t pid, void *arg)
 {
@@ -188,7 +195,7 @@ static int try_init(uint32_t pid, void *arg)
                 return 0;
         if (procfs_status(pid, &status) < 0 || procfs_stat(pid, &st) < 0)
                 return 0;
-        exact = status.nspid_count > 1 && status.nspid_last == 1;
+        exact = is_init(s->cs, &status);
         if (!exact && s->best && st.start >= s->best_start)
                 return 0;
         s->best = pid;
@@ -202,14 +209,14 @@ static int find_init(const struct containers *cs, uint32_t pid, struct container
 {
         struct procfs_status status;
         struct procfs_stat st;
-        struct init_search s = {.c = c, .text = text};
+        struct init_search s = {.cs = cs, .c = c, .text = text};
         int r = procfs_status(pid, &status);
 
         if (r == 0)
                 r = procfs_stat(pid, &st);
         if (r < 0)
                 return gone(r);
-        if (status.nspid_count > cs->own_depth && status.nspid_last == 1) {
+        if (is_init(cs, &status)) {
                 c->init_pid = pid;
                 c->init_start = st.start;
                 return 0;

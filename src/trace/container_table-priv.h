@@ -3,6 +3,7 @@
 #ifndef TIDEMARK_TRACE_CONTAINER_TABLE_PRIV_H
 #define TIDEMARK_TRACE_CONTAINER_TABLE_PRIV_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "tidemark/attr.h"
@@ -13,6 +14,7 @@ struct containers {
         struct map *by_id;
         uint32_t last_tag;
         uint64_t own_mntns, own_pidns;
+        bool nspid;
         uint32_t own_depth; /* how many pid namespaces the agent itself is in; 0: the kernel does not tell */
         uint64_t host_dev;  /* of the agent's root mount, and which directory of it is mounted */
         char *host_root;

@@ -121,20 +121,22 @@ int procfs_parse_status(struct bytes text, struct procfs_status *ret)
 {
         struct procfs_status st = {0};
         struct bytes line, key;
-        uint32_t n[2], last = 0;
+        uint32_t n[3], last = 0, many;
         bool uid = false, gid = false;
 
         while (procfs_take_field(&text, '\n', &line)) {
                 /* A name with a newline in it is shown escaped by the kernel: a line's beginning is the kernel's. */
                 if (!procfs_take_field(&line, ':', &key))
                         continue;
-                if (bytes_eq(key, BYTES_LIT("Uid")) && status_numbers(line, n, 2, &last) >= 2) {
+                if (bytes_eq(key, BYTES_LIT("Uid")) && (many = status_numbers(line, n, 3, &last)) >= 2) {
                         st.uid = n[0];
                         st.euid = n[1];
+                        st.suid = many > 2 ? n[2] : n[1];
                         uid = true;
-                } else if (bytes_eq(key, BYTES_LIT("Gid")) && status_numbers(line, n, 2, &last) >= 2) {
+                } else if (bytes_eq(key, BYTES_LIT("Gid")) && (many = status_numbers(line, n, 3, &last)) >= 2) {
                         st.gid = n[0];
                         st.egid = n[1];
+                        st.sgid = many > 2 ? n[2] : n[1];
                         gid = true;
                 } else if (bytes_eq(key, BYTES_LIT("NSpid"))) {
                         st.nspid_count = status_numbers(line, n, 2, &last);

@@ -2,7 +2,7 @@
 /*
  * proctab-priv - the process table's inside, shared by its files: proctab.c (messages, ageing, questions),
  * proctab_enter.c (which container, which origin, scans), proctab_exec.c (executions and their openings),
- * proctab_queue.c (events wait).
+ * proctab_priv.c (rights, names, tracing, crashes), proctab_queue.c (events wait).
  *
  * All that is read from the system goes through struct proctab_reader, so that a test can be the system.
  */
@@ -56,6 +56,13 @@ struct opening {
         uint64_t at_ns;
 };
 
+struct proc_ids {
+        uint32_t real, saved;
+};
+
+struct privilege;
+struct privs;
+
 struct proc {
         uint32_t pid, ppid;
         uint64_t start; /* 0: not asked for yet (host processes) */
@@ -63,8 +70,13 @@ struct proc {
         struct container *c;
         struct link *link;
         char comm[16];
-        uint32_t uid, gid, login_uid, session;
+        uint64_t comm_ns; /* boot time of when it was so: read, or told */
+        uint32_t uid, gid, login_uid, session; /* effective ids; the others: */
+        struct proc_ids uids, gids;
+        struct privs *privs; /* what it had told of its rights; NULL: nothing */
+        uint32_t gains;      /* ids gained that wait to be told */
         uint8_t origin;
+        bool crashed;  /* its exit will tell by which signal */
         bool acting;   /* in c, and past the runtime's own steps */
         bool runtime;  /* is a runtime's process, or was forked by one and has not called exec */
         bool stranger; /* in c by its namespaces alone */
@@ -99,6 +111,7 @@ struct waiting {
         uint32_t pid, ppid, code;
         uint64_t start, pstart;
         struct exec *exec;
+        struct privilege *priv;
 };
 
 /* A process of a runtime that may be about to become a container's. */
@@ -159,6 +172,17 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
 void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
 void proctab_exec_free(struct exec *e);
 void proctab_openings_free(struct proc *p);
+
+/* proctab_priv.c */
+void proctab_priv_ids(struct proctab *pt, struct proc *p, const struct proc_msg *m, uint64_t boot, uint64_t now);
+void proctab_priv_comm(struct proctab *pt, struct proc *p, const struct proc_msg *m, uint64_t boot, uint64_t now);
+void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t boot, uint64_t now);
+void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now);
+void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now);
+void proctab_priv_program(const struct waiting *exec);
+void proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
+void proctab_priv_free(struct privilege *v);
+void proctab_privs_forget(struct proc *p);
 
 /* proctab_queue.c */
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,

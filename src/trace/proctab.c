@@ -129,6 +129,7 @@ static void proc_free(void *arg)
         struct proc *p = arg;
 
         proctab_openings_free(p);
+        proctab_privs_forget(p);
         link_unref(p->link);
         free(p);
 }
@@ -174,6 +175,7 @@ struct proctab *proctab_free(struct proctab *pt)
 
                 pt->first = w->next;
                 proctab_exec_free(w->exec);
+                proctab_priv_free(w->priv);
                 free(w);
         }
         map_free(pt->by_pid);
@@ -250,6 +252,8 @@ void proctab_exited(struct proctab *pt, struct proc *p, uint32_t code, uint64_t 
 {
         struct waiting *w;
 
+        if (p->crashed)
+                proctab_priv_crashed(pt, p, code, boot_ns, now);
         if (p->c && p->acting) {
                 w = proctab_wait(pt, TIDE_EXIT, p->c, boot_ns, now, pt->scanning ? SRC_PROCFS : SRC_PROC);
                 if (w) {
@@ -331,8 +335,11 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
                 return; /* its exec will tell */
         memcpy(p->comm, parent->comm, sizeof(p->comm));
         memcpy(p->link->comm, parent->comm, sizeof(p->comm));
+        p->comm_ns = parent->comm_ns;
         p->uid = parent->uid;
         p->gid = parent->gid;
+        p->uids = parent->uids;
+        p->gids = parent->gids;
         p->login_uid = parent->login_uid;
         p->session = parent->session;
         p->ids_known = parent->ids_known;
@@ -410,15 +417,21 @@ void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         case PROC_UID:
         case PROC_GID:
                 p = proctab_get(pt, m->tgid);
-                if (p && m->what == PROC_UID)
-                        p->uid = m->eid;
-                else if (p)
-                        p->gid = m->eid;
+                if (p)
+                        proctab_priv_ids(pt, p, m, boot_of(pt, m->mono_ns), now);
                 break;
         case PROC_COMM:
-                p = m->pid == m->tgid ? proctab_get(pt, m->tgid) : NULL;
+                p = proctab_get(pt, m->tgid);
                 if (p)
-                        memcpy(p->comm, m->comm, sizeof(p->comm));
+                        proctab_priv_comm(pt, p, m, boot_of(pt, m->mono_ns), now);
+                break;
+        case PROC_PTRACE:
+                proctab_priv_ptrace(pt, m, boot_of(pt, m->mono_ns), now);
+                break;
+        case PROC_COREDUMP:
+                p = proctab_get(pt, m->tgid);
+                if (p)
+                        p->crashed = true;
                 break;
         default:
                 break;

@@ -208,6 +208,8 @@ void proctab_ids(struct proctab *pt, struct proc *p)
                 return;
         p->uid = st.euid;
         p->gid = st.egid;
+        p->uids = (struct proc_ids){.real = st.uid, .saved = st.suid};
+        p->gids = (struct proc_ids){.real = st.gid, .saved = st.sgid};
         p->login_uid = pt->sys.number(p->pid, "loginuid", &v, pt->sys.arg) == 0 ? v : UNSET;
         p->session = pt->sys.number(p->pid, "sessionid", &v, pt->sys.arg) == 0 ? v : UNSET;
         p->ids_known = true;

@@ -206,6 +206,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         w->pid = p->pid;
         w->start = p->start;
         p->unresolved++;
+        proctab_priv_exec(pt, p, now);
         pt->stats.execs++;
         if (p->c->first_boot_ns == 0 && !p->c->running_before)
                 p->c->first_boot_ns = boot_ns;

@@ -50,6 +50,9 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
         case TIDE_EXIT:
                 ev.exit = (struct tide_exit){.pid = w->pid, .start = w->start, .code = w->code};
                 break;
+        case TIDE_PRIV:
+                proctab_priv_told(pt, w, &ev, lineage);
+                break;
         default:
                 proctab_exec_told(pt, w, &ev, lineage);
                 break;
@@ -71,6 +74,7 @@ void proctab_flush(struct proctab *pt, uint64_t now)
                         struct proc *p = proctab_get(pt, w->pid);
 
                         proctab_exec_resolve(pt, p && p->start == w->start ? p : NULL, w, now);
+                        proctab_priv_program(w);
                 }
                 pt->first = w->next;
                 if (!pt->first)
@@ -78,6 +82,7 @@ void proctab_flush(struct proctab *pt, uint64_t now)
                 pt->waiting--;
                 tell(pt, w, &lineage);
                 proctab_exec_free(w->exec);
+                proctab_priv_free(w->priv);
                 free(w);
         }
 }

@@ -35,6 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 inside(data, size, raw.name, &raw);
                 inside(data, size, raw.handle, &raw);
         }
+        for (size_t at = 0; at < size && inotify_decode(data + at, size - at, &raw, &used) == 1; at += used) {
+                if (used == 0 || used > size - at)
+                        abort();
+                inside(data, size, raw.name, &raw);
+                inside(data, size, raw.handle, &raw);
+        }
         return 0;
 }
 

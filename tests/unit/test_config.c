@@ -23,7 +23,11 @@ static void test_dump(void)
         c.judge.calibration_ns = 90061000000000u;
         c.round_ns = 10000000001u; /* no whole unit */
         c.proc_rcvbuf = 65537;
-        c.probe_disable_names = true;
+        c.secrets_mask = false;
+        c.secrets_patterns.n--;
+        c.secrets_more.n = 1;
+        snprintf(c.secrets_more.text[0], MASK_PATTERN_MAX, "a\\.\"b");
+        c.disabled = 1u << FACILITY_NAMES | 1u << FACILITY_NSPID;
         snprintf(c.engine_user, sizeof(c.engine_user), "a\"b\\c");
         snprintf(c.judge.host, sizeof(c.judge.host), "other-host");
         buf_init(&a, 1 << 20);
@@ -38,8 +42,10 @@ static void test_dump(void)
         CU_ASSERT_EQUAL(back.judge.bits[FACTOR_RAN_TMPFS], -13);
         CU_ASSERT_TRUE(back.judge.activated_p == c.judge.activated_p);
         CU_ASSERT_EQUAL(back.round_ns, c.round_ns);
-        CU_ASSERT_TRUE(back.probe_disable_names);
-        CU_ASSERT_FALSE(back.probe_disable_open_exec);
+        CU_ASSERT_FALSE(back.secrets_mask);
+        CU_ASSERT_EQUAL(back.secrets_patterns.n, c.secrets_patterns.n);
+        CU_ASSERT_STRING_EQUAL(back.secrets_more.text[0], "a\\.\"b");
+        CU_ASSERT_EQUAL(back.disabled, c.disabled);
         CU_ASSERT_STRING_EQUAL(back.engine_user, "a\"b\\c");
         CU_ASSERT_STRING_EQUAL(back.judge.host, "other-host");
         cfg_mistakes_release(&ms);
@@ -70,6 +76,11 @@ static const struct {
         {"engine: { user = \"\"; };", 1, "engine.user: expected a text"},
         {"engine: { user = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"; };", 1,
          "engine.user: too long: at most 63"},
+        {"secrets: { mask = 1; };", 1, "secrets.mask: expected true or false"},
+        {"secrets: { more = \"x\"; };", 1, "secrets.more: expected a list of texts"},
+        {"secrets: { more = [1]; };", 1, "secrets.more: expected a list of texts"},
+        {"secrets: { more = [\"--pin=\",\n\"(\"]; };", 2, "secrets.more: the pattern \"(\" cannot be used: Unmatched"},
+        {"secrets:\n{ patterns = (\"a*\"); };", 2, "secrets.patterns: the pattern \"a*\" cannot be used: it matches"},
         {"queue = 5;", 1, "queue: expected a group"},
         {"queue: { show = 5; show = 6; };", 1, "duplicate"},
         {"queue: { show = };", 1, "syntax error"},

@@ -312,7 +312,7 @@ static void test_table(void)
         struct container proto = {.runtime = "podman", .mntns = 11, .pidns = 12, .root_dev = 5}, *a, *b;
         bool is_new;
 
-        CU_ASSERT_EQUAL_FATAL(containers_new(2, &cs), 0);
+        CU_ASSERT_EQUAL_FATAL(containers_new(2, true, &cs), 0);
         CU_ASSERT(containers_own_mntns(cs) != 0 && containers_own_pidns(cs) != 0);
         memset(proto.id, 'a', CONTAINER_ID);
         CU_ASSERT_EQUAL_FATAL(containers_insert(cs, &proto, &a), 0);

@@ -98,7 +98,7 @@ static int f_status(uint32_t pid, struct procfs_status *ret, void *arg)
         (void)arg;
         if (!t)
                 return -ENOENT;
-        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid};
+        *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid, .suid = t->uid};
         return 0;
 }
 static int f_read(uint32_t pid, const char *file, struct buf *out, void *arg)
@@ -317,7 +317,7 @@ static void begin_with(size_t limit)
         memset(&sys, 0, sizeof(sys));
         told_n = marked = gone = 0;
         now = 100 * SEC;
-        CU_ASSERT_FATAL(containers_new(3, &sys.cs) == 0);
+        CU_ASSERT_FATAL(containers_new(3, true, &sys.cs) == 0);
         sys.own_mnt = containers_own_mntns(sys.cs);
         sys.own_pid = containers_own_pidns(sys.cs);
         CU_ASSERT_FATAL(proctab_new_with(sys.cs, limit, 5 * SEC, &ops, NULL, &reader, &pt) == 0);

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The decoders of kernel records: what is there, what is too short, what is forged. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
+#include <unistd.h>
 
 #include "sense/fan-priv.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/fan_source.h"
+#include "tidemark/loop.h"
 #include "tidemark/names_source.h"
 #include "tidemark/proc_source.h"
 
@@ -157,10 +162,176 @@ static void test_names(void)
         CU_ASSERT_EQUAL(names_decode(b.p, b.len, &raw, &used), ERR_TRUNCATED);
 }
 
+static void put_inotify(struct buf *b, int wd, uint32_t mask, uint32_t cookie, const char *name, uint32_t room)
+{
+        struct inotify_event e = {.wd = wd, .mask = mask, .cookie = cookie, .len = room};
+        char padded[64] = {0};
+
+        memcpy(padded, name, strlen(name));
+        buf_put(b, &e, sizeof(e));
+        buf_put(b, padded, room);
+}
+
+static void test_inotify(void)
+{
+        _cleanup_buf_ struct buf b;
+        struct names_raw raw;
+        size_t used;
+        int wd = 7;
+
+        buf_init(&b, 1000);
+        put_inotify(&b, wd, IN_MOVED_TO | IN_ISDIR, 99, "two", 16);
+        put_inotify(&b, wd, IN_ATTRIB, 0, "", 0);
+        put_inotify(&b, -1, IN_Q_OVERFLOW, 0, "", 0);
+        put_inotify(&b, wd, IN_IGNORED, 0, "", 0);
+        CU_ASSERT_EQUAL(inotify_decode(b.p, b.len, &raw, &used), 1);
+        CU_ASSERT_EQUAL(used, sizeof(struct inotify_event) + 16);
+        CU_ASSERT_EQUAL(raw.mask, FAN_MOVED_TO | FAN_ONDIR); /* the same bits */
+        CU_ASSERT_EQUAL(raw.cookie, 99);
+        CU_ASSERT_TRUE(bytes_eq(raw.name, BYTES_LIT("two")));
+        CU_ASSERT_TRUE(bytes_eq(raw.handle, bytes_of(&wd, sizeof(wd))));
+        buf_reset(&b);
+        put_inotify(&b, wd, IN_ATTRIB, 0, "", 0);
+        CU_ASSERT_EQUAL(inotify_decode(b.p, b.len, &raw, &used), 1);
+        CU_ASSERT_EQUAL(raw.name.len, 0);
+        for (size_t n = 1; n < b.len; n++)
+                CU_ASSERT_EQUAL(inotify_decode(b.p, n, &raw, &used), ERR_TRUNCATED);
+        buf_reset(&b);
+        put_inotify(&b, -1, IN_Q_OVERFLOW, 0, "", 0);
+        CU_ASSERT_EQUAL(inotify_decode(b.p, b.len, &raw, &used), 1);
+        CU_ASSERT_TRUE(raw.overflow && !raw.ended);
+        buf_reset(&b);
+        put_inotify(&b, wd, IN_IGNORED, 0, "", 0);
+        CU_ASSERT_EQUAL(inotify_decode(b.p, b.len, &raw, &used), 1);
+        CU_ASSERT_TRUE(raw.ended && !raw.overflow);
+        buf_reset(&b);
+        put_inotify(&b, wd, IN_CREATE, 0, "no end here at all!!", 16); /* a name that fills its room */
+        CU_ASSERT_EQUAL(inotify_decode(b.p, b.len, &raw, &used), ERR_SCHEMA);
+}
+
+/* ---- the table, on the kernel's own inotify ---- */
+
+struct told {
+        unsigned events, losses, before;
+        uint64_t mask;
+        char path[64], old[64];
+};
+
+static void put_text(char dst[64], struct bytes s)
+{
+        snprintf(dst, 64, "%.*s", (int)s.len, (const char *)s.p);
+}
+
+static void on_before(void *arg)
+{
+        ((struct told *)arg)->before++;
+}
+
+static void on_event(const struct name_event *ev, void *arg)
+{
+        struct told *t = arg;
+
+        t->events++;
+        t->mask = ev->mask;
+        put_text(t->path, ev->path);
+        put_text(t->old, ev->old_path);
+}
+
+static void on_loss(void *arg)
+{
+        ((struct told *)arg)->losses++;
+}
+
+static const struct names_ops names_ops = {.before = on_before, .event = on_event, .loss = on_loss};
+
+static int make_file(const char *dir, const char *name)
+{
+        char path[128];
+
+        snprintf(path, sizeof(path), "%s/%s", dir, name);
+        return close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+}
+
+static void test_inotify_table(void)
+{
+        char dir[] = "/tmp/tidemark-names-XXXXXX", from[64], to[64];
+        struct names_source *s = NULL;
+        struct loop *loop = NULL;
+        struct told t = {0};
+        struct names_stats st;
+        int wd;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+        CU_ASSERT_EQUAL_FATAL(loop_new(&loop), 0);
+        CU_ASSERT_EQUAL_FATAL(names_source_open(loop, NAMES_INOTIFY, 100, &names_ops, &t, &s), 0);
+        wd = inotify_add_watch(names_source_fd(s), dir, NAMES_MASK & ~(uint32_t)(FAN_EVENT_ON_CHILD | FAN_ONDIR));
+        CU_ASSERT_TRUE_FATAL(wd >= 0);
+        CU_ASSERT_EQUAL(make_file(dir, "one"), 0);
+        CU_ASSERT_EQUAL(names_source_drain(s), 0);
+        CU_ASSERT_EQUAL(t.events, 0); /* it came before its directory was told: it waits */
+        CU_ASSERT_EQUAL(t.losses, 0);
+        CU_ASSERT_EQUAL(names_source_dir(s, 5, bytes_of(&wd, sizeof(wd)), BYTES_LIT("d")), 0);
+        CU_ASSERT_EQUAL(t.events, 1);
+        CU_ASSERT_STRING_EQUAL(t.path, "d/one");
+        CU_ASSERT_EQUAL(names_source_count(s, 5), 1);
+        CU_ASSERT_EQUAL(names_source_dir(s, 5, bytes_of(&wd, sizeof(wd)), BYTES_LIT("d")), 0); /* told once more */
+        CU_ASSERT_EQUAL(names_source_count(s, 5), 1);
+        snprintf(from, sizeof(from), "%s/one", dir);
+        snprintf(to, sizeof(to), "%s/two", dir);
+        CU_ASSERT_EQUAL(rename(from, to), 0);
+        CU_ASSERT_EQUAL(names_source_drain(s), 0);
+        CU_ASSERT_EQUAL(t.events, 2);
+        CU_ASSERT_STRING_EQUAL(t.path, "d/two");
+        CU_ASSERT_STRING_EQUAL(t.old, "d/one");
+        names_source_forget(s, 5);
+        CU_ASSERT_EQUAL(names_source_count(s, 5), 0);
+        CU_ASSERT_EQUAL(make_file(dir, "three"), 0);
+        CU_ASSERT_EQUAL(names_source_drain(s), 0);
+        CU_ASSERT_EQUAL(t.events, 2); /* nobody's any more */
+        names_source_stats(s, &st);
+        CU_ASSERT_EQUAL(st.dirs, 0); /* the kernel said that the watch has ended */
+        CU_ASSERT_EQUAL(st.unknown, 0);
+        unlink(to);
+        snprintf(to, sizeof(to), "%s/three", dir);
+        unlink(to);
+        rmdir(dir);
+        names_source_close(s);
+        loop_free(loop);
+}
+
+/* A watch that nobody tells of: kept over one whole walk, then a loss. */
+static void test_inotify_unknown(void)
+{
+        char dir[] = "/tmp/tidemark-names-XXXXXX", path[64];
+        struct names_source *s = NULL;
+        struct loop *loop = NULL;
+        struct told t = {0};
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(mkdtemp(dir));
+        CU_ASSERT_EQUAL_FATAL(loop_new(&loop), 0);
+        CU_ASSERT_EQUAL_FATAL(names_source_open(loop, NAMES_INOTIFY, 100, &names_ops, &t, &s), 0);
+        CU_ASSERT_TRUE_FATAL(inotify_add_watch(names_source_fd(s), dir, IN_CREATE) >= 0);
+        CU_ASSERT_EQUAL(make_file(dir, "one"), 0);
+        CU_ASSERT_EQUAL(names_source_drain(s), 0);
+        names_source_round(s);
+        CU_ASSERT_EQUAL(t.losses, 0);
+        names_source_round(s);
+        CU_ASSERT_EQUAL(t.losses, 1);
+        CU_ASSERT_EQUAL(t.events, 0);
+        snprintf(path, sizeof(path), "%s/one", dir);
+        unlink(path);
+        rmdir(dir);
+        names_source_close(s);
+        loop_free(loop);
+}
+
 static const struct unit_case cases[] = {
         {"proc connector messages of every kind", test_proc},
         {"proc connector messages that are too short or another's", test_proc_damage},
         {"fanotify records with descriptors", test_fan},
         {"fanotify records with names", test_names},
+        {"inotify records", test_inotify},
+        {"inotify: early events, renames, an end", test_inotify_table},
+        {"inotify: a watch that nobody tells of", test_inotify_unknown},
 };
 UNIT_MAIN("sense", cases)
