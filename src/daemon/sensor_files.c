@@ -87,6 +87,20 @@ static void before_files(void *arg)
         proc_source_drain(s->proc);
 }
 
+/*
+ * Written, and without a name by now. Where its directory is marked the names tell of it as well; but it may be too new
+ * for that. What has a name of that path now is another file, and O_TMPFILE's never had one ("#" and a number).
+ */
+static bool was_removed(const struct container *c, const struct openfile *of, uint64_t dev)
+{
+        int slash = bytes_rfind(of->path, '/');
+        struct layer_entry e;
+
+        return of->layer == LAYER_DELETED && of->nlink == 0 && dev == c->root_dev && of->change == CHANGE_ADDED &&
+               slash >= 0 && (uint32_t)slash + 1 < of->path.len && of->path.p[slash + 1] != '#' &&
+               layer_upper_stat(c->layer, of->path, &e) == -ENOENT;
+}
+
 static void on_written(struct sensor *s, const struct fan_event *ev)
 {
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_CONTENT};
@@ -94,19 +108,23 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         struct openfile of;
         struct layer_entry e;
         struct stat st;
+        bool gone;
 
         if (fstat(ev->fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return;
         set_actor(s, &out.file, ev->pid);
         c = openfile_container(s->containers, s->proctab, ev->fd, ev->pid);
-        if (!c || !c->layer || openfile_read(c, ev->fd, &s->path, &of) < 0 || of.layer != LAYER_WRITE)
-                return; /* a volume or tmpfs that shares the mark, or nameless by now: its name is told by the names */
+        if (!c || !c->layer || openfile_read(c, ev->fd, &s->path, &of) < 0)
+                return;
+        gone = was_removed(c, &of, st.st_dev);
+        if (of.layer != LAYER_WRITE && !gone)
+                return; /* a volume or tmpfs that shares the mark */
         out.container = bytes_str(c->id);
-        out.file.ops = OP_WRITE;
+        out.file.ops = gone ? OP_WRITE | OP_DELETE : OP_WRITE;
         out.file.path = of.path;
         out.file.change = of.change;
         out.file.type = DT_REG;
-        if (layer_upper_stat(c->layer, of.path, &e) == 0)
+        if (!gone && layer_upper_stat(c->layer, of.path, &e) == 0)
                 set_entry(&out.file, &e);
         if (is_preparation(c, &out.file))
                 return;

@@ -109,13 +109,22 @@ static uint64_t helpers_pss_kib(const struct sensor *s)
                memory_pss_kib((pid_t)peek_pid(s->peek_args));
 }
 
+static json_t *repair_status(const struct sensor *s)
+{
+        const struct sensor_repair *r = &s->repair;
+
+        return json_pack("{s:b,s:I,s:I,s:I,s:I}", "pending", r->wanted_ns != 0, "scans", num(r->scans), "walks",
+                         num(r->walks), "walks_incomplete", num(r->walk_incomplete), "stops_forgotten",
+                         num(r->stops_forgotten));
+}
+
 void sensor_status_send(struct sensor *s)
 {
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         json_t *o = json_pack(
-                "{s:[o,o,o,o],s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
-                names_status(s), walk_status(s), "processes", exec_status(s), "pair", pair_status(s), "memory",
-                "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
+                "{s:[o,o,o,o],s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
+                names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
+                "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
                 "wakeups", num(loop_wakeups(s->loop)), "containers_refused", num(containers_refused(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;

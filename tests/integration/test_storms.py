@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Storms on all cores, by a load program that counts what it really did (helpers/storm.c); what was told is counted from
+the recording (told.c). Told + counted as lost is never less than the truth; and each row of the table holds its floors."""
+import json
+import os
+import subprocess
+import time
+
+from lab import BUILD, check, run, wait
+
+DIR = "/opt/storm"
+
+# Least share of: execs told with their program; files that stay, told by events or a walk; files that pass, if no queue
+# overflowed; directories that stay, before the next round of walks.
+VARIANTS = (
+    # name                 probe.disable       execs  stay   pass   directories
+    ("everything",         "",                 0.999, 0.999, 0.999, 0.999),
+    ("no filesystem mark", "filesystem-mark",  0.999, 0.999, 0.999, 0.999),
+    ("no names",           "names",            0.999, 0.999, 0.90,  0),
+    ("no open-exec",       "open-exec",        0.70,  0.999, 0.999, 0.999),
+)
+
+SHORT = (("exec", 2, 1000), ("keep", 2, 2000), ("pass", 2, 2000), ("dirs", 2, 300))
+FULL = (("exec", 2, 20000), ("keep", 2, 50000), ("pass", 2, 50000), ("dirs", 2, 5000), ("mixed", 2, 30000))
+
+
+def quiet(d):
+    """To answer, the sensor empties its queues. Then what is left to do is a repair, and walks: then the numbers stand."""
+    def look():
+        s = d.json("status")
+        walk = next(x for x in s["sensors"] if x["name"] == "walk")
+        return not s["repair"]["pending"] and walk["queued"] == 0 and s["pair"]["queued_bytes"] == 0
+    wait("the agent to come to rest after the storm", lambda: look() and look(), 120)
+
+
+def memory(d):
+    m = d.json("status")["memory"]
+    return m["sensor_pss_kib"] + m["helpers_pss_kib"] + m["engine_pss_kib"]
+
+
+def storm(lab, variant, disable, work):
+    """One storm of each kind in one container: what was true, what was told, what was counted as lost."""
+    record = os.path.join(lab.dir, "storm-%d" % time.monotonic_ns())
+    d = lab.daemon(config='probe: { disable = [%s]; };\n' % ", ".join('"%s"' % x for x in disable.split()), record=record)
+    c = lab.container()
+    wait("its first walk to be over", lambda: (lambda x: x and x["workload"] and x["gap_ms"] is not None)(d.containers().get(c.name)))
+    before = memory(d)
+    truth = dict.fromkeys(("execs", "keep", "pass", "dirs", "seconds"), 0)
+    for n, (kind, processes, count) in enumerate(work):
+        c.sh("/bin/storm %s %d %d %s%d > /ctl/truth" % (kind, processes, count, DIR, n))
+        for k, v in json.load(open(os.path.join(c.ctl, "truth"))).items():
+            truth[k] = truth.get(k, 0) + v
+    check(truth["failed"] == 0, "the load program did what it should", truth)
+    quiet(d)
+    status = d.json("status")
+    after = memory(d)
+    check(d.stop() == 0, "it ends as asked", d.text()[-2000:])
+    told = {}
+    for n in range(len(work)):
+        r = run([os.path.join(BUILD, "tests/integration/told"), record, c.id, DIR + str(n)])
+        check(r.returncode == 0, "the recording is whole", r.stderr)
+        for k, v in json.loads(r.stdout).items():
+            told[k] = told.get(k, 0) + v if k in ("keep", "pass", "dirs", "dir_files") or k.endswith("_by_walk") else v
+    os.unlink(record)
+    c.remove()
+    return truth, told, status, (before, after)
+
+
+def lost(status, *sensors):
+    return sum(s["lost"] for s in status["sensors"] if s["name"] in sensors)
+
+
+def verify(row, truth, told, status, mem, bounded):
+    name, _, execs, stay, passing, dirs = row
+    shown = [name, truth, told, status["sensors"], status["processes"], status["pair"], mem]
+    refused = sum(status["pair"]["refused"].values())
+    unknown = told["lost_unknown"]  # of some losses the kernel tells no number: then no sum can be held against it
+    check(told["execs"] + lost(status, "process") + refused >= truth["execs"], "execs: told + lost >= truth", *shown)
+    check(told["execs"] <= truth["execs"], "no exec is told twice", *shown)
+    check(told["with_program"] >= execs * truth["execs"], "execs with their program", *shown)
+    check(told["keep"] >= stay * truth["keep"], "files that stay, by events or a walk", *shown)
+    check(unknown or told["pass"] + refused >= passing * truth["pass"], "files that pass: told + lost >= truth", *shown)
+    check(min(told["dirs"], told["dir_files"]) >= dirs * truth["dirs"], "directories that stay, and the file in each", *shown)
+    check(not bounded or mem[1] - mem[0] < bounded, "memory stays bounded", *shown)
+
+
+def test_short(lab):
+    for row in VARIANTS:
+        verify(row, *storm(lab, row[0], row[1], SHORT), bounded=0)
+
+
+def test_full(lab):
+    """Hundreds of thousands of acts; the numbers are printed."""
+    for row in VARIANTS:
+        truth, told, status, mem = storm(lab, row[0], row[1], FULL)
+        print("%-20s %5.1f s  execs %d of %d, with program %d; keep %d of %d (%d by walk); pass %d of %d; dirs %d of %d; losses %d (%d of unknown size); KiB %d -> %d"
+              % (row[0], truth["seconds"], told["execs"], truth["execs"], told["with_program"], told["keep"], truth["keep"], told["keep_by_walk"],
+                 told["pass"], truth["pass"], told["dirs"] + told["dir_files"], 2 * truth["dirs"], told["losses"], told["lost_unknown"], mem[0], mem[1]))
+        verify(row, truth, told, status, mem, bounded=65536)
+
+
+test_full.long = True
