@@ -51,6 +51,8 @@ void fan_source_ignore(struct fan_source *s, uint32_t pid);
  * root and not a network or FUSE file system. ret_how says which it became.
  */
 int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan_how *ret_how) TM_CHECK;
+/* Be told (or no longer) who opens the one file that fd is of: FAN_OPEN. The mark goes with the file or its system. */
+int fan_source_watch_open(struct fan_source *s, int fd, bool on);
 /* Deliver what is queued now (bounded by what one full queue holds). */
 int fan_source_drain(struct fan_source *s);
 void fan_source_stats(const struct fan_source *s, struct fan_stats *ret);

@@ -14,6 +14,7 @@
 struct buf;
 struct container;
 struct containers;
+struct peek_mapped;
 struct proctab;
 
 struct openfile {
@@ -33,5 +34,10 @@ struct openfile {
 int openfile_read(const struct container *c, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
 /* Whose root file system the descriptor lies in, else the container of the process that used it; NULL: of none. */
 struct container *openfile_container(const struct containers *cs, struct proctab *pt, int fd, uint32_t pid);
+
+/* A file that process pid of c has mapped: path is emptied and filled as the container sees it. Never asks the file
+ * system's server. */
+void openfile_mapped(const struct container *c, uint32_t pid, const struct peek_mapped *m, struct buf *path,
+                     uint8_t *ret_layer, uint8_t *ret_change);
 
 #endif

@@ -101,6 +101,11 @@ int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct
                   struct container **ret_c) TM_CHECK;
 /* The container of a process that is (or was) known; NULL if in none. Leaves strings from proctab_actor valid. */
 struct container *proctab_container(const struct proctab *pt, uint32_t pid);
+/* The living processes that act in containers. cb must not call into the table. */
+void proctab_each_acting(const struct proctab *pt,
+                         void (*cb)(uint32_t pid, uint64_t start, struct container *c, void *arg), void *arg);
+/* When a process that is known began: field 22. -ESRCH. */
+int proctab_start(const struct proctab *pt, uint32_t pid, uint64_t *ret) TM_CHECK;
 void proctab_stats(const struct proctab *pt, struct proctab_stats *ret);
 
 #endif

@@ -96,6 +96,7 @@ struct sensor {
         struct names_source *names; /* NULL: not to be had */
         struct walker *walker;
         struct peek *peek_args;
+        struct mapped *mapped; /* sensor_mapped.c */
         struct sensor_asked asked[SENSOR_ASKED];
         struct containers *containers;
         struct proctab *proctab;
@@ -156,6 +157,25 @@ void sensor_admin_close(struct sensor *s);
 int sensor_peek_start(struct sensor *s);
 void sensor_peek_stop(struct sensor *s);
 int sensor_want_args(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg);
+
+void sensor_peek_bar(struct sensor *s, uint32_t tag, uint32_t pid);
+int sensor_peek_confine(void);
+
+/* sensor_mapped.c: code that is loaded from files that are not the image's */
+struct sensor_mapped_stats {
+        uint64_t looks, told, passed_over, marks, marks_refused, hung;
+        uint32_t pid; /* of the helper */
+};
+int sensor_mapped_start(struct sensor *s);
+void sensor_mapped_stop(struct sensor *s);
+void sensor_mapped_exec(struct sensor *s, struct container *c, uint32_t pid, uint64_t start);
+void sensor_mapped_round(struct sensor *s);
+/* A file of the write layer was written; fd is the event's. */
+void sensor_mapped_written(struct sensor *s, struct container *c, int fd, struct bytes path, uint64_t dev,
+                           uint64_t ino);
+void sensor_mapped_opened(struct sensor *s, uint32_t pid);
+void sensor_mapped_gone(struct sensor *s, const struct container *c);
+void sensor_mapped_stats(const struct sensor *s, struct sensor_mapped_stats *ret);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);

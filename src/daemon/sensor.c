@@ -115,6 +115,7 @@ static void on_round(struct loop_timer *t, void *arg)
         struct sensor *s = arg;
 
         sensor_walk_all(s, WALK_ROUND);
+        sensor_mapped_round(s);
         loop_timer_set(t, loop_now(s->loop) + s->cfg->round_ns);
 }
 
@@ -332,6 +333,8 @@ static int stage_processes(struct sensor *s)
 {
         int r = sensor_peek_start(s);
 
+        if (r == 0)
+                r = sensor_mapped_start(s);
         if (r < 0)
                 return r;
         r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
@@ -406,6 +409,7 @@ static void stop(struct sensor *s)
         fan_source_close(s->fan);
         proc_source_close(s->proc);
         sensor_peek_stop(s);
+        sensor_mapped_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         loop_timer_free(s->expire_timer);

@@ -117,6 +117,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
                 break;
         case TIDE_EXEC:
+                sensor_mapped_exec(s, c, ev->exec.actor.pid, ev->exec.actor.start);
                 sensor_send(s, PAIR_EXEC, ev, -1);
                 break;
         case TIDE_PRIV: /* names are worth the least */
@@ -134,6 +135,7 @@ static void on_gone(struct container *c, void *arg)
 {
         struct sensor *s = arg;
 
+        sensor_mapped_gone(s, c);
         if (s->names)
                 names_source_forget(s->names, c->tag);
 }

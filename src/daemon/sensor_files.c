@@ -131,6 +131,8 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         if (c->marked_boot_ns == 0 && !c->running_before)
                 out.flags |= EVF_GAP;
         sensor_send(s, PAIR_FILE, &out, -1);
+        if (!gone)
+                sensor_mapped_written(s, c, ev->fd, of.path, of.dev, of.ino);
 }
 
 static void on_content(const struct fan_event *ev, void *arg)
@@ -141,6 +143,8 @@ static void on_content(const struct fan_event *ev, void *arg)
                 return;
         if (ev->mask & FAN_OPEN_EXEC)
                 proctab_open_exec(s->proctab, ev, loop_now(s->loop));
+        else if (ev->mask & FAN_OPEN) /* a dropped library; what is executed is looked at after its start */
+                sensor_mapped_opened(s, ev->pid);
         if (ev->mask & FAN_CLOSE_WRITE)
                 on_written(s, ev);
 }

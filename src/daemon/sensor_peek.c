@@ -25,10 +25,9 @@ static struct sensor_asked *asked_of(struct sensor *s, uint64_t token)
 }
 
 /* Whoever hangs a helper takes it from all others for as long as the deadline: not again and again. */
-static void bar(struct sensor *s, uint64_t token)
+void sensor_peek_bar(struct sensor *s, uint32_t tag, uint32_t pid)
 {
-        const struct sensor_asked *a = asked_of(s, token);
-        struct container *c = a->token == token ? containers_by_tag(s->containers, a->tag) : NULL;
+        struct container *c = containers_by_tag(s->containers, tag);
         uint64_t span;
 
         if (!c)
@@ -37,16 +36,17 @@ static void bar(struct sensor *s, uint64_t token)
         c->hangs++;
         c->unread_until_ns = clock_boot_ns() + span;
         log_warn(MOD,
-                 "container %.12s: the memory of its process %u does not answer: no arguments are read in it for %u s",
-                 c->id, a->pid, (unsigned)(span / NSEC_PER_SEC));
+                 "container %.12s: the memory of its process %u does not answer: nothing of it is read in this container for %u s",
+                 c->id, pid, (unsigned)(span / NSEC_PER_SEC));
 }
 
 static void on_args(uint64_t token, int error, struct bytes args, uint32_t total, void *arg)
 {
         struct sensor *s = arg;
+        const struct sensor_asked *a = asked_of(s, token);
 
-        if (error == -ETIMEDOUT)
-                bar(s, token);
+        if (error == -ETIMEDOUT && a->token == token)
+                sensor_peek_bar(s, a->tag, a->pid);
         s->answered = true;
         proctab_args(s->proctab, token, error, args, total);
 }
@@ -69,7 +69,7 @@ int sensor_want_args(struct container *c, uint64_t token, uint32_t pid, uint64_t
 }
 
 /* Of all that the sensor may, what reading other users' processes needs. */
-static int confine(void)
+int sensor_peek_confine(void)
 {
         size_t n;
         const struct caps_need *needs = caps_reader(&n);
@@ -79,7 +79,7 @@ static int confine(void)
 
 int sensor_peek_start(struct sensor *s)
 {
-        static const struct peek_ops args_ops = {.end = on_args, .confine = confine};
+        static const struct peek_ops args_ops = {.end = on_args, .confine = sensor_peek_confine};
         int r = peek_start(s->loop, "tidemark-args", ARGS_DEADLINE_NS, &args_ops, s, &s->peek_args);
 
         if (r < 0)

@@ -77,18 +77,28 @@ static json_t *args_status(const struct sensor *s, const struct proctab_stats *s
                          "restarts", num(p.restarts), "stuck", num(p.stuck));
 }
 
+static json_t *mapped_status(const struct sensor *s)
+{
+        struct sensor_mapped_stats m;
+
+        sensor_mapped_stats(s, &m);
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "looks", num(m.looks), "told", num(m.told), "passed_over",
+                         num(m.passed_over), "marks", num(m.marks), "marks_refused", num(m.marks_refused), "hung",
+                         num(m.hung));
+}
+
 static json_t *exec_status(const struct sensor *s)
 {
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "known", num(st.processes), "exited",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "known", num(st.processes), "exited",
                          num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
                          "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
                          num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
                          "privilege_events", num(st.privileges), "privilege_events_passed_over",
-                         num(st.privileges_passed), "arguments", args_status(s, &st));
+                         num(st.privileges_passed), "arguments", args_status(s, &st), "mapped", mapped_status(s));
 }
 
 static json_t *pair_status(const struct sensor *s)
@@ -105,8 +115,11 @@ static json_t *pair_status(const struct sensor *s)
 
 static uint64_t helpers_pss_kib(const struct sensor *s)
 {
+        struct sensor_mapped_stats m;
+
+        sensor_mapped_stats(s, &m);
         return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
-               memory_pss_kib((pid_t)peek_pid(s->peek_args));
+               memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid);
 }
 
 static json_t *repair_status(const struct sensor *s)

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -163,6 +164,14 @@ int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan
                 return 0;
         }
         return -errno;
+}
+
+int fan_source_watch_open(struct fan_source *s, int fd, bool on)
+{
+        char path[64];
+
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return fanotify_mark(s->fd, on ? FAN_MARK_ADD : FAN_MARK_REMOVE, FAN_OPEN, AT_FDCWD, path) < 0 ? -errno : 0;
 }
 
 void fan_source_stats(const struct fan_source *s, struct fan_stats *ret)

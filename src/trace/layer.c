@@ -204,6 +204,14 @@ static int open_below(int base, char *path)
         return -errno;
 }
 
+int layer_open_below(int base, struct bytes path)
+{
+        char rel[PATH_MAX];
+        int r = relative(path, rel);
+
+        return r < 0 ? r : open_below(base, rel);
+}
+
 static uint64_t stamp_ns(struct timespec t)
 {
         return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;

@@ -25,6 +25,7 @@
 #include "tidemark/event.h"
 #include "tidemark/layer.h"
 #include "tidemark/proctab.h"
+#include "tidemark/peek.h"
 #include "tidemark/procfs.h"
 
 #define MOUNTINFO_MAX (256u * 1024)
@@ -345,4 +346,23 @@ struct container *openfile_container(const struct containers *cs, struct proctab
         if (attributes(fd, &f) == 0)
                 c = containers_by_dev(cs, f.dev);
         return c ? c : proctab_container(pt, pid);
+}
+
+void openfile_mapped(const struct container *c, uint32_t pid, const struct peek_mapped *m, struct buf *path,
+                     uint8_t *ret_layer, uint8_t *ret_change)
+{
+        struct openfacts f = {.dev = m->dev,
+                              .ino = m->ino,
+                              .size = m->size,
+                              .mode = m->mode,
+                              .nlink = m->nlink,
+                              .mount = m->mount,
+                              .deleted = m->deleted != 0};
+
+        buf_reset(path);
+        buf_put(path, m->path.p, m->path.len);
+        if (m->facts)
+                openfile_place(c, pid, &f, path, ret_layer, ret_change);
+        else
+                openfile_place_path(c, m->path, ret_layer, ret_change);
 }

@@ -561,6 +561,29 @@ int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now, struct buf *sc
         return 0;
 }
 
+void proctab_each_acting(const struct proctab *pt,
+                         void (*cb)(uint32_t pid, uint64_t start, struct container *c, void *arg), void *arg)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(pt->by_pid, &i, NULL, &value);) {
+                struct proc *p = value;
+
+                if (p->c && p->acting && !p->exited)
+                        cb(p->pid, p->start, p->c, arg);
+        }
+}
+
+int proctab_start(const struct proctab *pt, uint32_t pid, uint64_t *ret)
+{
+        const struct proc *p = proctab_get(pt, pid);
+
+        if (!p || p->exited || !p->start)
+                return -ESRCH;
+        *ret = p->start;
+        return 0;
+}
+
 void proctab_stats(const struct proctab *pt, struct proctab_stats *ret)
 {
         *ret = pt->stats;

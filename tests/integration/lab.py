@@ -277,17 +277,17 @@ class Lab:
     def inspect(self, name):
         return json.loads(self.podman("inspect", name).stdout)[0]
 
-    def container(self, name=None, *options, entry=None):
+    def container(self, name=None, *options, entry=None, image="localhost/work:1"):
         self.count += 1
         name = name or "w%d" % self.count
         ctl = os.path.join(self.dir, "ctl-" + name)
         os.makedirs(ctl)
         os.mkfifo(os.path.join(ctl, "in"))
         loop = 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done'
-        r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", ctl + ":/ctl", *options, "localhost/work:1",
+        r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", ctl + ":/ctl", *options, image,
                         *(entry or ["/bin/sh", "-c", loop]))
         check(r.returncode == 0, "podman run", r.stderr)
-        c = Container(self, name, "localhost/work:1", r.stdout.strip(), ctl)
+        c = Container(self, name, image, r.stdout.strip(), ctl)
         self.containers.append(c)
         return c
 

@@ -75,7 +75,7 @@ def test_engine_dies(lab):
 def test_sensor_dies(lab):
     d = lab.daemon()
     pids = d.children()
-    check(len(pids) == 4, "engine, walker, trail and the reader of arguments", pids)
+    check(len(pids) == 5, "engine, walker, trail and two readers of processes", pids)
     d.proc.kill()
     d.proc.wait()
     wait("engine and helpers to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids.values()))
