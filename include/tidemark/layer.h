@@ -39,8 +39,8 @@ int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;
 /* The same, and what the image has there (set only with 1). */
 int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
 
-/* An O_PATH descriptor of what is at path below base, the root of some file system: never through a link or into another
- * mount. The last component may be a link: then of that. */
+/* An O_PATH descriptor of what is at path below base, the root of some file system: never through a link or into
+ * another mount. The last component may be a link: then of that. */
 int layer_open_below(int base, struct bytes path) TM_CHECK;
 
 #endif

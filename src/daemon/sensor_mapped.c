@@ -318,7 +318,8 @@ static struct mark *place_for(struct sensor *s, const struct container *c)
         return k;
 }
 
-void sensor_mapped_written(struct sensor *s, struct container *c, int fd, struct bytes path, uint64_t dev, uint64_t ino)
+void sensor_mapped_written(struct sensor *s, struct container *c, int fd, struct bytes path, uint64_t dev,
+                           uint64_t ino)
 {
         struct mapped *m = s->mapped;
         struct mark *k;

@@ -36,7 +36,7 @@ void sensor_peek_bar(struct sensor *s, uint32_t tag, uint32_t pid)
         c->hangs++;
         c->unread_until_ns = clock_boot_ns() + span;
         log_warn(MOD,
-                 "container %.12s: the memory of its process %u does not answer: nothing of it is read in this container for %u s",
+                 "container %.12s: the memory of its process %u does not answer: no process of it is read for %u s",
                  c->id, pid, (unsigned)(span / NSEC_PER_SEC));
 }
 
