@@ -95,6 +95,7 @@ struct sensor {
         struct sensor_repair repair;
         uint64_t told[TIDE__KIND_MAX];
         struct sensor_walks walks;
+        const struct container *kept; /* whose layers are open until the turn ends */
         struct buf lineage, path;     /* scratch of the event being built */
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
         size_t flushed_at;            /* bytes that waited in the pair when it took no more */
@@ -121,6 +122,8 @@ void sensor_on_repair(struct loop_timer *t, void *arg);
 extern const struct fan_ops sensor_fan_ops;
 extern const struct names_ops sensor_names_ops;
 extern const struct walk_ops sensor_walk_ops;
+/* Much is to be asked of its layers: keep them open until the turn ends. NULL: it has ended, or c goes away. */
+void sensor_keep(struct sensor *s, const struct container *c);
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 

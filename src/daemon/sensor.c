@@ -66,6 +66,7 @@ static void settle(struct sensor *s)
                 loop_stop(s->loop, r);
         }
         proctab_settle(s->proctab, clock_boot_ns());
+        sensor_keep(s, NULL);
         s->current_ns = began; /* what overflows from now on was not full then */
         s->stirred = false;
 }
@@ -95,6 +96,7 @@ static void before_sleep(struct loop *loop, void *arg)
         } while (r == 0 && walker_rest(s->walker));
         if (r == 0) /* what the rest was */
                 r = pair_flush(s->pair);
+        sensor_keep(s, NULL);
         if (r < 0 && r != -EPIPE)
                 loop_stop(loop, r);
         loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));

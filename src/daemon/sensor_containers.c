@@ -134,6 +134,7 @@ static void on_gone(struct container *c, void *arg)
 {
         struct sensor *s = arg;
 
+        sensor_keep(s, NULL);
         if (s->names)
                 names_source_forget(s->names, c->tag);
 }
