@@ -73,6 +73,14 @@ struct sensor_walks {
         uint64_t refused_before; /* repair.refused_total when the front one began */
 };
 
+/* sensor_pace.c */
+struct sensor_pace {
+        uint64_t began_ns, cpu_ns; /* of the window under way: its beginning, and the CPU time used up to it */
+        uint64_t hold_ns;          /* what happens waits so long to be read; 0: it does not */
+        uint64_t times, held;      /* it began to gather; turns that did */
+        uint64_t said_ns;
+};
+
 struct sensor {
         const struct sensor_setup *setup;
         const struct cfg *cfg;
@@ -95,6 +103,7 @@ struct sensor {
         struct sensor_repair repair;
         uint64_t told[TIDE__KIND_MAX];
         struct sensor_walks walks;
+        struct sensor_pace pace;
         const struct container *kept; /* whose layers are open until the turn ends */
         struct buf lineage, path;     /* scratch of the event being built */
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
@@ -142,6 +151,9 @@ int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
 void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
 void sensor_admin_close(struct sensor *s);
+
+/* sensor_pace.c: after a turn in which something came */
+void sensor_pace(struct sensor *s);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);

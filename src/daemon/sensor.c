@@ -88,6 +88,7 @@ static void before_sleep(struct loop *loop, void *arg)
         if (s->stirred) {
                 settle(s);
                 on_expire(s->expire_timer, s);
+                sensor_pace(s);
         }
         /* What is there can wait, what happens cannot: a walk goes on as the pair empties. */
         do {
