@@ -30,6 +30,15 @@ const struct caps_need *caps_sensor(size_t *ret_n);
  */
 int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing) TM_CHECK;
 
+/* What a helper needs that reads other processes' memory. */
+const struct caps_need *caps_reader(size_t *ret_n);
+
+/*
+ * Keep only the capabilities of needs, permitted and effective, and no way to more: for a helper of a process that has
+ * reduced its bounding set already. Those that are not there stay away. -EPERM when reading back shows others left.
+ */
+int caps_reduce(const struct caps_need *needs, size_t n) TM_CHECK;
+
 /*
  * Keep no capability, and no way to one: for a helper of a process that has dropped already, and so can no longer
  * change its bounding set. The user stays. -EPERM when reading back shows anything left.

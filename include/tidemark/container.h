@@ -45,6 +45,8 @@ struct container {
         uint32_t dirs_refused;       /* of the last walk of everything, and of subtrees since */
         char covered[COVERAGE_MAX];  /* by what, as it was told last */
         int how; /* enum fan_how */
+        uint64_t unread_until_ns; /* the memory of a process of it did not answer: none is read until then */
+        uint32_t hangs;           /* how often */
         uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
         uint32_t root_uid;      /* which user of the host its root is, once somebody asked */

@@ -74,6 +74,7 @@ enum tide_flag {
         EVF_LOSS_NEAR = 1u << 0, /* a sensor lost events at about this time */
         EVF_BEFORE = 1u << 1,    /* was so before we watched (container found running) */
         EVF_GAP = 1u << 2,       /* happened between the container's first act and our marks */
+        EVF_NO_ARGS = 1u << 3,   /* exec: its arguments were not read in time, or could not be */
 };
 
 enum tide_origin { ORIGIN_UNKNOWN, ORIGIN_ENTRYPOINT, ORIGIN_EXEC, ORIGIN_PROBE, ORIGIN_FOREIGN, ORIGIN__MAX };

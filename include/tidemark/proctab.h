@@ -43,6 +43,11 @@ struct proctab_ops {
          * the stop event; c is freed after the call.
          */
         void (*gone)(struct container *c, void *arg);
+        /*
+         * Ask for the arguments of a process of c, which are in its memory: proctab_args() brings them, at once or
+         * later. The event waits for them for a short while. Negative, or NULL: they cannot be asked for.
+         */
+        int (*want_args)(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg);
 };
 
 struct proctab_stats {
@@ -55,6 +60,8 @@ struct proctab_stats {
         uint64_t privileges;        /* events of rights, names, tracing, crashes: told */
         uint64_t privileges_passed; /* more of the same of one process or container: counted only */
         uint64_t reused; /* a pid came again while its old owner was not known to have ended */
+        uint64_t args_read, args_gone; /* executions with their arguments; those that ended before they were read */
+        uint64_t args_refused, args_late; /* too many at once; told without waiting any longer */
 };
 
 int proctab_new(struct containers *cs, size_t limit, uint64_t grace_ns, const struct proctab_ops *ops, void *arg,
@@ -76,7 +83,13 @@ void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t 
 /* Exec events wait for their openings until this is called (after both queues were drained): then ops.event is called
  * for each. */
 void proctab_settle(struct proctab *pt, uint64_t now_boot_ns);
-/* Forget exited processes whose grace is over. Returns the next time at which that is due, 0: none waits. */
+/*
+ * What was asked for by want_args: the arguments (NUL-separated, cut at TIDE_ARGS_MAX) and their whole length, or an
+ * error. The event they belong to is told by the next proctab_settle or proctab_expire. Unknown tokens: told already.
+ */
+void proctab_args(struct proctab *pt, uint64_t token, int error, struct bytes args, uint32_t total);
+/* Forget exited processes whose grace is over; tell events that have waited long enough. Returns the next time at which
+ * something is due, 0: none waits. */
 uint64_t proctab_expire(struct proctab *pt, uint64_t now_boot_ns);
 
 /*

@@ -168,6 +168,7 @@ json_t *cj_flags(unsigned flags)
                 {EVF_LOSS_NEAR, "loss-near"},
                 {EVF_BEFORE, "before-watch"},
                 {EVF_GAP, "in-gap"},
+                {EVF_NO_ARGS, "no-arguments"},
         };
         _cleanup_json_ json_t *a = json_array();
 

@@ -19,6 +19,7 @@
 #include "tidemark/loop.h"
 #include "tidemark/names_source.h"
 #include "tidemark/pair.h"
+#include "tidemark/peek.h"
 #include "tidemark/proc_source.h"
 #include "tidemark/proctab.h"
 #include "tidemark/trail.h"
@@ -81,6 +82,13 @@ struct sensor_pace {
         uint64_t said_ns;
 };
 
+/* Requests for arguments that are under way: whose they are. */
+#define SENSOR_ASKED (2 * PEEK_WAITING)
+struct sensor_asked {
+        uint64_t token;
+        uint32_t tag, pid;
+};
+
 struct sensor {
         const struct sensor_setup *setup;
         const struct cfg *cfg;
@@ -95,6 +103,8 @@ struct sensor {
         struct fan_source *fan;     /* NULL: not to be had */
         struct names_source *names; /* NULL: not to be had */
         struct walker *walker;
+        struct peek *peek_args;
+        struct sensor_asked asked[SENSOR_ASKED];
         struct containers *containers;
         struct proctab *proctab;
         struct loop_timer *expire_timer, *round_timer, *watchdog_timer, *repair_timer;
@@ -108,6 +118,8 @@ struct sensor {
         struct buf lineage, path;     /* scratch of the event being built */
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
         size_t flushed_at;            /* bytes that waited in the pair when it took no more */
+        bool answered;                /* arguments came since events were last told */
+        bool starting;                /* no loop runs yet */
         bool stirred;                 /* something came since exec events were last settled */
         bool scanning;                /* the first scan: what is found was there before us */
         bool ready;
@@ -154,6 +166,11 @@ void sensor_admin_close(struct sensor *s);
 
 /* sensor_pace.c: after a turn in which something came */
 void sensor_pace(struct sensor *s);
+
+/* sensor_peek.c: what is read out of processes' memory */
+int sensor_peek_start(struct sensor *s);
+void sensor_peek_stop(struct sensor *s);
+int sensor_want_args(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);

@@ -85,8 +85,13 @@ static void before_sleep(struct loop *loop, void *arg)
         struct sensor *s = arg;
         int r;
 
-        if (s->stirred) {
-                settle(s);
+        /* What was read of a process may be of its next program, whose message then waits here. */
+        if (s->answered && !s->stirred && proc_source_drain(s->proc) < 0)
+                s->stirred = true; /* settle() says so, and ends */
+        if (s->stirred || s->answered) {
+                s->answered = false;
+                if (s->stirred)
+                        settle(s);
                 on_expire(s->expire_timer, s);
                 sensor_pace(s);
         }
@@ -154,8 +159,7 @@ static void act_open(struct sensor *s, const struct tide_event *ev)
 static void act_counters(struct sensor *s, const struct tide_event *ev)
 {
         (void)ev;
-        if (s->stirred)
-                settle(s);
+        settle(s); /* what has happened up to now is counted, even where it is being gathered */
         sensor_status_send(s);
 }
 
@@ -328,8 +332,11 @@ static int stage_files(struct sensor *s)
 /* Subscribe first, then scan: what happens meanwhile waits in the queue. */
 static int stage_processes(struct sensor *s)
 {
-        int r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
+        int r = sensor_peek_start(s);
 
+        if (r < 0)
+                return r;
+        r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
         if (r == 0)
                 r = proctab_new(s->containers, s->cfg->max_processes, s->cfg->exit_grace_ns, &sensor_proctab_ops, s,
                                 &s->proctab);
@@ -341,8 +348,12 @@ static int stage_processes(struct sensor *s)
                 return r;
         }
         r = loop_hook(s->loop, before_sleep, s);
-        if (r == 0)
+        if (r == 0) {
+                s->starting = true;
                 r = proctab_scan(s->proctab, loop_now(s->loop), true);
+                peek_wait(s->peek_args);
+                s->starting = false;
+        }
         if (r < 0)
                 log_error(MOD, "/proc cannot be scanned: %s", err_str(r));
         return r;
@@ -385,6 +396,8 @@ static void report_engine(struct sensor *s)
 
 static void stop(struct sensor *s)
 {
+        if (s->ready && s->rc == EXIT_DONE)
+                settle(s); /* what was being gathered */
         if (s->pair && pair_flush(s->pair) < 0)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */
@@ -396,6 +409,7 @@ static void stop(struct sensor *s)
         names_source_close(s->names);
         fan_source_close(s->fan);
         proc_source_close(s->proc);
+        sensor_peek_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         loop_timer_free(s->expire_timer);

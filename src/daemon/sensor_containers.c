@@ -139,4 +139,5 @@ static void on_gone(struct container *c, void *arg)
                 names_source_forget(s->names, c->tag);
 }
 
-const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone};
+const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,
+                                                .want_args = sensor_want_args};

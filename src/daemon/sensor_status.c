@@ -66,18 +66,29 @@ static json_t *walk_status(const struct sensor *s)
                          num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
 }
 
+/* What is read out of processes' memory by a helper, and what came of it. */
+static json_t *args_status(const struct sensor *s, const struct proctab_stats *st)
+{
+        struct peek_stats p;
+
+        peek_stats(s->peek_args, &p);
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", num(st->args_read), "gone", num(st->args_gone),
+                         "refused", num(st->args_refused), "late", num(st->args_late), "hung", num(p.hung),
+                         "restarts", num(p.restarts), "stuck", num(p.stuck));
+}
+
 static json_t *exec_status(const struct sensor *s)
 {
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "known", num(st.processes), "exited",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o}", "known", num(st.processes), "exited",
                          num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
                          "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
                          num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
                          "privilege_events", num(st.privileges), "privilege_events_passed_over",
-                         num(st.privileges_passed));
+                         num(st.privileges_passed), "arguments", args_status(s, &st));
 }
 
 static json_t *pair_status(const struct sensor *s)
@@ -90,6 +101,12 @@ static json_t *pair_status(const struct sensor *s)
         for (int i = 0; i < PAIR__CLASS_MAX; i++)
                 json_object_set_new(refused, names[i], json_integer(num(st.refused[i])));
         return json_pack("{s:I,s:I,s:o}", "sent", num(st.sent), "queued_bytes", num(st.queued), "refused", refused);
+}
+
+static uint64_t helpers_pss_kib(const struct sensor *s)
+{
+        return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
+               memory_pss_kib((pid_t)peek_pid(s->peek_args));
 }
 
 static json_t *repair_status(const struct sensor *s)
@@ -114,7 +131,7 @@ void sensor_status_send(struct sensor *s)
                 "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
                 names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
-                num(memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail))),
+                num(helpers_pss_kib(s)),
                 "wakeups", num(loop_wakeups(s->loop)), "containers_refused", num(containers_refused(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 

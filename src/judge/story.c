@@ -109,6 +109,8 @@ static void put_exec(const struct finding_signal *s, struct buf *out)
         if (s->change == CHANGE_MODIFIED)
                 buf_put_str(out, ", in place of the image's");
         put_args(s, out);
+        if (s->flags & EVF_NO_ARGS)
+                buf_put_str(out, " (its arguments could not be read)");
 }
 
 /* The n-th of the words that were kept of a change of rights. */

@@ -30,6 +30,17 @@ const struct caps_need *caps_sensor(size_t *ret_n)
         return sensor_needs;
 }
 
+static const struct caps_need reader_needs[] = {
+        {CAP_SYS_ADMIN, "the files of mappings, by the kernel's own links"},
+        {CAP_SYS_PTRACE, "arguments and mappings of other users' processes in /proc"},
+};
+
+const struct caps_need *caps_reader(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(reader_needs);
+        return reader_needs;
+}
+
 static bool needed(const struct caps_need *needs, size_t n, int cap)
 {
         for (size_t i = 0; i < n; i++)
@@ -79,6 +90,27 @@ int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing)
         if (capng_apply(CAPNG_SELECT_BOTH) != 0)
                 return -EPERM;
         return verify(needs, n);
+}
+
+int caps_reduce(const struct caps_need *needs, size_t n)
+{
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+                return -errno;
+        capng_clear(CAPNG_SELECT_BOTH);
+        for (size_t i = 0; i < n; i++)
+                if (capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, (unsigned)needs[i].cap) != 0)
+                        return -EPERM;
+        if (capng_apply(CAPNG_SELECT_CAPS) != 0)
+                return -EPERM;
+        capng_clear(CAPNG_SELECT_BOTH);
+        if (capng_get_caps_process() != 0)
+                return -EPERM;
+        for (int cap = 0; cap <= (int)CAP_LAST_CAP; cap++)
+                if (!needed(needs, n, cap) && (capng_have_capability(CAPNG_EFFECTIVE, (unsigned)cap) ||
+                                               capng_have_capability(CAPNG_PERMITTED, (unsigned)cap) ||
+                                               capng_have_capability(CAPNG_INHERITABLE, (unsigned)cap)))
+                        return -EPERM;
+        return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 ? 0 : -EPERM;
 }
 
 int caps_none(void)

@@ -89,7 +89,11 @@ struct proc {
         struct proc *older, *newer; /* among the exited */
         struct opening *openings;
         uint32_t openings_count;
+        struct waiting *last_exec; /* NULL: told */
 };
+
+/* How it stands with the arguments of an execution. */
+enum args_state { ARGS_NONE, ARGS_ASKED, ARGS_HAD };
 
 /* An execution until it is told. */
 struct exec {
@@ -100,6 +104,9 @@ struct exec {
         uint32_t args_total, uid, gid, login_uid, session;
         uint8_t origin, program_layer, program_change;
         bool have_exe, tty, resolved;
+        uint8_t args_state;
+        uint64_t token;       /* of the request for its arguments */
+        struct waiting *then; /* the same process's next execution, while both wait */
         uint64_t interval_ns;
 };
 
@@ -133,7 +140,9 @@ struct proctab {
         int64_t boot_offset, wall_offset;
         struct proc *oldest, *newest; /* exited */
         struct waiting *first, *last;
+        struct waiting *unresolved; /* the first whose openings may still come; NULL: none */
         size_t waiting;
+        uint64_t last_token;
         struct candidate candidates[CANDIDATES];
         size_t candidates_count;
         struct buf path, text; /* scratch */
@@ -169,6 +178,8 @@ bool proctab_makes_containers(struct bytes exe, bool after_runtime);
 void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uint64_t now, unsigned sources,
                        uint64_t interval_ns);
 void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w, uint64_t now);
+/* The last that can be found out of it, before it is told. */
+void proctab_exec_finish(struct proctab *pt, struct waiting *w);
 void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
 void proctab_exec_free(struct exec *e);
 void proctab_openings_free(struct proc *p);
@@ -187,7 +198,11 @@ void proctab_privs_forget(struct proc *p);
 /* proctab_queue.c */
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,
                              unsigned sources);
+/* Tell everything, whether its arguments have come or not. */
+void proctab_flush_all(struct proctab *pt, uint64_t now);
 void proctab_flush(struct proctab *pt, uint64_t now);
+/* Tell what is resolved and need not wait any longer. Returns when the next has waited long enough; 0: none waits. */
+uint64_t proctab_tell_ready(struct proctab *pt, uint64_t now);
 void proctab_tell_container(struct proctab *pt, const struct container *c, uint16_t kind, uint64_t boot_ns,
                             unsigned sources);
 /* Resolve what p's waiting executions can be resolved to by now. */

@@ -463,7 +463,7 @@ static void forget_container(struct proctab *pt, const struct container *c)
 
 void proctab_retire(struct proctab *pt, struct container *c, uint64_t now)
 {
-        proctab_flush(pt, now);
+        proctab_flush_all(pt, now); /* they hold c */
         proctab_tell_container(pt, c, TIDE_CTR_STOP, c->empty_boot_ns ? c->empty_boot_ns : now, SRC_PROC);
         if (pt->ops->gone)
                 pt->ops->gone(c, pt->arg);
@@ -485,7 +485,7 @@ static void soonest(uint64_t *due, uint64_t t)
 uint64_t proctab_expire(struct proctab *pt, uint64_t now)
 {
         struct container *c;
-        uint64_t due = 0;
+        uint64_t due = proctab_tell_ready(pt, now);
 
         for (size_t i = 0; containers_next(pt->cs, &i, &c);) {
                 if (c->empty_boot_ns == 0)

@@ -95,21 +95,47 @@ void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t 
 
 /* ---- at the message ---- */
 
-static struct rstr *read_args(struct proctab *pt, uint32_t pid, uint32_t *ret_total)
+/* Arguments are in the process's memory: somebody else reads them, who may hang. The sooner asked, the sooner read. */
+static void ask_args(struct proctab *pt, const struct proc *p, struct waiting *w)
 {
-        struct bytes s;
-        int r = pt->sys.read(pid, "cmdline", &pt->text, pt->sys.arg);
+        struct exec *e = w->exec;
 
-        *ret_total = 0;
-        if ((r < 0 && r != ERR_LIMIT) || pt->text.len == 0)
-                return NULL;
-        s = buf_bytes(&pt->text);
-        if (s.p[s.len - 1] == 0)
-                s.len--;
-        *ret_total = s.len;
-        if (s.len > TIDE_ARGS_MAX)
-                s.len = TIDE_ARGS_MAX;
-        return rstr_new(s);
+        e->args_state = ARGS_NONE;
+        if (!pt->ops->want_args)
+                return;
+        e->token = ++pt->last_token;
+        e->args_state = ARGS_ASKED;
+        if (pt->ops->want_args(p->c, e->token, p->pid, p->start, pt->arg) == 0)
+                return; /* and may have been answered already */
+        e->args_state = ARGS_NONE;
+        pt->stats.args_refused++;
+}
+
+static const struct waiting *by_token(const struct proctab *pt, uint64_t token)
+{
+        const struct waiting *w = pt->first;
+
+        while (w && !(w->exec && w->exec->token == token))
+                w = w->next;
+        return w;
+}
+
+void proctab_args(struct proctab *pt, uint64_t token, int error, struct bytes args, uint32_t total)
+{
+        const struct waiting *w = by_token(pt, token);
+        struct exec *e = w ? w->exec : NULL;
+
+        if (!e || e->args_state != ARGS_ASKED)
+                return;
+        e->args_state = ARGS_NONE;
+        if (error < 0) {
+                pt->stats.args_gone += error == -ESRCH || error == -ENOENT;
+                return;
+        }
+        e->args_state = ARGS_HAD;
+        e->args = rstr_new(args);
+        e->args_total = total;
+        pt->stats.args_read++;
 }
 
 /* A link for what runs from now on; those who were forked before keep the old one. */
@@ -159,7 +185,6 @@ static bool read_alive(struct proctab *pt, struct proc *p, struct exec *e)
         memcpy(p->comm, st.comm, sizeof(p->comm) - 1);
         if (!p->ids_known)
                 proctab_ids(pt, p);
-        e->args = read_args(pt, p->pid, &e->args_total);
         if (pt->sys.link(p->pid, "cwd", &pt->path, pt->sys.arg) == 0)
                 e->cwd = rstr_new(buf_bytes(&pt->path));
         return true;
@@ -183,6 +208,12 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
                 return;
         }
         w->exec = e;
+        w->start = p->start;
+        if (p->start) /* else the request waits for it: a pid alone names nobody */
+                ask_args(pt, p, w);
+        if (p->last_exec)
+                p->last_exec->exec->then = w;
+        p->last_exec = w;
         if (!p->untold) /* its link is that of what it runs already: what ran before is not known any more */
                 e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? rstr_ref(link_exe(p->link))
                                                                                       : NULL;
@@ -204,6 +235,9 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         e->tty = p->tty;
         e->interval_ns = interval_ns;
         w->pid = p->pid;
+        if (!w->start && p->start)
+                ask_args(pt, p, w);
+        pt->stats.args_gone += p->start == 0;
         w->start = p->start;
         p->unresolved++;
         proctab_priv_exec(pt, p, now);
@@ -335,40 +369,42 @@ static bool script_of_args(struct proctab *pt, const struct exec *e, struct byte
         return false;
 }
 
-static void from_proc(struct proctab *pt, const struct waiting *w, struct exec *e)
+static void from_proc(struct proctab *pt, struct exec *e)
 {
-        struct bytes comm = bytes_of(e->link->comm, strnlen(e->link->comm, sizeof(e->link->comm)));
-
         if (!e->have_exe) {
                 pt->stats.exe_unknown++;
                 return;
         }
         pt->stats.exe_from_proc++;
-        if (script_of_args(pt, e, comm)) {
-                uint8_t layer, change;
-
-                pt->sys.place_path(w->c, buf_bytes(&pt->path), &layer, &change, pt->sys.arg);
-                e->program = rstr_new(buf_bytes(&pt->path));
-                e->program_layer = layer;
-                e->program_change = change;
-                return;
-        }
         e->program = rstr_ref(e->link->exe);
         e->program_layer = e->link->exe_layer;
         e->program_facts = e->facts;
 }
 
 /* Arguments that the next execution has too were read after that one: they are its own. */
-static void drop_later_args(const struct waiting *w, struct exec *e)
+static void drop_later_args(struct exec *e)
 {
-        const struct waiting *n = w->next;
+        const struct waiting *n = e->then;
 
-        while (n && !(n->exec && n->pid == w->pid && n->start == w->start))
-                n = n->next;
         if (!n || !e->args || !bytes_eq(rstr_bytes(e->args), rstr_bytes(n->exec->args)))
                 return;
         e->args = rstr_unref(e->args);
         e->args_total = 0;
+        e->args_state = ARGS_NONE;
+}
+
+void proctab_exec_finish(struct proctab *pt, struct waiting *w)
+{
+        struct exec *e = w->exec;
+        struct bytes comm = bytes_of(e->link->comm, strnlen(e->link->comm, sizeof(e->link->comm)));
+
+        drop_later_args(e);
+        if ((w->sources & SRC_CONTENT) || !e->have_exe || !script_of_args(pt, e, comm))
+                return;
+        pt->sys.place_path(w->c, buf_bytes(&pt->path), &e->program_layer, &e->program_change, pt->sys.arg);
+        rstr_unref(e->program);
+        e->program = rstr_new(buf_bytes(&pt->path));
+        memset(&e->program_facts, 0, sizeof(e->program_facts));
 }
 
 void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w, uint64_t now)
@@ -383,8 +419,6 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
                 p->openings = opening_free(p->openings);
                 p->openings_count--;
         }
-        if (p && p->unresolved > 1)
-                drop_later_args(w, e);
         if (p && p->openings)
                 program = find_program(p, e);
         if (p && p->unresolved)
@@ -393,7 +427,7 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
                 from_opening(pt, p, e, program);
                 w->sources |= SRC_CONTENT;
         } else {
-                from_proc(pt, w, e);
+                from_proc(pt, e);
         }
 }
 

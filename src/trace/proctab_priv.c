@@ -233,6 +233,8 @@ void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now)
                 w->priv->link = link_ref(exec->exec->link);
                 memcpy(w->priv->comm, p->comm, sizeof(p->comm));
                 *at = w->next;
+                if (pt->unresolved == w)
+                        pt->unresolved = w->next;
                 w->next = NULL;
                 w->boot_ns = exec->boot_ns;
                 pt->last->next = w;

@@ -8,7 +8,14 @@
 
 #include <limits.h>
 
+#include "tidemark/clock.h"
+
 #define WAITING_MAX 8192u
+/*
+ * Arguments are mostly there within a tenth of a millisecond. On a host whose cores are all busy the reader is only let
+ * run after some slices of others: until then it is worth waiting.
+ */
+#define ARGS_WAIT_NS (20 * NSEC_PER_MSEC)
 #define LINEAGE_MAX (TIDE_LINEAGE_MAX * (PATH_MAX + 64u))
 
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,
@@ -17,7 +24,7 @@ struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container
         struct waiting *w;
 
         if (pt->waiting >= WAITING_MAX)
-                proctab_flush(pt, now);
+                proctab_flush_all(pt, now);
         w = calloc(1, sizeof(*w));
         if (!w)
                 return NULL;
@@ -33,6 +40,8 @@ struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container
         else
                 pt->first = w;
         pt->last = w;
+        if (!pt->unresolved)
+                pt->unresolved = w;
         pt->waiting++;
         return w;
 }
@@ -55,6 +64,8 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
                 break;
         default:
                 proctab_exec_told(pt, w, &ev, lineage);
+                if (w->exec->args_state != ARGS_HAD)
+                        ev.flags |= EVF_NO_ARGS;
                 break;
         }
         if (!w->c->running_before && (w->c->marked_boot_ns == 0 || w->boot_ns < w->c->marked_boot_ns))
@@ -62,29 +73,76 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
         pt->ops->event(&ev, w->c, pt->arg);
 }
 
-void proctab_flush(struct proctab *pt, uint64_t now)
+static void resolve_all(struct proctab *pt, uint64_t now)
+{
+        for (struct waiting *w = pt->unresolved; w; w = w->next) {
+                struct proc *p = w->exec ? proctab_get(pt, w->pid) : NULL;
+
+                if (w->exec)
+                        proctab_exec_resolve(pt, p && p->start == w->start ? p : NULL, w, now);
+        }
+        pt->unresolved = NULL;
+}
+
+static bool asked(const struct waiting *w)
+{
+        return w && w->exec && w->exec->args_state == ARGS_ASKED;
+}
+
+/* Its arguments, and those of the same process's next program: they may be the ones that were read. */
+static bool must_wait(const struct waiting *w, uint64_t now)
+{
+        return w->exec && (asked(w) || asked(w->exec->then)) && now < w->arrived_ns + ARGS_WAIT_NS;
+}
+
+static void tell_first(struct proctab *pt, struct buf *lineage)
+{
+        struct waiting *w = pt->first;
+        struct proc *p = w->exec ? proctab_get(pt, w->pid) : NULL;
+
+        if (p && p->last_exec == w)
+                p->last_exec = NULL;
+        if (asked(w))
+                pt->stats.args_late++;
+        if (w->exec) {
+                proctab_exec_finish(pt, w);
+                proctab_priv_program(w);
+        }
+        pt->first = w->next;
+        if (!pt->first)
+                pt->last = NULL;
+        pt->waiting--;
+        tell(pt, w, lineage);
+        proctab_exec_free(w->exec);
+        proctab_priv_free(w->priv);
+        free(w);
+}
+
+static void tell_until(struct proctab *pt, uint64_t now, bool wait)
 {
         _cleanup_buf_ struct buf lineage;
 
         buf_init(&lineage, LINEAGE_MAX);
-        while (pt->first) {
-                struct waiting *w = pt->first;
+        while (pt->first && pt->first != pt->unresolved && !(wait && must_wait(pt->first, now)))
+                tell_first(pt, &lineage);
+}
 
-                if (w->exec) {
-                        struct proc *p = proctab_get(pt, w->pid);
+void proctab_flush(struct proctab *pt, uint64_t now)
+{
+        resolve_all(pt, now);
+        tell_until(pt, now, true);
+}
 
-                        proctab_exec_resolve(pt, p && p->start == w->start ? p : NULL, w, now);
-                        proctab_priv_program(w);
-                }
-                pt->first = w->next;
-                if (!pt->first)
-                        pt->last = NULL;
-                pt->waiting--;
-                tell(pt, w, &lineage);
-                proctab_exec_free(w->exec);
-                proctab_priv_free(w->priv);
-                free(w);
-        }
+void proctab_flush_all(struct proctab *pt, uint64_t now)
+{
+        resolve_all(pt, now);
+        tell_until(pt, now, false);
+}
+
+uint64_t proctab_tell_ready(struct proctab *pt, uint64_t now)
+{
+        tell_until(pt, now, true);
+        return pt->first && pt->first != pt->unresolved ? pt->first->arrived_ns + ARGS_WAIT_NS : 0;
 }
 
 void proctab_resolve_waiting(struct proctab *pt, struct proc *p, uint64_t now)

@@ -34,6 +34,8 @@ def test_privileges(lab):
     trail = d.children()["tidemark-trail"]
     t = status(trail)
     check(int(t["CapEff"], 16) == 0 and t["NoNewPrivs"] == "1", "the trail's writer has no capability", t["CapEff"])
+    r = status(d.children()["tidemark-args"])
+    check(int(r["CapEff"], 16) == 1 << 21 | 1 << 19 and r["CapPrm"] == r["CapEff"] and r["NoNewPrivs"] == "1", "the reader of arguments has only what reading needs", r["CapEff"])
 
 
 def test_failed_drop_ends_the_start(lab):
@@ -73,7 +75,7 @@ def test_engine_dies(lab):
 def test_sensor_dies(lab):
     d = lab.daemon()
     pids = d.children()
-    check(len(pids) == 3, "engine, walker and trail", pids)
+    check(len(pids) == 4, "engine, walker, trail and the reader of arguments", pids)
     d.proc.kill()
     d.proc.wait()
     wait("engine and helpers to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids.values()))

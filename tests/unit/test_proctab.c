@@ -310,12 +310,45 @@ static void on_gone(struct container *c, void *arg)
         CU_ASSERT(c->tasks == c->strangers);
         gone++;
 }
-static const struct proctab_ops ops = {.event = on_event, .container = on_container, .gone = on_gone};
+
+/* Arguments come at once, or when the test says so. */
+static struct {
+        bool hold;
+        int refuse;
+        uint64_t token;
+        uint32_t pid;
+        unsigned asked;
+} reading;
+
+static void answer(uint64_t token, uint32_t pid)
+{
+        const struct task *t = task(pid);
+        uint32_t len = t ? (uint32_t)t->args_len : 0;
+
+        if (len && t->args[len - 1] == 0)
+                len--;
+        proctab_args(pt, token, t ? 0 : -ESRCH,
+                     bytes_of(t ? t->args : "", len < TIDE_ARGS_MAX ? len : TIDE_ARGS_MAX), len);
+}
+static int on_want_args(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg)
+{
+        (void)arg;
+        CU_ASSERT(c != NULL && start != 0);
+        reading.asked++;
+        reading.token = token;
+        reading.pid = pid;
+        if (reading.refuse == 0 && !reading.hold)
+                answer(token, pid);
+        return reading.refuse;
+}
+static const struct proctab_ops ops = {
+        .event = on_event, .container = on_container, .gone = on_gone, .want_args = on_want_args};
 
 static void begin_with(size_t limit)
 {
         memset(&sys, 0, sizeof(sys));
         told_n = marked = gone = 0;
+        memset(&reading, 0, sizeof(reading));
         now = 100 * SEC;
         CU_ASSERT_FATAL(containers_new(3, true, &sys.cs) == 0);
         sys.own_mnt = containers_own_mntns(sys.cs);
@@ -830,6 +863,69 @@ static void test_after_loss(void)
 }
 
 /* The same id again while the old one is still waiting to be forgotten (podman restart). */
+/* Arguments come later than the message: the event waits for them, and those behind it wait with it. */
+static void test_late_arguments(void)
+{
+        struct proctab_stats st;
+
+        begin();
+        told_n = 0;
+        forks(100, 101);
+        reading.hold = true;
+        execs(101, "/bin/one");
+        forks(100, 102);
+        proctab_settle(pt, now);
+        CU_ASSERT(told_n == 1 && told[0].kind == TIDE_FORK);
+        answer(reading.token, 101);
+        CU_ASSERT(told_n == 1);
+        CU_ASSERT(proctab_expire(pt, now) > 0 || told_n == 3);
+        CU_ASSERT_FATAL(told_n == 3);
+        CU_ASSERT(told[1].kind == TIDE_EXEC && told[1].pid == 101 && told[1].args_total > 0);
+        CU_ASSERT(!(told[1].flags & EVF_NO_ARGS) && told[2].kind == TIDE_FORK);
+        execs(101, "/bin/two"); /* never answered: told all the same, once the time is over */
+        proctab_settle(pt, now);
+        CU_ASSERT(told_n == 3 && proctab_expire(pt, now) <= now + 50 * NSEC_PER_MSEC);
+        now += 100 * NSEC_PER_MSEC;
+        proctab_expire(pt, now);
+        CU_ASSERT_FATAL(told_n == 4);
+        CU_ASSERT(told[3].args_total == 0 && (told[3].flags & EVF_NO_ARGS) && !strcmp(told[3].exe, "/bin/two"));
+        answer(reading.token, 101); /* too late: nobody's */
+        proctab_args(pt, 12345, 0, BYTES_LIT("x"), 1);
+        proctab_settle(pt, now);
+        CU_ASSERT(told_n == 4);
+        reading.refuse = -ENOBUFS;
+        execs(101, "/bin/three");
+        proctab_settle(pt, now);
+        CU_ASSERT(told_n == 5 && (told[4].flags & EVF_NO_ARGS));
+        proctab_stats(pt, &st);
+        CU_ASSERT(st.args_late == 1 && st.args_refused == 1 && st.args_read == 2);
+        end();
+}
+
+/* Read after the next program began: they are that one's, and not told of the first. */
+static void test_arguments_of_the_next(void)
+{
+        uint64_t first;
+
+        begin();
+        told_n = 0;
+        forks(100, 101);
+        reading.hold = true;
+        execs(101, "/bin/one");
+        first = reading.token;
+        execs(101, "/bin/two");
+        proctab_settle(pt, now);
+        answer(first, 101);
+        proctab_settle(pt, now);
+        CU_ASSERT_EQUAL(told_n, 1); /* the fork: the first program waits for the second's too */
+        answer(reading.token, 101);
+        proctab_settle(pt, now);
+        CU_ASSERT_FATAL(told_n == 3);
+        CU_ASSERT((told[1].flags & EVF_NO_ARGS) && told[1].args_total == 0);
+        CU_ASSERT(!(told[2].flags & EVF_NO_ARGS) && told[2].args_total == strlen("/bin/two"));
+        end();
+}
+
 static void test_restart(void)
 {
         struct task *t;
@@ -870,5 +966,7 @@ static const struct unit_case cases[] = {
         {"limits: processes, lineage", test_limits},
         {"after a loss: what was missed is found", test_after_loss},
         {"the same container again", test_restart},
+        {"arguments that come late, or never", test_late_arguments},
+        {"arguments that are the next program's", test_arguments_of_the_next},
 };
 UNIT_MAIN("proctab", cases)

@@ -132,6 +132,10 @@ static void serve(struct fs *fs, const struct fuse_in_header *in, const void *ar
                 answer(fs, in, 0, &a, sizeof(a));
                 break;
         case FUSE_OPEN:
+                if (((const struct fuse_open_in *)arg)->flags & O_SYNC)
+                        o.open_flags = FOPEN_DIRECT_IO; /* mmap(2) then waits for pages that are being read */
+                answer(fs, in, 0, &o, sizeof(o));
+                break;
         case FUSE_OPENDIR:
                 answer(fs, in, 0, &o, sizeof(o));
                 break;
