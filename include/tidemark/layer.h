@@ -3,8 +3,8 @@
  * layer - questions to an overlay's directories, asked without following anything that a container chose: component by
  * component with O_NOFOLLOW (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS where there is one) below a descriptor.
  *
- * Owns: the paths of the upper and lower directories. They are opened for each question and closed at once, or at the end
- * of the turn: a kept descriptor would pin the container's mount.
+ * Owns: the paths of the upper and lower directories. They are opened for each question and closed at once, or at the
+ * end of the turn (layer_keep): a descriptor that is kept would pin the container's mount.
  */
 #ifndef TIDEMARK_LAYER_H
 #define TIDEMARK_LAYER_H

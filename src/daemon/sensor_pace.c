@@ -42,8 +42,8 @@ static void say(struct sensor *s, uint64_t now)
         if (p->said_ns && now - p->said_ns < SAY_AGAIN_NS)
                 return;
         p->said_ns = now;
-        log_info(MOD, "more happens than %u%% of a processor can follow (sensor.cpu_max): acts are gathered; programs that "
-                      "end within %llu ms are told without arguments",
+        log_info(MOD, "more happens than %u%% of a processor can follow (sensor.cpu_max): acts are gathered; programs "
+                      "that end within %llu ms are told without arguments",
                  s->cfg->cpu_max, (unsigned long long)(HOLD_MAX_NS / NSEC_PER_MSEC));
 }
 
