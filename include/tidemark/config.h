@@ -31,6 +31,7 @@ struct cfg {
         char control_group[64]; /* control.group, default "tidemark" */
         char state_dir[256], runtime_dir[256]; /* paths.state, paths.runtime */
         uint32_t disabled; /* probe.disable = ["names", …]: set of enum facility */
+        uint32_t cpu_max;          /* sensor.cpu_max, percent of one processor, default 10 */
         uint32_t proc_rcvbuf;      /* sensor.proc_rcvbuf, bytes, default 4 MiB */
         uint32_t pair_queue;       /* sensor.queue, bytes, default 4 MiB */
         uint32_t max_containers;   /* limits.containers, default 1024 */

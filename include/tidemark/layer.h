@@ -3,8 +3,8 @@
  * layer - questions to an overlay's directories, asked without following anything that a container chose: component by
  * component with O_NOFOLLOW (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS where there is one) below a descriptor.
  *
- * Owns: the paths of the upper and lower directories. They are opened for each question and closed at once: a kept
- * descriptor would pin the container's mount.
+ * Owns: the paths of the upper and lower directories. They are opened for each question and closed at once, or at the
+ * end of the turn (layer_keep): a descriptor that is kept would pin the container's mount.
  */
 #ifndef TIDEMARK_LAYER_H
 #define TIDEMARK_LAYER_H
@@ -29,6 +29,9 @@ struct layer_entry {
 int layer_new(struct bytes upper, struct bytes lower, struct layer **ret) TM_CHECK;
 struct layer *layer_free(struct layer *l);
 DEFINE_CLEANUP(struct layer *, layer_free)
+/* Keep the directories open between questions, until layer_rest() (which is no harm without it): for one turn. */
+void layer_keep(const struct layer *l);
+void layer_rest(const struct layer *l);
 /* An O_PATH descriptor of the upper directory, for the walker; the caller closes it. */
 int layer_upper_fd(const struct layer *l) TM_CHECK;
 /* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP,

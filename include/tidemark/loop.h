@@ -38,6 +38,8 @@ DEFINE_CLEANUP(struct loop *, loop_free)
 /* The descriptor stays the caller's: delete the source before closing it. name is kept by pointer (a literal). */
 int loop_add(struct loop *loop, int fd, short events, enum loop_prio prio, const char *name, loop_fd_cb cb, void *arg,
              struct loop_src **ret) TM_CHECK;
+/* Until then sources of LOOP_KERNEL are left alone, and what they have gathers: the others are served as ever. */
+void loop_hold(struct loop *loop, uint64_t until_ns);
 void loop_src_events(struct loop_src *src, short events);
 struct loop_src *loop_src_del(struct loop_src *src); /* NULL ok; returns NULL */
 struct loop *loop_of(struct loop_src *src);

@@ -34,6 +34,8 @@ static const struct option_row rows[] = {
          "nspid"},
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
         NUM("sensor.queue", OPT_BYTES, pair_queue, 65536, 256 * MIB, "most that may wait between sensor and engine"),
+        NUM("sensor.cpu_max", OPT_COUNT, cpu_max, 1, 100,
+            "percent of one processor; above it acts are gathered, and short-lived programs told without arguments"),
         NUM("sensor.exit_grace", OPT_TIME, exit_grace_ns, 1e8, 60 * SECOND, "how long an exited process is remembered"),
         NUM("files.dirs_per_container", OPT_COUNT, names_per_container, 0, 1e6,
             "most directories of one write layer whose names are watched; the others are covered by walks"),
@@ -110,6 +112,7 @@ void cfg_default(struct cfg *c)
         snprintf(c->runtime_dir, sizeof(c->runtime_dir), "%s", TM_RUNDIR);
         snprintf(c->log_level, sizeof(c->log_level), "info");
         c->proc_rcvbuf = c->pair_queue = 4u << 20;
+        c->cpu_max = 10;
         c->max_containers = 1024;
         c->max_processes = 65536;
         c->exit_grace_ns = (uint64_t)(2 * SECOND);

@@ -74,6 +74,14 @@ struct sensor_walks {
         uint64_t refused_before; /* repair.refused_total when the front one began */
 };
 
+/* sensor_pace.c */
+struct sensor_pace {
+        uint64_t began_ns, cpu_ns; /* of the window under way: its beginning, and the CPU time used up to it */
+        uint64_t hold_ns;          /* what happens waits so long to be read; 0: it does not */
+        uint64_t times, held;      /* it began to gather; turns that did */
+        uint64_t said_ns;
+};
+
 /* Requests for arguments that are under way: whose they are. */
 #define SENSOR_ASKED (2 * PEEK_WAITING)
 struct sensor_asked {
@@ -106,6 +114,8 @@ struct sensor {
         struct sensor_repair repair;
         uint64_t told[TIDE__KIND_MAX];
         struct sensor_walks walks;
+        struct sensor_pace pace;
+        const struct container *kept; /* whose layers are open until the turn ends */
         struct buf lineage, path;     /* scratch of the event being built */
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
         size_t flushed_at;            /* bytes that waited in the pair when it took no more */
@@ -134,6 +144,8 @@ void sensor_on_repair(struct loop_timer *t, void *arg);
 extern const struct fan_ops sensor_fan_ops;
 extern const struct names_ops sensor_names_ops;
 extern const struct walk_ops sensor_walk_ops;
+/* Much is to be asked of its layers: keep them open until the turn ends. NULL: it has ended, or c goes away. */
+void sensor_keep(struct sensor *s, const struct container *c);
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 
@@ -152,6 +164,9 @@ int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
 void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
 void sensor_admin_close(struct sensor *s);
+
+/* sensor_pace.c: after a turn in which something came */
+void sensor_pace(struct sensor *s);
 
 /* sensor_peek.c: what is read out of processes' memory */
 int sensor_peek_start(struct sensor *s);

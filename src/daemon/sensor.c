@@ -66,6 +66,7 @@ static void settle(struct sensor *s)
                 loop_stop(s->loop, r);
         }
         proctab_settle(s->proctab, clock_boot_ns());
+        sensor_keep(s, NULL);
         s->current_ns = began; /* what overflows from now on was not full then */
         s->stirred = false;
 }
@@ -92,6 +93,7 @@ static void before_sleep(struct loop *loop, void *arg)
                 if (s->stirred)
                         settle(s);
                 on_expire(s->expire_timer, s);
+                sensor_pace(s);
         }
         /* What is there can wait, what happens cannot: a walk goes on as the pair empties. */
         do {
@@ -100,6 +102,7 @@ static void before_sleep(struct loop *loop, void *arg)
         } while (r == 0 && walker_rest(s->walker));
         if (r == 0) /* what the rest was */
                 r = pair_flush(s->pair);
+        sensor_keep(s, NULL);
         if (r < 0 && r != -EPIPE)
                 loop_stop(loop, r);
         loop_src_events(s->pair_src, (short)(POLLIN | (r == 1 ? POLLOUT : 0)));
@@ -157,8 +160,7 @@ static void act_open(struct sensor *s, const struct tide_event *ev)
 static void act_counters(struct sensor *s, const struct tide_event *ev)
 {
         (void)ev;
-        if (s->stirred)
-                settle(s);
+        settle(s); /* what has happened up to now is counted, even where it is being gathered */
         sensor_status_send(s);
 }
 
@@ -397,6 +399,8 @@ static void report_engine(struct sensor *s)
 
 static void stop(struct sensor *s)
 {
+        if (s->ready && s->rc == EXIT_DONE)
+                settle(s); /* what was being gathered */
         if (s->pair && pair_flush(s->pair) < 0)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */

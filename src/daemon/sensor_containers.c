@@ -136,6 +136,7 @@ static void on_gone(struct container *c, void *arg)
         struct sensor *s = arg;
 
         sensor_mapped_gone(s, c);
+        sensor_keep(s, NULL);
         if (s->names)
                 names_source_forget(s->names, c->tag);
 }

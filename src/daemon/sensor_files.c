@@ -30,6 +30,15 @@ static void set_entry(struct tide_file *f, const struct layer_entry *e)
         f->ctime_ns = e->ctime_ns;
 }
 
+static void set_stat(struct tide_file *f, const struct stat *st)
+{
+        f->mode = st->st_mode;
+        f->size = (uint64_t)st->st_size;
+        f->ino = st->st_ino;
+        f->mtime_ns = (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
+        f->ctime_ns = (uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec;
+}
+
 static enum tide_change change_of(const struct container *c, struct bytes path, struct layer_entry *image)
 {
         int in = layer_image_stat(c->layer, path, image);
@@ -77,6 +86,17 @@ static void set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
 
 static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason);
 
+void sensor_keep(struct sensor *s, const struct container *c)
+{
+        if (s->kept == c)
+                return;
+        if (s->kept && s->kept->layer)
+                layer_rest(s->kept->layer);
+        s->kept = c && c->layer ? c : NULL;
+        if (s->kept)
+                layer_keep(c->layer);
+}
+
 /* ---- content ---- */
 
 static void before_files(void *arg)
@@ -106,26 +126,30 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_CONTENT};
         struct container *c = NULL;
         struct openfile of;
-        struct layer_entry e;
         struct stat st;
         bool gone;
 
         if (fstat(ev->fd, &st) < 0 || !S_ISREG(st.st_mode))
                 return;
-        set_actor(s, &out.file, ev->pid);
-        c = openfile_container(s->containers, s->proctab, ev->fd, ev->pid);
-        if (!c || !c->layer || openfile_read(c, ev->fd, &s->path, &of) < 0)
+        c = containers_by_dev(s->containers, st.st_dev);
+        if (!c)
+                c = proctab_container(s->proctab, ev->pid);
+        if (!c || !c->layer)
+                return;
+        sensor_keep(s, c);
+        if (openfile_read(c, ev->fd, &s->path, &of) < 0)
                 return;
         gone = was_removed(c, &of, st.st_dev);
         if (of.layer != LAYER_WRITE && !gone)
                 return; /* a volume or tmpfs that shares the mark */
         out.container = bytes_str(c->id);
+        set_actor(s, &out.file, ev->pid);
         out.file.ops = gone ? OP_WRITE | OP_DELETE : OP_WRITE;
         out.file.path = of.path;
         out.file.change = of.change;
         out.file.type = DT_REG;
-        if (!gone && layer_upper_stat(c->layer, of.path, &e) == 0)
-                set_entry(&out.file, &e);
+        if (!gone) /* through the overlay: the upper file's own */
+                set_stat(&out.file, &st);
         if (is_preparation(c, &out.file))
                 return;
         if (c->marked_boot_ns == 0 && !c->running_before)
@@ -189,6 +213,7 @@ static void on_name(const struct name_event *ev, void *arg)
 
         if (!c || !c->layer)
                 return;
+        sensor_keep(s, c);
         buf_reset(&s->path);
         buf_put_u8(&s->path, '/');
         buf_put(&s->path, ev->path.p, ev->path.len);
@@ -351,6 +376,7 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
 
         if (!c || !c->layer)
                 return;
+        sensor_keep(s, c);
         buf_reset(&s->path);
         buf_put_u8(&s->path, '/');
         buf_put(&s->path, e->path.p, e->path.len);

@@ -57,6 +57,7 @@ struct loop {
         loop_signal_cb signal_cb;
         void *signal_arg;
         uint64_t now, wakeups;
+        uint64_t hold_until; /* sources of LOOP_KERNEL wait */
         bool stop, in_timers;
         int rc;
 };
@@ -301,6 +302,16 @@ int loop_hook(struct loop *l, loop_hook_cb cb, void *arg)
 
 /* ---- the turn ---- */
 
+void loop_hold(struct loop *l, uint64_t until_ns)
+{
+        l->hold_until = until_ns;
+}
+
+static bool is_held(const struct loop *l, const struct loop_src *s)
+{
+        return s->prio == LOOP_KERNEL && l->hold_until > l->now;
+}
+
 uint64_t loop_now(const struct loop *l)
 {
         return l->now;
@@ -319,16 +330,18 @@ void loop_stop(struct loop *l, int rc)
 
 static int poll_timeout(const struct loop *l, bool more)
 {
-        uint64_t now, ms;
+        uint64_t now, ms, next = l->ntimers ? l->heap[0]->deadline : 0;
 
+        if (l->hold_until > l->now && (next == 0 || l->hold_until < next))
+                next = l->hold_until;
         if (more)
                 return 0;
-        if (l->ntimers == 0)
+        if (next == 0)
                 return -1;
         now = clock_boot_ns();
-        if (l->heap[0]->deadline <= now)
+        if (next <= now)
                 return 0;
-        ms = (l->heap[0]->deadline - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC; /* rounded up: never a turn too early */
+        ms = (next - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC; /* rounded up: never a turn too early */
         return ms > 3600000 ? 3600000 : (int)ms;
 }
 
@@ -347,8 +360,8 @@ static int wait_ready(struct loop *l)
                 l->fds_cap = 2 * l->nsrcs;
         }
         for (struct loop_src *s = l->srcs; s; s = s->next) {
-                l->fds[n++] = (struct pollfd){.fd = s->events ? s->fd : -1, .events = s->events};
-                more = more || s->more;
+                l->fds[n++] = (struct pollfd){.fd = s->events && !is_held(l, s) ? s->fd : -1, .events = s->events};
+                more = more || (s->more && !is_held(l, s));
         }
         if (poll(l->fds, n, poll_timeout(l, more)) < 0 && errno != EINTR)
                 return -errno;
@@ -366,7 +379,7 @@ static int run_ready(struct loop *l)
                 int r;
 
                 s->ready = 0; /* one that a handler adds has none yet */
-                if (s->dead || (!ready && !s->more))
+                if (s->dead || (!ready && (!s->more || is_held(l, s))))
                         continue;
                 s->more = false;
                 r = s->cb(s, s->fd, ready, s->arg);

@@ -2,7 +2,8 @@
 /*
  * layer - questions to an overlay's upper and lower directories. Kernel's Documentation/filesystems/overlayfs.rst.
  *
- * Owns:      the paths of the directories; no descriptor outlives a call, so that the runtime can unmount and remove.
+ * Owns:      the paths of the directories; no descriptor outlives a call, or the turn of whoever asked to keep them
+ *            for it, so that the runtime can unmount and remove.
  * Never:     follows a link below those directories, enters another mount there, reads content.
  * The directories themselves are the runtime's and are opened by name (its short names for layers are links).
  */
@@ -25,7 +26,16 @@
 
 #define LOWER_MAX 512u
 
+#define WARM_MAX 32u
+
+/* The directories, open for one turn. */
+struct warm {
+        bool on;
+        int upper, lower[WARM_MAX]; /* -1: not yet */
+};
+
 struct layer {
+        struct warm *warm;
         char *upper;
         char **lower; /* topmost first */
         size_t lower_count;
@@ -49,6 +59,8 @@ struct layer *layer_free(struct layer *l)
                 return NULL;
         for (size_t i = 0; i < l->lower_count; i++)
                 free(l->lower[i]);
+        layer_rest(l);
+        free(l->warm);
         free(l->lower);
         free(l->upper);
         free(l);
@@ -111,7 +123,8 @@ int layer_new(struct bytes upper, struct bytes lower, struct layer **ret)
         if (!l)
                 return -ENOMEM;
         l->upper = bytes_dup(upper);
-        if (!l->upper)
+        l->warm = calloc(1, sizeof(*l->warm));
+        if (!l->upper || !l->warm)
                 return -ENOMEM;
         r = split_lower(l, lower);
         if (r < 0)
@@ -125,6 +138,52 @@ int layer_upper_fd(const struct layer *l)
         int fd = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);
 
         return fd < 0 ? -errno : fd;
+}
+
+void layer_keep(const struct layer *l)
+{
+        if (l->warm->on)
+                return;
+        l->warm->on = true;
+        l->warm->upper = -1;
+        for (size_t i = 0; i < WARM_MAX; i++)
+                l->warm->lower[i] = -1;
+}
+
+void layer_rest(const struct layer *l)
+{
+        if (!l->warm || !l->warm->on)
+                return;
+        l->warm->on = false;
+        if (l->warm->upper >= 0)
+                close(l->warm->upper);
+        for (size_t i = 0; i < WARM_MAX; i++)
+                if (l->warm->lower[i] >= 0)
+                        close(l->warm->lower[i]);
+}
+
+/* A directory of the layers. *ret_own: to be closed by the caller. */
+static int base_fd(const char *path, int *kept, int *ret_own)
+{
+        int fd = kept ? *kept : -1;
+
+        if (fd >= 0)
+                return fd;
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *(kept ? kept : ret_own) = fd;
+        return fd;
+}
+
+static int upper_base(const struct layer *l, int *ret_own)
+{
+        return base_fd(l->upper, l->warm->on ? &l->warm->upper : NULL, ret_own);
+}
+
+static int lower_base(const struct layer *l, size_t i, int *ret_own)
+{
+        return base_fd(l->lower[i], l->warm->on && i < WARM_MAX ? &l->warm->lower[i] : NULL, ret_own);
 }
 
 /* Path as a relative one, with an end; "." for the root. */
@@ -254,14 +313,14 @@ static struct layer_entry entry_of(int fd, const struct stat *st)
 
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
 {
-        _cleanup_close_ int base = -1, fd = -1;
+        _cleanup_close_ int own = -1, fd = -1;
         char rel[PATH_MAX];
         struct stat st;
-        int r = relative(path, rel);
+        int base, r = relative(path, rel);
 
         if (r < 0)
                 return r;
-        base = layer_upper_fd(l);
+        base = upper_base(l, &own);
         if (base < 0)
                 return base;
         fd = open_below(base, rel);
@@ -274,18 +333,18 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
 }
 
 /* Is the path in this one layer, and what is it there? 1, 0, or negative. */
-static int layer_holds(const char *lower, struct bytes path, struct layer_entry *ret)
+static int layer_holds(const struct layer *l, size_t i, struct bytes path, struct layer_entry *ret)
 {
-        _cleanup_close_ int base = -1, fd = -1;
+        _cleanup_close_ int own = -1, fd = -1;
         char rel[PATH_MAX];
         struct stat st;
-        int r = relative(path, rel);
+        int base, r = relative(path, rel);
 
         if (r < 0)
                 return r;
-        base = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        base = lower_base(l, i, &own);
         if (base < 0)
-                return -errno;
+                return base;
         fd = open_below(base, rel);
         if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
                 return 0;
@@ -329,7 +388,7 @@ int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entr
         int unsure = l->unknown ? -ENOENT : 0;
 
         for (size_t i = 0; i < l->lower_count; i++) {
-                int r = layer_holds(l->lower[i], path, ret);
+                int r = layer_holds(l, i, path, ret);
 
                 if (r < 0)
                         unsure = r;

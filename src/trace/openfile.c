@@ -34,6 +34,7 @@
 #ifndef STATX_MNT_ID
 #define STATX_MNT_ID 0x00001000U
 #endif
+#define STX_MNT_ID_AT 0x90u /* offset of stx_mnt_id in struct statx, which older headers have as spare room */
 
 /* For kernels whose statx does not tell the mount: "mnt_id:\t23" (3.15 on). */
 static uint32_t mount_of(int fd)
@@ -65,6 +66,7 @@ static int attributes(int fd, struct openfacts *f)
         struct stat st;
 #if defined(SYS_statx) && defined(STATX_BASIC_STATS)
         struct statx sx;
+        uint64_t mount;
 
         memset(&sx, 0, sizeof(sx));
         if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &sx) ==
@@ -74,6 +76,10 @@ static int attributes(int fd, struct openfacts *f)
                 f->size = sx.stx_size;
                 f->mode = sx.stx_mode;
                 f->nlink = sx.stx_nlink;
+                if (sx.stx_mask & STATX_MNT_ID) { /* Linux 5.8 */
+                        memcpy(&mount, (const uint8_t *)&sx + STX_MNT_ID_AT, sizeof(mount));
+                        f->mount = mount <= UINT32_MAX ? (uint32_t)mount : 0;
+                }
                 return 0;
         }
         if (errno != ENOSYS && errno != EPERM && errno != EINVAL)
@@ -104,7 +110,8 @@ int openfile_facts(int fd, struct buf *path, struct openfacts *ret)
         r = attributes(fd, &f);
         if (r < 0)
                 return r;
-        f.mount = mount_of(fd);
+        if (f.mount == 0)
+                f.mount = mount_of(fd);
         text = bytes_of(target, (size_t)n);
         if (bytes_has_suffix(text, DELETED)) {
                 f.deleted = true;

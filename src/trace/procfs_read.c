@@ -75,12 +75,15 @@ int procfs_link(uint32_t pid, const char *file, struct buf *out)
         return out->err;
 }
 
-/* A small file whole, on the stack: stat and status are read at every turn. */
+/*
+ * A small file whole, on the stack: stat and status are read at every turn. The kernel makes such a file at once: less
+ * than was asked for is its end (and the parsers know a cut one).
+ */
 static int read_small(uint32_t pid, const char *file, char *dst, size_t size, struct bytes *ret)
 {
         _cleanup_close_ int fd = -1;
         char path[PATH_SIZE];
-        size_t len = 0;
+        size_t len = 0, room;
         ssize_t n;
         int r = path_of(pid, file, path);
 
@@ -90,12 +93,13 @@ static int read_small(uint32_t pid, const char *file, char *dst, size_t size, st
         if (fd < 0)
                 return -errno;
         do {
-                n = read(fd, dst + len, size - len);
+                room = size - len;
+                n = read(fd, dst + len, room);
                 if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n > 0)
                         len += (size_t)n;
-        } while (n != 0 && len < size);
+        } while (n < 0 || ((size_t)n == room && room));
         *ret = bytes_of(dst, len);
         return 0;
 }

@@ -237,7 +237,7 @@ class Watch:
 
 class Lab:
     def __init__(self):
-        self.dir = tempfile.mkdtemp(prefix="tidemark-it-", dir="/tmp")
+        self.dir = tempfile.mkdtemp(prefix="tidemark-it-", dir=os.environ.get("TIDEMARK_LAB_DIR", "/tmp"))
         os.chmod(self.dir, 0o755)
         self.daemons, self.watches, self.containers, self.count = [], [], [], 0
         self.stalls = []
