@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * drops N DIR LOG: N times, every 20 ms: copy itself to DIR/drop-I and run that, which notes its own path and the time of
+ * drops N DIR LOG: N times, every 20 ms: copy itself to DIR/drop-I and run that, which notes its path and the time of
  * its first deed (CLOCK_BOOTTIME, ns) in LOG. For bench_latency.
  */
 #include <fcntl.h>
