@@ -180,6 +180,14 @@ static void on_content_loss(void *arg)
         sensor_lost(s, LOST_CONTENT, 0, s->current_ns);
 }
 
+static void on_execs_loss(void *arg)
+{
+        struct sensor *s = arg;
+
+        sensor_lost(s, LOST_EXECS, 0, s->current_ns);
+}
+
+const struct fan_ops sensor_execs_ops = {.before = before_files, .event = on_content, .loss = on_execs_loss};
 const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_content, .loss = on_content_loss};
 
 /* ---- names ---- */
