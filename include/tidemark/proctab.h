@@ -10,8 +10,8 @@
  * container and a runtime (conmon, containerd-shim, runc, crun, docker, podman, crio: by executable) → exec; parent
  * outside and no runtime → foreign; an exec session that is the health check, or comes on a schedule → probe (said
  * once its arguments have come, of all its processes); descends from a classified process → the same; found running
- * without history: in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The runtime's own steps before
- * the first program (runc's init stages, its memfd copy) are not the container's acts.
+ * without history: in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The
+ * runtime's own steps before the first program (runc's init stages, its memfd copy) are not the container's acts.
  */
 #ifndef TIDEMARK_PROCTAB_H
 #define TIDEMARK_PROCTAB_H

@@ -44,6 +44,7 @@ struct engine {
         struct engine_asker askers[ENGINE_ASKERS];
         size_t naskers;
         bool up; /* the sensor's first ping was answered */
+        uint64_t commit_at; /* boot time at which what changed is committed; 0: nothing waits */
         bool commit_failed;
         uint64_t malformed, unstored;
 };

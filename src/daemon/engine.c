@@ -57,6 +57,7 @@ int engine_commit(struct engine *e, bool sync)
         int r = store_dirty(e->store) || sync ? store_commit(e->store, sync) : 0;
 
         loop_timer_stop(e->commit_timer);
+        e->commit_at = 0;
         if (r < 0) {
                 if (!e->commit_failed)
                         log_error(MOD, "what was learned cannot be stored: %s; it is kept in memory and tried again",
@@ -260,8 +261,11 @@ static void before_sleep(struct loop *loop, void *arg)
                 loop_src_events(e->pair_src, POLLIN | POLLOUT);
         if (due)
                 set_tick(e);
-        if ((store_dirty(e->store) || e->outbox.len) && !e->commit_failed)
-                loop_timer_set(e->commit_timer, loop_now(loop) + ENGINE_COMMIT_NS);
+        /* From the first change on: where something comes in every turn there is no last one to count from. */
+        if ((store_dirty(e->store) || e->outbox.len) && !e->commit_failed && e->commit_at == 0) {
+                e->commit_at = loop_now(loop) + ENGINE_COMMIT_NS;
+                loop_timer_set(e->commit_timer, e->commit_at);
+        }
 }
 
 static void on_signal(struct loop *loop, const struct signalfd_siginfo *si, void *arg)

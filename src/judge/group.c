@@ -509,7 +509,8 @@ static int add_wrote_then_ran(const struct judge *j, const struct observation *o
                          str_print(o->subject, path, sizeof(path)));
 }
 
-int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s)
+int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s,
+                    const struct finding **ret)
 {
         struct finding *f = find(j, w, o);
         struct score extra = {.n = 0};
@@ -537,6 +538,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
                 r = note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
         if (r == 0)
                 r = describe(j, w, o->dim, f);
+        *ret = f;
         group_changed(j, f, opened);
         if (f->confidence < j->p.show)
                 j->stats.below_show++;

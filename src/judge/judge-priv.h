@@ -173,7 +173,8 @@ void score_sum(const struct judge *j, struct finding *f);
 /* ---- group ---- */
 
 /* Into an open finding, or a new one. */
-int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s);
+int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s,
+                    const struct finding **ret);
 /* The act is known to be part of an open finding: count it there. 1 if it was. */
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret);
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);

@@ -105,7 +105,8 @@ static bool is_probes_own(const struct observation *o)
                ((o->dim == DIM_PROCESS && o->ev->kind == TIDE_EXEC) || (o->dim == DIM_FILE && !o->executable));
 }
 
-static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known,
+                 const struct finding **ret)
 {
         struct score s;
         int r = score_observation(j, w, o, known, &s);
@@ -115,7 +116,7 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
         j->stats.deviations++;
         if (o->never_silent)
                 j->stats.never_silent++;
-        r = group_deviation(j, w, o, &s);
+        r = group_deviation(j, w, o, &s, ret);
         score_release(&s);
         return r;
 }
@@ -143,6 +144,7 @@ static int keep_written(struct judge *j, const struct observation *o)
 static int raise_written(struct judge *j, struct workload *w, const struct observation *ran)
 {
         struct container_memory *c = ran->c;
+        const struct finding *f;
         _cleanup_buf_ struct buf path; /* observing another event takes the judge's own */
         struct bytes subject;
         int r = 0;
@@ -161,28 +163,18 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
                         continue;
                 r = observe(j, c, &ev, &o);
                 if (r == 0)
-                        r = raise(j, w, &o, KNOWN_NOT);
+                        r = raise(j, w, &o, KNOWN_NOT, &f);
                 str_clear(kept);
                 pieces_save_container(j, c);
         }
         return r;
 }
 
-static const struct finding *newest(const struct judge *j, int64_t wall_ns)
-{
-        const struct finding *f = NULL;
-
-        for (size_t i = j->nopen; i > 0 && !f; i--)
-                if (j->open[i - 1]->last_ns == wall_ns)
-                        f = j->open[i - 1];
-        return f;
-}
-
 static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
         const struct dim_learning *d = &w->dim[o->dim];
         bool learning = d->state == DS_LEARNING || is_probes_own(o);
-        const struct finding *f;
+        const struct finding *f = NULL;
         struct observation again;
         int r = 0;
 
@@ -203,8 +195,7 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
                 o = &again;
         }
         if (r == 0)
-                r = raise(j, w, o, known);
-        f = newest(j, o->ev->wall_ns);
+                r = raise(j, w, o, known, &f);
         verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation", f ? f->id : 0);
         return r;
 }
