@@ -20,6 +20,7 @@
 
 struct layer;
 struct containers;
+struct visits;
 struct tide_event;
 
 #define CONTAINER_ID 64
@@ -47,6 +48,7 @@ struct container {
         int how; /* enum fan_how */
         uint64_t unread_until_ns; /* the memory of a process of it did not answer: none is read until then */
         uint32_t hangs;           /* how often */
+        struct visits *visits;    /* owned: what its exec sessions are measured by; NULL: nothing yet */
         struct rate look_rate;    /* how often its processes' mappings are looked at */
         uint32_t strangers;     /* of tasks: entered from the host, they do not keep it alive */
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */

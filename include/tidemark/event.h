@@ -133,6 +133,7 @@ enum tide_actor_flag {
         ACTOR_EXE = 1u << 1,     /* exe is known */
         ACTOR_LINEAGE = 1u << 2, /* lineage reaches the container's init or the exec session's first process */
         ACTOR_TTY = 1u << 3,     /* has a controlling terminal */
+        ACTOR_NOT_PROBE = 1u << 4, /* its exec session has a probe's command, but what it runs is not the image's */
 };
 
 /* The process that acted. pid + start name it: pids are reused. */
@@ -270,7 +271,7 @@ enum tide_act_kind {
         ACT_NONE,
         ACT_REPLY, /* answer for the admin client that sent command id; text is the JSON line */
         ACT_TRAIL, /* append text to the trail as the engine's word */
-        ACT_FACTS, /* what the engine read of a container: name, for logs */
+        ACT_FACTS, /* what the engine read of the container in ev.container: name "health": text is its health check */
         ACT_WALK,  /* walk the container named in ev.container again */
         ACT_PONG,
         ACT_OPEN,     /* open the metadata file name of the container named in ev.container; id is its enum metafile */

@@ -61,6 +61,8 @@ enum factor {
         FACTOR_MAPPED_CHANGED,
         FACTOR_MAPPED_MEMORY,
         FACTOR_MAPPED_MOUNT,
+        FACTOR_ORIGIN_PROBE,
+        FACTOR_CHANGED_PROBE,
         FACTOR__MAX
 };
 struct judge_factor {

@@ -8,9 +8,10 @@
  *
  * Classification of a first program in a container (origin): the container's init → entrypoint; parent outside the
  * container and a runtime (conmon, containerd-shim, runc, crun, docker, podman, crio: by executable) → exec; parent
- * outside and no runtime → foreign; descends from a classified process → the same; found running without history:
- * in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The runtime's own steps before
- * the first program (runc's init stages, its memfd copy) are not the container's acts.
+ * outside and no runtime → foreign; an exec session that is the health check, or comes on a schedule → probe (said
+ * once its arguments have come, of all its processes); descends from a classified process → the same; found running
+ * without history: in the init's tree → entrypoint, session leader's parent outside → exec, else unknown. The
+ * runtime's own steps before the first program (runc's init stages, its memfd copy) are not the container's acts.
  */
 #ifndef TIDEMARK_PROCTAB_H
 #define TIDEMARK_PROCTAB_H
@@ -102,6 +103,13 @@ int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now_boot_ns, struct
                   struct container **ret_c) TM_CHECK;
 /* The container of a process that is (or was) known; NULL if in none. Leaves strings from proctab_actor valid. */
 struct container *proctab_container(const struct proctab *pt, uint32_t pid);
+/*
+ * The command that a container's runtime runs to check its health, as arguments, NUL-separated; empty: none. Exec
+ * sessions with this command whose program is the image's have origin probe; so have those that come back on a schedule
+ * (five times at equal distances, without a terminal or a login). Both only while they run nothing but the image's
+ * files. -EMSGSIZE, -EINVAL: no command.
+ */
+int proctab_set_health(struct container *c, struct bytes health) TM_CHECK;
 /* The living processes that act in containers. cb must not call into the table. */
 void proctab_each_acting(const struct proctab *pt,
                          void (*cb)(uint32_t pid, uint64_t start, struct container *c, void *arg), void *arg);

@@ -175,6 +175,21 @@ static void act_open(struct sensor *s, const struct tide_event *ev)
         sensor_meta_open(s, ev);
 }
 
+/* What the engine read of a container's metadata. It is a claim: bounded, looked at, and of no weight without the
+ * image's own program. */
+static void act_facts(struct sensor *s, const struct tide_event *ev)
+{
+        struct container *c = containers_by_id(s->containers, ev->container);
+        int r = -EINVAL;
+
+        if (!c)
+                return; /* gone meanwhile */
+        if (bytes_eq(ev->act.name, BYTES_LIT("health")))
+                r = proctab_set_health(c, ev->act.text);
+        if (r < 0)
+                log_warn(MOD, "container %.12s: what was read of its metadata is not taken: %s", c->id, err_str(r));
+}
+
 static void act_counters(struct sensor *s, const struct tide_event *ev)
 {
         (void)ev;
@@ -189,7 +204,8 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
                                                                           [ACT_WALK] = act_walk,
                                                                           [ACT_PONG] = act_pong,
                                                                           [ACT_OPEN] = act_open,
-                                                                          [ACT_COUNTERS] = act_counters};
+                                                                          [ACT_COUNTERS] = act_counters,
+                                                                          [ACT_FACTS] = act_facts};
         struct sensor *s = arg;
         char text[64];
 

@@ -83,14 +83,26 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 /* ---- acts ---- */
 
 /*
- * Who may teach: the entrypoint's own processes. What a walk found may be a session's as well; if it is not known it is
- * judged mildly, and by name: any executable that is known to make it will do.
+ * Who may teach: the entrypoint's own processes, and probes. What a walk found may be a session's as well; if it is
+ * not known it is judged mildly, and by name: any executable that is known to make it will do.
  */
 static bool teaches(const struct observation *o)
 {
         if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
-        return (o->actor->flags & ACTOR_PID) && o->actor->origin == ORIGIN_ENTRYPOINT;
+        return (o->actor->flags & ACTOR_PID) &&
+               (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
+}
+
+/*
+ * A probe runs nothing but the image's files, by a command that was configured or has come back for long: the programs
+ * and data of its own are learned whenever they are first seen, apart from those of the workload. Everything else that
+ * it does is judged as anybody's.
+ */
+static bool is_probes_own(const struct observation *o)
+{
+        return o->actor->origin == ORIGIN_PROBE && teaches(o) && !o->never_silent &&
+               ((o->dim == DIM_PROCESS && o->ev->kind == TIDE_EXEC) || (o->dim == DIM_FILE && !o->executable));
 }
 
 static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known,
@@ -161,7 +173,7 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
 static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
         const struct dim_learning *d = &w->dim[o->dim];
-        bool learning = d->state == DS_LEARNING;
+        bool learning = d->state == DS_LEARNING || is_probes_own(o);
         const struct finding *f = NULL;
         struct observation again;
         int r = 0;

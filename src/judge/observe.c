@@ -46,7 +46,7 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         o->change = x->program_change;
         o->exe = x->caller;
         o->known_exe = x->caller.len > 0;
-        o->never_silent = exec_never_silent(x);
+        o->never_silent = exec_never_silent(x) || (x->actor.flags & ACTOR_NOT_PROBE);
         o->executable = true;
         generalise_path(o->subject, GENERALISE_EXECUTABLE, &j->path);
         if (o->never_silent) /* never the same as the image's program of that name */
@@ -91,6 +91,8 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
                 r = observe_priv(j, ev, &o);
         if (r < 0)
                 return r;
+        if (o.actor && o.actor->origin == ORIGIN_PROBE) /* what a probe may do is not what the workload may */
+                buf_put_str(&j->path, " [probe]");
         if (j->path.err)
                 return j->path.err;
         o.key = buf_bytes(&j->path);

@@ -57,6 +57,9 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                    "code was loaded from a file of the image after it was changed"},
         [FACTOR_MAPPED_MEMORY] = {"mapped_memory", 12, "code was loaded from a tmpfs, from memory or a deleted file"},
         [FACTOR_MAPPED_MOUNT] = {"mapped_mount", 4, "code was loaded from a volume"},
+        [FACTOR_ORIGIN_PROBE] = {"origin_probe", -12, "by a health check or a probe that comes on a schedule"},
+        [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
+                                  "by a session with a health check's command, but a changed program or script"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -281,12 +284,14 @@ static int add_context(const struct judge *j, const struct observation *o, struc
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
                                                          [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC,
-                                                         [ORIGIN_PROBE] = FACTOR_ORIGIN_EXEC,
+                                                         [ORIGIN_PROBE] = FACTOR_ORIGIN_PROBE,
                                                          [ORIGIN_FOREIGN] = FACTOR_ORIGIN_FOREIGN};
         int r = 0;
 
         if (!(o->actor->flags & ACTOR_PID))
                 r = add(j, s, FACTOR_PROCESS_UNKNOWN, bytes_of(NULL, 0));
+        else if (o->actor->flags & ACTOR_NOT_PROBE)
+                r = add(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = add(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_STARTUP)

@@ -12,6 +12,7 @@
 
 #include "container-priv.h"
 #include "container_table-priv.h"
+#include "visit-priv.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/layer.h"
@@ -32,6 +33,7 @@ static void container_free(void *p)
         free(c->rootdir);
         free(c->bundle);
         free(c->seen_at);
+        visits_free(c->visits);
         free(c);
 }
 

@@ -15,6 +15,7 @@
 
 #include "lineage-priv.h"
 #include "openfile-priv.h"
+#include "visit-priv.h"
 #include "tidemark/attr.h"
 #include "tidemark/buf.h"
 #include "tidemark/container.h"
@@ -90,6 +91,7 @@ struct proc {
         struct opening *openings;
         uint32_t openings_count;
         struct waiting *last_exec; /* NULL: told */
+        struct visit *visit;       /* the exec session that it is of; shared. NULL: of none */
 };
 
 /* How it stands with the arguments of an execution. */
@@ -98,6 +100,7 @@ enum args_state { ARGS_NONE, ARGS_ASKED, ARGS_HAD };
 /* An execution until it is told. */
 struct exec {
         struct link *link; /* the process as it is since; owns a reference */
+        struct visit *visit;
         struct rstr *caller, *program, *cwd, *args;
         struct openfacts facts; /* of what /proc named */
         struct openfacts program_facts;
@@ -173,6 +176,12 @@ void proctab_ask_candidates(struct proctab *pt, uint64_t now);
 bool proctab_is_runtime(struct bytes exe);
 /* One that makes containers itself, in a child that becomes their first process. */
 bool proctab_makes_containers(struct bytes exe, bool after_runtime);
+
+/* proctab_visit.c */
+uint8_t proctab_origin(const struct proc *p);
+uint32_t proctab_visit_flags(const struct visit *v);
+/* An execution is about to be told: what does it say of its session? */
+void proctab_visit_exec(struct proctab *pt, const struct waiting *w);
 
 /* proctab_exec.c */
 void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uint64_t now, unsigned sources,

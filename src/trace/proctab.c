@@ -131,6 +131,7 @@ static void proc_free(void *arg)
         proctab_openings_free(p);
         proctab_privs_forget(p);
         link_unref(p->link);
+        visit_unref(p->visit);
         free(p);
 }
 
@@ -357,6 +358,7 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
                 return;
         p->c = parent->c;
         p->origin = parent->origin;
+        p->visit = visit_ref(parent->visit);
         p->acting = parent->acting;
         p->stranger = parent->stranger;
         p->c->tasks++;
@@ -551,7 +553,8 @@ int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now, struct buf *sc
         a.exe = rstr_bytes(exe);
         a.exe_layer = link_layer(p->link);
         a.comm = bytes_of(p->comm, strnlen(p->comm, sizeof(p->comm)));
-        a.origin = p->c && p->acting ? p->origin : (uint8_t)ORIGIN_FOREIGN;
+        a.origin = proctab_origin(p);
+        a.flags |= proctab_visit_flags(p->visit);
         if (p->c && link_lineage(p->link, scratch))
                 a.flags |= ACTOR_LINEAGE;
         if (!scratch->err)

@@ -160,8 +160,14 @@ void proctab_enter(struct proctab *pt, struct proc *p, uint64_t first_boot_ns, u
 
 /* ---- origin ---- */
 
+static uint8_t take_from(struct proc *p, const struct proc *other)
+{
+        p->visit = visit_ref(other->visit);
+        return other->origin;
+}
+
 /* Found in the init's tree. An orphan of an exec session hangs there too: its session tells, unless it made its own. */
-static uint8_t origin_below_init(struct proctab *pt, const struct proc *p, const struct proc *init)
+static uint8_t origin_below_init(struct proctab *pt, struct proc *p, const struct proc *init)
 {
         const struct proc *leader;
         struct procfs_stat st, of_init;
@@ -171,15 +177,15 @@ static uint8_t origin_below_init(struct proctab *pt, const struct proc *p, const
         if (st.session == of_init.session || st.session == p->pid)
                 return ORIGIN_ENTRYPOINT;
         leader = proctab_get(pt, st.session);
-        return leader && leader->c == p->c && leader->acting ? leader->origin : (uint8_t)ORIGIN_UNKNOWN;
+        return leader && leader->c == p->c && leader->acting ? take_from(p, leader) : (uint8_t)ORIGIN_UNKNOWN;
 }
 
-static uint8_t origin_found(struct proctab *pt, const struct proc *p)
+static uint8_t origin_found(struct proctab *pt, struct proc *p)
 {
         const struct proc *parent = proctab_get(pt, p->ppid);
 
         if (parent && parent->c == p->c && parent->acting)
-                return parent->pid == p->c->init_pid ? origin_below_init(pt, p, parent) : parent->origin;
+                return parent->pid == p->c->init_pid ? origin_below_init(pt, p, parent) : take_from(p, parent);
         if (parent && parent->runtime)
                 return ORIGIN_EXEC;
         return p->stranger ? ORIGIN_FOREIGN : ORIGIN_UNKNOWN;
@@ -193,6 +199,8 @@ void proctab_classify(struct proctab *pt, struct proc *p)
                 p->origin = origin_found(pt, p);
         else
                 p->origin = p->runtime ? ORIGIN_EXEC : ORIGIN_FOREIGN;
+        if (p->origin == ORIGIN_EXEC && !p->visit) /* without memory for one it stays exec */
+                p->visit = visit_new(p->pid, ORIGIN_EXEC);
         p->acting = true;
         p->ids_known = false; /* the runtime changed them on the way */
         if (!p->link->up)

@@ -39,6 +39,7 @@ void proctab_exec_free(struct exec *e)
         if (!e)
                 return;
         link_unref(e->link);
+        visit_unref(e->visit);
         rstr_unref(e->caller);
         rstr_unref(e->program);
         rstr_unref(e->cwd);
@@ -232,6 +233,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         e->login_uid = p->login_uid;
         e->session = p->session;
         e->origin = p->origin;
+        e->visit = visit_ref(p->visit);
         e->tty = p->tty;
         e->interval_ns = interval_ns;
         w->pid = p->pid;
@@ -445,7 +447,8 @@ void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_
         x->actor.gid = e->gid;
         x->actor.login_uid = e->login_uid;
         x->actor.session = e->session;
-        x->actor.origin = e->origin;
+        x->actor.origin = e->visit ? e->visit->origin : e->origin;
+        x->actor.flags |= proctab_visit_flags(e->visit);
         x->actor.exe = rstr_bytes(exe);
         x->actor.exe_layer = e->link->exe_layer;
         x->actor.comm = bytes_of(e->link->comm, strnlen(e->link->comm, sizeof(e->link->comm)));

@@ -105,7 +105,7 @@ static struct privilege *add(struct proctab *pt, struct proc *p, struct containe
         v->what = (uint8_t)what;
         v->repeats = repeats;
         v->link = link_ref(p->link);
-        v->origin = p->c && p->acting ? p->origin : (uint8_t)ORIGIN_FOREIGN;
+        v->origin = proctab_origin(p);
         v->tty = p->tty;
         v->uid = p->uid;
         v->gid = p->gid;

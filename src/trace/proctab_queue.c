@@ -106,6 +106,7 @@ static void tell_first(struct proctab *pt, struct buf *lineage)
                 pt->stats.args_late++;
         if (w->exec) {
                 proctab_exec_finish(pt, w);
+                proctab_visit_exec(pt, w);
                 proctab_priv_program(w);
         }
         pt->first = w->next;

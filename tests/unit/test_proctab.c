@@ -926,6 +926,55 @@ static void test_arguments_of_the_next(void)
         end();
 }
 
+/* The conmon of an exec session, what it starts, and the arguments that its program has. */
+static void session(uint32_t pid, const char *exe, const char *args, size_t len)
+{
+        struct task *t;
+
+        forks(60, pid);
+        t = task(pid);
+        t->ctr = 1;
+        t->cgroup = true;
+        t->exe = exe;
+        t->comm = strrchr(exe, '/') + 1;
+        t->args = args;
+        t->args_len = len;
+        msg(PROC_EXEC, pid, 0);
+}
+
+static void test_probes(void)
+{
+        static const char check[] = "/bin/sh\0-c\0curl x", other[] = "/bin/sh\0-c\0id";
+        struct container *c;
+
+        begin();
+        c = proctab_container(pt, 100);
+        CU_ASSERT(proctab_set_health(c, bytes_of("\0x", 2)) == -EINVAL);
+        CU_ASSERT(proctab_set_health(c, bytes_of(check, sizeof(check) - 1)) == 0);
+        session(200, "/bin/sh", check, sizeof(check));
+        forks(200, 201);
+        execs(201, "/bin/curl");
+        settle();
+        CU_ASSERT(last_exec(200)->origin == ORIGIN_PROBE && last_exec(201)->origin == ORIGIN_PROBE);
+        execs(201, "/tmp/dropped"); /* and with that its whole session is none any more */
+        settle();
+        CU_ASSERT(last_exec(201)->origin == ORIGIN_EXEC && (last_exec(201)->actor_flags & ACTOR_NOT_PROBE));
+        forks(200, 202);
+        execs(202, "/bin/curl");
+        settle();
+        CU_ASSERT(last_exec(202)->origin == ORIGIN_EXEC && (last_exec(202)->actor_flags & ACTOR_NOT_PROBE));
+        session(210, "/bin/sh", other, sizeof(other));
+        session(220, "/tmp/sh", check, sizeof(check));
+        settle();
+        CU_ASSERT(last_exec(210)->origin == ORIGIN_EXEC && !(last_exec(210)->actor_flags & ACTOR_NOT_PROBE));
+        CU_ASSERT(last_exec(220)->origin == ORIGIN_EXEC && (last_exec(220)->actor_flags & ACTOR_NOT_PROBE));
+        reading.refuse = -ENOBUFS; /* without its arguments it is a session */
+        session(230, "/bin/sh", check, sizeof(check));
+        settle();
+        CU_ASSERT(last_exec(230)->origin == ORIGIN_EXEC);
+        end();
+}
+
 static void test_restart(void)
 {
         struct task *t;
@@ -966,6 +1015,7 @@ static const struct unit_case cases[] = {
         {"limits: processes, lineage", test_limits},
         {"after a loss: what was missed is found", test_after_loss},
         {"the same container again", test_restart},
+        {"exec sessions that are probes", test_probes},
         {"arguments that come late, or never", test_late_arguments},
         {"arguments that are the next program's", test_arguments_of_the_next},
 };
