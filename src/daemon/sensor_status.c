@@ -45,7 +45,8 @@ static json_t *content_status(const struct sensor *s)
                          : s->execs              ? "fanotify, with executions"
                                                  : "fanotify, without executions",
                          "delivered", num(st.delivered), "lost", num(st.overflows), "lost_unknown",
-                         unknown(s, LOST_CONTENT) + unknown(s, LOST_EXECS), "repaired", num(s->repair.walks), "malformed", num(st.malformed));
+                         unknown(s, LOST_CONTENT) + unknown(s, LOST_EXECS), "repaired",
+                         num(s->repair.walks), "malformed", num(st.malformed));
 }
 
 static json_t *names_status(const struct sensor *s)
