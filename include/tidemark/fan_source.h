@@ -40,8 +40,10 @@ struct fan_features {
 /* Try each on a private file system or directory; nothing stays behind. */
 void fan_probe(struct fan_features *ret);
 
-int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg,
-                    struct fan_source **ret) TM_CHECK;
+/* What a group tells of. One each: a storm of files then drowns no execution. */
+enum fan_what { FAN_WHAT_WRITES, FAN_WHAT_EXECS };
+int fan_source_open(struct loop *loop, const struct fan_features *use, enum fan_what what, const struct fan_ops *ops,
+                    void *arg, struct fan_source **ret) TM_CHECK;
 struct fan_source *fan_source_close(struct fan_source *s);
 DEFINE_CLEANUP(struct fan_source *, fan_source_close)
 void fan_source_ignore(struct fan_source *s, uint32_t pid);
@@ -55,6 +57,8 @@ int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan
 int fan_source_watch_open(struct fan_source *s, int fd, bool on);
 /* Deliver what is queued now (bounded by what one full queue holds). */
 int fan_source_drain(struct fan_source *s);
+/* At most so many reads (of some dozen events): 1 when there may be more, 0 when it is empty. */
+int fan_source_read(struct fan_source *s, unsigned reads) TM_CHECK;
 void fan_source_stats(const struct fan_source *s, struct fan_stats *ret);
 
 #endif

@@ -83,6 +83,8 @@ size_t names_source_count(const struct names_source *s, uint32_t tag);
 void names_source_round(struct names_source *s);
 /* Deliver what is queued now (bounded by what one full queue holds). */
 int names_source_drain(struct names_source *s);
+/* At most so many reads: 1 when there may be more, 0 when it is empty. */
+int names_source_read(struct names_source *s, unsigned reads) TM_CHECK;
 void names_source_stats(const struct names_source *s, struct names_stats *ret);
 
 /* Pure: iterate the records of one read. handle points at fsid(8 bytes) · handle type (u32 LE) · handle bytes, rebuilt

@@ -53,6 +53,7 @@ struct proctab_ops {
 
 struct proctab_stats {
         size_t processes, exited;
+        size_t waiting;            /* events that are not told yet */
         uint64_t refused;          /* by the limit */
         uint64_t execs;            /* in containers */
         uint64_t exe_from_proc;    /* executable read from /proc */

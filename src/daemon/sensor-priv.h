@@ -37,7 +37,7 @@ struct sensor_command {
 };
 
 /* Whose queue can overflow. */
-enum sensor_lost_by { LOST_PROC, LOST_CONTENT, LOST_NAMES, LOST_PAIR, LOST__MAX };
+enum sensor_lost_by { LOST_PROC, LOST_EXECS, LOST_CONTENT, LOST_NAMES, LOST_PAIR, LOST__MAX };
 
 /* What was lost and is not told yet: losses come in bursts, and each burst is told as one. */
 struct sensor_lost {
@@ -100,7 +100,8 @@ struct sensor {
         struct lineserver *admin;
         struct fan_features features;
         struct proc_source *proc;
-        struct fan_source *fan;     /* NULL: not to be had */
+        struct fan_source *fan;     /* contents; NULL: not to be had */
+        struct fan_source *execs;   /* openings for execution; NULL: not to be had */
         struct names_source *names; /* NULL: not to be had */
         struct walker *walker;
         struct peek *peek_args;
@@ -142,6 +143,7 @@ void sensor_on_repair(struct loop_timer *t, void *arg);
 
 /* sensor_files.c: what happened in write layers */
 extern const struct fan_ops sensor_fan_ops;
+extern const struct fan_ops sensor_execs_ops;
 extern const struct names_ops sensor_names_ops;
 extern const struct walk_ops sensor_walk_ops;
 /* Much is to be asked of its layers: keep them open until the turn ends. NULL: it has ended, or c goes away. */

@@ -29,6 +29,8 @@
 
 #define MOD "sensor"
 #define PAIR_BUDGET 64
+#define ROUND_READS 8u /* of some dozen events */
+#define ROUNDS 128     /* then the others have their turn: timers, the engine, operators */
 #define ENGINE_END_NS (10 * NSEC_PER_SEC)
 
 /* ---- processes ---- */
@@ -50,24 +52,40 @@ static void on_proc_loss(uint64_t count, uint64_t since_mono_ns, void *arg)
 
 static const struct proc_source_ops proc_ops = {.msg = on_proc, .loss = on_proc_loss};
 
+/*
+ * Some of each queue of files, then all of the programs: one that storms is no reason to let another overflow, and the
+ * engine works on what is told meanwhile. 1: there may be more; 0: all were empty.
+ */
+static int read_some(struct sensor *s)
+{
+        int content = s->fan ? fan_source_read(s->fan, ROUND_READS) : 0;
+        int names = content >= 0 && s->names ? names_source_read(s->names, ROUND_READS) : 0;
+        int r = content < 0 ? content : names < 0 ? names : proc_source_drain(s->proc);
+
+        if (r == 0 && s->execs) /* openings of the execs that were just told */
+                r = fan_source_drain(s->execs);
+        if (r < 0)
+                return r;
+        proctab_settle(s->proctab, clock_boot_ns());
+        return content || names;
+}
+
 static void settle(struct sensor *s)
 {
-        uint64_t began = clock_boot_ns();
-        int r = s->fan ? fan_source_drain(s->fan) : 0;
+        uint64_t began = 0;
+        int more = 1;
 
-        if (r == 0 && s->names)
-                r = names_source_drain(s->names);
-        if (r == 0)
-                r = proc_source_drain(s->proc);
-        if (r == 0 && s->fan) /* openings of the execs that were just told */
-                r = fan_source_drain(s->fan);
-        if (r < 0) {
-                log_error(MOD, "a kernel source has failed: %s", err_str(r));
-                loop_stop(s->loop, r);
+        for (int n = 0; n < ROUNDS && more > 0; n++) {
+                began = clock_boot_ns();
+                more = read_some(s);
         }
-        proctab_settle(s->proctab, clock_boot_ns());
+        if (more < 0) {
+                log_error(MOD, "a kernel source has failed: %s", err_str(more));
+                loop_stop(s->loop, more);
+        }
         sensor_keep(s, NULL);
-        s->current_ns = began; /* what overflows from now on was not full then */
+        if (more == 0)
+                s->current_ns = began; /* what overflows from now on was not full then */
         s->stirred = false;
 }
 
@@ -144,7 +162,7 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
                 s->ready = true;
                 log_info(MOD, "watching by the proc connector; contents: %s; executions: %s; names: %s",
                          s->fan ? "fanotify" : "names and walks",
-                         s->fan && s->features.open_exec ? "fanotify" : "/proc", sensor_names_by(s));
+                         s->execs ? "fanotify" : "/proc", sensor_names_by(s));
                 log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
                          containers_count(s->containers) == 1 ? "" : "s");
                 notify_send(s->notify, "READY=1\nSTATUS=watching");
@@ -328,7 +346,10 @@ static int stage_files(struct sensor *s)
         s->features.open_exec = s->features.open_exec && may(s, FACILITY_OPEN_EXEC);
         r = -EOPNOTSUPP;
         if (may(s, FACILITY_CONTENT))
-                r = fan_source_open(s->loop, &s->features, &sensor_fan_ops, s, &s->fan);
+                r = fan_source_open(s->loop, &s->features, FAN_WHAT_WRITES, &sensor_fan_ops, s, &s->fan);
+        if (r == 0 && s->features.open_exec &&
+            fan_source_open(s->loop, &s->features, FAN_WHAT_EXECS, &sensor_execs_ops, s, &s->execs) < 0)
+                log_warn(MOD, "executions are told by the proc connector and /proc alone");
         if (r < 0)
                 log_warn(MOD, "fanotify is not to be had (%s): contents are found by names and walks", err_str(r));
         r = open_names(s);
@@ -343,6 +364,8 @@ static int stage_files(struct sensor *s)
                 names_source_ignore(s->names, walker_pid(s->walker));
         if (s->fan)
                 fan_source_ignore(s->fan, walker_pid(s->walker));
+        if (s->execs)
+                fan_source_ignore(s->execs, walker_pid(s->walker));
         return 0;
 }
 
@@ -427,6 +450,7 @@ static void stop(struct sensor *s)
         walker_stop(s->walker);
         names_source_close(s->names);
         fan_source_close(s->fan);
+        fan_source_close(s->execs);
         proc_source_close(s->proc);
         sensor_peek_stop(s);
         sensor_mapped_stop(s);

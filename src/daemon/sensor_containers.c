@@ -44,6 +44,8 @@ static int mark_content(struct sensor *s, struct container *c)
                 return -EXDEV;
         r = fan_source_mark(s->fan, path, strcmp(c->fstype, "overlay") == 0, &how);
         c->how = how;
+        if (r == 0 && s->execs)
+                r = fan_source_mark(s->execs, path, how == FAN_HOW_FILESYSTEM, &how);
         return r;
 }
 

@@ -19,6 +19,7 @@
 #include "tidemark/openfile.h"
 
 #define MOD "files"
+#define WAITING_MANY 1024u
 
 static void set_entry(struct tide_file *f, const struct layer_entry *e)
 {
@@ -99,12 +100,26 @@ void sensor_keep(struct sensor *s, const struct container *c)
 
 /* ---- content ---- */
 
-static void before_files(void *arg)
+static void before_execs(void *arg)
 {
         struct sensor *s = arg;
 
         s->stirred = true;
         proc_source_drain(s->proc);
+}
+
+/* What storms in files must not keep programs waiting until there is no more room for them. */
+static void before_files(void *arg)
+{
+        struct sensor *s = arg;
+        struct proctab_stats st;
+
+        before_execs(s);
+        if (s->execs && fan_source_drain(s->execs) < 0)
+                return; /* comes again in its own turn */
+        proctab_stats(s->proctab, &st);
+        if (st.waiting > WAITING_MANY)
+                proctab_settle(s->proctab, clock_boot_ns());
 }
 
 /*
@@ -180,6 +195,14 @@ static void on_content_loss(void *arg)
         sensor_lost(s, LOST_CONTENT, 0, s->current_ns);
 }
 
+static void on_execs_loss(void *arg)
+{
+        struct sensor *s = arg;
+
+        sensor_lost(s, LOST_EXECS, 0, s->current_ns);
+}
+
+const struct fan_ops sensor_execs_ops = {.before = before_execs, .event = on_content, .loss = on_execs_loss};
 const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_content, .loss = on_content_loss};
 
 /* ---- names ---- */

@@ -23,7 +23,8 @@ static const struct {
         const char *what;
 } rows[LOST__MAX] = {
         [LOST_PROC] = {SRC_PROC, true, false, "the proc connector's queue overflowed"},
-        [LOST_CONTENT] = {SRC_CONTENT, true, true, "the queue of file contents and executions overflowed"},
+        [LOST_EXECS] = {SRC_CONTENT, true, true, "the queue of executions overflowed"},
+        [LOST_CONTENT] = {SRC_CONTENT, false, true, "the queue of file contents overflowed"},
         [LOST_NAMES] = {SRC_NAMES, false, true,
                         "the queue of names overflowed, or named a directory that is not known"},
         [LOST_PAIR] = {0, false, false, "the queue between the two processes was full"},
@@ -124,7 +125,8 @@ void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev,
                 ev->boot_ns = clock_boot_ns();
         if (ev->wall_ns == 0)
                 ev->wall_ns = clock_wall_ns() - (int64_t)(clock_boot_ns() - ev->boot_ns);
-        if (pair_send(s->pair, class, ev, fd) < 0) {
+        if (pair_send(s->pair, class, ev, fd) < 0 &&
+            (pair_flush(s->pair) < 0 || pair_send(s->pair, class, ev, fd) < 0)) {
                 refused(s, ev);
                 return;
         }

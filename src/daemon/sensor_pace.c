@@ -31,7 +31,7 @@ static uint64_t cpu_ns(void)
 /* Without openings a program that is gone is not known: then being late would cost what must be told. */
 static bool may_gather(const struct sensor *s)
 {
-        return s->cfg->cpu_max < 100 && s->fan && s->features.open_exec;
+        return s->cfg->cpu_max < 100 && s->execs;
 }
 
 static void say(struct sensor *s, uint64_t now)

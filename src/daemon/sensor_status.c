@@ -31,16 +31,22 @@ static json_t *proc_status(const struct sensor *s)
 
 static json_t *content_status(const struct sensor *s)
 {
-        struct fan_stats st = {0};
+        struct fan_stats st = {0}, execs = {0};
 
         if (s->fan)
                 fan_source_stats(s->fan, &st);
+        if (s->execs)
+                fan_source_stats(s->execs, &execs);
+        st.delivered += execs.delivered;
+        st.overflows += execs.overflows;
+        st.malformed += execs.malformed;
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "content", "state",
                          !s->fan                 ? "off: walks only"
-                         : s->features.open_exec ? "fanotify, with executions"
+                         : s->execs              ? "fanotify, with executions"
                                                  : "fanotify, without executions",
                          "delivered", num(st.delivered), "lost", num(st.overflows), "lost_unknown",
-                         unknown(s, LOST_CONTENT), "repaired", num(s->repair.walks), "malformed", num(st.malformed));
+                         unknown(s, LOST_CONTENT) + unknown(s, LOST_EXECS), "repaired",
+                         num(s->repair.walks), "malformed", num(st.malformed));
 }
 
 static json_t *names_status(const struct sensor *s)

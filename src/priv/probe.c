@@ -146,7 +146,7 @@ static void open_sources(struct tried *t)
                 return;
         t->proc_err = proc_source_open(loop, &proc_ops, NULL, 64 * 1024, &proc);
         proc_source_close(proc);
-        t->fan_err = fan_source_open(loop, &t->fan, &fan_ops, NULL, &fan);
+        t->fan_err = fan_source_open(loop, &t->fan, FAN_WHAT_WRITES, &fan_ops, NULL, &fan);
         fan_source_close(fan);
         t->names_err = names_source_open(loop, NAMES_FANOTIFY, 16, &names_ops, NULL, &names);
         names_source_close(names);

@@ -28,6 +28,7 @@ struct fan_source {
         const struct fan_ops *ops;
         void *arg;
         struct fan_features use;
+        uint64_t mask; /* of its marks on roots */
         struct fan_stats stats;
         uint32_t ignored[IGNORED_MAX];
         size_t nignored;
@@ -101,17 +102,24 @@ static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
         return r < 0 ? r : r > 0 ? LOOP_MORE : LOOP_DONE;
 }
 
-int fan_source_drain(struct fan_source *s)
+int fan_source_read(struct fan_source *s, unsigned reads)
 {
         int r = 1;
 
-        for (int n = 0; n < DRAIN_READS && r > 0; n++)
+        for (unsigned n = 0; n < reads && r > 0; n++)
                 r = receive(s);
+        return r;
+}
+
+int fan_source_drain(struct fan_source *s)
+{
+        int r = fan_source_read(s, DRAIN_READS);
+
         return r < 0 ? r : 0;
 }
 
-int fan_source_open(struct loop *loop, const struct fan_features *use, const struct fan_ops *ops, void *arg,
-                    struct fan_source **ret)
+int fan_source_open(struct loop *loop, const struct fan_features *use, enum fan_what what, const struct fan_ops *ops,
+                    void *arg, struct fan_source **ret)
 {
         _cleanup_(fan_source_closep) struct fan_source *s = calloc(1, sizeof(*s));
         int r;
@@ -121,12 +129,13 @@ int fan_source_open(struct loop *loop, const struct fan_features *use, const str
         s->ops = ops;
         s->arg = arg;
         s->use = *use;
+        s->mask = what == FAN_WHAT_EXECS ? FAN_OPEN_EXEC : FAN_CLOSE_WRITE;
         s->fd = fanotify_init(FAN_CLASS_NOTIF | FAN_CLOEXEC | FAN_NONBLOCK,
                               O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NONBLOCK);
         if (s->fd < 0)
                 return -errno;
         fan_source_ignore(s, (uint32_t)getpid());
-        r = loop_add(loop, s->fd, POLLIN, LOOP_KERNEL, "content", on_ready, s, &s->src);
+        r = loop_add(loop, s->fd, POLLIN, LOOP_KERNEL, what == FAN_WHAT_EXECS ? "execs" : "content", on_ready, s, &s->src);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);
@@ -152,14 +161,12 @@ void fan_source_ignore(struct fan_source *s, uint32_t pid)
 
 int fan_source_mark(struct fan_source *s, const char *path, bool whole, enum fan_how *ret_how)
 {
-        uint64_t mask = FAN_CLOSE_WRITE | (s->use.open_exec ? FAN_OPEN_EXEC : 0);
-
         if (whole && s->use.mark_filesystem &&
-            fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, mask, AT_FDCWD, path) == 0) {
+            fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_FILESYSTEM, s->mask, AT_FDCWD, path) == 0) {
                 *ret_how = FAN_HOW_FILESYSTEM;
                 return 0;
         }
-        if (fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_MOUNT, mask, AT_FDCWD, path) == 0) {
+        if (fanotify_mark(s->fd, FAN_MARK_ADD | FAN_MARK_MOUNT, s->mask, AT_FDCWD, path) == 0) {
                 *ret_how = FAN_HOW_MOUNT;
                 return 0;
         }

@@ -435,12 +435,19 @@ static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
         return r < 0 ? r : r > 0 ? LOOP_MORE : LOOP_DONE;
 }
 
-int names_source_drain(struct names_source *s)
+int names_source_read(struct names_source *s, unsigned reads)
 {
         int r = 1;
 
-        for (int n = 0; n < DRAIN_READS && r > 0; n++)
+        for (unsigned n = 0; n < reads && r > 0; n++)
                 r = receive(s);
+        return r;
+}
+
+int names_source_drain(struct names_source *s)
+{
+        int r = names_source_read(s, DRAIN_READS);
+
         return r < 0 ? r : 0;
 }
 

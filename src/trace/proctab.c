@@ -603,4 +603,5 @@ void proctab_stats(const struct proctab *pt, struct proctab_stats *ret)
 {
         *ret = pt->stats;
         ret->processes = map_count(pt->by_pid);
+        ret->waiting = pt->waiting;
 }

@@ -10,7 +10,7 @@
 
 #include "tidemark/clock.h"
 
-#define WAITING_MAX 8192u
+#define WAITING_MAX 32768u /* more than a full receive buffer of the proc connector holds */
 /*
  * Arguments are mostly there within a tenth of a millisecond. On a host whose cores are all busy the reader is only let
  * run after some slices of others: until then it is worth waiting.
