@@ -95,7 +95,7 @@ int main(int argc, char **argv)
                 else if (ev.kind == TIDE_LOSS)
                         n.lost += ev.loss.count ? ev.loss.count : 1;
         }
-        printf("     %lu executions of %lu told (%lu with arguments, %lu whose program was not seen), %lu lost\n", n.told,
-               truth, n.args, n.unseen, n.lost);
+        printf("     %lu executions of %lu told (%lu with arguments, %lu whose program was not seen), %lu lost\n",
+               n.told, truth, n.args, n.unseen, n.lost);
         return n.wrong || n.told > truth || n.told + n.lost < truth || n.told - n.unseen < truth / 2;
 }
