@@ -53,6 +53,7 @@ struct opening {
         struct opening *next;
         struct rstr *path;
         struct openfacts facts;
+        uint32_t tag; /* of the container whose root file system it lies in; 0: of none */
         uint8_t layer, change;
         uint64_t at_ns;
 };
@@ -85,7 +86,10 @@ struct proc {
         bool tty, ids_known, exited, seen;
         bool untold; /* what it runs was told, but did not arrive */
         uint64_t missed_ns; /* boot time of an exec that left no trace in /proc; 0: none */
+        uint64_t serial;     /* never another's: pid and start may come again within one tick */
         uint32_t unresolved; /* exec events that wait */
+        uint32_t earlier;    /* those of earlier owners of the pid that wait too: the first openings are theirs */
+        bool muddled;        /* an earlier owner's openings could not be told from its own */
         uint64_t exited_ns;
         struct proc *older, *newer; /* among the exited */
         struct opening *openings;
@@ -108,6 +112,7 @@ struct exec {
         uint8_t origin, program_layer, program_change;
         bool have_exe, tty, resolved;
         uint8_t args_state;
+        uint64_t serial;      /* of its process */
         uint64_t token;       /* of the request for its arguments */
         struct waiting *then; /* the same process's next execution, while both wait */
         uint64_t interval_ns;
@@ -145,7 +150,7 @@ struct proctab {
         struct waiting *first, *last;
         struct waiting *unresolved; /* the first whose openings may still come; NULL: none */
         size_t waiting;
-        uint64_t last_token;
+        uint64_t last_token, last_serial;
         struct candidate candidates[CANDIDATES];
         size_t candidates_count;
         struct buf path, text; /* scratch */

@@ -235,6 +235,7 @@ struct proc *proctab_add(struct proctab *pt, uint32_t pid, struct link *up)
         if (!p)
                 return NULL;
         p->pid = pid;
+        p->serial = ++pt->last_serial;
         p->login_uid = p->session = UNSET;
         p->link = link_new(pid, 0, up);
         /* The living are worth more than the memory of the dead. */
@@ -304,31 +305,42 @@ static void forked_start(struct proctab *pt, struct proc *p, uint64_t boot_ns)
 
 static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
 {
-        struct proc *parent, *p = proctab_get(pt, m->tgid);
+        struct proc *parent, *p = proctab_get(pt, m->tgid), before = {0};
         uint64_t boot = boot_of(pt, m->mono_ns);
         struct waiting *w;
+        bool pid_is_met = false;
 
         if (m->pid != m->tgid)
                 return; /* a thread */
         if (p) {
-                /* What waits refers to the old owner by pid and start: it is told before the pid has a new one. */
-                proctab_flush(pt, now);
                 if (!p->exited) {
                         pt->stats.reused++;
                         proctab_exited(pt, p, 0, boot, now);
-                        proctab_flush(pt, now);
                 }
+                /* What its executions opened may still be in fanotify's queue, and names the pid alone. */
+                before.openings = p->openings;
+                before.openings_count = p->openings_count;
+                before.earlier = p->earlier + p->unresolved;
+                before.muddled = p->muddled;
+                p->openings = NULL;
                 proctab_drop(pt, p);
         }
         parent = proctab_get(pt, m->ptgid);
         if (!parent)
                 parent = proctab_adopt(pt, m->ptgid, true, now);
         p = proctab_get(pt, m->tgid); /* a scan of its parent's container may have met it */
-        if (p)
-                return;
-        p = proctab_add(pt, m->tgid, parent && parent->acting ? parent->link : NULL);
         if (!p)
+                p = proctab_add(pt, m->tgid, parent && parent->acting ? parent->link : NULL);
+        else
+                pid_is_met = true;
+        if (before.earlier == 0 || !p || pid_is_met)
+                proctab_openings_free(&before);
+        if (!p || pid_is_met)
                 return;
+        p->openings = before.openings;
+        p->openings_count = before.openings_count;
+        p->earlier = before.earlier;
+        p->muddled = before.earlier && before.muddled;
         p->ppid = m->ptgid;
         p->forked = ticks_of(boot);
         parent = proctab_get(pt, m->ptgid); /* room may have been made */

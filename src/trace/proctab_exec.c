@@ -65,14 +65,15 @@ void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t 
 {
         struct proc *p = ev->pid && ev->fd >= 0 ? proctab_get(pt, ev->pid) : NULL;
         struct opening *o, **end;
-        struct container *c;
+        struct container *c, *its;
         struct openfacts f;
 
         if (!p && ev->pid && ev->fd >= 0)
                 p = proctab_adopt(pt, ev->pid, true, now);
         if (!p || pt->sys.opened(ev->fd, &pt->path, &f, pt->sys.arg) < 0)
                 return;
-        c = p->c ? p->c : containers_by_dev(pt->cs, f.dev);
+        its = containers_by_dev(pt->cs, f.dev);
+        c = its ? its : p->c;
         if (!c)
                 return;
         if (!p->c && p->missed_ns)
@@ -86,6 +87,7 @@ void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t 
                 return;
         o->facts = f;
         o->at_ns = now;
+        o->tag = its ? its->tag : 0;
         pt->sys.place(c, p->pid, &f, &pt->path, &o->layer, &o->change, pt->sys.arg);
         o->path = rstr_new(buf_bytes(&pt->path));
         for (end = &p->openings; *end;)
@@ -209,6 +211,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
                 return;
         }
         w->exec = e;
+        e->serial = p->serial;
         w->start = p->start;
         if (p->start) /* else the request waits for it: a pid alone names nobody */
                 ask_args(pt, p, w);
@@ -290,11 +293,18 @@ static unsigned count_programs(struct opening *o)
  */
 static struct opening *find_program(struct proc *p, const struct exec *e)
 {
-        bool last = p->unresolved <= 1;
+        uint32_t waiting = p->unresolved + p->earlier;
+        bool last = waiting <= 1;
 
+        /* Of owners of one pid in turn: only if there is one for each of them is the first the first one's. */
+        if ((p->earlier || p->muddled) && count_programs(p->openings) < waiting) {
+                p->muddled = true;
+                if (p->earlier || !e->have_exe)
+                        return NULL;
+        }
         if (!e->have_exe)
                 return p->openings;
-        if (!last && count_programs(p->openings) >= p->unresolved)
+        if (!last && count_programs(p->openings) >= waiting)
                 return p->openings;
         for (struct opening *o = p->openings; o; o = last ? o->next : NULL)
                 if (same_file(chain_end(o), e))
@@ -423,7 +433,13 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
         }
         if (p && p->openings)
                 program = find_program(p, e);
-        if (p && p->unresolved)
+        if (program && program->tag && program->tag != w->c->tag) {
+                p->muddled = true; /* another container's: the pid's owners cannot be told apart any more */
+                program = NULL;
+        }
+        if (p && p->serial != e->serial)
+                p->earlier -= p->earlier > 0;
+        else if (p && p->unresolved)
                 p->unresolved--;
         if (program) {
                 from_opening(pt, p, e, program);

@@ -79,7 +79,7 @@ static void resolve_all(struct proctab *pt, uint64_t now)
                 struct proc *p = w->exec ? proctab_get(pt, w->pid) : NULL;
 
                 if (w->exec)
-                        proctab_exec_resolve(pt, p && p->start == w->start ? p : NULL, w, now);
+                        proctab_exec_resolve(pt, p && (p->serial == w->exec->serial || p->earlier) ? p : NULL, w, now);
         }
         pt->unresolved = NULL;
 }
@@ -151,7 +151,8 @@ void proctab_resolve_waiting(struct proctab *pt, struct proc *p, uint64_t now)
         if (p->unresolved == 0)
                 return;
         for (struct waiting *w = pt->first; w; w = w->next)
-                if (w->exec && !w->exec->resolved && w->pid == p->pid && w->start == p->start)
+                if (w->exec && !w->exec->resolved && w->pid == p->pid &&
+                    (w->exec->serial == p->serial || p->earlier))
                         proctab_exec_resolve(pt, p, w, now);
 }
 

@@ -34,7 +34,7 @@ def until(w, c, arg, origin, act):
         act()
         time.sleep(0.2)
         return next((e for e in w.events("exec", c.id) if arg in e["args"] and e["origin"] == origin), None)
-    return wait("an execution with %s of origin %s" % (arg, origin), once)
+    return wait("an execution with %s of origin %s" % (arg, origin), once, 120)
 
 
 def test_health_check(lab):
@@ -61,7 +61,7 @@ def test_changed_health_check(lab):
     def said():
         check_health(lab, c)  # again and again: a busy host may lose its arguments
         return next((f for f in d.findings("scripted") if any(x["name"] == "changed_probe" for x in f["factors"])), None)
-    f = wait("a finding that says so", said)
+    f = wait("a finding that says so", said, 120)
     check(all(e["origin"] == "exec" for e in w.events("exec", c.id) if "0.07" in e["args"]), "what a changed check starts", w.events("exec", c.id))
     check(any("health check" in x["text"] for x in f["factors"]), "in words", f["factors"])
     w.stop()

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run.sh BUILDDIR [SUITE...] - drop-and-run inside other kernels: bookworm (6.1), and bullseye (5.10) where asked for.
+# run.sh BUILDDIR [SUITE...] - drop-and-run, and few pids, inside other kernels: bookworm (6.1), and bullseye (5.10) where asked for.
 # Those kernels, like all of RHEL's, do not show content writes on upper directories: what passes on the newest only is wrong.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -34,20 +34,25 @@ fetch() { # SUITE
         mv "$cache/$1/vmlinux.new" "$cache/$1/vmlinux"
 }
 
+mkdir -p "$cache"
+gcc -O1 -static -o "$cache/pidmix" "$here/pidmix.c"
 passed=0 failed=0
 for suite in "$@"; do
         fetch "$suite" || left_out "the kernel of $suite cannot be fetched"
-        disk=$(mktemp "$cache/disk-XXXXXX")
-        truncate -s 128M "$disk"
-        mkfs.ext4 -q -F "$disk"
-        out=$("$here/vmrun.sh" -k "$cache/$suite/vmlinux" -b "$cache/$suite/base.cpio.gz" -m 1024 -c 2 -t 170 -d "$disk" \
-                "$here/drop-and-run.sh" "$build/tidemarkd:/bin/tidemarkd" "$build/tidemark:/bin/tidemark" 2>&1) || true
-        rm -f "$disk"
-        echo "$out"
-        p=$(grep -c '^ok ' <<<"$out" || true)
-        f=$(grep -c '^FAIL ' <<<"$out" || true)
-        grep -q '^all scenarios done' <<<"$out" || f=$((f + 1))
-        passed=$((passed + p)) failed=$((failed + f))
+        for scenario in drop-and-run pids; do
+                disk=$(mktemp "$cache/disk-XXXXXX")
+                truncate -s 128M "$disk"
+                mkfs.ext4 -q -F "$disk"
+                out=$("$here/vmrun.sh" -k "$cache/$suite/vmlinux" -b "$cache/$suite/base.cpio.gz" -m 1024 -c 2 -t 240 -d "$disk" \
+                        "$here/$scenario.sh" "$build/tidemarkd:/bin/tidemarkd" "$build/tidemark:/bin/tidemark" \
+                        "$cache/pidmix:/bin/pidmix" "$build/tests/kernels/pidcheck:/bin/pidcheck" 2>&1) || true
+                rm -f "$disk"
+                echo "$out"
+                p=$(grep -c '^ok ' <<<"$out" || true)
+                f=$(grep -c '^FAIL ' <<<"$out" || true)
+                grep -q '^all scenarios done' <<<"$out" || f=$((f + 1))
+                passed=$((passed + p)) failed=$((failed + f))
+        done
 done
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]
