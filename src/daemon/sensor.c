@@ -302,8 +302,8 @@ static int stage_loop(struct sensor *s)
 
 /*
  * Whoever watches a storm must not wait behind it: what is not read in time is lost. It needs little, and that soon.
- * (Its helpers have time: helper_start() takes the priority back.) Where sessions are scheduled as groups, this process's
- * own session is meant as well, if it is one: under a service manager.
+ * (Its helpers have time: helper_start() takes the priority back.) Where sessions are scheduled as groups, the session
+ * is meant as well, if it is this process's own: under a service manager.
  */
 static int stage_priority(struct sensor *s)
 {
