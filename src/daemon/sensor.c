@@ -11,12 +11,14 @@
  * names, processes, then settle.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -296,6 +298,29 @@ static int stage_loop(struct sensor *s)
         return r;
 }
 
+#define SENSOR_NICE (-10)
+
+/*
+ * Whoever watches a storm must not wait behind it: what is not read in time is lost. It needs little, and that soon.
+ * (Its helpers have time: helper_start() takes the priority back.) Where sessions are scheduled as groups, the session
+ * is meant as well, if it is this process's own: under a service manager.
+ */
+static int stage_priority(struct sensor *s)
+{
+        int fd = -1;
+
+        (void)s;
+        if (setpriority(PRIO_PROCESS, 0, SENSOR_NICE) < 0)
+                log_info(MOD, "the sensor runs at the priority it was started with (%s)", strerror(errno));
+        if (getsid(0) == getpid())
+                fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
+        if (fd >= 0 && write(fd, "-10", 3) < 0)
+                log_debug(MOD, "the priority of the session stays as it is (%s)", strerror(errno));
+        if (fd >= 0)
+                close(fd);
+        return 0;
+}
+
 /* Before anything of a container is looked at: from here on there is no way back to more. */
 static int stage_privileges(struct sensor *s)
 {
@@ -410,8 +435,8 @@ static int stage_timers(struct sensor *s)
         return 0;
 }
 
-static int (*const stages[])(struct sensor *) = {stage_loop,  stage_privileges, stage_admin,
-                                                 stage_files, stage_processes,  stage_timers};
+static int (*const stages[])(struct sensor *) = {stage_priority, stage_loop,      stage_privileges, stage_admin,
+                                                 stage_files,    stage_processes, stage_timers};
 
 /* ---- the end ---- */
 

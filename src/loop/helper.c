@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +53,8 @@ become(const char *name, helper_main run, void *arg, int fd, const int *keep, si
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_NAME, name);
+        if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0) /* a helper has time */
+                _exit(EXIT_FAILURE);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || close_others(fd, keep, nkeep) < 0)
                 _exit(EXIT_FAILURE);
         _exit(run(fd, arg) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);

@@ -40,8 +40,10 @@ class Cheap:
                 "linux": {"cgroupsPath": "/tidemark-bench/" + self.id, "namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts", "network")]}}
         with open(os.path.join(self.dir, "config.json"), "w") as out:
             json.dump(spec, out)
-        r = run(["runc", "--root", os.path.join(base, "runc"), "run", "-d", "--bundle", self.dir, self.id], stdin=subprocess.DEVNULL)
-        check(r.returncode == 0, "runc run", r.stderr)
+        with open(os.path.join(self.dir, "log"), "w+") as log:  # a pipe would stay open as long as the container
+            r = subprocess.run(["runc", "--root", os.path.join(base, "runc"), "run", "-d", "--bundle", self.dir, self.id], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60)
+            log.seek(0)
+            check(r.returncode == 0, "runc run", log.read())
         self.base = base
 
     def remove(self):

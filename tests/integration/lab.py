@@ -105,7 +105,7 @@ class Daemon:
         self.log = open(self.log_path, "wb")
         full = dict(os.environ, ASAN_OPTIONS="detect_leaks=0:abort_on_error=1", UBSAN_OPTIONS="print_stacktrace=1")
         full.update(env or {})
-        self.proc = subprocess.Popen(argv, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=full, preexec_fn=preexec)
+        self.proc = subprocess.Popen(argv, stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL, env=full, preexec_fn=preexec, start_new_session=True)
         lab.daemons.append(self)
         if wait_ready:
             wait("tidemarkd to be ready", self._is_ready)
