@@ -137,11 +137,16 @@ int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, st
         return out->err;
 }
 
-static char *find_bundle(uint32_t init, struct bytes id)
+/*
+ * Only a monitor of the host's own is asked: reading arguments waits for the process's memory, and what runs in some
+ * container (a runtime within it) could hold that for ever.
+ */
+static char *find_bundle(const struct containers *cs, uint32_t init, struct bytes id)
 {
         _cleanup_buf_ struct buf cmdline, cwd, bundle;
         struct procfs_stat st;
         uint32_t pid = init;
+        uint64_t pidns;
         int r;
 
         buf_init(&cmdline, CMDLINE_MAX);
@@ -151,6 +156,8 @@ static char *find_bundle(uint32_t init, struct bytes id)
                 if (procfs_stat(pid, &st) < 0 || st.ppid <= 1)
                         return NULL;
                 pid = st.ppid;
+                if (procfs_ns(pid, "pid", &pidns) < 0 || pidns != cs->own_pidns)
+                        return NULL;
                 r = procfs_read(pid, "cmdline", &cmdline);
                 if (r < 0 && r != ERR_LIMIT)
                         return NULL;
@@ -297,7 +304,7 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
         }
         root = container_rootdir(m.upper);
         rootdir = root.len ? bytes_dup(root) : NULL;
-        bundle = find_bundle(c.init_pid, t->cg.id);
+        bundle = find_bundle(cs, c.init_pid, t->cg.id);
         if (!path || !fstype)
                 return -ENOMEM;
         c.cgroup = path;

@@ -297,11 +297,10 @@ static struct opening *find_program(struct proc *p, const struct exec *e)
         bool last = waiting <= 1;
 
         /* Of owners of one pid in turn: only if there is one for each of them is the first the first one's. */
-        if ((p->earlier || p->muddled) && count_programs(p->openings) < waiting) {
+        if (p->earlier && count_programs(p->openings) < waiting)
                 p->muddled = true;
-                if (p->earlier || !e->have_exe)
-                        return NULL;
-        }
+        if (p->muddled && (p->earlier || !e->have_exe))
+                return NULL;
         if (!e->have_exe)
                 return p->openings;
         if (!last && count_programs(p->openings) >= waiting)
@@ -441,6 +440,10 @@ void proctab_exec_resolve(struct proctab *pt, struct proc *p, struct waiting *w,
                 p->earlier -= p->earlier > 0;
         else if (p && p->unresolved)
                 p->unresolved--;
+        if (p && !program && p->muddled && p->earlier + p->unresolved == 0) {
+                proctab_openings_free(p); /* nobody's any more: from here on they are its own again */
+                p->muddled = false;
+        }
         if (program) {
                 from_opening(pt, p, e, program);
                 w->sources |= SRC_CONTENT;

@@ -975,6 +975,45 @@ static void test_probes(void)
         end();
 }
 
+/* Messages first, openings behind them, as when much happens: one pid of two processes, each with its own program. */
+static void test_owners_in_turn(void)
+{
+        begin();
+        forks(100, 101);
+        execs(101, "/bin/one");
+        vanish(101);
+        msg(PROC_EXIT, 101, 0);
+        forks(100, 101);
+        task(101)->start = 5000;
+        msg(PROC_EXEC, 101, 0);
+        vanish(101);
+        msg(PROC_EXIT, 101, 0);
+        forks(100, 101);
+        opens(101, "/bin/first", false);
+        opens(101, "/lib/ld-linux.so.2", false);
+        opens(101, "/tmp/second", false);
+        told_n = 0;
+        settle();
+        CU_ASSERT_EQUAL_FATAL(count(TIDE_EXEC), 2);
+        for (size_t i = 0, n = 0; i < told_n; i++)
+                if (told[i].kind == TIDE_EXEC)
+                        CU_ASSERT_STRING_EQUAL(told[i].program, n++ == 0 ? "/bin/first" : "/tmp/second");
+        /* One opening for two executions: whose it was cannot be said, so of neither. */
+        told_n = 0;
+        forks(100, 102);
+        vanish(102);
+        msg(PROC_EXEC, 102, 0);
+        msg(PROC_EXIT, 102, 0);
+        forks(100, 102);
+        vanish(102);
+        msg(PROC_EXEC, 102, 0);
+        opens(102, "/bin/whose", false);
+        settle();
+        for (size_t i = 0; i < told_n; i++)
+                CU_ASSERT(told[i].kind != TIDE_EXEC || told[i].pid != 102 || told[i].program[0] == 0);
+        end();
+}
+
 static void test_restart(void)
 {
         struct task *t;
@@ -1016,6 +1055,7 @@ static const struct unit_case cases[] = {
         {"after a loss: what was missed is found", test_after_loss},
         {"the same container again", test_restart},
         {"exec sessions that are probes", test_probes},
+        {"owners of a pid in turn", test_owners_in_turn},
         {"arguments that come late, or never", test_late_arguments},
         {"arguments that are the next program's", test_arguments_of_the_next},
 };
