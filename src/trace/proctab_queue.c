@@ -15,7 +15,7 @@
  * Arguments are mostly there within a tenth of a millisecond. On a host whose cores are all busy the reader is only let
  * run after some slices of others: until then it is worth waiting.
  */
-#define ARGS_WAIT_NS (20 * NSEC_PER_MSEC)
+#define ARGS_WAIT_NS (50 * NSEC_PER_MSEC)
 #define LINEAGE_MAX (TIDE_LINEAGE_MAX * (PATH_MAX + 64u))
 
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,

@@ -8,7 +8,7 @@ from lab import check, run, wait
 
 
 def ready(lab, name, *options, image=None):
-    d = lab.daemon()
+    d = lab.daemon(config="sensor: { cpu_max = 100; };")  # gathering costs arguments, and with them what a session is
     c = lab.container(name, *options)
     d.covered(name)
     return d, c, d.watch()
@@ -97,8 +97,7 @@ def test_schedule(lab):
 def test_strangers_and_orphans(lab):
     """nsenter is foreign; what a session leaves behind keeps its origin and lineage, in a session of its own too."""
     d, c, w = ready(lab, "guests")
-    run(["nsenter", "-t", str(c.init_pid()), "-m", "-p", "/bin/sleep", "0.14"])
-    check(told(w, c, "0.14")["origin"] == "foreign", "nsenter")
+    until(w, c, "0.14", "foreign", lambda: run(["nsenter", "-t", str(c.init_pid()), "-m", "-p", "/bin/sleep", "0.14"]))
     c.exec("/bin/sh", "-c", "(/bin/sleep 0.3; /bin/sleep 0.15) > /dev/null 2>&1 &")
     check(told(w, c, "0.15")["origin"] == "exec", "an orphan", told(w, c, "0.15"))
     c.exec("/bin/busybox", "setsid", "/bin/sh", "-c", "(/bin/sleep 0.3; /bin/sleep 0.16; cp /bin/busybox /opt/left; /opt/left true) > /dev/null 2>&1 &")
@@ -133,8 +132,7 @@ def test_runtime_helpers(lab):
     else:
         options = ("--init",)
     d, c, w = ready(lab, "helped", *options)
-    c.exec("/bin/sleep", "0.17")
-    told(w, c, "0.17")
+    until(w, c, "0.17", "exec", lambda: c.exec("/bin/sleep", "0.17"))
     check(not d.findings("helped", every=True), "nothing of the runtime's is a finding", d.findings("helped", every=True))
     check(not any(e["layer"] in ("memfd", "deleted") for e in w.events("exec", c.id)), "nor an act of the container", w.events("exec", c.id))
     w.stop()
