@@ -214,6 +214,10 @@ check_clang_sanitized() {
         build_in "$here/build/clang-asan"
         build_in "$here/build/clang-asan" check
 }
+check_old_headers() {
+        configure_in "$here/build/old" --enable-werror CFLAGS=-O1
+        "$here/tests/tools/old-headers.sh" --build "$here/build/old"
+}
 check_dist() { make -s -C "$build" -j"$jobs" distcheck; }
 check_integration() { TOP_BUILDDIR=$1 python3 "$here/tests/integration/run.py" "${@:2}"; }
 
@@ -227,6 +231,7 @@ cmd_check() {
         export TIDEMARK_CHECK_ALL=1
         step build build_plain
         step clang check_clang
+        step old-headers check_old_headers
         step sanitized check_sanitized
         step dist check_dist
         step integration check_integration "$build"

@@ -7,33 +7,8 @@
 #define TIDEMARK_KMSG_H
 
 #include <stdint.h>
-#include <sys/fanotify.h>
 
-/* Bits of an event's mask that older headers lack: linux/fanotify.h of Linux 5.1 and 5.9. */
-#ifndef FAN_OPEN_EXEC
-#define FAN_OPEN_EXEC 0x00001000
-#endif
-#ifndef FAN_ATTRIB
-#define FAN_ATTRIB 0x00000004
-#endif
-#ifndef FAN_MOVED_FROM
-#define FAN_MOVED_FROM 0x00000040
-#endif
-#ifndef FAN_MOVED_TO
-#define FAN_MOVED_TO 0x00000080
-#endif
-#ifndef FAN_CREATE
-#define FAN_CREATE 0x00000100
-#endif
-#ifndef FAN_DELETE
-#define FAN_DELETE 0x00000200
-#endif
-#ifndef FAN_DELETE_SELF
-#define FAN_DELETE_SELF 0x00000400
-#endif
-#ifndef FAN_ONDIR
-#define FAN_ONDIR 0x40000000
-#endif
+#include "tidemark/compat.h"
 
 /* One message of the proc connector. linux/cn_proc.h */
 enum proc_what {

@@ -6,10 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef CLOCK_BOOTTIME
-#define CLOCK_BOOTTIME 7
-#endif
-
 static uint64_t read_clock(clockid_t id)
 {
         struct timespec ts = {0};

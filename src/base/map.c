@@ -9,9 +9,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 
 struct entry {
@@ -94,10 +94,8 @@ struct map_seed map_seed_random(void)
         struct map_seed s = {0};
         int fd;
 
-#ifdef SYS_getrandom
         if (syscall(SYS_getrandom, &s, sizeof(s), 0) == (long)sizeof(s))
                 return s;
-#endif
         fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC); /* before Linux 3.17 */
         if (fd >= 0) {
                 if (read(fd, &s, sizeof(s)) != (ssize_t)sizeof(s))

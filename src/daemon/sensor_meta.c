@@ -8,10 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "daemon/sensor-priv.h"
+#include "tidemark/compat.h"
 #include "tidemark/metafile.h"
 
 enum base { BASE_ROOT, BASE_BUNDLE };
@@ -33,23 +33,13 @@ static const struct candidate candidates[] = {
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
 };
 
-/* linux/openat2.h, by hand: Linux 5.6, and headers as old as 3.10 */
-struct how {
-        uint64_t flags, mode, resolve;
-};
-#define HOW_NO_MAGICLINKS 0x02
-#define HOW_NO_SYMLINKS 0x04
-#define HOW_BENEATH 0x08
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-
 /* No link below base is followed: the storage of a rootless user is the user's to shape. Component by component where
  * openat2(2) is not. */
 static int open_below(int base, const char *path)
 {
-        struct how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                          .resolve = HOW_NO_MAGICLINKS | HOW_NO_SYMLINKS | HOW_BENEATH};
+        struct compat_open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+                                      .resolve = COMPAT_RESOLVE_NO_MAGICLINKS | COMPAT_RESOLVE_NO_SYMLINKS |
+                                                 COMPAT_RESOLVE_BENEATH};
         int fd = (int)syscall(SYS_openat2, base, path, &how, sizeof(how)), dir = -1;
         char part[256];
 

@@ -6,6 +6,7 @@
 #include "tidemark/nl.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -26,6 +27,9 @@ static int set_up(struct nl *nl, uint32_t groups, int rcvbuf)
 {
         int fd = mnl_socket_get_fd(nl->sock);
 
+        /* libmnl 1.0.3 has no mnl_socket_open2(). */
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
         if (rcvbuf > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) < 0 &&
             setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) < 0)
                 return -errno;
@@ -42,7 +46,7 @@ int nl_open(int bus, uint32_t groups, int rcvbuf, struct nl **ret)
         nl->inbox = malloc(DATAGRAM_MAX);
         if (!nl->inbox)
                 return -ENOMEM;
-        nl->sock = mnl_socket_open2(bus, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        nl->sock = mnl_socket_open(bus);
         if (!nl->sock)
                 return -errno;
         r = set_up(nl, groups, rcvbuf);

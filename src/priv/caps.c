@@ -9,13 +9,9 @@
 #include <errno.h>
 #include <grp.h>
 #include <stdbool.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
-#ifndef PR_CAP_AMBIENT
-#define PR_CAP_AMBIENT 47
-#define PR_CAP_AMBIENT_CLEAR_ALL 4
-#endif
+#include "tidemark/compat.h"
 
 static const struct caps_need sensor_needs[] = {
         {CAP_SYS_ADMIN, "fanotify groups and marks, and other processes' namespaces"},

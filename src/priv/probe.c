@@ -8,10 +8,10 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "tidemark/buf.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/facility.h"
 #include "tidemark/fan_source.h"
@@ -19,10 +19,6 @@
 #include "tidemark/names_source.h"
 #include "tidemark/proc_source.h"
 #include "tidemark/procfs.h"
-
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
 
 struct tried {
         uint32_t off;

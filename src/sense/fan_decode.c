@@ -2,7 +2,7 @@
 /* Owns: the layout of one fanotify record with a descriptor (fanotify(7)). Pure. */
 #include <string.h>
 
-#include "sense/fan-priv.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/fan_source.h"
 

@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "sense/fan-priv.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/loop.h"
 

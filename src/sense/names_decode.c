@@ -2,7 +2,7 @@
 /* Owns: the layout of a fanotify record with a directory's handle and a name (fanotify(7), linux/fanotify.h). Pure. */
 #include <string.h>
 
-#include "sense/fan-priv.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/names_source.h"
 
@@ -61,7 +61,7 @@ int names_decode(const void *p, size_t len, struct names_raw *ret, size_t *ret_u
                 memcpy(&info, b + at + 2, sizeof(info));
                 if (info < INFO_HEAD || info > m.event_len - at)
                         return ERR_TRUNCATED;
-                if (b[at] == FAN_INFO_DFID_NAME)
+                if (b[at] == COMPAT_FAN_INFO_DFID_NAME)
                         r = decode_info(b + at, info, ret);
                 at += info;
         }

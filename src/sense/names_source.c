@@ -15,8 +15,8 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "sense/fan-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/loop.h"
 #include "tidemark/map.h"

@@ -20,9 +20,9 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "sense/fan-priv.h"
 #include "sense/walk-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/names_source.h"
 

@@ -16,12 +16,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
 #include "tidemark/clock.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 
 #define LOWER_MAX 512u
@@ -40,17 +40,6 @@ struct layer {
         char **lower; /* topmost first */
         size_t lower_count;
         size_t unknown; /* relative, or more than LOWER_MAX */
-};
-
-/* linux/openat2.h, which kernels before 5.6 do not bring */
-#ifndef SYS_openat2
-#define SYS_openat2 437
-#endif
-#define HOW_NO_XDEV 0x01u
-#define HOW_NO_SYMLINKS 0x04u
-#define HOW_BENEATH 0x08u
-struct how {
-        uint64_t flags, mode, resolve;
 };
 
 struct layer *layer_free(struct layer *l)
@@ -251,8 +240,9 @@ static int open_stepwise(int base, char *path)
 /* The path (as relative() made it; it is used up) below base. The last component may be a link: it is not followed. */
 static int open_below(int base, char *path)
 {
-        struct how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-                          .resolve = HOW_NO_XDEV | HOW_NO_SYMLINKS | HOW_BENEATH};
+        struct compat_open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
+                                      .resolve = COMPAT_RESOLVE_NO_XDEV | COMPAT_RESOLVE_NO_SYMLINKS |
+                                                 COMPAT_RESOLVE_BENEATH};
         long fd = syscall(SYS_openat2, base, path, &how, sizeof(how));
 
         if (fd >= 0)

@@ -14,13 +14,13 @@
 #include <dirent.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "openfile-priv.h"
 #include "procfs-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/compat.h"
 #include "tidemark/container.h"
 #include "tidemark/event.h"
 #include "tidemark/layer.h"
@@ -30,11 +30,6 @@
 
 #define MOUNTINFO_MAX (256u * 1024)
 #define DELETED BYTES_LIT(" (deleted)")
-
-#ifndef STATX_MNT_ID
-#define STATX_MNT_ID 0x00001000U
-#endif
-#define STX_MNT_ID_AT 0x90u /* offset of stx_mnt_id in struct statx, which older headers have as spare room */
 
 /* For kernels whose statx does not tell the mount: "mnt_id:\t23" (3.15 on). */
 static uint32_t mount_of(int fd)
@@ -64,27 +59,22 @@ static uint32_t mount_of(int fd)
 static int attributes(int fd, struct openfacts *f)
 {
         struct stat st;
-#if defined(SYS_statx) && defined(STATX_BASIC_STATS)
-        struct statx sx;
-        uint64_t mount;
+        struct compat_statx sx;
 
         memset(&sx, 0, sizeof(sx));
-        if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_BASIC_STATS | STATX_MNT_ID, &sx) ==
-            0) {
-                f->dev = makedev(sx.stx_dev_major, sx.stx_dev_minor);
-                f->ino = sx.stx_ino;
-                f->size = sx.stx_size;
-                f->mode = sx.stx_mode;
-                f->nlink = sx.stx_nlink;
-                if (sx.stx_mask & STATX_MNT_ID) { /* Linux 5.8 */
-                        memcpy(&mount, (const uint8_t *)&sx + STX_MNT_ID_AT, sizeof(mount));
-                        f->mount = mount <= UINT32_MAX ? (uint32_t)mount : 0;
-                }
+        if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH | COMPAT_AT_STATX_DONT_SYNC,
+                    COMPAT_STATX_BASIC | COMPAT_STATX_MNT_ID, &sx) == 0) {
+                f->dev = makedev(sx.dev_major, sx.dev_minor);
+                f->ino = sx.ino;
+                f->size = sx.size;
+                f->mode = sx.mode;
+                f->nlink = sx.nlink;
+                if (sx.mask & COMPAT_STATX_MNT_ID) /* Linux 5.8 */
+                        f->mount = sx.mnt_id <= UINT32_MAX ? (uint32_t)sx.mnt_id : 0;
                 return 0;
         }
         if (errno != ENOSYS && errno != EPERM && errno != EINVAL)
                 return -errno;
-#endif
         if (fstat(fd, &st) < 0)
                 return -errno;
         f->dev = st.st_dev;
@@ -128,7 +118,6 @@ int openfile_facts(int fd, struct buf *path, struct openfacts *ret)
 uint64_t openfile_memfd_dev(void)
 {
         uint64_t dev = 0;
-#ifdef SYS_memfd_create
         struct stat st;
         int fd = (int)syscall(SYS_memfd_create, "tidemark", 1u /* MFD_CLOEXEC */);
 
@@ -136,7 +125,6 @@ uint64_t openfile_memfd_dev(void)
                 dev = st.st_dev;
         if (fd >= 0)
                 close(fd);
-#endif
         return dev;
 }
 

@@ -19,7 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "sense/fan-priv.h"
+#include "tidemark/compat.h"
 #include "tidemark/names_source.h"
 
 static volatile sig_atomic_t over;

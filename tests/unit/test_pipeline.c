@@ -131,7 +131,7 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
         CU_ASSERT_EQUAL(finding_encode(f, said), 0);
 }
 
-static const struct pipeline_ops listen = {.event = on_event, .finding = on_finding};
+static const struct pipeline_ops hears = {.event = on_event, .finding = on_finding};
 
 static struct pipeline *make(struct buf *said)
 {
@@ -141,7 +141,7 @@ static struct pipeline *make(struct buf *said)
 
         judge_params_default(&jp);
         fuse_params_default(&fp);
-        CU_ASSERT_EQUAL_FATAL(pipeline_new(&jp, &fp, said ? &listen : NULL, said, &p), 0);
+        CU_ASSERT_EQUAL_FATAL(pipeline_new(&jp, &fp, said ? &hears : NULL, said, &p), 0);
         return p;
 }
 
@@ -186,7 +186,7 @@ static int replay(struct buf *said, struct pipeline_replay *info, struct pipelin
         memset(info, 0, sizeof(*info));
         r = record_reader_new(fd, &reader);
         if (r == 0)
-                r = pipeline_replay(reader, make_params, said ? &listen : NULL, said, info, ret);
+                r = pipeline_replay(reader, make_params, said ? &hears : NULL, said, info, ret);
         record_reader_free(reader);
         close(fd);
         return r;

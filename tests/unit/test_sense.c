@@ -10,9 +10,9 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "sense/fan-priv.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/fan_source.h"
 #include "tidemark/loop.h"

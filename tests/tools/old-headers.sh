@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# old-headers.sh - old-headers.h hides what RHEL 7 does not have: every system header of the source is in it (one that is
+# not would bring its new names back), what is newer is an error, and what compat.h names is there all the same.
+# old-headers.sh --build BUILDDIR: make all and run the unit tests of a configured build with it.
+set -u
+top=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
+header=$top/tests/tools/old-headers.h
+
+missing() { # TREE: headers that the source takes and old-headers.h does not
+        (cd "$1" && grep -rhoE '^ *#include <[^>]+>' src include tests/unit tests/fuzz --include='*.[ch]' | sed 's/^ *//' | sort -u |
+                grep -vxFf <(grep -oE '#include <[^>]+>' "$header"))
+}
+
+compiles() { # TEXT
+        printf '%s\n' "$1" | ${CC:-cc} -std=gnu99 -D_GNU_SOURCE -I"$top/include" -include "$header" -Wall -Wundef -Werror -fsyntax-only -xc - 2>"$log"
+}
+
+self_test() {
+        local n=0 text
+        tree=$(mktemp -d) log=$tree/log
+        trap 'rm -rf "$tree"' EXIT
+        mkdir -p "$tree/src" "$tree/include" "$tree/tests/unit" "$tree/tests/fuzz"
+        echo '#include <sys/newer.h>' >"$tree/src/a.c"
+        [ "$(missing "$tree")" = '#include <sys/newer.h>' ] || { echo "self-test: a header that is not in the list was not found"; n=1; }
+        for text in 'int x = FAN_MARK_FILESYSTEM;' 'struct statx x;' 'long f(void); long f(void) { return SYS_openat2; }' \
+                'int f(void); int f(void) { return memfd_create("a", 0); }' '#define f(x) _Generic(x, default: 1)' 'unsigned x = PR_CAP_AMBIENT;' \
+                '#include <stdatomic.h>' 'void *f(void *p); void *f(void *p) { return reallocarray(p, 1, 1); }'; do
+                ! compiles "$text" || { echo "self-test: it is not hidden: $text"; n=1; }
+        done
+        for text in 'int x = 1;' '#include "tidemark/compat.h"
+int x = FAN_MARK_FILESYSTEM + SYS_openat2 + SYS_statx + PR_CAP_AMBIENT; struct compat_statx y;'; do
+                compiles "$text" || { echo "self-test: it should compile: $text"; cat "$log"; n=1; }
+        done
+        return $n
+}
+
+if [ "${1:-}" = --build ]; then
+        cd "$2" && make -s -j"$(nproc)" CPPFLAGS="-include $header" all check TOOL_TESTS= FUZZ_TESTS=
+        exit
+fi
+self_test || exit 1
+found=$(missing "$top")
+[ -z "$found" ] || { echo "tests/tools/old-headers.h lacks:"; echo "$found"; exit 1; }
+echo "old-headers: every header of the source is in the list, what is new is hidden"
