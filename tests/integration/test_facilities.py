@@ -16,7 +16,8 @@ VARIANTS = {
     "walks alone": (["names", "content", "inotify"], "off", "off"),
     "no NSpid": (["nspid"], "fanotify", "fanotify"),
 }
-ACTS = ("mkdir /opt/d; cp /bin/busybox /opt/d/upd; chmod 755 /opt/d/upd; /opt/d/upd sleep 0.3; chmod 600 /etc/one.conf; rm /etc/two.conf;"
+# The program must live for a moment, else /proc alone may come too late; busybox runs under names that begin with its own.
+ACTS = ("mkdir /opt/d; cp /bin/busybox /opt/d/busybox-upd; chmod 755 /opt/d/busybox-upd; /opt/d/busybox-upd sleep 0.3; chmod 600 /etc/one.conf; rm /etc/two.conf;"
         " mv /etc/three.conf /etc/moved.conf; mv /opt/d /opt/e; echo x > /opt/e/late; echo y >> /etc/four.conf")
 
 
@@ -37,13 +38,13 @@ def drift(lab, name, off, content, names):
     check(d.containers()[name]["init_pid"] == c.init_pid(), "its init", d.containers()[name])
     d.activate(name)
     c.sh(ACTS)
-    expected = {"/opt/d/upd" if names != "off" else "/opt/e/upd", "/etc/one.conf", "/etc/two.conf", "/etc/moved.conf", "/etc/four.conf", "/opt/e/late"}
-    wait("the program in the queue", lambda: "/opt/d/upd" in subjects(d, name, "process"))
+    expected = {"/opt/d/busybox-upd" if names != "off" else "/opt/e/busybox-upd", "/etc/one.conf", "/etc/two.conf", "/etc/moved.conf", "/etc/four.conf", "/opt/e/late"}
+    wait("the program in the queue", lambda: "/opt/d/busybox-upd" in subjects(d, name, "process"))
     wait("each file to be found", lambda: expected <= set(subjects(d, name, "file")), 60)
     got = subjects(d, name, "file")
     check("deleted" in json.dumps(got["/etc/two.conf"]["operation"]) or "delete" in got["/etc/two.conf"]["operation"] or got["/etc/two.conf"]["operation"] == "found",
           "what happened to it", got["/etc/two.conf"])
-    check(any(f["confidence"] >= 95 for f in d.findings(name) if any(s["subject"] == "/opt/d/upd" for s in f["signals"])), "worth waking somebody", d.findings(name))
+    check(any(f["confidence"] >= 95 for f in d.findings(name) if any(s["subject"] == "/opt/d/busybox-upd" for s in f["signals"])), "worth waking somebody", d.findings(name))
     return d, c
 
 
@@ -61,7 +62,7 @@ def test_without_fanotify_names(lab):
     d, c = drift(lab, "fac-ino", *VARIANTS["no fanotify names"])
     check("by inotify" in d.containers()["fac-ino"]["coverage"], "by what", d.containers()["fac-ino"])
     got = subjects(d, "fac-ino", "file")
-    check(got["/opt/d/upd"]["executable"] == "/bin/busybox" and got["/opt/d/upd"]["pid"], "the writer is known", got["/opt/d/upd"])
+    check(got["/opt/d/busybox-upd"]["executable"] == "/bin/busybox" and got["/opt/d/busybox-upd"]["pid"], "the writer is known", got["/opt/d/busybox-upd"])
     check(got["/etc/one.conf"]["pid"] is None, "who changed the mode is not known, and not guessed", got["/etc/one.conf"])
     page = d.tidemark("show", next(f["id"] for f in d.findings("fac-ino", every=True) if any(s["subject"] == "/etc/one.conf" for s in f["signals"]))).stdout
     check("not known" in page and "auditctl" in page, "and that is said, with what would tell", page)
