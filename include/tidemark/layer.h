@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * layer - questions to an overlay's directories, asked without following anything that a container chose: component by
- * component with O_NOFOLLOW (openat2 RESOLVE_BENEATH|RESOLVE_NO_SYMLINKS where there is one) below a descriptor.
+ * layer - questions to an overlay's directories, asked without following anything that a container chose (beneath.h).
  *
  * Owns: the paths of the upper and lower directories. They are opened for each question and closed at once, or at the
  * end of the turn (layer_keep): a descriptor that is kept would pin the container's mount.
@@ -41,9 +40,5 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
 int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;
 /* The same, and what the image has there (set only with 1). */
 int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
-
-/* An O_PATH descriptor of what is at path below base, the root of some file system: never through a link or into
- * another mount. The last component may be a link: then of that. */
-int layer_open_below(int base, struct bytes path) TM_CHECK;
 
 #endif

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/sensor-priv.h"
+#include "tidemark/beneath.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/layer.h"
@@ -289,7 +290,7 @@ static void unmark(struct sensor *s, struct mark *k)
                 root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
         }
         if (root >= 0 && fstat(root, &st) == 0 && (uint64_t)st.st_dev == c->root_dev)
-                fd = layer_open_below(root, bytes_str(k->path));
+                fd = beneath_open(root, bytes_str(k->path), O_PATH, BENEATH_ONE_MOUNT);
         if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == k->ino)
                 fan_source_watch_open(s->fan, fd, false);
         free(k->path);

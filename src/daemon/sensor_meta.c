@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "daemon/sensor-priv.h"
-#include "tidemark/compat.h"
+#include "tidemark/beneath.h"
 #include "tidemark/metafile.h"
 
 enum base { BASE_ROOT, BASE_BUNDLE };
@@ -33,44 +33,6 @@ static const struct candidate candidates[] = {
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
 };
 
-/* No link below base is followed: the storage of a rootless user is the user's to shape. Component by component where
- * openat2(2) is not. */
-static int open_below(int base, const char *path)
-{
-        struct compat_open_how how = {.flags = O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-                                      .resolve = COMPAT_RESOLVE_NO_MAGICLINKS | COMPAT_RESOLVE_NO_SYMLINKS |
-                                                 COMPAT_RESOLVE_BENEATH};
-        int fd = (int)syscall(SYS_openat2, base, path, &how, sizeof(how)), dir = -1;
-        char part[256];
-
-        if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-                return fd < 0 ? -errno : fd;
-        for (;;) {
-                size_t len = strcspn(path, "/");
-                bool last = path[len] == '\0';
-                int flags = O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | (last ? 0 : O_DIRECTORY);
-
-                if (len == 0 || len >= sizeof(part) || strncmp(path, "..", len) == 0) {
-                        fd = -EINVAL;
-                        break;
-                }
-                memcpy(part, path, len);
-                part[len] = '\0';
-                fd = openat(dir < 0 ? base : dir, part, flags);
-                if (fd < 0)
-                        fd = -errno;
-                if (dir >= 0)
-                        close(dir);
-                if (fd < 0 || last)
-                        return fd;
-                dir = fd;
-                path += len + 1;
-        }
-        if (dir >= 0)
-                close(dir);
-        return fd;
-}
-
 /* A regular file of root's or of the storage's owner: a descriptor of anything else is not passed on. */
 static int open_regular(const char *base_path, const char *file)
 {
@@ -80,7 +42,8 @@ static int open_regular(const char *base_path, const char *file)
 
         if (base < 0 || fstat(base, &dir) < 0)
                 return -errno;
-        fd = open_below(base, file);
+        /* no link below base is followed: the storage of a rootless user is the user's to shape */
+        fd = beneath_open(base, bytes_str(file), O_RDONLY | O_NOCTTY | O_NONBLOCK, BENEATH_ANY_MOUNT);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_uid != 0 && st.st_uid != dir.st_uid)) {

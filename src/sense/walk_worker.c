@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "sense/walk-priv.h"
+#include "tidemark/beneath.h"
 #include "tidemark/buf.h"
 #include "tidemark/compat.h"
 #include "tidemark/err.h"
@@ -61,30 +62,6 @@ static int flush(struct walk *w)
 static int room_for(struct walk *w, size_t n)
 {
         return w->out.len + n > WALK_DATAGRAM ? flush(w) : 0;
-}
-
-/* Component by component, never through a link. */
-static int open_dir(const struct walk *w, const char *path)
-{
-        int fd = openat(w->root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-
-        while (fd >= 0 && *path) {
-                size_t len = strcspn(path, "/");
-                char part[NAME_MAX + 1];
-                int next;
-
-                if (len > NAME_MAX || (len == 2 && memcmp(path, "..", 2) == 0)) {
-                        close(fd);
-                        return -1;
-                }
-                memcpy(part, path, len);
-                part[len] = '\0';
-                next = openat(fd, part, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-                close(fd);
-                fd = next;
-                path += len + (path[len] == '/');
-        }
-        return fd;
 }
 
 /* fsid · type · handle, as names_source.h has it: what the kernel will name the directory by. */
@@ -238,7 +215,7 @@ static int visit(struct walk *w, DIR *d, const char *dir_path, const char *name)
 
 static int list_dir(struct walk *w, const char *path)
 {
-        int fd = open_dir(w, path), r;
+        int fd = beneath_open(w->root, bytes_str(path), O_RDONLY | O_DIRECTORY, BENEATH_ONE_MOUNT), r;
         struct dirent *e;
         DIR *d;
 

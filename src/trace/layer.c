@@ -20,8 +20,8 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "tidemark/beneath.h"
 #include "tidemark/clock.h"
-#include "tidemark/compat.h"
 #include "tidemark/err.h"
 
 #define LOWER_MAX 512u
@@ -175,92 +175,6 @@ static int lower_base(const struct layer *l, size_t i, int *ret_own)
         return base_fd(l->lower[i], l->warm->on && i < WARM_MAX ? &l->warm->lower[i] : NULL, ret_own);
 }
 
-/* Path as a relative one, with an end; "." for the root. */
-static int relative(struct bytes path, char dst[PATH_MAX])
-{
-        while (path.len && path.p[0] == '/') {
-                path.p++;
-                path.len--;
-        }
-        if (path.len >= PATH_MAX)
-                return -ENAMETOOLONG;
-        if (path.len && memchr(path.p, 0, path.len))
-                return -EINVAL;
-        if (path.len == 0)
-                path = BYTES_LIT(".");
-        memcpy(dst, path.p, path.len);
-        dst[path.len] = '\0';
-        return 0;
-}
-
-/* One component below fd, never through a link or into another mount. */
-static int step(int fd, const char *name, bool last)
-{
-        struct stat above, below;
-        int next;
-
-        if (!strcmp(name, ".."))
-                return -EXDEV;
-        next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        if (next < 0)
-                return -errno;
-        if (fstat(fd, &above) < 0 || fstat(next, &below) < 0) {
-                close(next);
-                return -EIO;
-        }
-        if (above.st_dev != below.st_dev || (!last && !S_ISDIR(below.st_mode))) {
-                int err = above.st_dev != below.st_dev ? -EXDEV : S_ISLNK(below.st_mode) ? -ELOOP : -ENOTDIR;
-
-                close(next);
-                return err;
-        }
-        return next;
-}
-
-/* For kernels without openat2. */
-static int open_stepwise(int base, char *path)
-{
-        int fd = -1;
-        char *save = NULL;
-
-        for (char *name = strtok_r(path, "/", &save), *after; name; name = after) {
-                int next;
-
-                after = strtok_r(NULL, "/", &save);
-                next = step(fd < 0 ? base : fd, name, !after);
-                if (fd >= 0)
-                        close(fd);
-                if (next < 0)
-                        return next;
-                fd = next;
-        }
-        return fd < 0 ? -EINVAL : fd;
-}
-
-/* The path (as relative() made it; it is used up) below base. The last component may be a link: it is not followed. */
-static int open_below(int base, char *path)
-{
-        struct compat_open_how how = {.flags = O_PATH | O_NOFOLLOW | O_CLOEXEC,
-                                      .resolve = COMPAT_RESOLVE_NO_XDEV | COMPAT_RESOLVE_NO_SYMLINKS |
-                                                 COMPAT_RESOLVE_BENEATH};
-        long fd = syscall(SYS_openat2, base, path, &how, sizeof(how));
-
-        if (fd >= 0)
-                return (int)fd;
-        /* ELOOP also when the last component itself is a link; the slow way tells the two apart */
-        if (errno == ENOSYS || errno == EPERM || errno == ELOOP || errno == EINVAL)
-                return open_stepwise(base, path);
-        return -errno;
-}
-
-int layer_open_below(int base, struct bytes path)
-{
-        char rel[PATH_MAX];
-        int r = relative(path, rel);
-
-        return r < 0 ? r : open_below(base, rel);
-}
-
 static uint64_t stamp_ns(struct timespec t)
 {
         return t.tv_sec < 0 ? 0 : (uint64_t)t.tv_sec * NSEC_PER_SEC + (uint64_t)t.tv_nsec;
@@ -304,16 +218,13 @@ static struct layer_entry entry_of(int fd, const struct stat *st)
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
 {
         _cleanup_close_ int own = -1, fd = -1;
-        char rel[PATH_MAX];
         struct stat st;
-        int base, r = relative(path, rel);
+        int base;
 
-        if (r < 0)
-                return r;
         base = upper_base(l, &own);
         if (base < 0)
                 return base;
-        fd = open_below(base, rel);
+        fd = beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
         if (fd < 0)
                 return fd;
         if (fstat(fd, &st) < 0)
@@ -326,16 +237,13 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
 static int layer_holds(const struct layer *l, size_t i, struct bytes path, struct layer_entry *ret)
 {
         _cleanup_close_ int own = -1, fd = -1;
-        char rel[PATH_MAX];
         struct stat st;
-        int base, r = relative(path, rel);
+        int base;
 
-        if (r < 0)
-                return r;
         base = lower_base(l, i, &own);
         if (base < 0)
                 return base;
-        fd = open_below(base, rel);
+        fd = beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
         if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
                 return 0;
         if (fd < 0)
@@ -351,11 +259,12 @@ static int layer_holds(const struct layer *l, size_t i, struct bytes path, struc
 /* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
 static bool layer_hides(const char *lower, struct bytes path)
 {
-        char rel[PATH_MAX], *save = NULL;
+        _cleanup_free_ char *rel = bytes_dup(path);
+        char *save = NULL;
         int fd = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
         bool hides = false;
 
-        if (fd < 0 || relative(path, rel) < 0)
+        if (fd < 0 || !rel)
                 goto out;
         for (char *name = strtok_r(rel, "/", &save); name && !hides; name = strtok_r(NULL, "/", &save)) {
                 int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
