@@ -14,7 +14,7 @@ missing() { # TREE: headers that the source takes and old-headers.h does not
 }
 
 scattered() { # TREE: what belongs into compat.h and stands elsewhere
-        (cd "$1" && grep -rnE '^ *#(ifndef|ifdef|if !?defined) *\(?(FAN|IN|SYS|PR|STATX|AT|MFD|GRND|O|F|SO|CLONE|CLOCK)_[A-Z]' src include --include='*.[ch]' |
+        (cd "$1" && grep -rnE '^ *#(ifndef|ifdef|if !?defined) *\(?(FAN|IN|SYS|PR|STATX|AT|MFD|GRND|O|F|SO|CLONE|CLOCK)_[A-Za-z]' src include --include='*.[ch]' |
                 grep -v '^include/tidemark/compat.h:')
 }
 
