@@ -57,8 +57,13 @@ def test_printed_defaults_are_a_configuration(lab):
     text = run([os.path.join(BUILD, "tidemarkd"), "--print-defaults"]).stdout
     path, r = check_config(lab, text)
     check(r.returncode == 0, "as printed", r.stderr)
-    taken = "\n".join(x.replace("# ", "", 1) if " = " in x and x.lstrip().startswith("#") else x for x in text.splitlines())
-    path, r = check_config(lab, taken)
+    taken, in_list = [], False
+    for x in text.splitlines():
+        if x.lstrip().startswith("#") and (" = " in x or in_list):
+            x = x.replace("# ", "", 1)
+            in_list = x.rstrip().endswith("[") or (in_list and not x.rstrip().endswith("];"))
+        taken.append(x)
+    path, r = check_config(lab, "\n".join(taken))
     check(r.returncode == 0, "with every line switched on", r.stderr)
 
 
