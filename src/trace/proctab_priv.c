@@ -8,9 +8,9 @@
  * An id is gained when it was none of the process's real, effective and saved ids, and root was none of them either:
  * a service that drops its rights, and one that takes back what it had kept, gain nothing. The message does not have
  * the saved id: where it was gone before it was read, only a setuid program can be told from what had been kept. The
- * kernel tells the ids of a setuid program before the execution itself: such a gain waits behind it. Attaching is told for each thread,
- * detaching as an attach by process 0, PTRACE_TRACEME not at all. A crash is told before the core is written; the
- * signal comes with the exit.
+ * kernel tells the ids of a setuid program before the execution itself: such a gain waits behind it. Attaching is told
+ * for each thread, detaching as an attach by process 0, PTRACE_TRACEME not at all. A crash is told before the core is
+ * written; the signal comes with the exit.
  */
 #include <stdio.h>
 #include <string.h>
