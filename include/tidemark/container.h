@@ -26,6 +26,15 @@ struct tide_event;
 #define CONTAINER_ID 64
 #define COVERAGE_MAX 160
 
+/* Each kind has a rate of its own, so that a storm of what anybody may do hides nothing else. */
+enum priv_rate {
+        PRIV_RATE_IDS,
+        PRIV_RATE_LENT, /* ids by a setuid program of the image */
+        PRIV_RATE_NAMES,
+        PRIV_RATE_OTHERS,
+        PRIV_RATE__MAX
+};
+
 struct container {
         uint32_t tag; /* never reused while the agent runs */
         char id[CONTAINER_ID + 1];
@@ -54,7 +63,7 @@ struct container {
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
         uint32_t root_uid;      /* which user of the host its root is, once somebody asked */
         bool root_known;
-        struct rate priv_rate[3]; /* how many privilege events it has told: ids, names, others */
+        struct rate priv_rate[PRIV_RATE__MAX]; /* how many privilege events it has told */
 };
 
 /* nspid: use NSpid of /proc/PID/status where the kernel has it. */

@@ -60,6 +60,7 @@ struct opening {
 
 struct proc_ids {
         uint32_t real, saved;
+        bool unsure; /* changed again before the saved one could be read */
 };
 
 struct privilege;
@@ -205,7 +206,10 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
 void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now);
 void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now);
 void proctab_priv_program(const struct waiting *exec);
-void proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
+/* An id gained: is it by an execution whose message is still to come? */
+bool proctab_priv_waits(const struct privilege *v);
+/* False: it turned out to be none. */
+bool proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
 void proctab_priv_free(struct privilege *v);
 void proctab_privs_forget(struct proc *p);
 

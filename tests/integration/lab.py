@@ -258,7 +258,7 @@ class Lab:
         for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib", "proc", "srv/site/deep"):
             os.makedirs(os.path.join(root, d))
         shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
-        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount".split():
+        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount kill su".split():
             os.symlink("busybox", os.path.join(root, "bin", tool))
         for name in ("one", "two", "three", "four", "five"):
             with open(os.path.join(root, "etc", name + ".conf"), "w") as out:
@@ -271,6 +271,8 @@ class Lab:
             target = os.path.join(root, "bin", os.path.basename(source)[:-2])
             r = run(["gcc", "-O1", "-static", "-D_GNU_SOURCE", "-o", target, source])
             check(r.returncode == 0, "a helper does not compile", r.stderr)
+        shutil.copy(os.path.join(root, "bin/rights"), os.path.join(root, "bin/asroot"))  # as su is in many images
+        os.chmod(os.path.join(root, "bin/asroot"), 0o4755)
         tar = subprocess.Popen(["tar", "-C", root, "-c", "."], stdout=subprocess.PIPE)
         r = subprocess.run(self.engine + ["import", "-q", "--change", "LABEL of.image=yes", "-", "localhost/work:1"], stdin=tar.stdout, capture_output=True, text=True,
                            env=dict(os.environ, CONTAINERS_CONF=self.conf))
