@@ -692,8 +692,6 @@ static void test_names(void)
                 {"happy_turing", false, "", "", "", "", "localhost/web@sha256:aa"},
                 {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db",
                  "p/db@sha256:aa"},
-                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api",
-                 "ns/api@sha256:aa"},
         };
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
