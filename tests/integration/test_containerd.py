@@ -3,6 +3,8 @@
 from engines import Containerd
 from lab import check, wait
 
+NEEDS = ("containerd", "ctr")
+
 ID = "c1" * 32
 
 

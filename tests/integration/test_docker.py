@@ -4,6 +4,8 @@ health checks told from the workload, and the same drift found as with podman.""
 from engines import Docker
 from lab import check, wait
 
+NEEDS = ("dockerd", "docker")
+
 def with_docker(lab, test):
     docker = Docker(lab)
     try:
