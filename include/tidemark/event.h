@@ -176,6 +176,12 @@ struct tide_exit {
         uint32_t code; /* wait(2) status */
 };
 
+/* What a file is beside its mode. */
+enum tide_file_flag {
+        FILEF_OPAQUE = 1u << 0, /* a directory that hides what the image holds below it */
+        FILEF_CAPS = 1u << 1,   /* security.capability: who runs it gains rights */
+};
+
 struct tide_file {
         struct tide_actor actor; /* flags 0: no process is known */
         uint16_t ops;            /* set of enum tide_op */
@@ -188,6 +194,7 @@ struct tide_file {
         uint64_t ino;
         uint64_t mtime_ns, ctime_ns; /* wall clock, of the upper file */
         struct bytes target;         /* symlink's text, if read */
+        uint8_t flags;               /* set of enum tide_file_flag */
 };
 
 struct tide_priv {

@@ -16,6 +16,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
+#include "tidemark/generalise.h"
 #include "tidemark/judge.h"
 #include "tidemark/map.h"
 
@@ -125,7 +126,7 @@ struct observation {
         uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
-        bool setuid;
+        bool setuid; /* or setgid, or with capabilities: it gives rights */
         bool never_silent;
         bool unseen;     /* the program is not known: never learned */
         bool known_exe; /* exe says who; else any entry of the key fits */
@@ -134,6 +135,8 @@ struct observation {
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 
+/* The generalised path, as the first part of a key: marks in brackets may follow, and no name can look like one. */
+void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 

@@ -42,7 +42,7 @@ static const struct field exit_fields[] = {U32(exit.pid), U64(exit.start), U32(e
 static const struct field file_fields[] = {
         ACTOR(file.actor), U16(file.ops), ENUM8(file.change, CHANGE__MAX), U8(file.type), STR(file.path),
         STR(file.old_path), U32(file.mode), U64(file.size), U64(file.ino), U64(file.mtime_ns), U64(file.ctime_ns),
-        STR(file.target),
+        STR(file.target), U8(file.flags),
 };
 static const struct field priv_fields[] = {
         ACTOR(priv.actor), ENUM8(priv.what, PRIV__MAX), ENUM8(priv.where, WHERE__MAX), ENUM8(priv.layer, LAYER__MAX),

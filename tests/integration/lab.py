@@ -263,13 +263,16 @@ class Lab:
 
     def _image(self):
         root = os.path.join(self.dir, "image")
-        for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib"):
+        for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib", "proc", "srv/site/deep"):
             os.makedirs(os.path.join(root, d))
         shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
-        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls kill su".split():
+        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount kill su".split():
             os.symlink("busybox", os.path.join(root, "bin", tool))
         for name in ("one", "two", "three", "four", "five"):
             with open(os.path.join(root, "etc", name + ".conf"), "w") as out:
+                out.write("as the image has it\n")
+        for name in ("index", "page", "deep/leaf"):
+            with open(os.path.join(root, "srv/site", name), "w") as out:
                 out.write("as the image has it\n")
         os.chmod(os.path.join(root, "tmp"), 0o1777)
         for source in glob.glob(os.path.join(HERE, "helpers", "*.c")):

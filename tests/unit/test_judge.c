@@ -387,6 +387,44 @@ static void test_never_silent(void)
         world_close(&w);
 }
 
+static void put_flags(struct world *w, const char *path, uint32_t mode, uint8_t flags)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
+
+        ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, "/bin/cp");
+        ev.file.ops = OP_ATTR;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | mode;
+        ev.file.path = bytes_str(path);
+        ev.file.flags = flags;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* A capability is as good as a setuid bit; each is raised, and no file of another name can stand for one. */
+static void test_rights_of_files(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        put(&w, "/opt/a [setuid]", 0644);
+        put(&w, "/opt/a [capabilities]", 0644);
+        put(&w, "/opt/a [executable]", 0644);
+        put_flags(&w, "/opt/a", 0755, 0);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        put_flags(&w, "/opt/a", 0755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "setuid_file"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/opt/a, which the image does not hold, with capabilities"));
+        put_flags(&w, "/opt/a", 04755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        put_flags(&w, "/opt/a", 04755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        world_close(&w);
+}
+
 /* Dropped and run while it learns: the finding has both signals, although the file alone was learned. */
 static void test_poisoned(void)
 {
@@ -1025,6 +1063,7 @@ static const struct unit_case cases[] = {
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
+        {"files that give rights", test_rights_of_files},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
         {"a pattern covers data, never a program", test_pattern},
