@@ -240,6 +240,14 @@ struct tide_walk {
 };
 enum tide_walk_reason { WALK_START, WALK_FOUND, WALK_LOSS, WALK_ROUND, WALK_SUBTREE, WALK_NAMESPACE, WALK__MAX };
 
+/* DESIGN section 2, workload. What is not known to be another is a service. */
+enum tide_class {
+        CLASS_SERVICE, /* learned */
+        CLASS_JOB,     /* builds, batch: ends by itself, and does something else the next time */
+        CLASS_SESSION, /* a person's: exec or debug container */
+        CLASS__MAX
+};
+
 struct tide_content {
         struct bytes runtime;
         struct bytes name;
@@ -251,6 +259,8 @@ struct tide_content {
         struct bytes image_labels;
         struct bytes created; /* text as the runtime wrote it */
         struct bytes health;  /* configured health check command, NUL-separated */
+        struct bytes workload; /* as an orchestrator's own records say: "namespace/owner/container"; or empty */
+        uint8_t class;         /* enum tide_class, by the runtime's own facts */
 };
 
 struct tide_decision {
@@ -358,6 +368,7 @@ const char *tide_where_name(unsigned where); /* "same-container", "other-contain
 /* "create+write" for a set of operations; "" for none. Fixed array of at least TIDE_OPS_TEXT. */
 #define TIDE_OPS_TEXT 64
 char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);
+const char *tide_class_name(unsigned v);
 /* "proc connector + fanotify content". */
 #define TIDE_SOURCES_TEXT 128
 char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT]);

@@ -61,7 +61,7 @@ static const struct field content_fields[] = {
         STR(content.runtime), STR(content.name), U8(content.name_given), STR(content.image_ref),
         STR(content.config_digest), STR(content.config_source), STR(content.manifest_digest),
         STR(content.manifest_source), STR(content.labels), STR(content.image_labels), STR(content.created),
-        STR(content.health),
+        STR(content.health), STR(content.workload), ENUM8(content.class, CLASS__MAX),
 };
 static const struct field decision_fields[] = {
         U64(decision.id), U32(decision.uid), U32(decision.login_uid), U32(decision.pid), STR(decision.verb),
@@ -362,4 +362,11 @@ char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT])
                                             "walk",           "/proc",            "engine",         "operator"};
 
         return bit_text(sources, names, ARRAY_LEN(names), " + ", dst, TIDE_SOURCES_TEXT);
+}
+
+const char *tide_class_name(unsigned v)
+{
+        static const char *const names[] = {"service", "job", "session"};
+
+        return v < ARRAY_LEN(names) ? names[v] : "unknown";
 }

@@ -730,8 +730,6 @@ static void test_names(void)
                 {"happy_turing", false, "", "", "", "", "localhost/web@sha256:aa"},
                 {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db",
                  "p/db@sha256:aa"},
-                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api",
-                 "ns/api@sha256:aa"},
         };
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -751,6 +749,56 @@ static void test_names(void)
                 CU_ASSERT_EQUAL(give(&w, &ev), 0);
                 CU_ASSERT_TRUE(bytes_eq(workload(&w).id, bytes_str(rows[i].want)));
                 /* The same as a label of the image means nothing. */
+                world_close(&w);
+        }
+}
+
+/* What Kubernetes calls it goes before all; a class that is not learned is raised only for what is never silent. */
+static void test_classes(void)
+{
+        static const struct {
+                uint8_t by_runtime;
+                const char *job, *service, *class;
+                unsigned learned;
+        } rows[] = {
+                {CLASS_SERVICE, NULL, NULL, "service", 1}, {CLASS_JOB, NULL, NULL, "job", 0},
+                {CLASS_SESSION, NULL, NULL, "session", 0}, {CLASS_SERVICE, "ns/ci-*", NULL, "job", 0},
+                {CLASS_SERVICE, "*/x", NULL, "service", 1}, {CLASS_JOB, "ns/*", "ns/ci-1/*", "service", 1},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+                struct tide_event told = {.kind = TIDE_CONTENT, .container = BYTES_LIT("c1")};
+                struct judge_workload jw;
+                struct world w;
+
+                world_open(&w);
+                judge_free(w.j);
+                if (rows[i].job)
+                        snprintf(w.p.of_class[CLASS_JOB].text[w.p.of_class[CLASS_JOB].n++], 20, "%s", rows[i].job);
+                if (rows[i].service)
+                        snprintf(w.p.of_class[CLASS_SERVICE].text[w.p.of_class[CLASS_SERVICE].n++], 20, "%s",
+                                 rows[i].service);
+                CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+                ev.ctr.init_pid = INIT_PID;
+                ev.ctr.init_start = 1;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                told.content.workload = BYTES_LIT("ns/ci-1/run");
+                told.content.name = BYTES_LIT("k8s_run");
+                told.content.name_given = 1;
+                told.content.config_digest = BYTES_LIT("sha256:aa");
+                told.content.class = rows[i].by_runtime;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
+                w.now += 120 * SEC;
+                run(&w, "/bin/date", LAYER_IMAGE);
+                jw = workload(&w);
+                CU_ASSERT_TRUE(bytes_eq(jw.id, BYTES_LIT("ns/ci-1/run@sha256:aa")));
+                CU_ASSERT_TRUE(bytes_eq(jw.class, bytes_str(rows[i].class)));
+                CU_ASSERT_EQUAL(jw.dim[DIM_PROCESS].entries, rows[i].learned);
+                CU_ASSERT_EQUAL(w.opened, 0);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "ns/ci-1/run@sha256:aa") == 0, rows[i].learned);
+                run(&w, "/opt/a", LAYER_WRITE);
+                CU_ASSERT_EQUAL(w.opened, 1);
                 world_close(&w);
         }
 }
@@ -1027,6 +1075,7 @@ static const struct unit_case cases[] = {
         {"a loss is told on what was done inside its window and found later", test_loss_window},
         {"acts wait for their container's name", test_held},
         {"workloads are named as the design says", test_names},
+        {"jobs and sessions are not learned", test_classes},
         {"first sight is one item that teaches nothing", test_first_sight},
         {"decisions are done, or refused with words", test_decisions},
         {"what was saved makes the same judge again", test_restore},
