@@ -27,9 +27,9 @@ struct openfile {
 };
 
 /*
- * fd: from a fanotify event, or O_PATH of /proc/PID/exe. pid: who had it open (0: not known). c: whose root it is seen from (NULL: the layer is told as far
- * as the descriptor alone can say). The link of /proc/self/fd shows the path from the mount that was used: a prefix by
- * which the host sees the container's merged directory is taken off.
+ * fd: from a fanotify event, or O_PATH of /proc/PID/exe. pid: who had it open (0: not known). c: whose root it is seen
+ * from (NULL: the layer is told as far as the descriptor alone can say). The link of /proc/self/fd shows the path from
+ * the mount that was used: a prefix by which the host sees the container's merged directory is taken off.
  */
 int openfile_read(const struct container *c, uint32_t pid, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
 /* Whose root file system the descriptor lies in, else the container of the process that used it; NULL: of none. */

@@ -70,7 +70,8 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
                                                [FAN_HOW_MOUNT] = "mount mark"};
         const char *inotify = s->names && names_source_by(s->names) == NAMES_INOTIFY ? " by inotify" : "";
         /* a word, no number: whoever makes and ends them in turn does not make us tell it each time */
-        const char *others = c->how == FAN_HOW_MOUNT && c->others_refused ? " (not in all of its mount namespaces)" : "";
+        bool some = c->how == FAN_HOW_MOUNT && c->others_refused;
+        const char *others = some ? " (not in all of its mount namespaces)" : "";
         char content[80];
 
         snprintf(content, sizeof(content), "content: %s%s", contents[c->how], others);

@@ -2,8 +2,8 @@
 /*
  * proctab_ns - processes of a container in another mount namespace than its init's: unshare(1), setns(2).
  *
- * No message of the kernel tells of it: it is looked at when a process calls exec, and when one is found. What a process
- * does there between the two is seen by name marks and the walk alone.
+ * No message of the kernel tells of it: it is looked at when a process calls exec, and when one is found. What it does
+ * there before that is seen by name marks and the walk alone.
  *
  * Owns: which such namespaces each container has, while a task that is known lives in them. Must not: keep one from
  * ending, or take the host's for a container's. Hands over: an act (proctab_priv.c) and proctab_ops.namespace.
