@@ -102,6 +102,7 @@ def test_podman_build(lab):
     d.covered("after")
     c.sh("/opt/true")
     wait("the program of the image to be learned", lambda: any(x["entries"] for x in d.workload("after")["dimensions"] if x["dimension"] == "process"))
+    check(d.json("status")["not_identified"] >= 1, "status says that there was something that is not watched", d.json("status")["not_identified"])
     after = {c["id"] for c in d.json("status")["containers"]} - before
     check(after == {c.id} and not raised(d, after), "no container but the one that runs it, no finding", after, d.findings(every=True))
     c.remove()
