@@ -139,8 +139,11 @@ static json_t *repair_status(const struct sensor *s)
 
 static json_t *pace_status(const struct sensor *s)
 {
-        return json_pack("{s:f,s:I,s:I}", "gathering_ms", (double)s->pace.hold_ns / 1e6, "times", num(s->pace.times),
-                         "turns", num(s->pace.held));
+        const struct pace *p = &s->pace;
+
+        return json_pack("{s:f,s:I,s:f,s:I}", "gathering_ms", (double)p->hold_ns[PACE_RUNS] / 1e6, "times",
+                         num(p->times[PACE_RUNS]), "gathering_files_ms", (double)p->hold_ns[PACE_FILES] / 1e6,
+                         "times_files", num(p->times[PACE_FILES]));
 }
 
 void sensor_status_send(struct sensor *s)

@@ -57,7 +57,7 @@ struct loop {
         loop_signal_cb signal_cb;
         void *signal_arg;
         uint64_t now, wakeups;
-        uint64_t hold_until; /* sources of LOOP_KERNEL wait */
+        uint64_t hold_until[LOOP__PRIO_MAX]; /* its sources wait */
         bool stop, in_timers;
         int rc;
 };
@@ -302,14 +302,14 @@ int loop_hook(struct loop *l, loop_hook_cb cb, void *arg)
 
 /* ---- the turn ---- */
 
-void loop_hold(struct loop *l, uint64_t until_ns)
+void loop_hold(struct loop *l, enum loop_prio prio, uint64_t until_ns)
 {
-        l->hold_until = until_ns;
+        l->hold_until[prio] = until_ns;
 }
 
 static bool is_held(const struct loop *l, const struct loop_src *s)
 {
-        return s->prio == LOOP_KERNEL && l->hold_until > l->now;
+        return l->hold_until[s->prio] > l->now;
 }
 
 uint64_t loop_now(const struct loop *l)
@@ -332,8 +332,9 @@ static int poll_timeout(const struct loop *l, bool more)
 {
         uint64_t now, ms, next = l->ntimers ? l->heap[0]->deadline : 0;
 
-        if (l->hold_until > l->now && (next == 0 || l->hold_until < next))
-                next = l->hold_until;
+        for (size_t prio = 0; prio < LOOP__PRIO_MAX; prio++)
+                if (l->hold_until[prio] > l->now && (next == 0 || l->hold_until[prio] < next))
+                        next = l->hold_until[prio];
         if (more)
                 return 0;
         if (next == 0)

@@ -406,8 +406,11 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
                 return;
         if (!p->c)
                 proctab_enter(pt, p, boot, now);
-        if (p->c && !p->acting)
+        if (p->c && !p->acting) {
                 proctab_classify(pt, p);
+                if (p->runtime)
+                        proctab_expect(pt, now); /* what it runs first runs others */
+        }
         p->missed_ns = p->c || !p->runtime ? 0 : boot;
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
 }

@@ -324,7 +324,7 @@ static void test_helper(void)
         sigemptyset(&set);
         sigaddset(&set, SIGUSR1);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        CU_ASSERT_EQUAL_FATAL(helper_start("test-helper", report, fds, &fds[0], 1, &fd, &pid), 0);
+        CU_ASSERT_EQUAL_FATAL(helper_start("test-helper", HELPER_HAS_TIME, report, fds, &fds[0], 1, &fd, &pid), 0);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
         CU_ASSERT_EQUAL(recv(fd, said, 3, 0), 3);
         CU_ASSERT_STRING_EQUAL(said, "k--");
