@@ -92,6 +92,26 @@ static struct bytes base_name(struct bytes path)
         return slash < 0 ? path : bytes_of(path.p + slash + 1, path.len - (uint32_t)slash - 1);
 }
 
+const char *container_runtime(const char *by_cgroup, struct bytes bundle)
+{
+        static const struct {
+                struct bytes part;
+                const char *runtime;
+        } rows[] = {{BYTES_LIT(".runtime.v2.task/moby/"), "docker"},
+                    {BYTES_LIT(".runtime.v1.linux/moby/"), "docker"},
+                    {BYTES_LIT(".runtime.v2.task/"), "containerd"},
+                    {BYTES_LIT(".runtime.v1.linux/"), "containerd"},
+                    {BYTES_LIT("/overlay-containers/"), "podman"}};
+
+        /* below kubepods a bare id may be either's */
+        if (strcmp(by_cgroup, "unknown") != 0 && strcmp(by_cgroup, "containerd") != 0)
+                return by_cgroup;
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (bundle.len && memmem(bundle.p, bundle.len, rows[i].part.p, rows[i].part.len))
+                        return rows[i].runtime;
+        return by_cgroup;
+}
+
 /* The value of an option given as "-b X", "--bundle X" or "--bundle=X". */
 static struct bytes option(struct bytes cmdline, struct bytes brief, struct bytes full)
 {
@@ -271,7 +291,7 @@ static bool is_host_root(const struct containers *cs, const struct procfs_mount 
 static int register_new(struct containers *cs, const struct task *t, struct container **ret)
 {
         _cleanup_buf_ struct buf text, scratch, cgroup;
-        struct container c = {.runtime = t->cg.runtime, .mntns = t->mntns, .pidns = t->pidns};
+        struct container c = {.mntns = t->mntns, .pidns = t->pidns};
         _cleanup_free_ char *path = NULL, *upper = NULL, *lower = NULL, *fstype = NULL, *rootdir = NULL, *bundle = NULL,
                             *seen_at = NULL;
         struct procfs_mount m;
@@ -313,6 +333,7 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
         c.lower = lower;
         c.rootdir = rootdir;
         c.bundle = bundle;
+        c.runtime = container_runtime(t->cg.runtime, bytes_str(bundle ? bundle : ""));
         if (procfs_link(c.init_pid, "root", &text) == 0 && text.len > 1)
                 c.seen_at = seen_at = bytes_dup(buf_bytes(&text));
         return containers_insert(cs, &c, ret);

@@ -6,10 +6,11 @@
  * Never: judges. Hands over: waiting events, told in order with the executions by proctab_queue.c.
  *
  * An id is gained when it was none of the process's real, effective and saved ids, and root was none of them either:
- * a service that drops its rights, and one that takes back what it had kept, gain nothing. The kernel tells the ids of
- * a setuid program before the execution itself: such a gain waits behind it. Attaching is told for each thread,
- * detaching as an attach by process 0, PTRACE_TRACEME not at all. A crash is told before the core is written; the
- * signal comes with the exit.
+ * a service that drops its rights, and one that takes back what it had kept, gain nothing. The message does not have
+ * the saved id: where it was gone before it was read, only a setuid program can be told from what had been kept. The
+ * kernel tells the ids of a setuid program before the execution itself: such a gain waits behind it. Attaching is told
+ * for each thread, detaching as an attach by process 0, PTRACE_TRACEME not at all. A crash is told before the core is
+ * written; the signal comes with the exit.
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,13 +23,21 @@
 /* Of one kind, one process has so many told (from its last execution on), then those that are a power of two. */
 #define TOLD_EACH 8u
 
+struct program {
+        struct rstr *path;
+        uint8_t layer, change;
+        uint32_t mode;
+        uint64_t size, ino;
+};
+
 struct privilege {
         struct link *link; /* the actor as it was; owns a reference */
-        struct rstr *target_exe, *path;
-        uint8_t what, where, origin, layer, change;
-        bool tty, at_exec;
-        uint32_t flags, uid, gid, login_uid, session, target_pid, mode;
-        uint64_t from, to, target_start, size, ino, repeats;
+        struct rstr *target_exe;
+        struct program program; /* which gained an id */
+        uint8_t what, where, origin;
+        bool tty, at_exec, unsure;
+        uint32_t flags, uid, gid, login_uid, session, target_pid;
+        uint64_t from, to, target_start, repeats;
         char comm[16], old_comm[16], target_comm[16], target_container[CONTAINER_ID + 1];
 };
 
@@ -46,7 +55,7 @@ void proctab_priv_free(struct privilege *v)
                 return;
         link_unref(v->link);
         rstr_unref(v->target_exe);
-        rstr_unref(v->path);
+        rstr_unref(v->program.path);
         free(v);
 }
 
@@ -59,10 +68,10 @@ void proctab_privs_forget(struct proc *p)
 /* ---- how many ---- */
 
 /* May it be told? *ret_repeats: how many like it were not, since the last one that was. */
-static bool worth_telling(struct proctab *pt, struct proc *p, struct container *c, unsigned what, uint64_t now,
-                          uint64_t *ret_repeats)
+static bool worth_telling(struct proctab *pt, struct proc *p, struct container *c, unsigned what, enum priv_rate kind,
+                          uint64_t now, uint64_t *ret_repeats)
 {
-        struct rate *rate = &c->priv_rate[what == PRIV_UID || what == PRIV_GID ? 0 : what == PRIV_COMM ? 1 : 2];
+        struct rate *rate = &c->priv_rate[kind];
         uint64_t refused = 0;
         uint32_t n;
 
@@ -84,14 +93,14 @@ static bool worth_telling(struct proctab *pt, struct proc *p, struct container *
 }
 
 /* An event of p's that waits to be told; NULL: not to be told, or no memory. */
-static struct privilege *add(struct proctab *pt, struct proc *p, struct container *c, unsigned what, uint64_t boot,
-                             uint64_t now, struct waiting **ret_w)
+static struct privilege *add(struct proctab *pt, struct proc *p, struct container *c, unsigned what,
+                             enum priv_rate kind, uint64_t boot, uint64_t now)
 {
         struct privilege *v;
         struct waiting *w;
         uint64_t repeats;
 
-        if (!worth_telling(pt, p, c, what, now, &repeats))
+        if (!worth_telling(pt, p, c, what, kind, now, &repeats))
                 return NULL;
         v = calloc(1, sizeof(*v));
         w = v ? proctab_wait(pt, TIDE_PRIV, c, boot, now, SRC_PROC) : NULL;
@@ -113,8 +122,6 @@ static struct privilege *add(struct proctab *pt, struct proc *p, struct containe
         v->session = p->session;
         memcpy(v->comm, p->comm, sizeof(v->comm));
         pt->stats.privileges++;
-        if (ret_w)
-                *ret_w = w;
         return v;
 }
 
@@ -156,7 +163,7 @@ static bool holds(const struct proc_ids *ids, uint32_t id)
 }
 
 /* What runs now: for a setuid program that was just called, that program already. */
-static void read_program(struct proctab *pt, const struct proc *p, struct privilege *v)
+static void read_program(struct proctab *pt, const struct proc *p, struct program *v)
 {
         struct openfacts f;
 
@@ -169,6 +176,12 @@ static void read_program(struct proctab *pt, const struct proc *p, struct privil
         v->ino = f.ino;
 }
 
+/* A setuid program of the image: everybody may call it, as often as he likes. */
+static bool lends(const struct program *v, bool uid)
+{
+        return v->layer == LAYER_IMAGE && (v->mode & (uid ? S_ISUID : S_ISGID));
+}
+
 /* The message has real and effective ids; the saved one is read, if the process is still as the message says. */
 static void take_ids(struct proctab *pt, const struct proc_msg *m, bool uid, struct proc_ids *ids)
 {
@@ -178,13 +191,18 @@ static void take_ids(struct proctab *pt, const struct proc_msg *m, bool uid, str
         if (pt->sys.status(m->pid, &st, pt->sys.arg) == 0 && (uid ? st.uid : st.gid) == m->rid &&
             (uid ? st.euid : st.egid) == m->eid)
                 ids->saved = uid ? st.suid : st.sgid;
-        else if (m->rid == m->eid) /* as setuid(2) leaves it */
-                ids->saved = m->eid;
+        else {
+                if (m->rid == m->eid) /* as setuid(2) leaves it */
+                        ids->saved = m->eid;
+                ids->unsure = true;
+                return;
+        }
+        ids->unsure = false;
 }
 
 void proctab_priv_ids(struct proctab *pt, struct proc *p, const struct proc_msg *m, uint64_t boot, uint64_t now)
 {
-        bool uid = m->what == PROC_UID, gained = false;
+        bool uid = m->what == PROC_UID, gained = false, unsure;
         uint32_t *effective = uid ? &p->uid : &p->gid, from = *effective, root = 0;
         struct proc_ids *ids = uid ? &p->uids : &p->gids;
 
@@ -196,17 +214,25 @@ void proctab_priv_ids(struct proctab *pt, struct proc *p, const struct proc_msg 
         if (m->pid != m->tgid && !gained)
                 return;
         *effective = m->eid;
+        unsure = p->uids.unsure || ids->unsure;
         if (p->c)
                 take_ids(pt, m, uid, ids);
         if (gained) {
-                struct privilege *v = add(pt, p, p->c, uid ? PRIV_UID : PRIV_GID, boot, now, NULL);
+                struct program program = {0};
+                struct privilege *v;
 
-                if (!v)
+                read_program(pt, p, &program);
+                v = add(pt, p, p->c, uid ? PRIV_UID : PRIV_GID,
+                        lends(&program, uid) ? PRIV_RATE_LENT : PRIV_RATE_IDS, boot, now);
+                if (!v) {
+                        rstr_unref(program.path);
                         return;
+                }
+                v->program = program;
+                v->unsure = unsure;
                 v->from = from;
                 v->to = m->eid;
                 v->flags = m->eid == root ? PRIVF_ROOT : 0;
-                read_program(pt, p, v);
                 p->gains++;
         }
 }
@@ -217,8 +243,8 @@ void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now)
         struct waiting *exec = pt->last, *w, **at = &pt->first;
 
         proctab_privs_forget(p);
-        p->uids.saved = p->uid; /* execve(2) */
-        p->gids.saved = p->gid;
+        p->uids = (struct proc_ids){.real = p->uids.real, .saved = p->uid}; /* execve(2) */
+        p->gids = (struct proc_ids){.real = p->gids.real, .saved = p->gid};
         p->comm_ns = now + NSEC_PER_MSEC; /* it was read since */
         if (!exec || !exec->exec || exec->pid != p->pid)
                 return;
@@ -248,7 +274,7 @@ void proctab_priv_program(const struct waiting *exec)
         const struct exec *e = exec->exec;
 
         for (struct waiting *w = exec->next; w && w->priv && w->priv->at_exec && w->pid == exec->pid; w = w->next) {
-                struct privilege *v = w->priv;
+                struct program *v = &w->priv->program;
 
                 if (w->start != exec->start || !e->program || !(e->program_facts.mode & (S_ISUID | S_ISGID)))
                         continue;
@@ -276,7 +302,7 @@ void proctab_priv_comm(struct proctab *pt, struct proc *p, const struct proc_msg
         memcpy(p->comm, m->comm, sizeof(p->comm));
         p->comm_ns = boot;
         if (p->c && p->acting)
-                v = add(pt, p, p->c, PRIV_COMM, boot, now, NULL);
+                v = add(pt, p, p->c, PRIV_COMM, PRIV_RATE_NAMES, boot, now);
         if (v)
                 memcpy(v->old_comm, old, sizeof(old));
 }
@@ -320,7 +346,7 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
         if (tracer->privs && target && tracer->privs->target == target->pid &&
             tracer->privs->target_start == target->start)
                 return; /* another thread of it, or once more */
-        v = add(pt, tracer, c, PRIV_PTRACE, boot, now, NULL);
+        v = add(pt, tracer, c, PRIV_PTRACE, PRIV_RATE_OTHERS, boot, now);
         if (!v)
                 return;
         v->where = where_is(target, c);
@@ -337,9 +363,21 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
                 snprintf(v->target_container, sizeof(v->target_container), "%s", target->c->id);
 }
 
+void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, bool user, uint64_t boot,
+                            uint64_t now)
+{
+        struct privilege *v = add(pt, p, p->c, PRIV_MOUNTNS, PRIV_RATE_OTHERS, boot, now);
+
+        if (!v)
+                return;
+        v->from = from;
+        v->to = to;
+        v->flags = user ? PRIVF_USERNS : 0;
+}
+
 void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now)
 {
-        struct privilege *v = p->c && p->acting ? add(pt, p, p->c, PRIV_CORE, boot, now, NULL) : NULL;
+        struct privilege *v = p->c && p->acting ? add(pt, p, p->c, PRIV_CORE, PRIV_RATE_OTHERS, boot, now) : NULL;
 
         p->crashed = false;
         if (!v)
@@ -349,6 +387,11 @@ void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uin
 }
 
 /* ---- telling ---- */
+
+bool proctab_priv_waits(const struct privilege *v)
+{
+        return !v->at_exec && (v->unsure || (v->program.mode & (S_ISUID | S_ISGID)));
+}
 
 static struct bytes text(const char *s, size_t size)
 {
@@ -377,7 +420,7 @@ static void tell_actor(const struct waiting *w, const struct privilege *v, struc
                 a->lineage = buf_bytes(lineage);
 }
 
-void proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage)
+bool proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage)
 {
         const struct privilege *v = w->priv;
         struct proc *p = proctab_get(pt, w->pid);
@@ -386,13 +429,17 @@ void proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_
 
         if (ids && p && p->start == w->start && p->gains)
                 p->gains--;
+        if (v->unsure && !v->at_exec && !(v->program.mode & (S_ISUID | S_ISGID))) {
+                pt->stats.privileges--;
+                return false;
+        }
         tell_actor(w, v, lineage, &t->actor);
         t->what = v->what;
         t->where = v->where;
-        t->layer = v->layer;
-        t->change = v->change;
+        t->layer = v->program.layer;
+        t->change = v->program.change;
         t->flags = v->flags;
-        if (ids && v->layer == LAYER_IMAGE && (v->mode & (v->what == PRIV_UID ? S_ISUID : S_ISGID)))
+        if (ids && lends(&v->program, v->what == PRIV_UID))
                 t->flags |= PRIVF_SETUID_FILE;
         t->from = v->from;
         t->to = v->to;
@@ -402,9 +449,10 @@ void proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_
         t->target_comm = text(v->target_comm, sizeof(v->target_comm));
         t->target_container = text(v->target_container, sizeof(v->target_container));
         t->old_comm = text(v->old_comm, sizeof(v->old_comm));
-        t->path = rstr_bytes(v->path);
-        t->mode = v->mode;
-        t->size = v->size;
-        t->ino = v->ino;
+        t->path = rstr_bytes(v->program.path);
+        t->mode = v->program.mode;
+        t->size = v->program.size;
+        t->ino = v->program.ino;
         t->repeats = v->repeats;
+        return true;
 }

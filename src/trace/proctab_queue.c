@@ -60,7 +60,8 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
                 ev.exit = (struct tide_exit){.pid = w->pid, .start = w->start, .code = w->code};
                 break;
         case TIDE_PRIV:
-                proctab_priv_told(pt, w, &ev, lineage);
+                if (!proctab_priv_told(pt, w, &ev, lineage))
+                        return;
                 break;
         default:
                 proctab_exec_told(pt, w, &ev, lineage);
@@ -89,10 +90,15 @@ static bool asked(const struct waiting *w)
         return w && w->exec && w->exec->args_state == ARGS_ASKED;
 }
 
-/* Its arguments, and those of the same process's next program: they may be the ones that were read. */
+/*
+ * For its arguments, and those of the same process's next program: they may be the ones that were read; a gain of
+ * rights for the execution that seems to have brought it.
+ */
 static bool must_wait(const struct waiting *w, uint64_t now)
 {
-        return w->exec && (asked(w) || asked(w->exec->then)) && now < w->arrived_ns + ARGS_WAIT_NS;
+        bool waits = w->exec ? asked(w) || asked(w->exec->then) : w->priv && proctab_priv_waits(w->priv);
+
+        return waits && now < w->arrived_ns + ARGS_WAIT_NS;
 }
 
 static void tell_first(struct proctab *pt, struct buf *lineage)

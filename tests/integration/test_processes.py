@@ -70,6 +70,29 @@ def test_layers(lab):
     w.stop()
 
 
+def test_tmpfs_and_volume(lab):
+    """From a tmpfs: no image holds that, it is raised at once. From a volume: learned like a program of the image, and a
+    question where it is new to an active baseline; nobody is woken by it alone."""
+    d = lab.daemon()
+    c = lab.container("mounts", "--tmpfs", "/vol:rw,exec,mode=1777")
+    d.covered("mounts")
+    w = d.watch()
+    c.sh("cp /bin/busybox /ctl/fromvolume; /ctl/fromvolume sleep 0.1")
+    e = wait("the program of the volume", lambda: next(iter(execs(w, c, "/ctl/fromvolume")), None))
+    check(e["layer"] == "mount" and e["origin"] == "entrypoint" and e["verdict"] == "learned", "learned", e)
+    c.sh("cp /bin/busybox /vol/fromtmpfs; /vol/fromtmpfs sleep 0.1")
+    e = wait("the program of the tmpfs", lambda: next(iter(execs(w, c, "/vol/fromtmpfs")), None))
+    check(e["layer"] == "tmpfs" and e["origin"] == "entrypoint", "where it ran", e)
+    f = wait("it to be raised", lambda: [f for f in d.findings("mounts") if any(s["subject"] == "/vol/fromtmpfs" for s in f["signals"])])
+    check(any(x["name"] == "ran_tmpfs" for x in f[0]["factors"]) and f[0]["severity"] == "medium", "as such, while it learns", f)
+    check(not any(s["subject"] == "/ctl/fromvolume" for f in d.findings("mounts", every=True) for s in f["signals"]), "the volume's is not", d.findings("mounts", every=True))
+    d.activate("mounts")
+    c.sh("cp /bin/busybox /ctl/later; /ctl/later sleep 0.1")
+    f = wait("a new one of the volume", lambda: [f for f in d.findings("mounts", every=True) if any(s["subject"] == "/ctl/later" for s in f["signals"])])
+    check(any(x["name"] == "ran_mount" for x in f[0]["factors"]), "as such", f)
+    w.stop()
+
+
 def test_script_and_changed_image_file(lab):
     d, c, w = ready(lab, "script")
     c.sh("echo '#!/bin/sh' > /opt/job; echo true >> /opt/job; chmod 755 /opt/job; /opt/job")

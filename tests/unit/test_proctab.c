@@ -25,6 +25,9 @@ struct task {
         bool cgroup;  /* its cgroup names the container */
         bool pending; /* its root is still the host's */
         uint32_t uid;
+        uint64_t mnt;        /* its mount namespace, if it is not its container's */
+        const uint32_t *ids; /* real, effective, saved, where they differ */
+        uint32_t mode;       /* more bits of what it runs */
 };
 struct file {
         int fd;
@@ -99,6 +102,11 @@ static int f_status(uint32_t pid, struct procfs_status *ret, void *arg)
         if (!t)
                 return -ENOENT;
         *ret = (struct procfs_status){.uid = t->uid, .euid = t->uid, .suid = t->uid};
+        if (t->ids) {
+                ret->uid = t->ids[0];
+                ret->euid = t->ids[1];
+                ret->suid = t->ids[2];
+        }
         return 0;
 }
 static int f_read(uint32_t pid, const char *file, struct buf *out, void *arg)
@@ -139,7 +147,9 @@ static int f_ns(uint32_t pid, const char *name, uint64_t *ret, void *arg)
         (void)arg;
         if (!t)
                 return -ENOENT;
-        if (t->ctr)
+        if (t->mnt && strcmp(name, "pid") != 0)
+                *ret = t->mnt;
+        else if (t->ctr)
                 *ret = (uint64_t)t->ctr * 10 + mnt;
         else
                 *ret = mnt ? sys.own_mnt : sys.own_pid;
@@ -163,6 +173,7 @@ static int f_exe(uint32_t pid, struct buf *path, struct openfacts *ret, void *ar
                 return -ENOENT;
         buf_put_str(path, t->exe);
         *ret = facts_of(t->exe);
+        ret->mode |= t->mode;
         return 0;
 }
 static int f_opened(int fd, struct buf *path, struct openfacts *ret, void *arg)
@@ -243,7 +254,9 @@ struct told {
         uint32_t pid;
         uint8_t origin, program_layer, program_change, exe_layer;
         uint32_t actor_flags, uid, login_uid, args_total;
-        uint64_t interval_ns;
+        uint64_t interval_ns, from, to;
+        uint8_t what;
+        uint32_t priv_flags;
         char exe[128], program[128], caller[128], lineage[1024];
         unsigned ancestors;
 };
@@ -272,6 +285,13 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 t->pid = ev->fork.pid;
         if (ev->kind == TIDE_EXIT)
                 t->pid = ev->exit.pid;
+        if (ev->kind == TIDE_PRIV) {
+                t->pid = ev->priv.actor.pid;
+                t->what = ev->priv.what;
+                t->from = ev->priv.from;
+                t->to = ev->priv.to;
+                t->priv_flags = ev->priv.flags;
+        }
         if (ev->kind != TIDE_EXEC)
                 return;
         t->pid = ev->exec.actor.pid;
@@ -341,13 +361,28 @@ static int on_want_args(struct container *c, uint64_t token, uint32_t pid, uint6
                 answer(token, pid);
         return reading.refuse;
 }
-static const struct proctab_ops ops = {
-        .event = on_event, .container = on_container, .gone = on_gone, .want_args = on_want_args};
+static struct {
+        unsigned told, kept;
+        uint32_t pid;
+        uint64_t ns;
+} spaces;
+static void on_namespace(struct container *c, uint32_t pid, uint64_t start, uint64_t mntns, bool kept, void *arg)
+{
+        (void)arg;
+        CU_ASSERT(c != NULL && start != 0);
+        spaces.told++;
+        spaces.kept += kept;
+        spaces.pid = pid;
+        spaces.ns = mntns;
+}
+static const struct proctab_ops ops = {.event = on_event, .container = on_container, .gone = on_gone,
+                                       .want_args = on_want_args, .namespace = on_namespace};
 
 static void begin_with(size_t limit)
 {
         memset(&sys, 0, sizeof(sys));
         told_n = marked = gone = 0;
+        memset(&spaces, 0, sizeof(spaces));
         memset(&reading, 0, sizeof(reading));
         now = 100 * SEC;
         CU_ASSERT_FATAL(containers_new(3, true, &sys.cs) == 0);
@@ -1038,7 +1073,199 @@ static void test_restart(void)
         end();
 }
 
+/* A message of ids, and what /proc shows by the time it is read. */
+static void ids(uint32_t pid, uint32_t rid, uint32_t eid, const uint32_t *now_ids)
+{
+        struct proc_msg m = {.what = PROC_UID, .pid = pid, .tgid = pid, .rid = rid, .eid = eid, .mono_ns = now};
+
+        task(pid)->ids = now_ids;
+        proctab_msg(pt, &m, now);
+}
+
+static const struct told *last_priv(void)
+{
+        for (size_t i = told_n; i > 0; i--)
+                if (told[i - 1].kind == TIDE_PRIV)
+                        return &told[i - 1];
+        return NULL;
+}
+
+static void test_ids(void)
+{
+        static const uint32_t root[] = {0, 0, 0}, dropped[] = {33, 33, 33}, kept[] = {33, 33, 0}, lent[] = {33, 0, 0},
+                              taken[] = {33, 0, 33};
+
+        begin();
+        forks(100, 101);
+        execs(101, "/bin/server");
+        ids(101, 0, 0, root); /* 7 and nothing else before */
+        settle();
+        CU_ASSERT_FATAL(count(TIDE_PRIV) == 1);
+        CU_ASSERT(last_priv()->pid == 101 && last_priv()->what == PRIV_UID && last_priv()->from == 7 &&
+                  last_priv()->to == 0 && last_priv()->priv_flags == PRIVF_ROOT);
+        ids(101, 33, 33, kept);
+        ids(101, 33, 0, lent); /* what was kept */
+        ids(101, 33, 33, lent);
+        ids(101, 33, 0, root); /* the same, and each read after the next change */
+        ids(101, 0, 0, root);
+        ids(101, 33, 33, root);
+        ids(101, 0, 0, root);
+        settle();
+        now += SEC; /* no execution comes that would have brought it */
+        settle();
+        CU_ASSERT_EQUAL(count(TIDE_PRIV), 1);
+        ids(101, 33, 33, dropped);
+        ids(101, 33, 0, taken); /* nothing was kept: by a capability */
+        settle();
+        CU_ASSERT(count(TIDE_PRIV) == 2 && last_priv()->from == 33);
+        ids(101, 33, 33, dropped);
+        settle();
+        CU_ASSERT_EQUAL(count(TIDE_PRIV), 2);
+        end();
+}
+
+/* The ids of a setuid program come before its execution, and are told behind it. */
+static void test_setuid(void)
+{
+        static const uint32_t root[] = {0, 0, 0}, dropped[] = {33, 33, 33}, lent[] = {33, 0, 0};
+
+        for (int late = 0; late < 2; late++) {
+                begin();
+                forks(100, 101);
+                execs(101, "/bin/sh");
+                ids(101, 0, 0, root);
+                ids(101, 33, 33, late ? lent : dropped); /* read after the execution, or before */
+                ids(101, 33, 0, lent);
+                execs(101, "/tmp/su");
+                settle();
+                CU_ASSERT_FATAL(count(TIDE_PRIV) == 2);
+                CU_ASSERT(told[told_n - 1].kind == TIDE_PRIV && last_priv()->from == 33 && last_priv()->to == 0);
+                end();
+                begin();
+                forks(100, 101);
+                execs(101, "/bin/sh");
+                ids(101, 0, 0, root);
+                ids(101, 33, 33, late ? lent : dropped);
+                task(101)->mode = 04000;
+                ids(101, 33, 0, lent);
+                settle(); /* the execution's own message is not there yet */
+                CU_ASSERT_EQUAL(count(TIDE_PRIV), 1);
+                if (late)
+                        execs(101, "/tmp/su");
+                else
+                        now += SEC; /* and never comes */
+                settle();
+                CU_ASSERT(count(TIDE_PRIV) == 2 &&
+                          last_priv()->priv_flags == (PRIVF_ROOT | (late ? 0 : PRIVF_SETUID_FILE)));
+                end();
+        }
+}
+
+/* What anybody may do as often as he likes hides nothing. */
+static void test_ids_storm(void)
+{
+        static const uint32_t user[] = {33, 33, 33}, root[] = {0, 0, 0};
+
+        begin();
+        for (uint32_t pid = 101; pid < 500; pid++) {
+                forks(100, pid);
+                execs(pid, "/bin/sh");
+                task(pid)->mode = 04000;
+                ids(pid, 33, 0, root);
+                settle();
+                exits(pid);
+                settle();
+        }
+        CU_ASSERT(count(TIDE_PRIV) >= 200 && count(TIDE_PRIV) < 300);
+        forks(100, 600);
+        execs(600, "/bin/sh");
+        ids(600, 33, 33, user);
+        ids(600, 0, 0, root);
+        now += SEC;
+        settle();
+        CU_ASSERT(last_priv()->pid == 600 && last_priv()->priv_flags == PRIVF_ROOT);
+        end();
+}
+
+/* Mount namespaces beside the container's own: each is told of and kept while a task lives in it, so many at most. */
+static void test_namespaces(void)
+{
+        struct proctab_stats st;
+
+        begin();
+        forks(100, 101);
+        execs(101, "/bin/sh");
+        settle();
+        CU_ASSERT(spaces.told == 0 && count(TIDE_PRIV) == 0);
+        task(101)->mnt = 9001; /* unshare(2), and nobody knows */
+        execs(101, "/bin/busybox");
+        settle();
+        CU_ASSERT(spaces.told == 1 && spaces.pid == 101 && spaces.ns == 9001 && spaces.kept == 1);
+        CU_ASSERT(count(TIDE_PRIV) == 1 && last_priv()->what == PRIV_MOUNTNS && last_priv()->to == 9001 &&
+                  last_priv()->from == 11 && last_priv()->priv_flags == PRIVF_USERNS);
+        forks(101, 102); /* inherits it: nothing new */
+        task(102)->mnt = 9001;
+        execs(102, "/bin/sh");
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT(spaces.told == 1 && count(TIDE_PRIV) == 1 && st.namespaces == 1);
+        exits(101);
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, 1);
+        exits(102);
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, 0);
+        forks(100, 103); /* the number comes again: another namespace */
+        task(103)->mnt = 9001;
+        execs(103, "/bin/sh");
+        settle();
+        CU_ASSERT_EQUAL(spaces.told, 2);
+        for (uint32_t n = 0; n < 2 * CONTAINER_NAMESPACES; n++) {
+                forks(100, 200 + n);
+                task(200 + n)->mnt = 9100 + n;
+                execs(200 + n, "/bin/sh");
+                settle();
+        }
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, CONTAINER_NAMESPACES);
+        CU_ASSERT_EQUAL(st.namespaces_refused, CONTAINER_NAMESPACES + 1);
+        CU_ASSERT(spaces.kept == CONTAINER_NAMESPACES + 1 && spaces.told == 2 + 2 * CONTAINER_NAMESPACES);
+        task(103)->mnt = sys.own_mnt; /* out to the host's: told, never kept */
+        execs(103, "/bin/sh");
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT(st.namespaces == CONTAINER_NAMESPACES - 1 && last_priv()->to == sys.own_mnt);
+        for (uint32_t pid = 100; pid < 300; pid++)
+                if (task(pid))
+                        exits(pid);
+        now += 10 * SEC;
+        proctab_expire(pt, now);
+        proctab_stats(pt, &st);
+        CU_ASSERT(gone == 1 && st.namespaces == 0);
+        end();
+}
+
+/* Found in one at the start: marked as well. */
+static void test_namespaces_found(void)
+{
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/bin/web", 1);
+        spawn(101, 100, "/bin/sh", 1)->mnt = 9001;
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        CU_ASSERT(spaces.told == 1 && spaces.pid == 101 && spaces.ns == 9001);
+        end();
+}
+
 static const struct unit_case cases[] = {
+        {"other mount namespaces", test_namespaces},
+        {"other mount namespaces, found", test_namespaces_found},
+        {"rights: what is gained, and what was kept", test_ids},
+        {"rights: setuid programs", test_setuid},
+        {"rights: a storm of setuid programs hides nothing", test_ids_storm},
         {"found running: origins and ancestry", test_found},
         {"descent: ancestors are as they were at the fork", test_descent},
         {"exec session: the runtime's own steps are not told", test_exec_session},

@@ -4,18 +4,22 @@
  *
  *   as UID PROGRAM…      become a user for good (needs root) and run
  *   gain PROGRAM…        become root: this file is a setuid copy
- *   keep                 as root: take uid 1000 and go back, the saved id being kept
- *   capable              as root: take uid 1000 for good but keep CAP_SETUID, then become root by it
+ *   keep, keep-saved, keep-real
+ *                        as root: take uid 1000 and go back, root being kept as the real and saved id, as the saved
+ *                        one alone, as the real one alone
+ *   serve COUNT          as a server: so many children that become another user for good, take a name, and end
+ *   capable              as root: take uid 1000 for good but keep CAP_SETUID; 200 ms later become root by it
  *   trace                a process attaches to its brother
  *   trace-child          a process attaches to its own child
  *   trace-pid PID        attach to that process
- *   name WORD…           one name after the other
+ *   name WORD…           one name after the other, each after 50 ms
  *   names COUNT          so many names
  *   crash                abort(3), with no limit to the core
  *   map FILE             map it executable and wait
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
@@ -55,13 +59,49 @@ static int gain(int argc, char **argv)
         return fail(argv[0]);
 }
 
+static int back_and_forth(uid_t real, uid_t saved)
+{
+        for (int i = 0; i < 20; i++) {
+                if (setresuid(real, 1000, saved) < 0 || setresuid(-1, 0, -1) < 0 || setresuid(0, 0, 0) < 0)
+                        return fail("setresuid");
+        }
+        return 0;
+}
+
 static int keep(int argc, char **argv)
 {
         (void)argc, (void)argv;
-        for (int i = 0; i < 20; i++)
-                if (setresuid(-1, 1000, 0) < 0 || seteuid(0) < 0)
-                        return fail("seteuid");
-        return 0;
+        return back_and_forth(0, 0);
+}
+
+static int keep_saved(int argc, char **argv)
+{
+        (void)argc, (void)argv;
+        return back_and_forth(1000, 0);
+}
+
+static int keep_real(int argc, char **argv)
+{
+        (void)argc, (void)argv;
+        return back_and_forth(0, 1000);
+}
+
+static int serve(int argc, char **argv)
+{
+        int status, bad = 0;
+
+        for (int i = 0, n = argc > 0 ? atoi(argv[0]) : 0; i < n; i++) {
+                char word[16];
+
+                if (fork() > 0)
+                        continue;
+                snprintf(word, sizeof(word), "worker: %d", i);
+                _exit(setgroups(0, NULL) < 0 || setgid(33) < 0 || setuid(33) < 0 || prctl(PR_SET_NAME, word) < 0 ||
+                      usleep(20000) < 0);
+        }
+        while (wait(&status) > 0)
+                bad |= status;
+        return bad != 0;
 }
 
 static int capable(int argc, char **argv)
@@ -73,7 +113,7 @@ static int capable(int argc, char **argv)
         memset(data, 0, sizeof(data));
         data[0].effective = data[0].permitted = 1u << CAP_SETUID;
         if (prctl(PR_SET_KEEPCAPS, 1) < 0 || setresuid(1000, 1000, 1000) < 0 || syscall(SYS_capset, &head, data) < 0 ||
-            setuid(0) < 0)
+            usleep(200000) < 0 || setuid(0) < 0)
                 return fail("capable");
         return 0;
 }
@@ -131,7 +171,7 @@ static int trace_pid(int argc, char **argv)
 static int name(int argc, char **argv)
 {
         for (int i = 0; i < argc; i++)
-                if (prctl(PR_SET_NAME, argv[i]) < 0)
+                if (usleep(50000) < 0 || prctl(PR_SET_NAME, argv[i]) < 0)
                         return fail("prctl");
         return 0;
 }
@@ -171,7 +211,8 @@ int main(int argc, char **argv)
         static const struct {
                 const char *word;
                 int (*act)(int, char **);
-        } acts[] = {{"as", as},       {"gain", gain}, {"keep", keep},   {"capable", capable}, {"trace", trace},
+        } acts[] = {{"as", as},       {"gain", gain}, {"keep", keep}, {"keep-saved", keep_saved},
+                    {"keep-real", keep_real}, {"serve", serve}, {"capable", capable}, {"trace", trace},
                     {"trace-child", trace_child}, {"trace-pid", trace_pid}, {"name", name},
                     {"names", names}, {"crash", crash}, {"map", map}};
 
