@@ -55,7 +55,8 @@ int loop_signals(struct loop *loop, const sigset_t *set, loop_signal_cb cb, void
 int loop_hook(struct loop *loop, loop_hook_cb cb, void *arg) TM_CHECK;
 
 uint64_t loop_now(const struct loop *loop); /* the turn's time */
-uint64_t loop_wakeups(const struct loop *loop);
+/* How often it slept, and how often of these time alone ended that: no descriptor had anything. */
+uint64_t loop_wakeups(const struct loop *loop, uint64_t *ret_by_time);
 int loop_run(struct loop *loop);             /* until loop_stop: returns its rc, or a handler's negative error */
 void loop_stop(struct loop *loop, int rc);
 

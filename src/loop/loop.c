@@ -56,7 +56,7 @@ struct loop {
         int sigfd;
         loop_signal_cb signal_cb;
         void *signal_arg;
-        uint64_t now, wakeups;
+        uint64_t now, wakeups, by_time;
         uint64_t hold_until[LOOP__PRIO_MAX]; /* its sources wait */
         bool stop, in_timers;
         int rc;
@@ -317,8 +317,9 @@ uint64_t loop_now(const struct loop *l)
         return l->now;
 }
 
-uint64_t loop_wakeups(const struct loop *l)
+uint64_t loop_wakeups(const struct loop *l, uint64_t *ret_by_time)
 {
+        *ret_by_time = l->by_time;
         return l->wakeups;
 }
 
@@ -351,6 +352,7 @@ static int wait_ready(struct loop *l)
 {
         bool more = false;
         size_t n = 0;
+        int r, timeout;
 
         if (l->fds_cap < l->nsrcs) {
                 struct pollfd *fds = realloc(l->fds, 2 * l->nsrcs * sizeof(*fds));
@@ -364,9 +366,12 @@ static int wait_ready(struct loop *l)
                 l->fds[n++] = (struct pollfd){.fd = s->events && !is_held(l, s) ? s->fd : -1, .events = s->events};
                 more = more || (s->more && !is_held(l, s));
         }
-        if (poll(l->fds, n, poll_timeout(l, more)) < 0 && errno != EINTR)
+        timeout = poll_timeout(l, more);
+        r = poll(l->fds, n, timeout);
+        if (r < 0 && errno != EINTR)
                 return -errno;
         l->wakeups++;
+        l->by_time += r == 0 && timeout;
         n = 0;
         for (struct loop_src *s = l->srcs; s; s = s->next)
                 s->ready = l->fds[n++].revents;
