@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The write layer, whole: what only overlay file systems have, what gives rights, and what was there for a moment only.
 Each is told by what happens, and found by the walk alone."""
+import os
+import shutil
+
 from lab import check, wait
 from test_files import by_entrypoint, marked, ready
 
@@ -232,3 +235,49 @@ def test_many_namespaces(lab):
     open(c.ctl + "/end", "w").close()
     wait("all to be forgotten", lambda: d.json("status")["processes"]["namespaces"]["known"] == 0)
     w.stop()
+
+
+def by_host(e):
+    check(e["pid"] and e["origin"] == "foreign", "by a process of the host", e)
+
+
+def from_outside(lab, name, config, sees_merged):
+    """podman cp, a host process by the merged directory, one by /proc/PID/root: told, and as foreign."""
+    d = lab.daemon(config=config)
+    c = lab.container(name)
+    d.covered(name)
+    w = d.watch()
+    c.sh("mkdir /opt/dir")
+    marked(c, w, "/opt/dir")
+    marked(c, w, "/opt")
+    d.activate(name)
+    source = os.path.join(lab.dir, "dropped")
+    shutil.copy(shutil.which("busybox"), source)
+    r = lab.podman("cp", source, name + ":/opt/dir/copied")
+    check(r.returncode == 0, "podman cp", r.stderr)
+    by_host(wait("the copy", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/opt/dir/copied" and e["origin"]), None)))
+    merged = lab.inspect(name)["GraphDriver"]["Data"]["MergedDir"]
+    with open(merged + "/opt/dir/merged", "w") as out:
+        out.write("x")
+    by_host(w.file("/opt/dir/merged", "write" if sees_merged else "create", c.id))
+    with open(merged + "/etc/two.conf", "a") as out:
+        out.write("x")
+    if sees_merged:
+        by_host(w.file("/etc/two.conf", "write", c.id))
+    else:
+        found(w, c, "/etc/two.conf")
+    with open("/proc/%d/root/opt/dir/reached" % c.init_pid(), "w") as out:
+        out.write("x")
+    by_host(w.file("/opt/dir/reached", "write", c.id))
+    f, s = wait("a finding", lambda: subject(d, name, "/opt/dir/copied"))
+    check(s["origin"] == "foreign" and any(x["name"] == "origin_foreign" for x in f["factors"]), "the factor", f)
+    check(any("foreign" in x for x in f["story"]), "in words", f["story"])
+    w.stop()
+
+
+def test_from_outside(lab):
+    from_outside(lab, "outside", "", True)
+
+
+def test_from_outside_with_mount_marks(lab):
+    from_outside(lab, "outside-mm", MOUNT_MARKS + 'files: { round = "10s"; };\n', False)
