@@ -76,7 +76,8 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
 
         snprintf(content, sizeof(content), "content: %s%s", contents[c->how], others);
         if (!c->layer)
-                snprintf(dst, size, "files: not covered");
+                snprintf(dst, size, "files: not covered: %s%s", c->fstype,
+                         is_safe(c->fstype) ? ", no upper directory" : " root");
         else if (!s->names)
                 snprintf(dst, size, "%s; names: walks only", content);
         else if (c->dirs_refused)

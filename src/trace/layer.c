@@ -245,6 +245,20 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
         return 0;
 }
 
+/* By the attribute that overlayfs keeps for itself: user.overlay.* could be a container's own. */
+bool layer_upper_is_metadata(const struct layer *l, struct bytes path)
+{
+        _cleanup_close_ int own = -1, fd = -1;
+        char link[64];
+        int base = upper_base(l, &own);
+
+        fd = base < 0 ? base : beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
+        if (fd < 0)
+                return false;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        return getxattr(link, "trusted.overlay.metacopy", NULL, 0) >= 0;
+}
+
 /* Is the path in this one layer, and what is it there? 1, 0, or negative. */
 static int layer_holds(const struct layer *l, size_t i, struct bytes path, struct layer_entry *ret)
 {

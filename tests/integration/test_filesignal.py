@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The write layer, whole: what only overlay file systems have, what gives rights, and what was there for a moment only.
 Each is told by what happens, and found by the walk alone."""
+import json
 import os
 import shutil
+import subprocess
 
-from lab import check, wait
+from lab import Container, check, run, wait
 from test_files import by_entrypoint, marked, ready
 
 WALK_ALONE = 'probe: { disable = ["content", "names", "inotify"]; };\nfiles: { round = "10s"; };\n'
@@ -281,3 +283,128 @@ def test_from_outside(lab):
 
 def test_from_outside_with_mount_marks(lab):
     from_outside(lab, "outside-mm", MOUNT_MARKS + 'files: { round = "10s"; };\n', False)
+
+
+def started(c, *what):
+    r = c.lab.podman("run", "-d", "--name", c.name, "--network", "none", "-v", c.ctl + ":/ctl", *what, *Container.ENTRY)
+    check(r.returncode == 0, "podman run", r.stderr)
+    c.id = r.stdout.strip()
+    return c
+
+
+class Store:
+    """Another podman, with a storage of its own kind; as the lab's where a Container asks it."""
+
+    def __init__(self, lab, word, *options):
+        self.lab, self.dir, self.count = lab, os.path.join(lab.dir, word), 0
+        os.makedirs(self.dir)
+        self.engine = ["podman"] + ["--%s=%s" % (o, os.path.join(self.dir, d)) for o, d in (("root", "storage"), ("runroot", "rr"), ("tmpdir", "pt"))] + list(options)
+        tar = subprocess.Popen(["tar", "-C", os.path.join(lab.dir, "image"), "-c", "."], stdout=subprocess.PIPE)
+        r = self.podman("import", "-q", "-", "localhost/work:1", stdin=tar.stdout)
+        check(r.returncode == 0, "podman import", r.stderr)
+
+    def podman(self, *argv, **kw):
+        return run(self.engine + list(argv), env=dict(os.environ, CONTAINERS_CONF=self.lab.conf), **kw)
+
+    def inspect(self, name):
+        return json.loads(self.podman("inspect", name).stdout)[0]
+
+    def container(self, name, *options):
+        return started(Container(self, name), *options, "localhost/work:1")
+
+    def close(self):
+        self.podman("rm", "-fa", "-t", "0")
+        self.podman("system", "reset", "-f")
+        for line in sorted(open("/proc/self/mountinfo"), reverse=True):
+            point = line.split()[4]
+            if point.startswith(self.dir + "/"):
+                run(["umount", "-l", point])
+
+
+def by_id(d, c):
+    return wait("container %s in status" % c.name, lambda: next((x for x in d.containers().values() if x["id"] == c.id and x["coverage"]), None))
+
+
+def fan_marks(d):
+    """Mounts that have a fanotify mark of the daemon's."""
+    text = ""
+    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
+        try:
+            text += open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
+        except OSError:
+            continue
+    return [x for x in text.splitlines() if x.startswith("fanotify mnt_id")]
+
+
+def uncovered(lab, word, options, why, marked_root):
+    store = Store(lab, word, *options)
+    try:
+        d = lab.daemon()
+        marks = len(fan_marks(d))
+        c = store.container("no-" + word)
+        check(by_id(d, c)["coverage"] == "files: not covered: " + why, "said so, and why", by_id(d, c))
+        check((len(fan_marks(d)) > marks) == marked_root, "marks", fan_marks(d))
+        page = d.tidemark("status").stdout
+        check("files: not covered" in page, "in words", page)
+        w = d.watch()
+        c.sh("cp /bin/busybox /opt/busybox-x; /opt/busybox-x sleep 0.2")
+        wait("what it runs, all the same", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/opt/busybox-x"])
+        check(not w.events("file", c.id), "no guesses", w.events("file", c.id))
+        w.stop()
+        check(store.podman("rm", "-f", "-t", "0", c.name).returncode == 0, "nothing is pinned")
+    finally:
+        store.close()
+
+
+def test_vfs(lab):
+    uncovered(lab, "vfs", ["--storage-driver=vfs"], "ext4, no upper directory", True)
+
+
+def test_fuse_overlayfs(lab):
+    uncovered(lab, "fuse", ["--storage-driver=overlay", "--storage-opt=overlay.mount_program=/usr/bin/fuse-overlayfs"], "fuse.fuse-overlayfs root", False)
+
+
+def test_rootfs(lab):
+    root = os.path.join(lab.dir, "plain-root")
+    shutil.copytree(os.path.join(lab.dir, "image"), root, symlinks=True)
+    d = lab.daemon()
+    c = started(Container(lab, "plain-root"), "--rootfs", root)
+    try:
+        check(by_id(d, c)["coverage"].startswith("files: not covered: "), "said so", by_id(d, c))
+    finally:
+        check(lab.podman("rm", "-f", "-t", "0", "plain-root").returncode == 0, "nothing is pinned")
+        shutil.rmtree(root)
+        shutil.rmtree(c.ctl)
+
+
+def test_metacopy(lab):
+    """Only the attributes are copied up: told as that; what then runs is the image's; what is written then is told."""
+    store = Store(lab, "meta", "--storage-driver=overlay", "--storage-opt=overlay.mountopt=nodev,metacopy=on")
+    try:
+        d = lab.daemon()
+        c = store.container("metacopy")
+        wait("its marks", lambda: "directories" in by_id(d, c)["coverage"])
+        w = d.watch()
+        c.sh("mkdir /opt/dir")
+        marked(c, w, "/opt/dir")
+        c.sh("touch /bin/here; rm /bin/here")
+        marked(c, w, "/bin")
+        d.activate(d.json("status")["containers"] and by_id(d, c)["workload"])
+        c.sh("chmod 700 /bin/many; chown 33:33 /etc/one.conf; chmod 4755 /bin/rights")
+        upper = c.upper()
+        check("trusted.overlay.metacopy" in os.listxattr(upper + "/bin/many"), "this kernel copied up the attributes alone", os.listxattr(upper + "/bin/many"))
+        e = w.file("/bin/many", "attribute", c.id)
+        check(e["change"] == "modified" and e["operation"] == "attribute", "attributes of a file of the image", e)
+        e = wait("the other", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/etc/one.conf"), None))
+        check("write" not in e["operation"] and e["change"] == "modified", "no write", e)
+        c.sh("/bin/many 1")
+        wait("that it runs", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/bin/many"])
+        check(all(e["layer"] == "image" for e in w.events("exec", c.id) if e["program"] == "/bin/many"), "it is the image's", w.events("exec", c.id))
+        name = by_id(d, c)["workload"]
+        gives_rights(d, name, "/bin/rights", "setuid")
+        c.sh("echo x >> /bin/many; /bin/many 1")
+        w.file("/bin/many", "write", c.id)
+        wait("that it is no longer the image's", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/bin/many" and e["layer"] == "write-layer"])
+        w.stop()
+    finally:
+        store.close()
