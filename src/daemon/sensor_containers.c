@@ -188,8 +188,7 @@ static void on_gone(struct container *c, void *arg)
 
         sensor_mapped_gone(s, c);
         sensor_keep(s, NULL);
-        if (s->names)
-                names_source_forget(s->names, c->tag);
+        sensor_files_gone(s, c);
 }
 
 const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,

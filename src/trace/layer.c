@@ -20,6 +20,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "procfs-priv.h"
 #include "tidemark/beneath.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
@@ -283,28 +284,27 @@ static int layer_holds(const struct layer *l, size_t i, struct bytes path, struc
 }
 
 /* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
-static bool layer_hides(const char *lower, struct bytes path)
+static bool layer_hides(const struct layer *l, size_t i, struct bytes path)
 {
-        _cleanup_free_ char *rel = bytes_dup(path);
-        char *save = NULL;
-        int fd = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int own = -1, at = -1;
+        int base = lower_base(l, i, &own);
+        struct bytes name;
         bool hides = false;
 
-        if (fd < 0 || !rel)
-                goto out;
-        for (char *name = strtok_r(rel, "/", &save); name && !hides; name = strtok_r(NULL, "/", &save)) {
-                int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        while (base >= 0 && !hides && procfs_take_field(&path, '/', &name)) {
                 struct stat st;
+                int next;
 
+                if (name.len == 0)
+                        continue;
+                next = beneath_open(at < 0 ? base : at, name, O_PATH, BENEATH_ONE_MOUNT);
                 if (next < 0)
                         break;
                 hides = fstat(next, &st) == 0 && (!S_ISDIR(st.st_mode) || is_opaque(next));
-                close(fd);
-                fd = next;
+                if (at >= 0)
+                        close(at);
+                at = next;
         }
-out:
-        if (fd >= 0)
-                close(fd);
         return hides;
 }
 
@@ -320,7 +320,7 @@ int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entr
                 if (r <= 0)
                         continue;
                 for (size_t above = 0; above < i; above++)
-                        if (layer_hides(l->lower[above], path))
+                        if (layer_hides(l, above, path))
                                 return 0;
                 return 1;
         }

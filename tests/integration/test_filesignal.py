@@ -3,6 +3,7 @@
 Each is told by what happens, and found by the walk alone."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -408,3 +409,90 @@ def test_metacopy(lab):
         w.stop()
     finally:
         store.close()
+
+
+def limited(lab, name, options, more=""):
+    d = lab.daemon(config="files: { round = \"10s\"; %s };\n" % options + more)
+    c = lab.container(name)
+    return d, c, d.watch()
+
+
+def capped(lab, name, more):
+    """Above the cap: status says how many directories are covered by walks only, and what happens there is found."""
+    d, c, w = limited(lab, name, "dirs_per_container = 8;", more)
+    d.covered(name)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do mkdir -p /opt/d$n/deep; done")
+    words = wait("status to say so", lambda: (lambda s: s if "by walks only" in s else None)(d.containers()[name]["coverage"]))
+    known, more = [int(n) for n in re.findall(r"(\d+) (?:directories|more)", words)]
+    check(known == 8 and known + more == len(list(os.walk(c.upper()))), "each directory is counted, by what covers it", words)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do mkdir /opt/d$n/deep/made; rm /etc/two.conf; done; chmod 600 /etc/one.conf")
+    for n in range(1, 21):
+        wait("a name in each", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/opt/d%d/deep/made" % n), None), 40)
+    wait("the rest", lambda: {"/etc/one.conf", "/etc/two.conf"} <= {e["path"] for e in w.events("file", c.id)}, 40)
+    c.sh("rm -r /opt/d*")
+    wait("status to say that all are watched again", lambda: "by walks only" not in d.containers()[name]["coverage"], 40)
+    w.stop()
+
+
+def test_marks_are_capped(lab):
+    capped(lab, "capped", "")
+
+
+def test_watches_are_capped(lab):
+    capped(lab, "capped-ino", 'probe: { disable = ["names"]; };\n')
+
+
+def test_marks_of_the_host_are_capped(lab):
+    d = lab.daemon(config="files: { round = \"10s\"; dirs_total = 12; };\n")
+    one, two = lab.container("capped-one"), lab.container("capped-two")
+    for c in (one, two):
+        d.covered(c.name)
+        c.sh("for n in 1 2 3 4 5 6 7 8 9 10; do mkdir -p /opt/d$n; done")
+    wait("status to say so", lambda: any("by walks only" in (x["coverage"] or "") for x in d.containers().values()))
+    names = next(s for s in d.json("status")["sensors"] if s["name"] == "names")
+    check(names["directories"] <= 12, "no more than that", names)
+
+
+def test_walks_and_index_are_bounded(lab):
+    """A walk that lists no more says that it is incomplete; an index that remembers no more counts, and tells again rather than never."""
+    d, c, w = limited(lab, "bounded", "walk_entries = 50; index = 60;")
+    d.covered("bounded")
+    c.sh("mkdir /opt/many; n=0; while [ $n -lt 120 ]; do echo $n > /opt/many/f$n; n=$((n+1)); done")
+    wait("every file", lambda: len({e["path"] for e in w.events("file", c.id) if e["path"].startswith("/opt/many/f")}) == 120, 60)
+    wait("an incomplete walk", lambda: [e for e in w.events("walk", c.id) if e["ended"] and not e["complete"]], 40)
+    wait("status to count", lambda: (lambda s: s["repair"]["walks_incomplete"] and s["index"]["refused"] and s["index"]["names"] <= 60 * len(s["containers"]))(d.json("status")))
+    check("incomplete" in d.tidemark("status").stdout, "in words", d.tidemark("status").stdout)
+    w.stop()
+
+
+def marked_inodes(d):
+    found = set()
+    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
+        try:
+            text = open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
+        except OSError:
+            continue
+        found |= {int(x, 16) for x in re.findall(r"^fanotify ino:(\S+)", text, re.M)}
+    return found
+
+
+def test_marks_end_with_the_container(lab):
+    """Stopped and not removed: no mark is left on its directories; started again they are marked again."""
+    d = lab.daemon()
+    c = lab.container("ended")
+    d.covered("ended")
+    c.sh("mkdir -p /opt/a/b/c")
+    inodes = lambda: {os.stat(path).st_ino for path, _, _ in os.walk(c.upper())}
+    wait("each directory to be marked", lambda: len(inodes()) >= 5 and inodes() <= marked_inodes(d))
+    was = inodes()
+    c.stop()
+    wait("its marks to be gone", lambda: not was & marked_inodes(d))
+    names = next(s for s in d.json("status")["sensors"] if s["name"] == "names")
+    check(names["lost"] == 0, "and nothing was lost by it", names)
+    c.start()
+    d.covered("ended")
+    wait("its marks again", lambda: inodes() <= marked_inodes(d))
+    w = d.watch()
+    c.sh("touch /opt/a/b/c/again")
+    by_entrypoint(w.file("/opt/a/b/c/again", "create", c.id))
+    w.stop()
