@@ -134,7 +134,7 @@ static int unmark_dir(struct walk *w, int fd)
         size_t len = 0;
         int wd;
 
-        if (w->setup->names_by == NAMES_INOTIFY) { /* adding one that is there gives its number; the kernel tells its end */
+        if (w->setup->names_by == NAMES_INOTIFY) { /* to add one that is there gives its number; its end is told */
                 snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
                 wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
                 if (wd >= 0)

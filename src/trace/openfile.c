@@ -98,8 +98,10 @@ int openfile_facts(int fd, struct buf *path, struct openfacts *ret)
         if (n < 0)
                 return -errno;
         r = attributes(fd, &f);
-        if (r < 0)
+        if (r < 0 && r != -EACCES)
                 return r;
+        if (r < 0) /* a user's FUSE answers nobody else: path and mount are the kernel's to tell */
+                f.nlink = 1;
         if (f.mount == 0)
                 f.mount = mount_of(fd);
         text = bytes_of(target, (size_t)n);
