@@ -77,8 +77,8 @@ int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, 
 void names_source_undir(struct names_source *s, uint32_t tag, struct bytes handle);
 /*
  * Forget all directories of a tag: nothing is told of them any more. Watches end; marks stay until the walker takes
- * them away, or the directories are deleted, or told again (for a container that was started again), and until then so does
- * what is needed to know them as nobody's.
+ * them away, or the directories are deleted, or told again (for a container that was started again), and until then so
+ * does what is needed to know them as nobody's.
  */
 void names_source_forget(struct names_source *s, uint32_t tag);
 size_t names_source_count(const struct names_source *s, uint32_t tag);
