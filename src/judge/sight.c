@@ -46,8 +46,7 @@ static int count_file(struct sight *s, const struct tide_file *f)
                 return 0;
         v->executables++;
         return v->nnames < FINDING_INVENTORY
-                       ? str_set(&v->names[v->nnames++],
-                                 bytes_of(f->path.p, f->path.len < NAME_KEPT ? f->path.len : NAME_KEPT))
+                       ? str_set(&v->names[v->nnames++], group_kept(f->path, NAME_KEPT, name))
                        : 0;
 }
 

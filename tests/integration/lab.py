@@ -18,6 +18,8 @@ BUILD = os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build"))
 DAEMON = os.path.join(BUILD, "tidemarkd")
 TIDEMARK = os.path.join(BUILD, "tidemark")
 DEADLINE = 30.0
+# What a container's shell does: each line that comes by the pipe.
+LOOP = 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done'
 
 
 class Failure(AssertionError):
@@ -285,9 +287,8 @@ class Lab:
         ctl = os.path.join(self.dir, "ctl-" + name)
         os.makedirs(ctl)
         os.mkfifo(os.path.join(ctl, "in"))
-        loop = 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done'
         r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", ctl + ":/ctl", *options, image,
-                        *(entry or ["/bin/sh", "-c", loop]))
+                        *(entry or ["/bin/sh", "-c", LOOP]))
         check(r.returncode == 0, "podman run", r.stderr)
         c = Container(self, name, image, r.stdout.strip(), ctl)
         self.containers.append(c)
