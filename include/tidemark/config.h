@@ -21,11 +21,6 @@
 
 struct buf;
 
-struct cfg_list {
-        uint32_t n;
-        char text[MASK_PATTERNS_MAX][MASK_PATTERN_MAX];
-};
-
 struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
@@ -43,7 +38,7 @@ struct cfg {
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         bool secrets_mask;         /* secrets.mask, default true */
-        struct cfg_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
+        struct str_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
         struct judge_params judge;
         struct fuse_params fuse;
 };

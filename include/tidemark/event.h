@@ -176,6 +176,12 @@ struct tide_exit {
         uint32_t code; /* wait(2) status */
 };
 
+/* What a file is beside its mode. */
+enum tide_file_flag {
+        FILEF_OPAQUE = 1u << 0, /* a directory that hides what the image holds below it */
+        FILEF_CAPS = 1u << 1,   /* security.capability: who runs it gains rights */
+};
+
 struct tide_file {
         struct tide_actor actor; /* flags 0: no process is known */
         uint16_t ops;            /* set of enum tide_op */
@@ -188,6 +194,7 @@ struct tide_file {
         uint64_t ino;
         uint64_t mtime_ns, ctime_ns; /* wall clock, of the upper file */
         struct bytes target;         /* symlink's text, if read */
+        uint8_t flags;               /* set of enum tide_file_flag */
 };
 
 struct tide_priv {
@@ -233,6 +240,14 @@ struct tide_walk {
 };
 enum tide_walk_reason { WALK_START, WALK_FOUND, WALK_LOSS, WALK_ROUND, WALK_SUBTREE, WALK__MAX };
 
+/* DESIGN section 2, workload. What is not known to be another is a service. */
+enum tide_class {
+        CLASS_SERVICE, /* learned */
+        CLASS_JOB,     /* builds, batch: ends by itself, and does something else the next time */
+        CLASS_SESSION, /* a person's: exec or debug container */
+        CLASS__MAX
+};
+
 struct tide_content {
         struct bytes runtime;
         struct bytes name;
@@ -244,6 +259,8 @@ struct tide_content {
         struct bytes image_labels;
         struct bytes created; /* text as the runtime wrote it */
         struct bytes health;  /* configured health check command, NUL-separated */
+        struct bytes workload; /* as an orchestrator's own records say: "namespace/owner/container"; or empty */
+        uint8_t class;         /* enum tide_class, by the runtime's own facts */
 };
 
 struct tide_decision {
@@ -351,6 +368,7 @@ const char *tide_where_name(unsigned where); /* "same-container", "other-contain
 /* "create+write" for a set of operations; "" for none. Fixed array of at least TIDE_OPS_TEXT. */
 #define TIDE_OPS_TEXT 64
 char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);
+const char *tide_class_name(unsigned v);
 /* "proc connector + fanotify content". */
 #define TIDE_SOURCES_TEXT 128
 char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT]);

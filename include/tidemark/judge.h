@@ -17,11 +17,11 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/event.h"
 #include "tidemark/finding.h"
 #include "tidemark/str.h"
 
 struct judge;
-struct tide_event;
 
 /* Bits of each context factor: one table, scoring names → judge_params.bits; see judge_factors(). Quarters of a bit. */
 enum factor {
@@ -89,6 +89,7 @@ struct judge_params {
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
+        struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t siblings;             /* learn.siblings 8: so many names in one directory make it dir/<pattern> */
 };
 void judge_params_default(struct judge_params *p);
@@ -132,7 +133,7 @@ struct judge_workload {
         int64_t first_ns, last_ns;
         uint32_t containers; /* running now */
         struct {
-                const char *state;   /* "learning", "active" */
+                const char *state;   /* "learning", "active"; "off": of a class that is not learned */
                 const char *by;      /* "", "operator uid 0", "timer", "converged" */
                 int64_t since_ns, due_ns; /* of the state; when calibration ends at the latest */
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */
@@ -159,6 +160,7 @@ struct judge_container {
         int64_t started_ns;
         uint64_t gap_ns;
         struct bytes upper, coverage;
+        enum tide_class class;
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 

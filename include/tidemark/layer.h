@@ -19,6 +19,7 @@ struct layer;
 struct layer_entry {
         uint8_t type; /* DT_* */
         bool whiteout, opaque;
+        bool caps; /* an executable regular file with security.capability */
         uint32_t mode, uid, gid, nlink;
         uint64_t size, ino, mtime_ns, ctime_ns;
 };

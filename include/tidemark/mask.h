@@ -26,8 +26,8 @@
 #include "tidemark/str.h"
 
 #define MASK_MARK "[masked]"
-#define MASK_PATTERN_MAX 200u /* characters of one pattern, with its end */
-#define MASK_PATTERNS_MAX 48u /* of one list */
+#define MASK_PATTERN_MAX STR_LIST_TEXT /* characters of one pattern, with its end */
+#define MASK_PATTERNS_MAX STR_LIST_MAX /* of one list */
 #define MASK_VALUES_MAX 64u
 
 struct mask;

@@ -12,11 +12,16 @@ enum metafile {
         METAFILE_PODMAN_VOLATILE,     /* ROOT or RUNROOT/overlay-containers/volatile-containers.json */
         METAFILE_PODMAN_IMAGES,       /* ROOT/overlay-images/images.json */
         METAFILE_PODMAN_DB,           /* ROOT/libpod/bolt_state.db: labels and health check of the container */
-        METAFILE_PODMAN_CONFIG,       /* BUNDLE/config.json (OCI) */
+        METAFILE_OCI_CONFIG,          /* BUNDLE/config.json: annotations of Kubernetes' runtimes; a terminal */
         METAFILE_PODMAN_IMAGE_CONFIG, /* ROOT/overlay-images/IMAGE/=BASE64(digest): labels of the image; wanted by meta
                                        */
         METAFILE_DOCKER_CONFIG,       /* ROOT/containers/ID/config.v2.json */
         METAFILE_DOCKER_IMAGE_CONFIG, /* ROOT/image/DRIVER/imagedb/content/sha256/IMAGE: as above; wanted by meta */
+        METAFILE_DOCKER_REPOSITORIES, /* ROOT/image/overlay2/repositories.json: manifest digests of pulled images */
+        METAFILE_CONTAINERD_DB,       /* STORE/io.containerd.metadata.v1.bolt/meta.db: the image's name and digest */
+        METAFILE_CONTAINERD_MANIFEST, /* STORE/io.containerd.content.v1.content/blobs/sha256/DIGEST: of a manifest or
+                                         an index of several; wanted by meta */
+        METAFILE_CONTAINERD_IMAGE_CONFIG, /* the same place: of an image's configuration; wanted by meta */
         METAFILE__MAX
 };
 

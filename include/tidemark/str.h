@@ -30,6 +30,14 @@ static inline struct bytes bytes_str(const char *s)
 {
         return (struct bytes){(const uint8_t *)s, s ? (uint32_t)strlen(s) : 0};
 }
+/* A short list of texts that an operator wrote. */
+#define STR_LIST_MAX 48u
+#define STR_LIST_TEXT 200u
+struct str_list {
+        uint32_t n;
+        char text[STR_LIST_MAX][STR_LIST_TEXT];
+};
+
 bool bytes_eq(struct bytes a, struct bytes b);
 int bytes_cmp(struct bytes a, struct bytes b); /* memcmp order, shorter first */
 bool bytes_has_prefix(struct bytes s, struct bytes prefix);

@@ -28,6 +28,7 @@ struct walk_entry {
         uint8_t type;      /* DT_* */
         bool whiteout;     /* character device 0:0, or the overlay.whiteout xattr */
         bool opaque;       /* directory with overlay.opaque = y */
+        bool caps;         /* executable regular file with security.capability */
         uint32_t mode, uid, gid, nlink;
         uint64_t size, ino, mtime_ns, ctime_ns;
         struct bytes target; /* symlink's text, cut at 1024 */

@@ -30,6 +30,7 @@ static json_t *container_json(const struct judge_container *c)
         bad |= json_object_set_new(o, "labels", cj_list(c->labels));
         bad |= json_object_set_new(o, "image_labels", cj_list(c->image_labels));
         bad |= json_object_set_new(o, "workload", cj_text_or_null(c->workload_id));
+        bad |= json_object_set_new(o, "class", json_string(tide_class_name(c->class)));
         bad |= json_object_set_new(o, "coverage", cj_words(c->coverage));
         bad |= json_object_set_new(o, "running_before", json_boolean(c->running_before));
         bad |= json_object_set_new(o, "gap_ms",

@@ -7,6 +7,8 @@
  */
 #include "tidemark/query.h"
 
+#include <dirent.h>
+
 #include "case/json-priv.h"
 #include "tidemark/event.h"
 
@@ -34,6 +36,20 @@ static int put_exec(json_t *o, const struct tide_event *ev)
         return bad;
 }
 
+static const char *type_name(uint8_t type)
+{
+        static const struct {
+                uint8_t type;
+                const char *name;
+        } rows[] = {{DT_REG, "file"},  {DT_DIR, "dir"},      {DT_LNK, "symlink"}, {DT_CHR, "device"},
+                    {DT_BLK, "device"}, {DT_FIFO, "fifo"},   {DT_SOCK, "socket"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (rows[i].type == type)
+                        return rows[i].name;
+        return "unknown";
+}
+
 static int put_file(json_t *o, const struct tide_event *ev)
 {
         char ops[TIDE_OPS_TEXT];
@@ -43,6 +59,10 @@ static int put_file(json_t *o, const struct tide_event *ev)
         bad |= json_object_set_new(o, "path", cj_text(ev->file.path));
         bad |= json_object_set_new(o, "old_path", cj_text_or_null(ev->file.old_path));
         bad |= json_object_set_new(o, "change", json_string(tide_change_name(ev->file.change)));
+        bad |= json_object_set_new(o, "type", json_string(type_name(ev->file.type)));
+        bad |= json_object_set_new(o, "mode", cj_u64_or_null(ev->file.mode != 0, ev->file.mode & 07777));
+        bad |= json_object_set_new(o, "opaque", json_boolean(ev->file.flags & FILEF_OPAQUE));
+        bad |= json_object_set_new(o, "capabilities", json_boolean(ev->file.flags & FILEF_CAPS));
         bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
         return bad;
 }

@@ -18,7 +18,8 @@ enum option_form {
         OPT_DISABLE,  /* uint32_t: list of words, a set of enum facility */
         OPT_SIZE,     /* size_t */
         OPT_YES,      /* bool */
-        OPT_PATTERNS, /* struct cfg_list */
+        OPT_PATTERNS, /* struct str_list, of mask.h's expressions */
+        OPT_NAMES,    /* struct str_list, of names in which * stands for anything */
 };
 
 struct option_row {

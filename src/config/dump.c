@@ -54,7 +54,7 @@ static void put_disabled(const struct cfg *c, struct buf *out)
 }
 
 /* One a line, each begun with what begins a line here. */
-static void put_patterns(const struct cfg_list *list, const char *indent, struct buf *out)
+static void put_list(const struct str_list *list, const char *indent, struct buf *out)
 {
         buf_put_str(out, "[");
         for (uint32_t i = 0; i < list->n; i++) {
@@ -104,7 +104,8 @@ void config_put_value(const struct cfg *c, const struct option_row *o, const cha
                 buf_put_str(out, *(const bool *)p ? "true" : "false");
                 break;
         case OPT_PATTERNS:
-                put_patterns(p, indent, out);
+        case OPT_NAMES:
+                put_list(p, indent, out);
                 break;
         }
 }

@@ -164,6 +164,7 @@ static const char *const expected[] = {
         [OPT_SIZE] = "a whole number",
         [OPT_YES] = "true or false",
         [OPT_PATTERNS] = "a list of texts, such as [\"--pin=\"]",
+        [OPT_NAMES] = "a list of names, such as [\"ci-*\"]",
 };
 
 static bool is_whole(enum option_form form)
@@ -277,15 +278,22 @@ static void load_yes(struct loader *l, const struct option_row *o, const config_
                 *(bool *)((char *)l->c + o->offset) = config_setting_get_bool(s);
 }
 
-static void load_patterns(struct loader *l, const struct option_row *o, const config_setting_t *s)
+static int check_name(const char *name, char *why, size_t size)
 {
-        struct cfg_list *list = (struct cfg_list *)((char *)l->c + o->offset);
+        snprintf(why, size, "it must have 1 to %u characters", STR_LIST_TEXT - 1);
+        return *name && strlen(name) < STR_LIST_TEXT ? 0 : -EINVAL;
+}
+
+static void load_list(struct loader *l, const struct option_row *o, const config_setting_t *s)
+{
+        struct str_list *list = (struct str_list *)((char *)l->c + o->offset);
+        int (*check)(const char *, char *, size_t) = o->form == OPT_NAMES ? check_name : mask_check;
         char why[128];
         int n = config_setting_length(s);
 
-        if ((!config_setting_is_array(s) && !config_setting_is_list(s)) || n > (int)MASK_PATTERNS_MAX) {
+        if ((!config_setting_is_array(s) && !config_setting_is_list(s)) || n > (int)STR_LIST_MAX) {
                 mistake(l, config_setting_source_line(s), "%s: expected %s, at most %u of them", o->name,
-                        expected[o->form], MASK_PATTERNS_MAX);
+                        expected[o->form], STR_LIST_MAX);
                 return;
         }
         memset(list, 0, sizeof(*list));
@@ -295,9 +303,9 @@ static void load_patterns(struct loader *l, const struct option_row *o, const co
 
                 if (!text)
                         mistake(l, config_setting_source_line(elem), "%s: expected %s", o->name, expected[o->form]);
-                else if (mask_check(text, why, sizeof(why)) < 0)
-                        mistake(l, config_setting_source_line(elem), "%s: the pattern \"%.60s\" cannot be used: %s",
-                                o->name, text, why);
+                else if (check(text, why, sizeof(why)) < 0)
+                        mistake(l, config_setting_source_line(elem), "%s: the %s \"%.60s\" cannot be used: %s",
+                                o->name, o->form == OPT_NAMES ? "name" : "pattern", text, why);
                 else
                         memcpy(list->text[list->n++], text, strlen(text) + 1);
         }
@@ -367,8 +375,8 @@ static void load_setting(struct loader *l, const char *group, const config_setti
                         load_disable(l, &o[i], s);
                 else if (o[i].form == OPT_YES)
                         load_yes(l, &o[i], s);
-                else if (o[i].form == OPT_PATTERNS)
-                        load_patterns(l, &o[i], s);
+                else if (o[i].form == OPT_PATTERNS || o[i].form == OPT_NAMES)
+                        load_list(l, &o[i], s);
                 else
                         load_number(l, &o[i], s);
                 return;

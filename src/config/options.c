@@ -7,7 +7,7 @@
 #include "config/config-priv.h"
 #include "tidemark/buf.h"
 
-#define OPTIONS_MAX 80
+#define OPTIONS_MAX 96
 #define AT(m) offsetof(struct cfg, m)
 #define TEXT(name, m, help) {name, OPT_TEXT, AT(m), sizeof(((struct cfg *)0)->m), 1, 0, NULL, help}
 #define NUM(name, form, m, min, max, help) {name, form, AT(m), 0, min, max, NULL, help}
@@ -52,6 +52,12 @@ static const struct option_row rows[] = {
         {"secrets.patterns", OPT_PATTERNS, AT(secrets_patterns), 0, 0, 0, NULL,
          "where secrets stand: expressions behind which one follows; see tidemark.conf(5)"},
         {"secrets.more", OPT_PATTERNS, AT(secrets_more), 0, 0, 0, NULL, "patterns of your own, beside those"},
+        {"workloads.services", OPT_NAMES, AT(judge.of_class[CLASS_SERVICE]), 0, 0, 0, NULL,
+         "names of workloads, * for anything, that are learned whatever their runtime says of them"},
+        {"workloads.jobs", OPT_NAMES, AT(judge.of_class[CLASS_JOB]), 0, 0, 0, NULL,
+         "the same of builds and batch jobs: not learned, and raised only for what is never learned silently"},
+        {"workloads.sessions", OPT_NAMES, AT(judge.of_class[CLASS_SESSION]), 0, 0, 0, NULL,
+         "the same of people's own containers"},
         NUM("limits.containers", OPT_COUNT, max_containers, 1, 100000, "most containers watched at once"),
         NUM("limits.processes", OPT_COUNT, max_processes, 1000, 4e6, "most processes of the host kept in mind"),
         NUM("limits.workloads", OPT_COUNT, judge.max_workloads, 1, 1e6,

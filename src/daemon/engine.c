@@ -306,7 +306,7 @@ static int open_pipeline(struct engine *e)
 
 static int open_mask(struct engine *e)
 {
-        const struct cfg_list *lists[] = {&e->cfg->secrets_patterns, &e->cfg->secrets_more};
+        const struct str_list *lists[] = {&e->cfg->secrets_patterns, &e->cfg->secrets_more};
         int r;
 
         if (!e->cfg->secrets_mask) {

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "daemon/sensor-priv.h"
@@ -21,6 +22,11 @@
 #define MOD "files"
 #define WAITING_MANY 1024u
 
+static uint8_t flags_of(bool opaque, bool caps)
+{
+        return (uint8_t)((opaque ? FILEF_OPAQUE : 0) | (caps ? FILEF_CAPS : 0));
+}
+
 static void set_entry(struct tide_file *f, const struct layer_entry *e)
 {
         f->type = e->type;
@@ -29,15 +35,18 @@ static void set_entry(struct tide_file *f, const struct layer_entry *e)
         f->ino = e->ino;
         f->mtime_ns = e->mtime_ns;
         f->ctime_ns = e->ctime_ns;
+        f->flags = flags_of(e->opaque, e->caps);
 }
 
-static void set_stat(struct tide_file *f, const struct stat *st)
+/* Of a regular file, by the event's descriptor. */
+static void set_stat(struct tide_file *f, int fd, const struct stat *st)
 {
         f->mode = st->st_mode;
         f->size = (uint64_t)st->st_size;
         f->ino = st->st_ino;
         f->mtime_ns = (uint64_t)st->st_mtim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_mtim.tv_nsec;
         f->ctime_ns = (uint64_t)st->st_ctim.tv_sec * NSEC_PER_SEC + (uint64_t)st->st_ctim.tv_nsec;
+        f->flags = flags_of(false, (st->st_mode & 0111) && fgetxattr(fd, "security.capability", NULL, 0) > 0);
 }
 
 static enum tide_change change_of(const struct container *c, struct bytes path, struct layer_entry *image)
@@ -54,7 +63,7 @@ static enum tide_change change_of(const struct container *c, struct bytes path, 
 static bool is_copy(const struct layer_entry *now, const struct layer_entry *image)
 {
         return now->type == image->type && now->mode == image->mode && now->uid == image->uid &&
-               now->gid == image->gid && !now->opaque &&
+               now->gid == image->gid && now->caps == image->caps && !now->opaque &&
                (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
 }
 
@@ -164,7 +173,7 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         out.file.change = of.change;
         out.file.type = DT_REG;
         if (!gone) /* through the overlay: the upper file's own */
-                set_stat(&out.file, &st);
+                set_stat(&out.file, ev->fd, &st);
         if (is_preparation(c, &out.file))
                 return;
         if (c->marked_boot_ns == 0 && !c->running_before)
@@ -211,11 +220,12 @@ static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_
 {
         if (whiteout || (mask & FAN_DELETE))
                 return OP_DELETE;
-        if ((mask & FAN_MOVED_FROM) && (mask & FAN_MOVED_TO))
+        if (f->old_path.len)
                 return OP_RENAME;
-        if (mask & FAN_MOVED_FROM) /* to a place that is not marked: another file system, or the overlay's own work */
+        /* To a place that is not marked: another file system, or the overlay's own work. */
+        if ((mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM)
                 return OP_DELETE;
-        if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED)
+        if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED && !(f->flags & FILEF_OPAQUE))
                 /* Copied up from the image. A write shows as content as well, where there is a mark for that. */
                 return s->fan ? OP_ATTR : OP_WRITE;
         if (mask & (FAN_CREATE | FAN_MOVED_TO))
@@ -261,13 +271,18 @@ static void on_name(const struct name_event *ev, void *arg)
                 if (!(ev->mask & FAN_DELETE))
                         set_entry(f, &e);
         }
+        /* Overlayfs has put another one in its place, in one step: that one's event tells. */
+        if (there && !whiteout && (ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM)
+                return;
         if (is_preparation(c, f))
                 return;
         f->ops = (uint16_t)ops_of(s, ev->mask, f, whiteout);
-        if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED)
-                f->change = CHANGE_REMOVED;
         if (whiteout)
                 f->type = DT_UNKNOWN;
+        if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED) {
+                f->change = CHANGE_REMOVED;
+                f->type = image.type;
+        }
         set_actor(s, f, ev->pid);
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_FILE, &out, -1);
@@ -391,6 +406,7 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         struct tide_file *f = &out.file;
         struct layer_entry image, now = {.type = e->type,
                                          .opaque = e->opaque,
+                                         .caps = e->caps,
                                          .mode = e->mode,
                                          .uid = e->uid,
                                          .gid = e->gid,
@@ -407,16 +423,21 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
                 return;
         f->path = buf_bytes(&s->path);
         f->ops = OP_FOUND;
-        f->change = e->whiteout ? CHANGE_REMOVED : change_of(c, f->path, &image);
-        if (f->change == CHANGE_MODIFIED && is_copy(&now, &image))
+        f->change = change_of(c, f->path, &image);
+        if (f->change == CHANGE_MODIFIED && !e->whiteout && is_copy(&now, &image))
                 return;
-        f->type = e->whiteout ? DT_UNKNOWN : e->type;
+        f->type = e->type;
+        if (e->whiteout) {
+                f->type = f->change == CHANGE_MODIFIED ? image.type : DT_UNKNOWN;
+                f->change = CHANGE_REMOVED;
+        }
         f->mode = e->mode;
         f->size = e->size;
         f->ino = e->ino;
         f->mtime_ns = e->mtime_ns;
         f->ctime_ns = e->ctime_ns;
         f->target = e->target;
+        f->flags = flags_of(e->opaque, e->caps);
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_WALK, &out, -1);
 }

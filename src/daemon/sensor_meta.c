@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,7 +15,7 @@
 #include "tidemark/beneath.h"
 #include "tidemark/metafile.h"
 
-enum base { BASE_ROOT, BASE_BUNDLE };
+enum base { BASE_ROOT, BASE_BUNDLE, BASE_STORE };
 
 struct candidate {
         const char *runtime;
@@ -23,15 +24,57 @@ struct candidate {
         const char *file;
         const char *tail; /* NULL, or: file, the container's id, tail */
 };
-/* containers-storage(5), podman-system(1); moby's daemon/container; OCI runtime-spec config.md. */
+/*
+ * containers-storage(5), podman-system(1); moby's daemon/container and daemon/images; containerd's docs/ops.md; OCI
+ * runtime-spec config.md. In this order: containerd's database is read by what the bundle's path says.
+ */
 static const struct candidate candidates[] = {
         {"podman", METAFILE_PODMAN_CONTAINERS, BASE_ROOT, "overlay-containers/containers.json", NULL},
         {"podman", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
         {"podman", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"podman", METAFILE_PODMAN_DB, BASE_ROOT, "libpod/bolt_state.db", NULL},
-        {"podman", METAFILE_PODMAN_CONFIG, BASE_BUNDLE, "config.json", NULL},
+        {"podman", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
+        {"crio", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
+        {"crio", METAFILE_PODMAN_CONTAINERS, BASE_ROOT, "overlay-containers/containers.json", NULL},
+        {"crio", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
+        {"crio", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
+        {"docker", METAFILE_DOCKER_REPOSITORIES, BASE_ROOT, "image/overlay2/repositories.json", NULL},
+        {"containerd", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
+        {"containerd", METAFILE_CONTAINERD_DB, BASE_STORE, "io.containerd.metadata.v1.bolt/meta.db", NULL},
 };
+/* What the engine may ask for, once it has read those: only below these directories. */
+static const struct {
+        enum metafile kind;
+        enum base base;
+        const char *below;
+} wanted[] = {
+        {METAFILE_PODMAN_IMAGE_CONFIG, BASE_ROOT, "overlay-images/"},
+        {METAFILE_DOCKER_IMAGE_CONFIG, BASE_ROOT, "image/"},
+        {METAFILE_CONTAINERD_MANIFEST, BASE_STORE, "io.containerd.content.v1.content/blobs/sha256/"},
+        {METAFILE_CONTAINERD_IMAGE_CONFIG, BASE_STORE, "io.containerd.content.v1.content/blobs/sha256/"},
+};
+
+struct bases {
+        const char *path[BASE_STORE + 1];
+        char store[PATH_MAX];
+};
+
+/* A snapshotter's directory lies beside containerd's other ones. */
+static void bases_of(const struct container *c, struct bases *b)
+{
+        const char *slash = c->rootdir ? strrchr(c->rootdir, '/') : NULL;
+        size_t len = slash ? (size_t)(slash - c->rootdir) : 0;
+
+        memset(b->path, 0, sizeof(b->path));
+        b->path[BASE_ROOT] = c->rootdir;
+        b->path[BASE_BUNDLE] = c->bundle;
+        if (len == 0 || len >= sizeof(b->store))
+                return;
+        memcpy(b->store, c->rootdir, len);
+        b->store[len] = '\0';
+        b->path[BASE_STORE] = b->store;
+}
 
 /* A regular file of root's or of the storage's owner: a descriptor of anything else is not passed on. */
 static int open_regular(const char *base_path, const char *file)
@@ -76,31 +119,38 @@ static void send_end(struct sensor *s, struct container *c)
 
 void sensor_meta_send(struct sensor *s, struct container *c)
 {
-        const char *const bases[] = {[BASE_ROOT] = c->rootdir, [BASE_BUNDLE] = c->bundle};
+        struct bases b;
 
+        bases_of(c, &b);
         for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
                 const struct candidate *k = &candidates[i];
                 char file[256];
 
-                if (strcmp(k->runtime, c->runtime) != 0 || !bases[k->base])
+                if (strcmp(k->runtime, c->runtime) != 0 || !b.path[k->base])
                         continue;
                 snprintf(file, sizeof(file), "%s%s%s", k->file, k->tail ? c->id : "", k->tail ? k->tail : "");
-                send_file(s, c, k->kind, bases[k->base], file);
+                send_file(s, c, k->kind, b.path[k->base], file);
         }
         send_end(s, c);
 }
 
-/* The engine asks for one more: only of the one kind that is named by content, and only below the same storage. */
+/* The engine asks for one more: only of the kinds that are named by content, and only below the same storage. */
 void sensor_meta_open(struct sensor *s, const struct tide_event *ask)
 {
         struct container *c = containers_by_id(s->containers, ask->container);
         _cleanup_free_ char *path = bytes_dup(ask->act.name);
-        size_t root = c && c->rootdir ? strlen(c->rootdir) : 0;
+        struct bases b;
 
         if (!c || !path)
                 return;
-        if (ask->act.id == METAFILE_PODMAN_IMAGE_CONFIG && root && strlen(path) == ask->act.name.len &&
-            strncmp(path, c->rootdir, root) == 0 && strncmp(path + root, "/overlay-images/", 16) == 0)
-                send_file(s, c, METAFILE_PODMAN_IMAGE_CONFIG, c->rootdir, path + root + 1);
+        bases_of(c, &b);
+        for (size_t i = 0; i < ARRAY_LEN(wanted) && strlen(path) == ask->act.name.len; i++) {
+                const char *base = b.path[wanted[i].base];
+                size_t len = base ? strlen(base) : 0;
+
+                if (ask->act.id == wanted[i].kind && len && strncmp(path, base, len) == 0 && path[len] == '/' &&
+                    strncmp(path + len + 1, wanted[i].below, strlen(wanted[i].below)) == 0)
+                        send_file(s, c, wanted[i].kind, base, path + len + 1);
+        }
         send_end(s, c);
 }

@@ -29,10 +29,16 @@ static uint64_t hash_of(struct bytes path)
         return map_hash(FUSE_SEED, path);
 }
 
+/* The mode, and what gives rights or hides beside it: what a walk finds so is not told by one without. */
+static uint32_t mode_of(const struct tide_file *e)
+{
+        return e->mode | (uint32_t)e->flags << 24;
+}
+
 static void remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev, bool told)
 {
         const struct tide_file *e = &ev->file;
-        struct index_name n = {.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size, .mode = e->mode};
+        struct index_name n = {.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size, .mode = mode_of(e)};
 
         n.walk = c->walk;
         if (told) {
@@ -77,7 +83,7 @@ static bool is_told(const struct index_name *n, const struct tide_event *ev, boo
 {
         const struct tide_file *e = &ev->file;
 
-        if (n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == e->mode)
+        if (n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == mode_of(e))
                 return true;
         if (n->told_boot == 0)
                 return false;

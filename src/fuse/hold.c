@@ -193,6 +193,12 @@ static void unite(struct tide_event *to, const struct tide_event *from)
         const struct tide_file *b = &from->file;
 
         unite_ops(to, from);
+        if (b->change == CHANGE_REMOVED && b->ops & OP_DELETE) {
+                /* To remove a directory of the image, overlayfs first puts an empty one that hides it in its place. */
+                if (a->flags & FILEF_OPAQUE)
+                        a->ops &= (uint16_t)~OP_CREATE;
+                a->flags = 0;
+        }
         to->sources |= from->sources;
         if (knows(&b->actor) > knows(&a->actor))
                 a->actor = b->actor;
@@ -206,6 +212,7 @@ static void unite(struct tide_event *to, const struct tide_event *from)
                 a->ino = b->ino;
                 a->mtime_ns = b->mtime_ns;
                 a->ctime_ns = b->ctime_ns;
+                a->flags = b->flags;
         }
         if (b->target.len)
                 a->target = b->target;

@@ -86,6 +86,11 @@ static struct workload *make(struct judge *j, struct bytes id)
         return w;
 }
 
+enum dim_state baseline_state(const struct workload *w, unsigned dim)
+{
+        return w->class == CLASS_SERVICE ? w->dim[dim].state : DS_OFF;
+}
+
 struct workload *baseline_workload(struct judge *j, struct bytes id)
 {
         struct workload *w = map_get(j->workloads, id);

@@ -15,7 +15,6 @@
 
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
-#include "tidemark/map.h"
 #include "tidemark/when.h"
 
 /* A finding, whole, must fit one record of a recording: what is kept of each name has a limit. */
@@ -134,8 +133,10 @@ static int describe(const struct judge *j, const struct workload *w, enum dimens
         if (r == 0)
                 r = str_set(&f->digest, str_get(&w->digest));
         if (r == 0)
-                r = str_set(&f->class, BYTES_LIT("service"));
-        return r < 0 ? r : str_set(&f->baseline_state, bytes_str(states[w->dim[dim].state]));
+                r = str_set(&f->class, bytes_str(tide_class_name(w->class)));
+        if (r == 0)
+                r = str_set(&f->baseline_state, bytes_str(states[baseline_state(w, dim)]));
+        return r;
 }
 
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns)

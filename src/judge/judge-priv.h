@@ -16,6 +16,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
+#include "tidemark/generalise.h"
 #include "tidemark/judge.h"
 #include "tidemark/map.h"
 
@@ -55,6 +56,7 @@ struct workload {
         int64_t first_ns, last_ns;
         uint32_t running;
         bool sighted; /* had its first-sight item */
+        enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct map *entries;  /* dim · key length · key · exe → struct entry */
         struct map *keys;     /* dim · key → how many entries have it, as a number */
@@ -72,6 +74,7 @@ struct sight {
 struct container_memory {
         struct str_owned id, name, runtime, image_ref, config_digest, config_source, manifest_digest, manifest_source;
         struct str_owned labels, image_labels, upper, coverage;
+        enum tide_class class;
         struct workload *workload; /* NULL until the metadata came, or was waited for long enough */
         uint32_t init_pid;
         uint64_t init_start;
@@ -123,7 +126,7 @@ struct observation {
         uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
-        bool setuid;
+        bool setuid; /* or setgid, or with capabilities: it gives rights */
         bool never_silent;
         bool unseen;     /* the program is not known: never learned */
         bool known_exe; /* exe says who; else any entry of the key fits */
@@ -132,6 +135,8 @@ struct observation {
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 
+/* The generalised path, as the first part of a key: marks in brackets may follow, and no name can look like one. */
+void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
@@ -150,6 +155,8 @@ void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns);
 /* Learning ends by time or by convergence. */
 void baseline_tick(struct judge *j, int64_t wall_ns);
 struct workload *baseline_workload(struct judge *j, struct bytes id);
+/* Off where the workload's class is not learned. */
+enum dim_state baseline_state(const struct workload *w, unsigned dim);
 void baseline_free(void *workload);
 void entry_key(enum dimension dim, struct bytes key, struct bytes exe, struct buf *out);
 int baseline_insert(struct workload *w, struct entry *e);

@@ -6,6 +6,7 @@
 #include "judge/judge-priv.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -217,7 +218,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         known = baseline_lookup(w, &o, &e);
         if (known == KNOWN_YES) {
                 j->stats.known++;
-                if (teaches(&o))
+                if (teaches(&o) && c->class == CLASS_SERVICE)
                         baseline_touch(j, w, e, ev->wall_ns);
                 verdict(j, ev, w, "known", 0);
                 return 0;
@@ -227,6 +228,10 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
                 r = group_repeat(j, w, &o, &f);
                 verdict(j, ev, w, "raised already", f ? f->id : 0);
                 return r < 0 ? r : 0;
+        }
+        if (c->class != CLASS_SERVICE && !o.never_silent) {
+                verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
+                return 0;
         }
         if (known == KNOWN_OTHER_EXE && !o.known_exe && o.dim == DIM_FILE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
@@ -321,11 +326,14 @@ static void put_name(const struct tide_content *t, struct bytes container, struc
         static const struct {
                 const char *a, *b, *joint;
         } rows[] = {
-                {"io.kubernetes.pod.namespace", "io.kubernetes.container.name", "/"},
                 {"com.docker.compose.project", "com.docker.compose.service", "/"},
                 {"io.podman.compose.project", "com.docker.compose.service", "/"},
         };
 
+        if (t->workload.len) {
+                buf_put(out, t->workload.p, t->workload.len);
+                return;
+        }
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 if (put_pair(t, rows[i].a, rows[i].b, rows[i].joint, out))
                         return;
@@ -339,9 +347,23 @@ static void put_name(const struct tide_content *t, struct bytes container, struc
         }
 }
 
+/* The operator's word before the runtime's. */
+static enum tide_class class_of(const struct judge *j, const char *name, uint8_t by_runtime)
+{
+        for (int class = 0; class < CLASS__MAX; class++) {
+                const struct str_list *list = &j->p.of_class[class];
+
+                for (uint32_t i = 0; i < list->n; i++)
+                        if (fnmatch(list->text[i], name, 0) == 0)
+                                return (enum tide_class)class;
+        }
+        return (enum tide_class)by_runtime;
+}
+
 static int attach(struct judge *j, struct container_memory *c, const struct tide_content *t, int64_t wall_ns)
 {
         _cleanup_buf_ struct buf name, id;
+        _cleanup_free_ char *text = NULL;
         struct workload *w;
         int r;
 
@@ -356,6 +378,12 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         w = baseline_workload(j, buf_bytes(&id));
         if (!w)
                 return 0;
+        text = bytes_dup(buf_bytes(&name)); /* a NUL in it ends it: patterns match less then */
+        if (!text)
+                return -ENOMEM;
+        c->class = class_of(j, text, t->class);
+        if (w->first_ns == 0 || c->class == CLASS_SERVICE)
+                w->class = c->class;
         if (w->first_ns == 0) {
                 w->first_ns = wall_ns;
                 for (int d = 0; d < DIM__MAX; d++)
@@ -547,6 +575,9 @@ static int on_decision(struct judge *j, const struct tide_event *ev)
         if (!w)
                 return refuse(j, "no workload '%s': see tidemark baseline list",
                               str_print(d->target, shown, sizeof(shown)));
+        if (w->class != CLASS_SERVICE)
+                return refuse(j, "'%s' is a %s, which is not learned: name it in workloads.services to have it learned",
+                              str_print(d->target, shown, sizeof(shown)), tide_class_name(w->class));
         for (int dim = 0; dim < DIM__MAX; dim++) {
                 if (w->dim[dim].state == DS_OFF ||
                     (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))

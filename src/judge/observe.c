@@ -5,7 +5,6 @@
 #include <sys/stat.h>
 
 #include "judge/judge-priv.h"
-#include "tidemark/generalise.h"
 
 static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
 {
@@ -28,6 +27,13 @@ static bool exec_never_silent(const struct tide_exec *x)
         }
 }
 
+void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind)
+{
+        generalise_path(path, kind, &j->path);
+        if (path.len && path.p[path.len - 1] == ']')
+                buf_put_u8(&j->path, ']'); /* a mark ends with one, a path never with exactly one */
+}
+
 static int observe_exec(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_exec *x = &ev->exec;
@@ -48,7 +54,7 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         o->known_exe = x->caller.len > 0;
         o->never_silent = exec_never_silent(x) || (x->actor.flags & ACTOR_NOT_PROBE);
         o->executable = true;
-        generalise_path(o->subject, GENERALISE_EXECUTABLE, &j->path);
+        observe_path(j, o->subject, GENERALISE_EXECUTABLE);
         if (o->never_silent) /* never the same as the image's program of that name */
                 buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
         return 0;
@@ -57,6 +63,7 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
 static int observe_file(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_file *f = &ev->file;
+        bool setuid, caps;
 
         if (f->path.len == 0 || f->ops == 0)
                 return -EAGAIN;
@@ -68,12 +75,18 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
         o->ops = f->ops;
         o->exe = f->actor.exe;
         o->known_exe = (f->actor.flags & ACTOR_EXE) != 0;
-        o->setuid = S_ISREG(f->mode) && (f->mode & (S_ISUID | S_ISGID)) != 0;
+        setuid = S_ISREG(f->mode) && (f->mode & (S_ISUID | S_ISGID)) != 0;
+        caps = (f->flags & FILEF_CAPS) != 0;
+        o->setuid = setuid || caps;
         o->executable = o->setuid || (S_ISREG(f->mode) && (f->mode & 0111) != 0);
         o->never_silent = o->setuid;
-        generalise_path(f->path, GENERALISE_DATA, &j->path);
-        if (o->executable) /* no pattern of data covers it, nor does the same name as data */
-                buf_put_str(&j->path, o->setuid ? " [setuid]" : " [executable]");
+        observe_path(j, f->path, GENERALISE_DATA);
+        /* no pattern of data covers it, nor does the same name as data */
+        buf_put_str(&j->path, setuid ? " [setuid]" : caps ? "" : o->executable ? " [executable]" : "");
+        if (caps)
+                buf_put_str(&j->path, " [capabilities]");
+        if ((f->flags & FILEF_OPAQUE) && f->change == CHANGE_MODIFIED)
+                buf_put_str(&j->path, " [replaced]");
         return 0;
 }
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 
 #include "judge/judge-priv.h"
-#include "tidemark/generalise.h"
 
 static void mark(struct judge *j, bool true_of_it, const char *word)
 {
@@ -40,7 +39,7 @@ static int observe_ptrace(struct judge *j, const struct tide_priv *t, struct obs
         o->subject = t->target_exe.len ? t->target_exe : t->target_comm;
         o->never_silent = t->actor.origin != ORIGIN_FOREIGN && (t->where == WHERE_HOST || t->where == WHERE_OTHER);
         buf_put_str(&j->path, "ptrace ");
-        generalise_path(o->subject, GENERALISE_EXECUTABLE, &j->path);
+        observe_path(j, o->subject, GENERALISE_EXECUTABLE);
         mark(j, t->where != WHERE_SAME, tide_where_name(t->where));
         mark(j, (t->flags & PRIVF_CHILD) != 0, "child");
         return 0;
@@ -83,7 +82,7 @@ static int observe_mapped(struct judge *j, const struct tide_priv *t, struct obs
         o->layer = t->layer;
         o->change = t->change;
         o->never_silent = t->layer == LAYER_WRITE;
-        generalise_path(t->path, GENERALISE_DATA, &j->path);
+        observe_path(j, t->path, GENERALISE_DATA);
         mark(j, true, "mapped");
         mark(j, true, tide_layer_name(t->layer));
         return 0;

@@ -11,7 +11,7 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-#define FORMAT 1u
+#define FORMAT 2u /* 1: containers and workloads without a class */
 
 static void begin(struct judge *j)
 {
@@ -50,11 +50,12 @@ void pieces_save_meta(struct judge *j)
         save(j, PIECE_META, bytes_of(NULL, 0));
 }
 
-static int restore_meta(struct judge *j, struct bytes key, struct rd *r)
+static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         uint64_t next = rd_u64(r);
 
         (void)key;
+        (void)format;
         if (next > j->next_finding)
                 j->next_finding = next;
         return r->err;
@@ -82,6 +83,7 @@ static void put_workload(struct judge *j, const struct workload *w)
                 buf_put_u64(&j->blob, (uint64_t)d->last_window);
                 buf_put_u64(&j->blob, d->refused);
         }
+        buf_put_u8(&j->blob, (uint8_t)w->class);
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -90,7 +92,14 @@ void pieces_save_workload(struct judge *j, const struct workload *w)
         save(j, PIECE_WORKLOAD, str_get(&w->id));
 }
 
-static int restore_workload(struct judge *j, struct bytes key, struct rd *r)
+static enum tide_class get_class(struct rd *r, uint32_t format)
+{
+        uint8_t class = format > 1 ? rd_u8(r) : CLASS_SERVICE;
+
+        return class < CLASS__MAX ? (enum tide_class)class : CLASS_SERVICE;
+}
+
+static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         struct workload *w = baseline_workload(j, key);
         int err = 0;
@@ -125,6 +134,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r)
                         d->last_window = -1;
                 }
         }
+        w->class = get_class(r, format);
         return err;
 }
 
@@ -167,7 +177,7 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
                 j->ops->save(PIECE_ENTRY, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
 }
 
-static int restore_entry(struct judge *j, struct bytes key, struct rd *r)
+static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         struct workload *w;
         struct entry *e;
@@ -176,6 +186,7 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r)
         struct rd rk;
         int err = 0;
 
+        (void)format;
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         dim = rd_u8(&rk);
@@ -238,6 +249,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u32(&j->blob, c->next_written);
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 buf_put_bytes(&j->blob, str_get(&c->written[i]));
+        buf_put_u8(&j->blob, (uint8_t)c->class);
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -280,7 +292,7 @@ void container_memory_free(void *p)
         free(c);
 }
 
-static int restore_container(struct judge *j, struct bytes key, struct rd *r)
+static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         struct container_memory *c = container_make(j, key);
         struct bytes workload;
@@ -303,6 +315,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r)
         c->next_written = rd_u32(r) % WRITTEN_KEPT;
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 get_str(r, &c->written[i], &err);
+        c->class = get_class(r, format);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
                 if (c->workload && c->running)
@@ -363,10 +376,13 @@ static int restore_finding(struct judge *j, struct bytes blob)
 
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob)
 {
-        static int (*const rows[])(struct judge *, struct bytes, struct rd *) = {[PIECE_META] = restore_meta,
-                                                                                 [PIECE_WORKLOAD] = restore_workload,
-                                                                                 [PIECE_ENTRY] = restore_entry,
-                                                                                 [PIECE_CONTAINER] = restore_container};
+        static int (*const rows[])(struct judge *, struct bytes, struct rd *, uint32_t) = {
+                [PIECE_META] = restore_meta,
+                [PIECE_WORKLOAD] = restore_workload,
+                [PIECE_ENTRY] = restore_entry,
+                [PIECE_CONTAINER] = restore_container,
+        };
+        uint32_t format;
         struct rd r;
         int err;
 
@@ -375,9 +391,10 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
         if ((size_t)what >= ARRAY_LEN(rows) || !rows[what])
                 return ERR_SCHEMA;
         rd_init(&r, blob.p, blob.len);
-        if (rd_u32(&r) != FORMAT)
+        format = rd_u32(&r);
+        if (format < 1 || format > FORMAT)
                 return r.err ? r.err : ERR_SCHEMA;
-        err = rows[what](j, key, &r);
+        err = rows[what](j, key, &r, format);
         return err < 0 ? err : r.err;
 }
 

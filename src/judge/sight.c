@@ -28,6 +28,7 @@ static bool is_runtimes(struct bytes path)
 static int count_file(struct sight *s, const struct tide_file *f)
 {
         struct finding_inventory *v = &s->inventory;
+        char name[NAME_KEPT];
 
         if (is_runtimes(f->path))
                 return 0;

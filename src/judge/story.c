@@ -54,10 +54,25 @@ static void put_ops(const struct finding_signal *s, struct buf *out)
                 buf_put_str(out, "changed");
 }
 
+/* What the key of a file says beside its path: observe.c. */
+static void put_kind(const struct finding_signal *s, struct buf *out)
+{
+        static const struct {
+                const char *mark, *words;
+        } rows[] = {{" [setuid]", ", setuid or setgid"},
+                    {" [capabilities]", ", with capabilities"},
+                    {" [replaced]", ", and what the image holds below it is hidden"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (s->key.p && strstr(s->key.p, rows[i].mark))
+                        buf_put_str(out, rows[i].words);
+}
+
 static void put_file(const struct finding_signal *s, struct buf *out)
 {
         if (s->operation.p && strcmp(s->operation.p, "found") == 0) {
                 put_name(str_get(&s->subject), out);
+                put_kind(s, out);
                 buf_put_str(out, s->change == CHANGE_REMOVED    ? " was found removed by a walk"
                                  : s->change == CHANGE_MODIFIED ? " was found changed by a walk"
                                                                 : " was found by a walk");
@@ -73,6 +88,7 @@ static void put_file(const struct finding_signal *s, struct buf *out)
                 buf_put_str(out, ", a file of the image");
         else if (s->change == CHANGE_ADDED)
                 buf_put_str(out, ", which the image does not hold");
+        put_kind(s, out);
 }
 
 static void put_args(const struct finding_signal *s, struct buf *out)

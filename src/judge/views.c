@@ -15,17 +15,19 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                                        .name = str_get(&w->name),
                                        .image = str_get(&w->image),
                                        .digest = str_get(&w->digest),
-                                       .class = BYTES_LIT("service"),
+                                       .class = bytes_str(tide_class_name(w->class)),
                                        .first_ns = w->first_ns,
                                        .last_ns = w->last_ns,
                                        .containers = w->running};
         for (int d = 0; d < DIM__MAX; d++) {
                 const struct dim_learning *l = &w->dim[d];
 
-                ret->dim[d].state = states[l->state];
+                ret->dim[d].state = states[baseline_state(w, (unsigned)d)];
                 ret->dim[d].by = l->by;
                 ret->dim[d].since_ns = l->since_ns;
-                ret->dim[d].due_ns = l->state == DS_LEARNING ? l->since_ns + (int64_t)j->p.calibration_ns : 0;
+                ret->dim[d].due_ns = l->state == DS_LEARNING && w->class == CLASS_SERVICE
+                                             ? l->since_ns + (int64_t)j->p.calibration_ns
+                                             : 0;
                 ret->dim[d].entries = l->entries;
                 ret->dim[d].windows = l->windows;
                 ret->dim[d].once = l->once;
@@ -75,6 +77,7 @@ int judge_container_next(const struct judge *j, size_t *i, struct judge_containe
                                         .image_labels = str_get(&c->image_labels),
                                         .workload_id = c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0),
                                         .init_pid = c->init_pid,
+                                        .class = c->class,
                                         .running = c->running,
                                         .running_before = c->running_before,
                                         .started_ns = c->started_ns,

@@ -3,11 +3,16 @@
  * docker_config - containers/ID/config.v2.json:
  *
  *     {ID, Name ("/web"), Created, Driver, Image ("sha256:…"), ImageManifest {digest},
- *      Config {Image, Labels (the image's merged in), Healthcheck {Test}, Shell}}
+ *      Config {Image, Labels (the image's merged in), Healthcheck {Test}, Shell, Tty, AttachStdin}}
+ *
+ * and image/DRIVER/repositories.json: {Repositories {NAME {"NAME@sha256:MANIFEST": "sha256:IMAGE"}}}; images that were
+ * built or loaded here have no manifest in it.
  *
  * With containerd's image store, Image is the digest of a manifest or an index and ImageManifest is there.
  */
 #include "parse/meta-priv.h"
+
+#include <string.h>
 
 #include "tidemark/err.h"
 
@@ -42,8 +47,7 @@ static void read_health(struct meta *m, const json_t *config)
 
         if (json_array_size(set) > 0 && json_array_size(set) <= SHELL_MAX) {
                 n = 0;
-                json_array_foreach(set, i, v)
-                        shell[n++] = json_is_string(v) ? json_string_value(v) : "";
+                json_array_foreach(set, i, v) shell[n++] = json_is_string(v) ? json_string_value(v) : "";
         }
         meta_set_health(m, meta_sub(m, meta_sub(m, config, "Healthcheck", JSON_OBJECT), "Test", JSON_ARRAY), shell, n);
 }
@@ -68,10 +72,46 @@ int docker_config(struct meta *m, const json_t *root, struct bytes path)
         config = meta_sub(m, root, "Config", JSON_OBJECT);
         meta_set(m, FIELD_IMAGE_REF, meta_str(m, config, "Image"));
         read_health(m, config);
+        m->terminal = json_is_true(json_object_get(config, "Tty"));
+        m->stdin_open = json_is_true(json_object_get(config, "AttachStdin"));
+        /* The classic builder runs each step in a container of the step before it, which has an id and no name. */
+        m->built = bytes_has_prefix(meta_str(m, config, "Image"), BYTES_LIT("sha256:")) && meta_name_is_random(name);
         labels = json_object_get(config, "Labels");
         if (labels && !json_is_null(labels) && !json_is_object(labels))
                 m->stats.malformed++;
         else if (!m->labels && config)
                 m->labels = json_is_object(labels) ? json_incref(labels) : json_object();
+        return 0;
+}
+
+int docker_repositories(struct meta *m, const json_t *root, struct bytes path)
+{
+        struct bytes id = meta_get(m, FIELD_IMAGE_ID), ref = meta_get(m, FIELD_IMAGE_REF), hex;
+        json_t *all, *names, *v;
+        const char *name, *key;
+
+        (void)path;
+        all = json_is_object(root) ? meta_sub(m, root, "Repositories", JSON_OBJECT) : NULL;
+        if (!all)
+                return ERR_SCHEMA;
+        json_object_foreach(all, name, names)
+        {
+                json_object_foreach(names, key, v)
+                {
+                        struct bytes k = bytes_str(key), digest;
+                        size_t at = strlen(name) + 1;
+
+                        if (!meta_is_digest(meta_json_bytes(v), &hex) || !bytes_eq(hex, id) || k.len <= at)
+                                continue;
+                        digest = bytes_of(k.p + at, k.len - at);
+                        if (key[at - 1] != '@' || !meta_is_digest(digest, &hex))
+                                continue;
+                        /* One image may be had from several places: the one that the container's name is of counts. */
+                        if (!bytes_has_prefix(ref, bytes_str(name)) && meta_get(m, FIELD_MANIFEST).len)
+                                continue;
+                        buf_reset(&m->field[FIELD_MANIFEST]);
+                        meta_set(m, FIELD_MANIFEST, digest);
+                }
+        }
         return 0;
 }

@@ -17,6 +17,7 @@
 
 #define _cleanup_json_ _cleanup_(json_decrefp) /* jansson.h has that function, for json_auto_t */
 
+#define META_DIGEST 80        /* "sha256:" and 64 hex digits, with its end */
 #define META_PATH 512         /* of metafile_want */
 #define META_LABELS 64        /* of one list */
 #define META_LABEL_KEY 256u   /* a longer one is left out: cut, it would be another key */
@@ -35,6 +36,10 @@ enum meta_field {
         FIELD_HEALTH,   /* NUL-separated */
         FIELD_MANIFEST, /* digest, where the container's own file tells it */
         FIELD_DRIVER,   /* docker's storage driver */
+        FIELD_TARGET,   /* containerd: digest of the manifest, or of an index of several, behind the image's name */
+        FIELD_POD_NAMESPACE,
+        FIELD_POD,
+        FIELD_POD_CONTAINER,
         FIELD__MAX
 };
 
@@ -62,12 +67,15 @@ struct meta {
         bool no_image;           /* … and says that it was made without one */
         bool image_is_manifest;  /* docker with containerd's store: the image's id is a manifest's digest */
         bool name_by_person;     /* seen on the command line that made it */
-        bool asked;              /* meta_wants gave the image's configuration */
+        bool terminal, stdin_open, detached; /* how it was started, where the runtime records that */
+        bool built;              /* a step of an image's build */
+        uint8_t asked;           /* bits of meta.c's table of wants */
         json_t *labels;          /* of the container, image's merged in; NULL: not known */
         json_t *image_labels;    /* array of objects; NULL: not known */
         json_t *images;          /* images.json */
         /* Made by meta_content: */
         struct buf config_digest, config_source, manifest_digest, manifest_source, out_labels, out_image_labels;
+        struct buf workload;
 };
 
 /* A string of an object; empty when it is not there or null; counted when it is something else. */
@@ -97,7 +105,30 @@ int podman_images(struct meta *m, const json_t *root, struct bytes path) TM_CHEC
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int oci_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+int docker_repositories(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+int containerd_manifest(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int image_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+
+/* containerd's meta.db: not JSON. As bolt_get(). */
+struct bolt_io;
+int containerd_db(struct meta *m, const struct bolt_io *io, struct bytes path) TM_CHECK;
+/* "sha256:" and 64 hex digits? *ret_hex: those. */
+bool meta_is_digest(struct bytes s, struct bytes *ret_hex);
+
+/*
+ * What Kubernetes calls it: namespace/owner/container, where the owner is the pod's name without what its controller
+ * appended. ret_class: CLASS_JOB or CLASS_SESSION if the names say so, else left alone.
+ */
+void kube_workload(struct bytes namespace, struct bytes pod, struct bytes container, struct buf *out,
+                   uint8_t *ret_class);
+
+/* The digest under which the image's configuration is stored; empty: not known. */
+void meta_config_digest(struct meta *m, char ret[META_DIGEST]);
+/* That of the manifest, or index, which is to be read next. */
+void containerd_wants(struct meta *m, char ret[META_DIGEST]);
+/* For people: what a kind of file is called; its limit. */
+const char *meta_kind_name(enum metafile kind);
+unsigned meta_kind_mib(enum metafile kind);
 
 /* From images.json, for FIELD_IMAGE_ID; false: no such image there. */
 struct podman_image {

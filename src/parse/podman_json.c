@@ -4,7 +4,8 @@
  *
  *     overlay-containers/containers.json, volatile-containers.json   [{id, names, image, metadata (JSON in a string),
  * created}] overlay-images/images.json        [{id, digest, names, big-data-names, big-data-digests}] bolt_state.db:
- * ctr/ID/config      {name, labels, healthcheck {Test}, rootfsImageID, rootfsImageName, CreateCommand, createdTime}
+ * ctr/ID/config      {name, labels, healthcheck {Test}, rootfsImageID, rootfsImageName, CreateCommand, createdTime,
+ *                    stdin}
  *
  * Never: takes a label for the container's own; image_config.c and meta.c take the image's away first.
  */
@@ -31,6 +32,18 @@ static void read_metadata(struct meta *m, struct bytes text)
         meta_set(m, FIELD_IMAGE_REF, meta_str(m, j, "image-name"));
 }
 
+static void set_image(struct meta *m, struct bytes id, struct bytes path)
+{
+        if (id.len == 0) {
+                m->no_image = true; /* podman run --rootfs */
+        } else if (meta_is_hex(id, 64)) {
+                meta_set(m, FIELD_IMAGE_ID, id);
+                meta_set(m, FIELD_IMAGE_SOURCE, path);
+        } else {
+                m->stats.malformed++;
+        }
+}
+
 static void read_container(struct meta *m, const json_t *c, struct bytes path)
 {
         struct bytes image = meta_str(m, c, "image");
@@ -39,14 +52,7 @@ static void read_container(struct meta *m, const json_t *c, struct bytes path)
         meta_set(m, FIELD_NAME, meta_json_bytes(json_array_get(meta_sub(m, c, "names", JSON_ARRAY), 0)));
         meta_set(m, FIELD_CREATED, meta_str(m, c, "created"));
         read_metadata(m, meta_str(m, c, "metadata"));
-        if (image.len == 0) {
-                m->no_image = true; /* podman run --rootfs */
-        } else if (meta_is_hex(image, 64)) {
-                meta_set(m, FIELD_IMAGE_ID, image);
-                meta_set(m, FIELD_IMAGE_SOURCE, path);
-        } else {
-                m->stats.malformed++;
-        }
+        set_image(m, image, path);
 }
 
 int podman_containers(struct meta *m, const json_t *root, struct bytes path)
@@ -93,6 +99,23 @@ static bool is_on_command_line(const json_t *argv, struct bytes name)
         return false;
 }
 
+/* "-d", also among other letters, or "--detach": nobody sat before it. */
+static bool is_detached(const json_t *argv)
+{
+        const json_t *v;
+        size_t i;
+
+        json_array_foreach(argv, i, v) {
+                struct bytes arg = meta_json_bytes(v);
+
+                if (bytes_eq(arg, BYTES_LIT("--detach")) || bytes_eq(arg, BYTES_LIT("--detach=true")))
+                        return true;
+                if (arg.len > 1 && arg.len < 6 && arg.p[0] == '-' && arg.p[1] != '-' && memchr(arg.p, 'd', arg.len))
+                        return true;
+        }
+        return false;
+}
+
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path)
 {
         static const char *const shell[] = {"sh", "-c"};
@@ -107,14 +130,9 @@ int podman_container_config(struct meta *m, const json_t *root, struct bytes pat
         meta_set(m, FIELD_CREATED, meta_str(m, root, "createdTime"));
         if (name.len && is_on_command_line(meta_sub(m, root, "CreateCommand", JSON_ARRAY), name))
                 m->name_by_person = true;
-        if (image.len == 0) {
-                m->no_image = true;
-        } else if (meta_is_hex(image, 64)) {
-                meta_set(m, FIELD_IMAGE_ID, image);
-                meta_set(m, FIELD_IMAGE_SOURCE, path);
-        } else {
-                m->stats.malformed++;
-        }
+        m->stdin_open = json_is_true(json_object_get(root, "stdin"));
+        m->detached = is_detached(meta_sub(m, root, "CreateCommand", JSON_ARRAY));
+        set_image(m, image, path);
         health = meta_sub(m, root, "healthcheck", JSON_OBJECT);
         meta_set_health(m, meta_sub(m, health, "Test", JSON_ARRAY), shell, ARRAY_LEN(shell));
         labels = json_object_get(root, "labels");
@@ -137,11 +155,6 @@ static bool is_local(const json_t *names)
         return true;
 }
 
-static bool is_digest(struct bytes s)
-{
-        return s.len == 71 && bytes_has_prefix(s, BYTES_LIT("sha256:")) && meta_is_hex(bytes_of(s.p + 7, 64), 64);
-}
-
 /* Is there a blob stored under prefix + digest whose digest is just that? *ret_any: the first one with that prefix. */
 static bool has_blob(struct meta *m, const json_t *image, const char *prefix, struct bytes digest,
                      struct bytes *ret_any)
@@ -152,12 +165,12 @@ static bool has_blob(struct meta *m, const json_t *image, const char *prefix, st
 
         *ret_any = bytes_of(NULL, 0);
         json_object_foreach(digests, key, v) {
-                struct bytes k = bytes_str(key), d = meta_json_bytes(v), tail;
+                struct bytes k = bytes_str(key), d = meta_json_bytes(v), tail, hex;
 
                 if (!bytes_has_prefix(k, bytes_of(prefix, plen)))
                         continue;
                 tail = bytes_of(k.p + plen, k.len - plen);
-                if (!is_digest(tail) || !bytes_eq(tail, d))
+                if (!meta_is_digest(tail, &hex) || !bytes_eq(tail, d))
                         continue;
                 if (bytes_eq(d, digest)) {
                         *ret_any = d;
@@ -171,7 +184,7 @@ static bool has_blob(struct meta *m, const json_t *image, const char *prefix, st
 
 bool podman_image(struct meta *m, struct podman_image *ret)
 {
-        struct bytes id = meta_get(m, FIELD_IMAGE_ID), digest, any;
+        struct bytes id = meta_get(m, FIELD_IMAGE_ID), digest, any, hex;
         char wanted[80];
         const json_t *v;
         size_t i;
@@ -186,7 +199,7 @@ bool podman_image(struct meta *m, struct podman_image *ret)
                 has_blob(m, v, "", bytes_str(wanted), &any);
                 ret->config_digest = any;
                 digest = meta_str(m, v, "digest");
-                if (is_digest(digest) && has_blob(m, v, "manifest-", digest, &any))
+                if (meta_is_digest(digest, &hex) && has_blob(m, v, "manifest-", digest, &any))
                         ret->manifest_digest = any;
                 ret->local = is_local(meta_sub(m, v, "names", JSON_ARRAY));
                 return true;

@@ -4,8 +4,8 @@
  * forked: a request is a struct, with the directory's descriptor beside it. Answers are packed, several a datagram:
  *
  *     DIR    u32 tag · string handle (inotify: number of the watch) · string path
- *     ENTRY  u32 tag · string path · u8 type · u8 flags (1 whiteout, 2 opaque) · u32 mode, uid, gid, nlink ·
- *            u64 size, ino, mtime, ctime · string target
+ *     ENTRY  u32 tag · string path · u8 type · u8 flags (1 whiteout, 2 opaque, 4 capabilities) · u32 mode, uid, gid,
+ *            nlink · u64 size, ino, mtime, ctime · string target
  *     END    u32 tag · u64 cookie · u64 entries · u8 complete · u32 marks refused
  */
 #ifndef TIDEMARK_SENSE_WALK_PRIV_H

@@ -156,6 +156,7 @@ static int take_entry(struct walker *w, struct rd *r, uint32_t tag)
         flags = rd_u8(r);
         e.whiteout = flags & 1;
         e.opaque = flags & 2;
+        e.caps = flags & 4;
         e.mode = rd_u32(r);
         e.uid = rd_u32(r);
         e.gid = rd_u32(r);

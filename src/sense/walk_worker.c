@@ -152,6 +152,17 @@ static bool has_xattr(int dir, const char *name, const char *const *attrs)
         return false;
 }
 
+/* What who runs it gains beside the mode's bits; only what can be run gives any. */
+static bool has_caps(int dir, const char *name, const struct stat *st)
+{
+        char path[64 + NAME_MAX];
+
+        if (!S_ISREG(st->st_mode) || !(st->st_mode & 0111))
+                return false;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", dir, name);
+        return lgetxattr(path, "security.capability", NULL, 0) > 0;
+}
+
 static int tell_entry(struct walk *w, int dir, const char *name, const char *path, const struct stat *st)
 {
         static const char *const opaque_attrs[] = {"trusted.overlay.opaque", "user.overlay.opaque", NULL};
@@ -169,7 +180,7 @@ static int tell_entry(struct walk *w, int dir, const char *name, const char *pat
         buf_put_u32(&w->out, w->rq.tag);
         buf_put_bytes(&w->out, bytes_str(path));
         buf_put_u8(&w->out, (uint8_t)IFTODT(st->st_mode));
-        buf_put_u8(&w->out, (uint8_t)(whiteout | opaque << 1));
+        buf_put_u8(&w->out, (uint8_t)(whiteout | opaque << 1 | has_caps(dir, name, st) << 2));
         buf_put_u32(&w->out, st->st_mode);
         buf_put_u32(&w->out, st->st_uid);
         buf_put_u32(&w->out, st->st_gid);

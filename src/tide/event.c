@@ -42,7 +42,7 @@ static const struct field exit_fields[] = {U32(exit.pid), U64(exit.start), U32(e
 static const struct field file_fields[] = {
         ACTOR(file.actor), U16(file.ops), ENUM8(file.change, CHANGE__MAX), U8(file.type), STR(file.path),
         STR(file.old_path), U32(file.mode), U64(file.size), U64(file.ino), U64(file.mtime_ns), U64(file.ctime_ns),
-        STR(file.target),
+        STR(file.target), U8(file.flags),
 };
 static const struct field priv_fields[] = {
         ACTOR(priv.actor), ENUM8(priv.what, PRIV__MAX), ENUM8(priv.where, WHERE__MAX), ENUM8(priv.layer, LAYER__MAX),
@@ -61,7 +61,7 @@ static const struct field content_fields[] = {
         STR(content.runtime), STR(content.name), U8(content.name_given), STR(content.image_ref),
         STR(content.config_digest), STR(content.config_source), STR(content.manifest_digest),
         STR(content.manifest_source), STR(content.labels), STR(content.image_labels), STR(content.created),
-        STR(content.health),
+        STR(content.health), STR(content.workload), ENUM8(content.class, CLASS__MAX),
 };
 static const struct field decision_fields[] = {
         U64(decision.id), U32(decision.uid), U32(decision.login_uid), U32(decision.pid), STR(decision.verb),
@@ -362,4 +362,11 @@ char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT])
                                             "walk",           "/proc",            "engine",         "operator"};
 
         return bit_text(sources, names, ARRAY_LEN(names), " + ", dst, TIDE_SOURCES_TEXT);
+}
+
+const char *tide_class_name(unsigned v)
+{
+        static const char *const names[] = {"service", "job", "session"};
+
+        return v < ARRAY_LEN(names) ? names[v] : "unknown";
 }

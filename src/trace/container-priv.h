@@ -10,6 +10,8 @@ struct buf;
 
 /* Storage root of the runtime, from the upper directory: before "overlay/ID/diff" and its like, or empty. */
 struct bytes container_rootdir(struct bytes upper);
+/* The runtime's name: by the cgroup, or where that leaves it open by the bundle's path. */
+const char *container_runtime(const char *by_cgroup, struct bytes bundle);
 /* Bundle from a monitor's command line (and working directory), if it is the monitor of id. Empty: not told. */
 int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, struct buf *out) TM_CHECK;
 /* Enter one whose facts are known: everything of proto but tag; strings are copied. */

@@ -198,12 +198,24 @@ static bool is_opaque(int fd)
         return false;
 }
 
+/* Only what can be run gives rights by it. */
+static bool has_caps(int fd, const struct stat *st)
+{
+        char path[64];
+
+        if (!S_ISREG(st->st_mode) || !(st->st_mode & 0111))
+                return false;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+        return getxattr(path, "security.capability", NULL, 0) > 0;
+}
+
 static struct layer_entry entry_of(int fd, const struct stat *st)
 {
         return (struct layer_entry){
                 .type = (uint8_t)IFTODT(st->st_mode),
                 .whiteout = is_whiteout(st),
                 .opaque = S_ISDIR(st->st_mode) && is_opaque(fd),
+                .caps = has_caps(fd, st),
                 .mode = st->st_mode,
                 .uid = st->st_uid,
                 .gid = st->st_gid,

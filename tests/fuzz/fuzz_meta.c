@@ -25,7 +25,8 @@ static void give(struct meta *m, enum metafile kind, const uint8_t *p, size_t le
 }
 
 /* These are believed only with the right digest: behind that check. */
-static void give_image(struct meta *m, const uint8_t *p, size_t len)
+static void give_tree(struct meta *m, int (*parse)(struct meta *, const json_t *, struct bytes), const uint8_t *p,
+                      size_t len)
 {
         uint8_t *copy = malloc(len ? len : 1);
         json_t *j = NULL;
@@ -33,7 +34,7 @@ static void give_image(struct meta *m, const uint8_t *p, size_t len)
         if (!copy)
                 exit(EXIT_FAILURE);
         memcpy(copy, p, len);
-        if (meta_json(copy, len, &j) == 0 && image_config(m, j, BYTES_LIT("/i")) < 0)
+        if (meta_json(copy, len, &j) == 0 && parse(m, j, BYTES_LIT("/i")) < 0)
                 m->stats.malformed++;
         json_decref(j);
         free(copy);
@@ -49,7 +50,7 @@ static void check_digest(struct bytes d, struct bytes source)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        static const char *const runtimes[] = {"podman", "docker", "crio", "unknown"};
+        static const char *const runtimes[] = {"podman", "docker", "crio", "unknown", "containerd"};
         struct metafile_want w[2];
         struct tide_event ev, back;
         struct meta *m = NULL;
@@ -60,10 +61,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (size < 1)
                 return 0;
         kind = (enum metafile)(1 + data[0] % (METAFILE__MAX - 1));
-        if (meta_new(BYTES_LIT(ID), bytes_str(runtimes[data[0] / 16 % 4]), &m) < 0)
+        if (meta_new(BYTES_LIT(ID), bytes_str(runtimes[data[0] / 16 % 5]), &m) < 0)
                 return 0;
-        if (kind == METAFILE_PODMAN_IMAGE_CONFIG || kind == METAFILE_DOCKER_IMAGE_CONFIG)
-                give_image(m, data + 1, size - 1);
+        if (kind == METAFILE_PODMAN_IMAGE_CONFIG || kind == METAFILE_DOCKER_IMAGE_CONFIG ||
+            kind == METAFILE_CONTAINERD_IMAGE_CONFIG)
+                give_tree(m, image_config, data + 1, size - 1);
+        else if (kind == METAFILE_CONTAINERD_MANIFEST)
+                give_tree(m, containerd_manifest, data + 1, size - 1);
         else
                 give(m, kind, data + 1, size - 1);
         /* The same bytes as all others too: files that do not fit together. */

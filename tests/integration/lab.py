@@ -18,8 +18,6 @@ BUILD = os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build"))
 DAEMON = os.path.join(BUILD, "tidemarkd")
 TIDEMARK = os.path.join(BUILD, "tidemark")
 DEADLINE = 30.0
-# What a container's shell does: each line that comes by the pipe.
-LOOP = 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done'
 
 
 class Failure(AssertionError):
@@ -47,12 +45,16 @@ def run(argv, **kw):
     return subprocess.run(argv, capture_output=True, text=True, errors="surrogateescape", timeout=60, **kw)
 
 
-class Container:
-    """A container whose entrypoint is a shell that does what it is told through a pipe in a volume: so what it does is
-    the workload's own act."""
+class Shell:
+    """An entrypoint that is a shell, and does what it is told through a pipe in a volume: so what it does is the
+    workload's own act. Mount ctl as /ctl, and run ENTRY."""
+    ENTRY = ["/bin/sh", "-c", 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done']
 
-    def __init__(self, lab, name, image, cid, ctl):
-        self.lab, self.name, self.image, self.id, self.ctl = lab, name, image, cid, ctl
+    def __init__(self, lab, name):
+        self.lab, self.name = lab, name
+        self.ctl = os.path.join(lab.dir, "ctl-" + name)
+        os.makedirs(self.ctl)
+        os.mkfifo(os.path.join(self.ctl, "in"))
         self.done = 0
 
     def sh(self, line):
@@ -62,6 +64,10 @@ class Container:
         self.done += 1
         path = os.path.join(self.ctl, "done")
         wait("the entrypoint to do: " + line, lambda: os.path.exists(path) and open(path).read().count("\n") >= self.done)
+
+
+class Container(Shell):
+    """Podman's."""
 
     def exec(self, *argv):
         r = self.lab.podman("exec", self.name, *argv)
@@ -257,13 +263,16 @@ class Lab:
 
     def _image(self):
         root = os.path.join(self.dir, "image")
-        for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib"):
+        for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib", "proc", "srv/site/deep"):
             os.makedirs(os.path.join(root, d))
         shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
-        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls kill su".split():
+        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount kill su".split():
             os.symlink("busybox", os.path.join(root, "bin", tool))
         for name in ("one", "two", "three", "four", "five"):
             with open(os.path.join(root, "etc", name + ".conf"), "w") as out:
+                out.write("as the image has it\n")
+        for name in ("index", "page", "deep/leaf"):
+            with open(os.path.join(root, "srv/site", name), "w") as out:
                 out.write("as the image has it\n")
         os.chmod(os.path.join(root, "tmp"), 0o1777)
         for source in glob.glob(os.path.join(HERE, "helpers", "*.c")):
@@ -284,13 +293,11 @@ class Lab:
     def container(self, name=None, *options, entry=None, image="localhost/work:1"):
         self.count += 1
         name = name or "w%d" % self.count
-        ctl = os.path.join(self.dir, "ctl-" + name)
-        os.makedirs(ctl)
-        os.mkfifo(os.path.join(ctl, "in"))
-        r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", ctl + ":/ctl", *options, image,
-                        *(entry or ["/bin/sh", "-c", LOOP]))
+        c = Container(self, name)
+        c.image = image
+        r = self.podman("run", "-d", "--name", name, "--network", "none", "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
         check(r.returncode == 0, "podman run", r.stderr)
-        c = Container(self, name, image, r.stdout.strip(), ctl)
+        c.id = r.stdout.strip()
         self.containers.append(c)
         return c
 
@@ -310,7 +317,7 @@ class Lab:
             s.end()
         self.stalls = []
         if self.containers:
-            self.podman("rm", "-f", "-t", "0", *[c.name for c in self.containers])
+            self.podman("rm", "-f", "-i", "-t", "0", *[c.name for c in self.containers])
         for c in self.containers:
             shutil.rmtree(c.ctl, ignore_errors=True)
         self.containers = []

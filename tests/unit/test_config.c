@@ -81,6 +81,8 @@ static const struct {
         {"secrets: { more = [1]; };", 1, "secrets.more: expected a list of texts"},
         {"secrets: { more = [\"--pin=\",\n\"(\"]; };", 2, "secrets.more: the pattern \"(\" cannot be used: Unmatched"},
         {"secrets:\n{ patterns = (\"a*\"); };", 2, "secrets.patterns: the pattern \"a*\" cannot be used: it matches"},
+        {"workloads: { jobs = [\"ci-*\", \"\"]; };", 1, "workloads.jobs: the name \"\" cannot be used: it must have"},
+        {"workloads: { jobs = \"x\"; };", 1, "workloads.jobs: expected a list of names"},
         {"queue = 5;", 1, "queue: expected a group"},
         {"queue: { show = 5; show = 6; };", 1, "duplicate"},
         {"queue: { show = };", 1, "syntax error"},

@@ -278,6 +278,56 @@ static void test_walk_after_event(void)
         world_close(&w);
 }
 
+/* Told within one tick of the clock before it got its capability: the walk tells that. */
+static void test_rights_found(void)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK};
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        simple(&w, TIDE_EXEC);
+        file(&w, "/a", OP_WRITE, SRC_CONTENT, 42, 2000 * SEC);
+        w.now += 10 * SEC;
+        simple(&w, TIDE_TICK);
+        for (unsigned n = 0; n < 2; n++) {
+                w.told[0] = '\0';
+                walk(&w, false, WALK_ROUND);
+                ev.file.path = BYTES_LIT("/a");
+                ev.file.ops = OP_FOUND;
+                ev.file.flags = FILEF_CAPS;
+                ev.file.ctime_ns = 2000 * SEC;
+                give(&w, &ev);
+                walk(&w, true, WALK_ROUND);
+                CU_ASSERT_STRING_EQUAL(w.told, n ? "walk walk " : "walk /a:found walk ");
+        }
+        world_close(&w);
+}
+
+/* To remove a directory of the image an empty one is first put in its place: one act, and no creation. */
+static void test_removed_directory(void)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES};
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        ev.file.path = BYTES_LIT("/srv");
+        ev.file.ops = OP_CREATE;
+        ev.file.change = CHANGE_MODIFIED;
+        ev.file.flags = FILEF_OPAQUE;
+        give(&w, &ev);
+        ev.file.ops = OP_DELETE;
+        ev.file.change = CHANGE_REMOVED;
+        ev.file.flags = 0;
+        give(&w, &ev);
+        w.now += SEC;
+        w.told[0] = '\0';
+        simple(&w, TIDE_TICK);
+        CU_ASSERT_STRING_EQUAL(w.told, "/srv:delete tick ");
+        world_close(&w);
+}
+
 static int take_piece(int what, struct bytes key, struct bytes blob, void *arg)
 {
         struct world *w = arg;
@@ -751,6 +801,8 @@ static const struct unit_case cases[] = {
         {"order is kept", test_order},
         {"the runtime's preparation is not drift", test_walk_start},
         {"a walk does not tell what an event told", test_walk_after_event},
+        {"a walk tells of a capability that no event told", test_rights_found},
+        {"an image directory's removal", test_removed_directory},
         {"a restart tells only what changed", test_before},
         {"what was there before us is marked so", test_before_flag},
         {"a name's going hides nothing", test_delete},

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "judge/judge-priv.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
@@ -387,6 +388,44 @@ static void test_never_silent(void)
         world_close(&w);
 }
 
+static void put_flags(struct world *w, const char *path, uint32_t mode, uint8_t flags)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
+
+        ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, "/bin/cp");
+        ev.file.ops = OP_ATTR;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | mode;
+        ev.file.path = bytes_str(path);
+        ev.file.flags = flags;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* A capability is as good as a setuid bit; each is raised, and no file of another name can stand for one. */
+static void test_rights_of_files(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        put(&w, "/opt/a [setuid]", 0644);
+        put(&w, "/opt/a [capabilities]", 0644);
+        put(&w, "/opt/a [executable]", 0644);
+        put_flags(&w, "/opt/a", 0755, 0);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        put_flags(&w, "/opt/a", 0755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "setuid_file"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/opt/a, which the image does not hold, with capabilities"));
+        put_flags(&w, "/opt/a", 04755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        put_flags(&w, "/opt/a", 04755, FILEF_CAPS);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        world_close(&w);
+}
+
 /* Dropped and run while it learns: the finding has both signals, although the file alone was learned. */
 static void test_poisoned(void)
 {
@@ -583,6 +622,36 @@ static void test_drop_and_run(void)
         world_close(&w);
 }
 
+/* Two names that begin and end alike are two, however long they are. */
+static void test_long_names(void)
+{
+        char one[3001], two[3001], kept[400];
+        struct bytes a, b;
+        struct world w;
+
+        memset(one, 'd', sizeof(one) - 1);
+        memcpy(one, "/opt/", 5);
+        one[3000] = '\0';
+        memcpy(two, one, sizeof(two));
+        two[1500] = 'x';
+        a = group_kept(bytes_str(one), 400, kept);
+        CU_ASSERT(a.len > 300 && a.len <= 400 && bytes_has_prefix(a, BYTES_LIT("/opt/ddd")));
+        CU_ASSERT(bytes_has_suffix(a, BYTES_LIT("ddd")) && memmem(a.p, a.len, "...(3000 bytes, ", 16));
+        b = group_kept(bytes_of(one, 400), 400, kept);
+        CU_ASSERT(b.len == 400 && b.p == (const uint8_t *)one); /* whole */
+        b = group_kept(bytes_of(one, 151), 150, kept);
+        CU_ASSERT(b.len > 100 && b.len <= 150);
+        world_open(&w);
+        start(&w);
+        run(&w, one, LAYER_WRITE);
+        w.now += 5 * HOUR;
+        run(&w, two, LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        run(&w, two, LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        world_close(&w);
+}
+
 /* Acts of unrelated processes, hours apart, are two items; of another workload too. */
 static void test_apart(void)
 {
@@ -692,8 +761,6 @@ static void test_names(void)
                 {"happy_turing", false, "", "", "", "", "localhost/web@sha256:aa"},
                 {"p_db_1", true, "com.docker.compose.project", "p", "com.docker.compose.service", "db",
                  "p/db@sha256:aa"},
-                {"k8s_x", true, "io.kubernetes.pod.namespace", "ns", "io.kubernetes.container.name", "api",
-                 "ns/api@sha256:aa"},
         };
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -713,6 +780,56 @@ static void test_names(void)
                 CU_ASSERT_EQUAL(give(&w, &ev), 0);
                 CU_ASSERT_TRUE(bytes_eq(workload(&w).id, bytes_str(rows[i].want)));
                 /* The same as a label of the image means nothing. */
+                world_close(&w);
+        }
+}
+
+/* What Kubernetes calls it goes before all; a class that is not learned is raised only for what is never silent. */
+static void test_classes(void)
+{
+        static const struct {
+                uint8_t by_runtime;
+                const char *job, *service, *class;
+                unsigned learned;
+        } rows[] = {
+                {CLASS_SERVICE, NULL, NULL, "service", 1}, {CLASS_JOB, NULL, NULL, "job", 0},
+                {CLASS_SESSION, NULL, NULL, "session", 0}, {CLASS_SERVICE, "ns/ci-*", NULL, "job", 0},
+                {CLASS_SERVICE, "*/x", NULL, "service", 1}, {CLASS_JOB, "ns/*", "ns/ci-1/*", "service", 1},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+                struct tide_event told = {.kind = TIDE_CONTENT, .container = BYTES_LIT("c1")};
+                struct judge_workload jw;
+                struct world w;
+
+                world_open(&w);
+                judge_free(w.j);
+                if (rows[i].job)
+                        snprintf(w.p.of_class[CLASS_JOB].text[w.p.of_class[CLASS_JOB].n++], 20, "%s", rows[i].job);
+                if (rows[i].service)
+                        snprintf(w.p.of_class[CLASS_SERVICE].text[w.p.of_class[CLASS_SERVICE].n++], 20, "%s",
+                                 rows[i].service);
+                CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+                ev.ctr.init_pid = INIT_PID;
+                ev.ctr.init_start = 1;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                told.content.workload = BYTES_LIT("ns/ci-1/run");
+                told.content.name = BYTES_LIT("k8s_run");
+                told.content.name_given = 1;
+                told.content.config_digest = BYTES_LIT("sha256:aa");
+                told.content.class = rows[i].by_runtime;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
+                w.now += 120 * SEC;
+                run(&w, "/bin/date", LAYER_IMAGE);
+                jw = workload(&w);
+                CU_ASSERT_TRUE(bytes_eq(jw.id, BYTES_LIT("ns/ci-1/run@sha256:aa")));
+                CU_ASSERT_TRUE(bytes_eq(jw.class, bytes_str(rows[i].class)));
+                CU_ASSERT_EQUAL(jw.dim[DIM_PROCESS].entries, rows[i].learned);
+                CU_ASSERT_EQUAL(w.opened, 0);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "ns/ci-1/run@sha256:aa") == 0, rows[i].learned);
+                run(&w, "/opt/a", LAYER_WRITE);
+                CU_ASSERT_EQUAL(w.opened, 1);
                 world_close(&w);
         }
 }
@@ -973,10 +1090,12 @@ static void test_limits(void)
 }
 
 static const struct unit_case cases[] = {
+        {"long names are cut so that they stay apart", test_long_names},
         {"names are generalised", test_generalise},
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
+        {"files that give rights", test_rights_of_files},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
         {"a pattern covers data, never a program", test_pattern},
@@ -988,6 +1107,7 @@ static const struct unit_case cases[] = {
         {"a loss is told on what was done inside its window and found later", test_loss_window},
         {"acts wait for their container's name", test_held},
         {"workloads are named as the design says", test_names},
+        {"jobs and sessions are not learned", test_classes},
         {"first sight is one item that teaches nothing", test_first_sight},
         {"decisions are done, or refused with words", test_decisions},
         {"what was saved makes the same judge again", test_restore},

@@ -280,6 +280,24 @@ static void test_rootdir(void)
         CU_ASSERT(rootdir("/some/where/else").len == 0 && rootdir("diff").len == 0 && rootdir("").len == 0);
 }
 
+static void test_runtime(void)
+{
+        static const struct {
+                const char *by_cgroup, *bundle, *want;
+        } rows[] = {
+                {"podman", "/run/containerd/io.containerd.runtime.v2.task/moby/x", "podman"},
+                {"unknown", "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby/x", "docker"},
+                {"containerd", "/run/containerd/io.containerd.runtime.v1.linux/moby/x", "docker"},
+                {"unknown", "/run/containerd/io.containerd.runtime.v2.task/default/x", "containerd"},
+                {"containerd", "", "containerd"},
+                {"unknown", "/st/overlay-containers/x/userdata", "podman"},
+                {"unknown", "/somewhere/moby/x", "unknown"},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                CU_ASSERT_STRING_EQUAL(container_runtime(rows[i].by_cgroup, bytes_str(rows[i].bundle)), rows[i].want);
+}
+
 static bool bundle_is(const char *cmdline, size_t len, const char *cwd, const char *expect)
 {
         _cleanup_buf_ struct buf out;
@@ -345,6 +363,7 @@ static const struct unit_case cases[] = {
         {"openfile: what a descriptor says", test_read},
         {"container: storage root from the upper directory", test_rootdir},
         {"container: bundle from the monitor's command line", test_bundle},
+        {"a runtime by its bundle's path", test_runtime},
         {"container: the table and its limit", test_table},
 };
 UNIT_MAIN("layer", cases)

@@ -422,8 +422,8 @@ static void test_names(void)
         m = new_meta("c1", "podman");
         CU_ASSERT_EQUAL(podman_container_config(m, NULL, BYTES_LIT("")), ERR_SCHEMA);
         {
-                _cleanup_json_ json_t *j = json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman",
-                                                     "--name", "my_app");
+                _cleanup_json_ json_t *j =
+                        json_pack("{s:s, s:[s,s,s]}", "name", "my_app", "CreateCommand", "podman", "--name", "my_app");
 
                 CU_ASSERT_EQUAL(podman_container_config(m, j, BYTES_LIT("db")), 0);
         }
@@ -457,9 +457,267 @@ static void test_annotations(void)
                 struct meta *m = new_meta("c1", cases[i].runtime);
                 struct tide_event ev;
 
-                give_text(m, METAFILE_PODMAN_CONFIG, cases[i].text, "/b/config.json");
+                give_text(m, METAFILE_OCI_CONFIG, cases[i].text, "/b/config.json");
                 meta_content(m, &ev);
                 is(ev.content.name, cases[i].name);
+                meta_free(m);
+        }
+}
+
+/* ---- Kubernetes' names ---- */
+
+static void test_kube(void)
+{
+        static const struct {
+                const char *pod, *container, *want;
+                uint8_t class;
+        } rows[] = {
+                {"web-5d59d67564-2xkqp", "nginx", "ns/web/nginx", CLASS_SERVICE},
+                {"coredns-66bff467f8-7hr9g", "coredns", "ns/coredns/coredns", CLASS_SERVICE},
+                {"agent-2xkqp", "a", "ns/agent/a", CLASS_SERVICE},
+                {"db-0", "pg", "ns/db/pg", CLASS_SERVICE},
+                {"backup-27811320-2xkqp", "b", "ns/backup/b", CLASS_JOB},
+                {"backup-1594375200-2xkqp", "b", "ns/backup/b", CLASS_JOB},
+                {"etcd-node1", "etcd", "ns/etcd-node1/etcd", CLASS_SERVICE},
+                {"my-cafe-coffe", "x", "ns/my-cafe-coffe/x", CLASS_SERVICE}, /* vowels: nobody appended that */
+                {"web-5d59d67564-2xkqp", "debugger-8xzrl", "ns/web/debugger", CLASS_SESSION},
+                {"-2xkqp", "x", "ns/-2xkqp/x", CLASS_SERVICE},
+                {"", "", "ns//", CLASS_SERVICE},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                uint8_t class = CLASS_SERVICE;
+                _cleanup_buf_ struct buf b;
+
+                buf_init(&b, 1024);
+                kube_workload(BYTES_LIT("ns"), bytes_str(rows[i].pod), bytes_str(rows[i].container), &b, &class);
+                is(buf_bytes(&b), rows[i].want);
+                CU_ASSERT_EQUAL(class, rows[i].class);
+        }
+}
+
+#define KUBE_LABELS                                                                                                    \
+        "{\\\"io.kubernetes.pod.name\\\":\\\"web-5d59d67564-2xkqp\\\",\\\"io.kubernetes.pod.namespace\\\":"            \
+        "\\\"shop\\\""                                                                                                 \
+        ",\\\"io.kubernetes.container.name\\\":\\\"nginx\\\"}"
+
+static void test_kube_bundles(void)
+{
+        static const char crio[] =
+                "{\"process\":{\"terminal\":false},\"annotations\":{\"io.kubernetes.cri-o.Labels\":\"" KUBE_LABELS
+                "\",\"io.kubernetes.cri-o.ImageName\":\"docker.io/library/nginx:1\",\"io.kubernetes.cri-o.ImageRef\":"
+                "\"" IMAGE "\",\"io.kubernetes.cri-o.Name\":\"k8s_nginx_web\",\"io.kubernetes.cri-o.ContainerType\":"
+                "\"container\"}}";
+        static const char pause[] = "{\"annotations\":{\"io.kubernetes.cri-o.KubeName\":\"db-0\",\"io.kubernetes.cri-o."
+                                    "Namespace\":\"shop\",\"io.kubernetes.cri-o.ContainerType\":\"sandbox\"}}";
+        static const char ctrd[] =
+                "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"nginx\",\"io.kubernetes.cri.sandbox-name\":"
+                "\"web-5d59d67564-2xkqp\",\"io.kubernetes.cri.sandbox-namespace\":\"shop\",\"io.kubernetes.cri.image-"
+                "name\":\"docker.io/library/nginx:1\",\"io.kubernetes.cri-o.KubeName\":\"not-mine\"}}";
+        static const struct {
+                const char *runtime, *text, *workload, *image;
+        } rows[] = {
+                {"crio", crio, "shop/web/nginx", "docker.io/library/nginx:1"},
+                {"crio", pause, "shop/db/POD", ""},
+                {"containerd", ctrd, "shop/web/nginx", "docker.io/library/nginx:1"},
+                {"crio", ctrd, "", ""}, /* another runtime's words: anybody may have written them */
+                {"containerd", crio, "", ""},
+                {"podman", crio, "", ""},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct meta *m = new_meta("c1", rows[i].runtime);
+                struct tide_event ev;
+
+                give_text(m, METAFILE_OCI_CONFIG, rows[i].text, "/b/userdata/config.json");
+                meta_content(m, &ev);
+                is(ev.content.workload, rows[i].workload);
+                is(ev.content.image_ref, rows[i].image);
+                CU_ASSERT_EQUAL(ev.content.class, CLASS_SERVICE);
+                no_damage(m);
+                meta_free(m);
+        }
+}
+
+/* ---- containerd: its database as 1.6 wrote it, its content store ---- */
+
+#define C1 "c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1"
+#define STORE "/var/lib/containerd"
+#define BLOBS STORE "/io.containerd.content.v1.content/blobs/sha256/"
+#define CTRD_MANIFEST "d8d09548f5e12e418f0dca34e8726942aabc376c0f0873a5b2f4c7191aff73a6"
+#define CTRD_CONFIG "f43baf495bab5404326b45abc8570fc63e5ae6bd5c8a265cda5f42bc8a5a0fdb"
+
+static struct meta *ctrd_meta(const char *namespace)
+{
+        struct meta *m = new_meta(C1, "containerd");
+        char path[256];
+
+        snprintf(path, sizeof(path), "/run/containerd/io.containerd.runtime.v2.task/%s/" C1 "/config.json", namespace);
+        give_text(m, METAFILE_OCI_CONFIG, "{\"process\":{\"terminal\":true}}", path);
+        give(m, METAFILE_CONTAINERD_DB, "containerd/meta.db", STORE "/io.containerd.metadata.v1.bolt/meta.db");
+        return m;
+}
+
+static void test_containerd(void)
+{
+        struct meta *m = ctrd_meta("default");
+        struct metafile_want w;
+        struct tide_event ev;
+
+        CU_ASSERT_EQUAL_FATAL(meta_wants(m, &w, 1), 1);
+        CU_ASSERT_EQUAL(w.kind, METAFILE_CONTAINERD_MANIFEST);
+        CU_ASSERT_STRING_EQUAL(w.path, BLOBS CTRD_MANIFEST);
+        give(m, METAFILE_CONTAINERD_MANIFEST, "containerd/manifest.json", w.path);
+        CU_ASSERT_EQUAL_FATAL(meta_wants(m, &w, 1), 1);
+        CU_ASSERT_EQUAL(w.kind, METAFILE_CONTAINERD_IMAGE_CONFIG);
+        CU_ASSERT_STRING_EQUAL(w.path, BLOBS CTRD_CONFIG);
+        give(m, METAFILE_CONTAINERD_IMAGE_CONFIG, "containerd/image-config.json", w.path);
+        CU_ASSERT_EQUAL(meta_wants(m, &w, 1), 0);
+        meta_content(m, &ev);
+        is(ev.content.image_ref, "localhost/work:1");
+        is(ev.content.config_digest, "sha256:" CTRD_CONFIG);
+        is(ev.content.config_source, BLOBS CTRD_MANIFEST);
+        is(ev.content.manifest_digest, "sha256:" CTRD_MANIFEST);
+        is(ev.content.manifest_source, STORE "/io.containerd.metadata.v1.bolt/meta.db");
+        list_is(ev.content.image_labels, "of.image=yes");
+        CU_ASSERT_EQUAL(ev.content.class, CLASS_SERVICE); /* a terminal alone is nobody's */
+        no_damage(m);
+        meta_free(m);
+
+        m = ctrd_meta("other"); /* the same id in a namespace where there is none */
+        CU_ASSERT_EQUAL(meta_wants(m, &w, 1), 0);
+        meta_content(m, &ev);
+        is(ev.content.config_digest, "");
+        CU_ASSERT(has(ev.content.config_source, "meta.db does not have it"));
+        meta_free(m);
+}
+
+/* An index of platforms leads to the manifest of this host's; the blob must be what it is asked for by. */
+static void test_containerd_index(void)
+{
+        static const char index[] =
+                "{\"manifests\":[{\"digest\":\"sha256:" MANIFEST
+                "\",\"platform\":{\"os\":\"unknown\",\"architecture\":\"unknown\"}},{\"digest\":\"sha256:" CTRD_MANIFEST
+                "\",\"platform\":{\"os\":\"linux\",\"architecture\":\"%s\"}}]}";
+        const char *const architectures[] = {"amd64", "arm64", "ppc64le", "s390x"};
+        bool found = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(architectures); i++) {
+                struct meta *m = new_meta(C1, "containerd");
+                char text[1024], digest[80];
+                unsigned char sum[32];
+                struct metafile_want w;
+                struct tide_event ev;
+                unsigned n;
+
+                snprintf(text, sizeof(text), index, architectures[i]);
+                EVP_Digest(text, strlen(text), sum, &n, EVP_sha256(), NULL);
+                snprintf(digest, sizeof(digest), "sha256:");
+                for (n = 0; n < 32; n++)
+                        snprintf(digest + 7 + 2 * n, 3, "%02x", sum[n]);
+                give(m, METAFILE_CONTAINERD_DB, "containerd/meta.db", STORE "/io.containerd.metadata.v1.bolt/meta.db");
+                meta_set(m, FIELD_TARGET, bytes_str(digest));
+                CU_ASSERT_EQUAL_FATAL(meta_wants(m, &w, 1), 1);
+                give_text(m, METAFILE_CONTAINERD_MANIFEST, "{\"config\":{\"digest\":\"sha256:" IMAGE "\"}}", w.path);
+                CU_ASSERT_EQUAL(meta_get(m, FIELD_IMAGE_ID).len, 0); /* not what was asked for */
+                give_text(m, METAFILE_CONTAINERD_MANIFEST, text, w.path);
+                if (meta_wants(m, &w, 1)) {
+                        found = true;
+                        CU_ASSERT_STRING_EQUAL(w.path, BLOBS CTRD_MANIFEST);
+                        give(m, METAFILE_CONTAINERD_MANIFEST, "containerd/manifest.json", w.path);
+                        meta_content(m, &ev);
+                        is(ev.content.config_digest, "sha256:" CTRD_CONFIG);
+                        is(ev.content.manifest_digest, "sha256:" CTRD_MANIFEST);
+                        CU_ASSERT(has(ev.content.manifest_source, "through an index of several platforms"));
+                }
+                meta_free(m);
+        }
+        CU_ASSERT_TRUE(found); /* one of the four is this host's */
+}
+
+/* Pulled images have their manifest's digest beside the name; one had from two places counts by the name it runs under.
+ */
+static void test_docker_repositories(void)
+{
+        static const char repositories[] =
+                "{\"Repositories\":{\"a/web\":{\"a/web:1\":\"sha256:" IMAGE "\",\"a/web@sha256:" MANIFEST
+                "\":\"sha256:" IMAGE "\"},\"b/web\":{\"b/web@sha256:" IMAGE "\":\"sha256:" IMAGE
+                "\"},\"other\":{\"other@sha256:" WEB1 "\":\"sha256:" WEB1 "\"}}}";
+        static const struct {
+                const char *ref, *want;
+        } rows[] = {{"a/web:1", "sha256:" MANIFEST}, {"b/web:1", "sha256:" IMAGE}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct meta *m = new_meta("c1", "docker");
+                struct tide_event ev;
+                char text[512];
+
+                snprintf(text, sizeof(text),
+                         "{\"ID\":\"c1\",\"Name\":\"/w\",\"Image\":\"sha256:" IMAGE
+                         "\",\"Config\":{\"Image\":\"%s\",\"Labels\":{}}}",
+                         rows[i].ref);
+                give_text(m, METAFILE_DOCKER_CONFIG, text, "/d/containers/c1/config.v2.json");
+                give_text(m, METAFILE_DOCKER_REPOSITORIES, repositories, "/d/image/overlay2/repositories.json");
+                meta_content(m, &ev);
+                is(ev.content.manifest_digest, rows[i].want);
+                is(ev.content.manifest_source, "/d/image/overlay2/repositories.json");
+                meta_free(m);
+        }
+}
+
+/* Somebody sits before it: a terminal, and a standard input that was not left to itself. A step of a build is a job. */
+static void test_classes(void)
+{
+        static const struct {
+                const char *name, *config;
+                uint8_t class;
+        } rows[] = {
+                {"web", "\"Image\":\"i:1\",\"Tty\":true,\"AttachStdin\":true", CLASS_SESSION},
+                {"web", "\"Image\":\"i:1\",\"Tty\":true,\"OpenStdin\":true,\"AttachStdin\":false", CLASS_SERVICE},
+                {"web", "\"Image\":\"i:1\",\"Tty\":false,\"AttachStdin\":true", CLASS_SERVICE},
+                {"happy_turing", "\"Image\":\"sha256:" IMAGE "\"", CLASS_JOB},
+                {"web", "\"Image\":\"sha256:" IMAGE "\"", CLASS_SERVICE},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct meta *m = new_meta("c1", "docker");
+                struct tide_event ev;
+                char text[512];
+
+                snprintf(text, sizeof(text), "{\"ID\":\"c1\",\"Name\":\"/%s\",\"Config\":{%s}}", rows[i].name,
+                         rows[i].config);
+                give_text(m, METAFILE_DOCKER_CONFIG, text, "/d/containers/c1/config.v2.json");
+                meta_content(m, &ev);
+                CU_ASSERT_EQUAL(ev.content.class, rows[i].class);
+                meta_free(m);
+        }
+}
+
+static void test_podman_classes(void)
+{
+        static const struct {
+                const char *arg;
+                bool terminal, standard_input;
+                uint8_t class;
+        } rows[] = {
+                {"-it", true, true, CLASS_SESSION},      {"-dit", true, true, CLASS_SERVICE},
+                {"--detach", true, true, CLASS_SERVICE}, {"-i", false, true, CLASS_SERVICE},
+                {"-t", true, false, CLASS_SERVICE},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct meta *m = new_meta("c1", "podman");
+                struct tide_event ev;
+                _cleanup_json_ json_t *j =
+                        json_pack("{s:s, s:b, s:[s,s,s]}", "name", "x", "stdin", rows[i].standard_input,
+                                  "CreateCommand", "podman", "run", rows[i].arg);
+
+                give_text(m, METAFILE_OCI_CONFIG,
+                          rows[i].terminal ? "{\"process\":{\"terminal\":true}}" : "{\"process\":{}}",
+                          "/b/config.json");
+                CU_ASSERT_EQUAL(podman_container_config(m, j, BYTES_LIT("db")), 0);
+                meta_content(m, &ev);
+                CU_ASSERT_EQUAL(ev.content.class, rows[i].class);
                 meta_free(m);
         }
 }
@@ -519,7 +777,8 @@ static void test_nul(void)
         static const struct {
                 const char *text, *value;
         } cases[] = {
-                {"[\"a\\u0000b\"]", "a\xef\xbf\xbd" "b"},
+                {"[\"a\\u0000b\"]", "a\xef\xbf\xbd"
+                                    "b"},
                 {"[\"a\\\\u0000b\"]", "a\\u0000b"},
                 {"[\"\\\\\\u0000\"]", "\\\xef\xbf\xbd"},
         };
@@ -548,8 +807,7 @@ static void test_wrong_types(void)
                 "null",
                 "[7,null,[],\"" WEB1 "\",{\"id\":7},{\"id\":[\"" WEB1 "\"]},{\"id\":\"" WEB1
                 "\",\"names\":{},\"image\":7,\"metadata\":[],\"created\":1}]",
-                "[{\"id\":\"" WEB1
-                "\",\"names\":[7],\"image\":\"../../../etc\",\"metadata\":\"{\",\"created\":null}]",
+                "[{\"id\":\"" WEB1 "\",\"names\":[7],\"image\":\"../../../etc\",\"metadata\":\"{\",\"created\":null}]",
                 "[{\"id\":\"" WEB1 "\",\"id\":\"x\"}]",
                 "[{\"id\":\"" WEB1 "\",\"image\":\"" IMAGE "\"}] [",
         };
@@ -749,6 +1007,13 @@ static const struct unit_case cases[] = {
         {"no image configuration, or a false one: no label is the container's", test_image_unread},
         {"labels that an image brings, however it spells them", test_image_spellings},
         {"docker, also with containerd's image store", test_docker},
+        {"docker: manifest digests of pulled images", test_docker_repositories},
+        {"containerd: from its database to the image's configuration", test_containerd},
+        {"containerd: through an index of platforms", test_containerd_index},
+        {"pods of one controller are one workload", test_kube},
+        {"bundles of CRI-O and of containerd's CRI", test_kube_bundles},
+        {"a person's containers, and steps of a build", test_classes},
+        {"podman: a person's containers", test_podman_classes},
         {"which names a person gave", test_names},
         {"annotations of an image name nobody", test_annotations},
         {"100 MiB are refused in words", test_too_large},

@@ -192,6 +192,8 @@ static void f_place_path(const struct container *c, struct bytes path, uint8_t *
 
         (void)arg;
         *layer = !c ? LAYER_HOST : tmp ? LAYER_WRITE : LAYER_IMAGE;
+        if (bytes_has_prefix(path, BYTES_LIT("/memfd:")))
+                *layer = LAYER_MEMFD;
         *change = tmp ? CHANGE_ADDED : CHANGE_UNKNOWN;
 }
 static void f_place(const struct container *c, uint32_t pid, const struct openfacts *f, struct buf *path,
@@ -1055,6 +1057,33 @@ static void test_restart(void)
         end();
 }
 
+/* Found with a runtime's name for itself in its own init: believed until it does something. */
+static void test_disguised_init(void)
+{
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/memfd:runc", 1)->comm = "runc:[2:INIT]";
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        CU_ASSERT_EQUAL(count(TIDE_EXEC), 0); /* one that waits for the word to start, as far as can be seen */
+        forks(100, 101);
+        execs(101, "/bin/web");
+        settle();
+        CU_ASSERT_EQUAL(last_exec(101)->origin, ORIGIN_ENTRYPOINT);
+        CU_ASSERT(last_exec(101)->ancestors == 1 && last_exec(100)->origin == ORIGIN_ENTRYPOINT);
+        end();
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/tmp/runc", 1)->comm = "runc:[2:INIT]"; /* no runtime lies in its own container */
+        spawn(101, 100, "/bin/web", 1);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        CU_ASSERT(last_exec(100)->origin == ORIGIN_ENTRYPOINT && last_exec(101)->origin == ORIGIN_ENTRYPOINT);
+        end();
+}
+
 /* A message of ids, and what /proc shows by the time it is read. */
 static void ids(uint32_t pid, uint32_t rid, uint32_t eid, const uint32_t *now_ids)
 {
@@ -1170,6 +1199,7 @@ static void test_ids_storm(void)
 }
 
 static const struct unit_case cases[] = {
+        {"a container's own init that is called like a runtime", test_disguised_init},
         {"rights: what is gained, and what was kept", test_ids},
         {"rights: setuid programs", test_setuid},
         {"rights: a storm of setuid programs hides nothing", test_ids_storm},

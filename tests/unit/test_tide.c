@@ -50,6 +50,7 @@ static struct tide_event full(unsigned kind)
                 ev.file.ops = OP_CREATE | OP_WRITE;
                 ev.file.ctime_ns = 123456789;
                 ev.file.target = BYTES_LIT("../../etc/shadow");
+                ev.file.flags = FILEF_OPAQUE | FILEF_CAPS;
                 break;
         case TIDE_CTR_START:
         case TIDE_CTR_STOP:
@@ -113,13 +114,13 @@ static void test_ages(void)
         buf_init(&b, 1 << 16);
         CU_ASSERT_EQUAL(tide_encode(&ev, &b), 0);
         whole = b.len;
-        buf_patch_u32(&b, 0, (uint32_t)(whole - 4 - ev.file.target.len)); /* as if target did not exist yet */
+        buf_patch_u32(&b, 0, (uint32_t)(whole - 5 - ev.file.target.len)); /* as if target and flags did not exist yet */
         CU_ASSERT_EQUAL(tide_decode(b.p, b.len, &back, &used), 0);
         CU_ASSERT_EQUAL(back.file.target.len, 0);
         CU_ASSERT_EQUAL(back.file.ctime_ns, 123456789);
-        buf_patch_u32(&b, 0, (uint32_t)(whole - 1));
+        buf_patch_u32(&b, 0, (uint32_t)(whole - 2)); /* within target */
         CU_ASSERT_EQUAL(tide_decode(b.p, b.len, &back, &used), ERR_SCHEMA);
-        CU_ASSERT_EQUAL(used, whole - 1);
+        CU_ASSERT_EQUAL(used, whole - 2);
         buf_put_str(&b, "from the future");
         buf_patch_u32(&b, 0, (uint32_t)b.len);
         CU_ASSERT_EQUAL(tide_decode(b.p, b.len, &back, &used), 0);

@@ -170,7 +170,8 @@ static int cgroup(int argc, char **argv)
 static int pivot(int argc, char **argv)
 {
         if (argc < 2 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-            chdir(argv[0]) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+            chdir(argv[0]) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 || umount2(".", MNT_DETACH) < 0 ||
+            chdir("/") < 0)
                 return fail("pivot");
         execv(argv[1], argv + 1);
         return fail(argv[1]);
