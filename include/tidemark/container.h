@@ -35,6 +35,13 @@ enum priv_rate {
         PRIV_RATE__MAX
 };
 
+/* A mount namespace that processes of a container have made or entered, beside its own. */
+#define CONTAINER_NAMESPACES 16u
+struct container_ns {
+        uint64_t mntns;
+        uint32_t tasks; /* that are known to live in it */
+};
+
 struct container {
         uint32_t tag; /* never reused while the agent runs */
         char id[CONTAINER_ID + 1];
@@ -63,6 +70,11 @@ struct container {
         uint64_t empty_boot_ns; /* when its last task ended; 0: it has some */
         uint32_t root_uid;      /* which user of the host its root is, once somebody asked */
         bool root_known;
+        struct container_ns others[CONTAINER_NAMESPACES];
+        uint32_t nothers;
+        uint64_t others_refused; /* there was no room for them */
+        uint64_t walk_due_ns;    /* a walk is owed then for the sake of another namespace; 0: none */
+        uint64_t walked_ns;      /* when the last such one was */
         struct rate priv_rate[PRIV_RATE__MAX]; /* how many privilege events it has told */
 };
 

@@ -238,7 +238,7 @@ struct tide_walk {
         uint8_t reason;   /* enum tide_walk_reason */
         uint64_t entries;
 };
-enum tide_walk_reason { WALK_START, WALK_FOUND, WALK_LOSS, WALK_ROUND, WALK_SUBTREE, WALK__MAX };
+enum tide_walk_reason { WALK_START, WALK_FOUND, WALK_LOSS, WALK_ROUND, WALK_SUBTREE, WALK_NAMESPACE, WALK__MAX };
 
 /* DESIGN section 2, workload. What is not known to be another is a service. */
 enum tide_class {

@@ -176,6 +176,9 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret);
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         size_t workloads, entries, findings, containers;
+        /* Containers that started while we were here, and how long they ran before our marks stood. */
+        uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */
+        uint64_t ended_unmarked; /* gone before that */
 };
 void judge_stats(const struct judge *j, struct judge_stats *ret);
 

@@ -27,14 +27,20 @@ struct openfile {
 };
 
 /*
- * fd: from a fanotify event, or O_PATH of /proc/PID/exe. c: whose root it is seen from (NULL: the layer is told as far
- * as the descriptor alone can say). The link of /proc/self/fd shows the path from the mount that was used: a prefix by
- * which the host sees the container's merged directory is taken off.
+ * fd: from a fanotify event, or O_PATH of /proc/PID/exe. pid: who had it open (0: not known). c: whose root it is seen
+ * from (NULL: the layer is told as far as the descriptor alone can say). The link of /proc/self/fd shows the path from
+ * the mount that was used: a prefix by which the host sees the container's merged directory is taken off.
  */
-int openfile_read(const struct container *c, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
+int openfile_read(const struct container *c, uint32_t pid, int fd, struct buf *scratch, struct openfile *ret) TM_CHECK;
 /* Whose root file system the descriptor lies in, else the container of the process that used it; NULL: of none. */
 struct container *openfile_container(const struct containers *cs, struct proctab *pt, int fd, uint32_t pid);
 
+/*
+ * The root of a process, to be marked: an O_PATH descriptor (the caller closes it), made sure to be of that process, in
+ * that mount namespace, and in c's own root file system, which no server of the container answers for. -ESTALE: it is
+ * another's by now; -EXDEV: not there, or the host's own root.
+ */
+int openfile_root(const struct container *c, uint32_t pid, uint64_t start, uint64_t mntns) TM_CHECK;
 /* A file that process pid of c has mapped: path is emptied and filled as the container sees it. Never asks the file
  * system's server. */
 void openfile_mapped(const struct container *c, uint32_t pid, const struct peek_mapped *m, struct buf *path,

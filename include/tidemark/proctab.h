@@ -49,7 +49,15 @@ struct proctab_ops {
          * later. The event waits for them for a short while. Negative, or NULL: they cannot be asked for.
          */
         int (*want_args)(struct container *c, uint64_t token, uint32_t pid, uint64_t start, void *arg);
+        /*
+         * Process pid of c is the first that is met in a mount namespace other than the container's: marks on mounts
+         * do not reach there. kept: it is counted among the container's; false: there are too many (each process of
+         * such a one is told then). May be NULL.
+         */
+        void (*namespace)(struct container *c, uint32_t pid, uint64_t start, uint64_t mntns, bool kept, void *arg);
 };
+
+#define PROCTAB_NAMESPACES 256u
 
 struct proctab_stats {
         size_t processes, exited;
@@ -63,6 +71,8 @@ struct proctab_stats {
         uint64_t privileges_passed; /* more of the same of one process or container: counted only */
         uint64_t reused; /* a pid came again while its old owner was not known to have ended */
         uint64_t args_read, args_gone; /* executions with their arguments; those that ended before they were read */
+        size_t namespaces;           /* other mount namespaces of containers, now */
+        uint64_t namespaces_refused; /* by the limits: CONTAINER_NAMESPACES of one, PROCTAB_NAMESPACES of all */
         uint64_t args_refused, args_late; /* too many at once; told without waiting any longer */
 };
 

@@ -141,6 +141,23 @@ static int put_judge(json_t *o, const struct judge *j)
         return bad | json_object_set(o, "judge", v);
 }
 
+/* What is not known of containers' first moments. */
+static int put_unobserved(json_t *o, const struct judge *j)
+{
+        json_t *v = json_object();
+        struct judge_stats s;
+        int bad = 0;
+
+        judge_stats(j, &s);
+        bad |= json_object_set_new(v, "started", cj_u64(s.starts));
+        bad |= json_object_set_new(v, "measured", cj_u64(s.gaps));
+        bad |= json_object_set_new(v, "ended_before_marks", cj_u64(s.ended_unmarked));
+        bad |= json_object_set_new(v, "mean_ms",
+                                   s.gaps ? cj_real((double)s.gap_sum_ns / (double)s.gaps / 1e6) : json_null());
+        bad |= json_object_set_new(v, "longest_ms", s.gaps ? cj_real((double)s.gap_max_ns / 1e6) : json_null());
+        return bad | json_object_set_new(o, "unobserved", v);
+}
+
 static int put_losses(json_t *o, const struct judge *j)
 {
         _cleanup_json_ json_t *a = json_array();
@@ -170,6 +187,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= json_object_set_new(o, "version", json_string(PACKAGE_VERSION));
         bad |= put_containers(o, j);
         bad |= put_workloads(o, j);
+        bad |= put_unobserved(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
         bad |= put_losses(o, j);

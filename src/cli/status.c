@@ -59,6 +59,19 @@ static void print_losses(const json_t *data)
                 printf("  %s\n", cli_text(o, "what"));
 }
 
+/* The interval between a container's first act and our marks: what was done in it is found by the first walk only. */
+static void print_unobserved(const json_t *u)
+{
+        if (cli_int(u, "started") == 0)
+                return;
+        printf("Containers started since: %lld; before their marks stood: %.1f ms on average, %.1f ms at most",
+               (long long)cli_int(u, "started"), json_number_value(json_object_get(u, "mean_ms")),
+               json_number_value(json_object_get(u, "longest_ms")));
+        if (cli_int(u, "ended_before_marks"))
+                printf("; %lld ended before that", (long long)cli_int(u, "ended_before_marks"));
+        puts(".");
+}
+
 static bool is_learning(const json_t *workload)
 {
         size_t i;
@@ -101,6 +114,7 @@ int cli_status(struct cli *c)
         printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n",
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
+        print_unobserved(json_object_get(data, "unobserved"));
         secrets = json_object_get(data, "secrets");
         if (json_is_true(json_object_get(secrets, "masking")))
                 printf("Secrets masked: %lld.\n", (long long)cli_int(secrets, "masked"));

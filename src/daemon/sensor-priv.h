@@ -109,11 +109,12 @@ struct sensor {
         struct sensor_asked asked[SENSOR_ASKED];
         struct containers *containers;
         struct proctab *proctab;
-        struct loop_timer *expire_timer, *round_timer, *watchdog_timer, *repair_timer;
+        struct loop_timer *expire_timer, *round_timer, *watchdog_timer, *repair_timer, *walks_timer;
         struct sensor_command commands[SENSOR_COMMANDS];
         uint64_t last_command;
         struct sensor_repair repair;
         uint64_t told[TIDE__KIND_MAX];
+        uint64_t namespaces_marked, namespaces_unmarked; /* of containers' mount namespaces beside their own */
         struct sensor_walks walks;
         struct sensor_pace pace;
         const struct container *kept; /* whose layers are open until the turn ends */
@@ -154,6 +155,7 @@ void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 /* sensor_containers.c: containers that come and go */
 void sensor_container_tell(struct sensor *s, struct container *c);
 extern const struct proctab_ops sensor_proctab_ops;
+void sensor_on_walks_due(struct loop_timer *t, void *arg);
 /* Its marks stand, or a walk of all of it has set new ones: tell what covers it, where that is news. */
 void sensor_container_covered(struct sensor *s, struct container *c);
 

@@ -292,6 +292,8 @@ static int stage_loop(struct sensor *s)
         if (r == 0)
                 r = loop_timer_new(s->loop, sensor_on_repair, s, &s->repair_timer);
         if (r == 0)
+                r = loop_timer_new(s->loop, sensor_on_walks_due, s, &s->walks_timer);
+        if (r == 0)
                 r = notify_open(&s->notify);
         if (r < 0)
                 log_error(MOD, "the loop cannot be set up: %s", err_str(r));
@@ -485,6 +487,7 @@ static void stop(struct sensor *s)
         loop_timer_free(s->round_timer);
         loop_timer_free(s->watchdog_timer);
         loop_timer_free(s->repair_timer);
+        loop_timer_free(s->walks_timer);
         loop_free(s->loop);
         notify_close(s->notify);
         buf_release(&s->lineage);

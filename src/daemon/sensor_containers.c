@@ -6,14 +6,16 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
 #include "daemon/sensor-priv.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
+#include "tidemark/openfile.h"
 
 #define MOD "containers"
+#define NAMESPACE_WALKS_NS (5 * NSEC_PER_SEC) /* between two walks of one container for the sake of its namespaces */
 
 /* File systems whose marks can be answered without asking a server: DESIGN section 1, "never be harmed". */
 static const char *const safe_types[] = {"overlay", "ext4", "ext3", "ext2", "xfs", "btrfs", "tmpfs", "f2fs"};
@@ -26,24 +28,23 @@ static bool is_safe(const char *fstype)
         return false;
 }
 
-/* Its root, looked at once more before it is marked: the pid may be another's by now. */
-static int mark_content(struct sensor *s, struct container *c)
+/* A root as one of its processes has it: that of another mount namespace is another mount. */
+static int mark_root(struct sensor *s, struct container *c, uint32_t pid, uint64_t start, uint64_t mntns)
 {
+        _cleanup_close_ int root = -1;
         enum fan_how how = FAN_HOW_NONE;
-        struct stat st, host;
-        char path[64];
+        char path[32];
         int r;
 
         if (!s->fan || !is_safe(c->fstype))
                 return -EOPNOTSUPP;
-        snprintf(path, sizeof(path), "/proc/%u/root/.", c->init_pid);
-        if (stat(path, &st) < 0)
-                return -errno;
-        if ((uint64_t)st.st_dev != c->root_dev ||
-            (stat("/", &host) == 0 && host.st_dev == st.st_dev && host.st_ino == st.st_ino))
-                return -EXDEV;
+        root = openfile_root(c, pid, start, mntns);
+        if (root < 0)
+                return root;
+        snprintf(path, sizeof(path), "/proc/self/fd/%d", root);
         r = fan_source_mark(s->fan, path, strcmp(c->fstype, "overlay") == 0, &how);
-        c->how = how;
+        if (r == 0)
+                c->how = how;
         if (r == 0 && s->execs)
                 r = fan_source_mark(s->execs, path, how == FAN_HOW_FILESYSTEM, &how);
         return r;
@@ -52,7 +53,7 @@ static int mark_content(struct sensor *s, struct container *c)
 static void on_container(struct container *c, bool before, void *arg)
 {
         struct sensor *s = arg;
-        int r = mark_content(s, c);
+        int r = mark_root(s, c, c->init_pid, c->init_start, c->mntns);
 
         (void)before;
         if (r < 0)
@@ -64,21 +65,26 @@ static void on_container(struct container *c, bool before, void *arg)
 
 static void coverage(const struct sensor *s, const struct container *c, char *dst, size_t size)
 {
-        static const char *const content[] = {[FAN_HOW_NONE] = "not watched",
-                                              [FAN_HOW_FILESYSTEM] = "filesystem mark",
-                                              [FAN_HOW_MOUNT] = "mount mark"};
+        static const char *const contents[] = {[FAN_HOW_NONE] = "not watched",
+                                               [FAN_HOW_FILESYSTEM] = "filesystem mark",
+                                               [FAN_HOW_MOUNT] = "mount mark"};
         const char *inotify = s->names && names_source_by(s->names) == NAMES_INOTIFY ? " by inotify" : "";
+        /* a word, no number: whoever makes and ends them in turn does not make us tell it each time */
+        bool some = c->how == FAN_HOW_MOUNT && c->others_refused;
+        const char *others = some ? " (not in all of its mount namespaces)" : "";
+        char content[80];
 
+        snprintf(content, sizeof(content), "content: %s%s", contents[c->how], others);
         if (!c->layer)
                 snprintf(dst, size, "files: not covered");
         else if (!s->names)
-                snprintf(dst, size, "content: %s; names: walks only", content[c->how]);
+                snprintf(dst, size, "%s; names: walks only", content);
         else if (c->dirs_refused)
-                snprintf(dst, size, "content: %s; names: %zu directories%s, %u more by walks only", content[c->how],
+                snprintf(dst, size, "%s; names: %zu directories%s, %u more by walks only", content,
                          names_source_count(s->names, c->tag), inotify, c->dirs_refused);
         else
-                snprintf(dst, size, "content: %s; names: %zu directories%s", content[c->how],
-                         names_source_count(s->names, c->tag), inotify);
+                snprintf(dst, size, "%s; names: %zu directories%s", content, names_source_count(s->names, c->tag),
+                         inotify);
 }
 
 void sensor_container_tell(struct sensor *s, struct container *c)
@@ -133,6 +139,48 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
         }
 }
 
+/* ---- other mount namespaces ---- */
+
+void sensor_on_walks_due(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t now = loop_now(s->loop), next = 0;
+        struct container *c;
+
+        for (size_t i = 0; containers_next(s->containers, &i, &c);) {
+                if (c->walk_due_ns && c->walk_due_ns <= now) {
+                        c->walk_due_ns = 0;
+                        c->walked_ns = now;
+                        sensor_walk(s, c, WALK_NAMESPACE);
+                }
+                if (c->walk_due_ns && (next == 0 || c->walk_due_ns < next))
+                        next = c->walk_due_ns;
+        }
+        if (next)
+                loop_timer_set(t, next);
+}
+
+/*
+ * What was done there before the mark stood, and what is done by a mount that has none, is for the walk: soon, but one
+ * container does not make us walk without an end. The mark needs no taking away: it goes with its mount.
+ */
+static void on_namespace(struct container *c, uint32_t pid, uint64_t start, uint64_t mntns, bool kept, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t now = loop_now(s->loop), due = c->walked_ns ? c->walked_ns + NAMESPACE_WALKS_NS : now;
+
+        if (c->how == FAN_HOW_FILESYSTEM)
+                return; /* sees every mount of it */
+        if (kept && mark_root(s, c, pid, start, mntns) == 0)
+                s->namespaces_marked++;
+        else
+                s->namespaces_unmarked++;
+        if (c->walk_due_ns == 0) {
+                c->walk_due_ns = due > now ? due : now;
+                sensor_on_walks_due(s->walks_timer, s);
+        }
+}
+
 static void on_gone(struct container *c, void *arg)
 {
         struct sensor *s = arg;
@@ -144,4 +192,5 @@ static void on_gone(struct container *c, void *arg)
 }
 
 const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,
+                                                .namespace = on_namespace,
                                                 .want_args = sensor_want_args};

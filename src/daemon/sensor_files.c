@@ -161,7 +161,7 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         if (!c || !c->layer)
                 return;
         sensor_keep(s, c);
-        if (openfile_read(c, ev->fd, &s->path, &of) < 0)
+        if (openfile_read(c, ev->pid, ev->fd, &s->path, &of) < 0)
                 return;
         gone = was_removed(c, &of, st.st_dev);
         if (of.layer != LAYER_WRITE && !gone)

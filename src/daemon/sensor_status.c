@@ -93,18 +93,26 @@ static json_t *mapped_status(const struct sensor *s)
                          num(m.hung));
 }
 
+/* Mount namespaces that containers have beside their own. */
+static json_t *namespaces_status(const struct sensor *s, const struct proctab_stats *st)
+{
+        return json_pack("{s:I,s:I,s:I,s:I}", "known", num(st->namespaces), "refused", num(st->namespaces_refused),
+                         "marked", num(s->namespaces_marked), "unmarked", num(s->namespaces_unmarked));
+}
+
 static json_t *exec_status(const struct sensor *s)
 {
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o}", "known", num(st.processes), "exited",
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "known", num(st.processes), "exited",
                          num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
                          "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
                          num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
                          "privilege_events", num(st.privileges), "privilege_events_passed_over",
-                         num(st.privileges_passed), "arguments", args_status(s, &st), "mapped", mapped_status(s));
+                         num(st.privileges_passed), "arguments", args_status(s, &st), "mapped", mapped_status(s),
+                         "namespaces", namespaces_status(s, &st));
 }
 
 static json_t *pair_status(const struct sensor *s)

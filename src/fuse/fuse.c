@@ -105,7 +105,7 @@ static bool on_found(struct fuse *f, struct ctr *c, uint64_t hash, struct tide_e
 {
         struct index_name *n = index_find(&c->index, hash);
 
-        if (n && is_told(n, ev, c->walking && c->reason == WALK_LOSS)) {
+        if (n && is_told(n, ev, c->walking && (c->reason == WALK_LOSS || c->reason == WALK_NAMESPACE))) {
                 n->walk = c->walk;
                 if (n->ctime_ns == 0)
                         remember(f, c, hash, ev, false);

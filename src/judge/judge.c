@@ -441,6 +441,18 @@ static int attach_unknown(struct judge *j, struct container_memory *c, int64_t w
         return attach(j, c, &none, wall_ns);
 }
 
+/* The interval between a container's first act and our marks. */
+static void measure_gap(struct judge *j, struct container_memory *c, const struct tide_ctr *t)
+{
+        if (t->gap_ns && !c->gap_ns && !t->running_before) {
+                j->stats.gaps++;
+                j->stats.gap_sum_ns += t->gap_ns;
+                if (t->gap_ns > j->stats.gap_max_ns)
+                        j->stats.gap_max_ns = t->gap_ns;
+        }
+        c->gap_ns = t->gap_ns;
+}
+
 static int on_start(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         const struct tide_ctr *t = &ev->ctr;
@@ -452,13 +464,15 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         if (r == 0)
                 r = str_set(&c->coverage, t->coverage);
         if (was && c->init_pid == t->init_pid && c->init_start == t->init_start) {
-                c->gap_ns = t->gap_ns; /* its marks stand now */
+                measure_gap(j, c, t); /* its marks stand now */
                 pieces_save_container(j, c);
                 return r;
         }
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
-        c->gap_ns = t->gap_ns;
+        c->gap_ns = 0;
+        measure_gap(j, c, t);
+        j->stats.starts += !t->running_before;
         c->running_before = t->running_before;
         c->running = true;
         c->started_ns = ev->wall_ns;
@@ -476,6 +490,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
 
         if (!c->workload && c->nheld)
                 r = attach_unknown(j, c, ev->wall_ns);
+        j->stats.ended_unmarked += !c->running_before && !c->gap_ns;
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);

@@ -313,7 +313,7 @@ const char *tide_change_name(unsigned change)
 
 const char *tide_walk_reason_name(unsigned reason)
 {
-        static const char *const words[] = {"start", "found", "loss", "round", "subtree"};
+        static const char *const words[] = {"start", "found", "loss", "round", "subtree", "namespace"};
 
         return word(words, ARRAY_LEN(words), reason);
 }

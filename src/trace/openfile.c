@@ -98,8 +98,10 @@ int openfile_facts(int fd, struct buf *path, struct openfacts *ret)
         if (n < 0)
                 return -errno;
         r = attributes(fd, &f);
-        if (r < 0)
+        if (r < 0 && r != -EACCES)
                 return r;
+        if (r < 0) /* a user's FUSE answers nobody else: path and mount are the kernel's to tell */
+                f.nlink = 1;
         if (f.mount == 0)
                 f.mount = mount_of(fd);
         text = bytes_of(target, (size_t)n);
@@ -310,7 +312,39 @@ void openfile_place(const struct container *c, uint32_t pid, const struct openfa
                 *ret_layer = r == 0 && bytes_eq(m.fstype, BYTES_LIT("tmpfs")) ? LAYER_TMPFS : LAYER_MOUNT;
 }
 
-int openfile_read(const struct container *c, int fd, struct buf *scratch, struct openfile *ret)
+int openfile_root(const struct container *c, uint32_t pid, uint64_t start, uint64_t mntns)
+{
+        _cleanup_close_ int fd = -1;
+        _cleanup_buf_ struct buf link;
+        struct openfacts f, host = {0};
+        struct procfs_stat st;
+        struct stat root;
+        char path[32];
+        uint64_t ns;
+        int r;
+
+        buf_init(&link, PATH_MAX + 16);
+        snprintf(path, sizeof(path), "/proc/%u/root", pid);
+        fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        r = openfile_facts(fd, &link, &f);
+        if (r < 0)
+                return r;
+        if (stat("/", &root) == 0) {
+                host.dev = root.st_dev;
+                host.ino = root.st_ino;
+        }
+        if (f.dev != c->root_dev || (f.dev == host.dev && f.ino == host.ino))
+                return -EXDEV;
+        if (procfs_ns(pid, "mnt", &ns) < 0 || ns != mntns || procfs_stat(pid, &st) < 0 || st.start != start)
+                return -ESTALE;
+        r = fd;
+        fd = -1;
+        return r;
+}
+
+int openfile_read(const struct container *c, uint32_t pid, int fd, struct buf *scratch, struct openfile *ret)
 {
         struct openfile of = {.layer = LAYER_UNKNOWN};
         struct openfacts f;
@@ -318,7 +352,7 @@ int openfile_read(const struct container *c, int fd, struct buf *scratch, struct
 
         if (r < 0)
                 return r;
-        openfile_place(c, 0, &f, scratch, &of.layer, &of.change);
+        openfile_place(c, pid, &f, scratch, &of.layer, &of.change);
         if (scratch->err)
                 return scratch->err;
         if (of.layer != LAYER_MEMFD)

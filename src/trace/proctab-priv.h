@@ -2,7 +2,8 @@
 /*
  * proctab-priv - the process table's inside, shared by its files: proctab.c (messages, ageing, questions),
  * proctab_enter.c (which container, which origin, scans), proctab_exec.c (executions and their openings),
- * proctab_priv.c (rights, names, tracing, crashes), proctab_queue.c (events wait).
+ * proctab_priv.c (rights, names, tracing, crashes), proctab_ns.c (other mount namespaces),
+ * proctab_queue.c (events wait).
  *
  * All that is read from the system goes through struct proctab_reader, so that a test can be the system.
  */
@@ -71,6 +72,7 @@ struct proc {
         uint64_t start; /* 0: not asked for yet (host processes) */
         uint64_t forked; /* start as its fork message has it: for one that was gone before it could be read */
         struct container *c;
+        uint64_t mntns; /* another than c's, as it was at its last exec or its parent's; 0: c's own */
         struct link *link;
         char comm[16];
         uint64_t comm_ns; /* boot time of when it was so: read, or told */
@@ -206,6 +208,8 @@ void proctab_priv_ids(struct proctab *pt, struct proc *p, const struct proc_msg 
 void proctab_priv_comm(struct proctab *pt, struct proc *p, const struct proc_msg *m, uint64_t boot, uint64_t now);
 void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t boot, uint64_t now);
 void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now);
+void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, bool user, uint64_t boot,
+                            uint64_t now);
 void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now);
 void proctab_priv_program(const struct waiting *exec);
 /* An id gained: is it by an execution whose message is still to come? */
@@ -214,6 +218,13 @@ bool proctab_priv_waits(const struct privilege *v);
 bool proctab_priv_told(struct proctab *pt, const struct waiting *w, struct tide_event *ev, struct buf *lineage);
 void proctab_priv_free(struct privilege *v);
 void proctab_privs_forget(struct proc *p);
+
+/* proctab_ns.c */
+/* In which mount namespace is it now? */
+void proctab_ns_look(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t now);
+void proctab_ns_leave(struct proctab *pt, struct proc *p);
+/* A child of parent is where that is. */
+void proctab_ns_inherit(struct proc *p, const struct proc *parent);
 
 /* proctab_queue.c */
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,

@@ -376,6 +376,7 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         p->stranger = parent->stranger;
         p->c->tasks++;
         p->c->strangers += p->stranger;
+        proctab_ns_inherit(p, parent);
         forked_start(pt, p, boot);
         w = p->acting ? proctab_wait(pt, TIDE_FORK, p->c, boot, now, SRC_PROC) : NULL;
         if (w) {
@@ -411,6 +412,7 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
                 proctab_classify(pt, p);
         p->missed_ns = p->c || !p->runtime ? 0 : boot;
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
+        proctab_ns_look(pt, p, boot, now);
 }
 
 void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now)
@@ -471,6 +473,7 @@ static void forget_container(struct proctab *pt, const struct container *c)
 
                 if (p->c == c) {
                         p->c = NULL;
+                        p->mntns = 0;
                         p->acting = false;
                 }
         }
@@ -483,6 +486,7 @@ void proctab_retire(struct proctab *pt, struct container *c, uint64_t now)
         if (pt->ops->gone)
                 pt->ops->gone(c, pt->arg);
         forget_container(pt, c);
+        pt->stats.namespaces -= c->nothers;
         containers_remove(pt->cs, c);
 }
 

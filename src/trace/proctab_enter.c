@@ -108,7 +108,7 @@ void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now)
 {
         struct container *c = p->c;
 
-        (void)pt;
+        proctab_ns_leave(pt, p);
         c->tasks -= c->tasks > 0;
         c->strangers -= p->stranger && c->strangers > 0;
         if (c->tasks == c->strangers && c->empty_boot_ns == 0)
@@ -319,6 +319,7 @@ static struct proc *adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t 
                 return p;
         p->link->exe = rstr_unref(p->link->exe); /* what it ran before is not known: what it runs is read below */
         proctab_exec_read(pt, p, now, now, SRC_PROCFS, ran_for(&st, now));
+        proctab_ns_look(pt, p, now, now);
         return p;
 }
 
@@ -367,6 +368,7 @@ static void look_again(struct proctab *pt, struct proc *p, const struct procfs_s
                 proctab_exec_read(pt, p, now, now, SRC_PROCFS, ran_for(st, now));
                 return;
         }
+        proctab_ns_look(pt, p, now, now);
         if (!p->acting || p->unresolved || pt->sys.exe(p->pid, &pt->path, &f, pt->sys.arg) < 0)
                 return;
         pt->sys.place(p->c, p->pid, &f, &pt->path, &layer, &change, pt->sys.arg);

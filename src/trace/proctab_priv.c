@@ -363,6 +363,18 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
                 snprintf(v->target_container, sizeof(v->target_container), "%s", target->c->id);
 }
 
+void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, bool user, uint64_t boot,
+                            uint64_t now)
+{
+        struct privilege *v = add(pt, p, p->c, PRIV_MOUNTNS, PRIV_RATE_OTHERS, boot, now);
+
+        if (!v)
+                return;
+        v->from = from;
+        v->to = to;
+        v->flags = user ? PRIVF_USERNS : 0;
+}
+
 void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now)
 {
         struct privilege *v = p->c && p->acting ? add(pt, p, p->c, PRIV_CORE, PRIV_RATE_OTHERS, boot, now) : NULL;

@@ -8,47 +8,19 @@ Kernel: the bytes that wait in the proc connector's socket (/proc/net/netlink, R
 (fdinfo of the groups: inodes that are marked, at 0.8 KiB each for mark and pinned inode: an estimate). Queues that are
 empty hold nothing; what they may hold at most is printed too."""
 import glob
-import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "integration"))
 import lab as lab_module  # noqa: E402
-from lab import check, run, wait  # noqa: E402
+from engines import Bundle, remove_cgroup  # noqa: E402
+from lab import wait  # noqa: E402
 
 MARK_KIB = 0.8
-
-
-class Cheap:
-    """One container of runc without podman: seconds for hundreds."""
-
-    def __init__(self, base, lower, n):
-        self.id = "%064x" % (0x7d << 200 | os.getpid() << 32 | n)
-        self.dir = os.path.join(base, "c%d" % n)
-        self.root = os.path.join(self.dir, "merged")
-        for d in ("diff", "work", "merged"):
-            os.makedirs(os.path.join(self.dir, d))
-        r = run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s,upperdir=%s/diff,workdir=%s/work" % (lower, self.dir, self.dir), self.root])
-        check(r.returncode == 0, "mount", r.stderr)
-        spec = {"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": ["/bin/sh", "-c", "mkdir -p /opt/a/b; echo x > /opt/a/b/file; exec sleep 100000"], "env": ["PATH=/bin"], "cwd": "/"},
-                "root": {"path": self.root}, "hostname": "c", "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}],
-                "linux": {"cgroupsPath": "/tidemark-bench/" + self.id, "namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts", "network")]}}
-        with open(os.path.join(self.dir, "config.json"), "w") as out:
-            json.dump(spec, out)
-        with open(os.path.join(self.dir, "log"), "w+") as log:  # a pipe would stay open as long as the container
-            r = subprocess.run(["runc", "--root", os.path.join(base, "runc"), "run", "-d", "--bundle", self.dir, self.id], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60)
-            log.seek(0)
-            check(r.returncode == 0, "runc run", log.read())
-        self.base = base
-
-    def remove(self):
-        run(["runc", "--root", os.path.join(self.base, "runc"), "delete", "-f", self.id])
-        run(["umount", self.root])
 
 
 def pss(pid):
@@ -80,14 +52,15 @@ def main():
     lab = lab_module.Lab()
     base = os.path.join(lab.dir, "cheap")
     cheap = []
-    lower = os.path.join(lab.dir, "image")
+    work = ["/bin/sh", "-c", "mkdir -p /opt/a/b; echo x > /opt/a/b/file; exec sleep 100000"]
     try:
         d = lab.daemon()
         print("%10s %10s %10s %10s %10s %8s %10s %12s" % ("containers", "sensor", "engine", "helpers", "sum KiB", "marks", "kernel KiB", "KiB each more"))
         first = None
         for n in steps:
             while len(cheap) < n:
-                cheap.append(Cheap(base, lower, len(cheap)))
+                cid = "%064x" % (0x7d << 200 | os.getpid() << 32 | len(cheap))
+                cheap.append(Bundle(lab, base, cid, "/tidemark-bench/" + cid, args=work))
             ids = {c.id for c in cheap}
             wait("all to be covered", lambda: ids <= {c["id"] for c in d.json("status")["containers"] if c["gap_ms"] is not None or c["running_before"]}, 120)
             time.sleep(3)
@@ -104,11 +77,7 @@ def main():
         for c in cheap:
             c.remove()
         shutil.rmtree(base, ignore_errors=True)
-        for cg in glob.glob("/sys/fs/cgroup/*/tidemark-bench") + ["/sys/fs/cgroup/tidemark-bench"]:
-            try:
-                os.rmdir(cg)
-            except OSError:
-                pass
+        remove_cgroup("tidemark-bench")
         lab.close()
 
 

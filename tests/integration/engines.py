@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """engines - container engines beside podman, each with directories and sockets of its own, ended by pid: dockerd with
 the containerd that it starts, and a containerd alone. Their images are made of the lab's image tree."""
+import glob
 import json
 import os
 import pty
@@ -101,6 +102,68 @@ class Docker(Server):
             if ids:
                 self.run("rm", "-f", *ids)
         super().end()
+
+
+class Bundle:
+    """A container of runc alone, laid out as some other runtime does it: cheap, or where that runtime is not to be had.
+    cgroup: its path in every hierarchy. With annotations the bundle lies where containers/storage keeps it, and conmon
+    starts it, as CRI-O would."""
+
+    def __init__(self, lab, base, cid, cgroup, args=None, annotations=None, lower=None):
+        self.id, self.base, self.cgroup = cid, base, cgroup
+        layer = os.path.join(base, "overlay", cid[::-1])
+        self.upper, self.root = os.path.join(layer, "diff"), os.path.join(layer, "merged")
+        for d in ("diff", "work", "merged"):
+            os.makedirs(os.path.join(layer, d))
+        self.bundle = os.path.join(base, "overlay-containers", cid, "userdata")
+        os.makedirs(self.bundle)
+        self.shell = Shell(lab, "b" + cid[:12]) if args is None else None
+        lower = lower or os.path.join(lab.dir, "image")
+        r = run(["mount", "-t", "overlay", "overlay", "-o", "lowerdir=%s,upperdir=%s,workdir=%s/work" % (lower, self.upper, layer), self.root])
+        check(r.returncode == 0, "mount", r.stderr)
+        mounts = [{"destination": "/proc", "type": "proc", "source": "proc"}]
+        if self.shell:
+            mounts.append({"destination": "/ctl", "type": "bind", "source": self.shell.ctl, "options": ["rbind", "rw"]})
+        spec = {"ociVersion": "1.0.2", "process": {"user": {"uid": 0, "gid": 0}, "args": args or Shell.ENTRY, "env": ["PATH=/bin"], "cwd": "/"},
+                "root": {"path": self.root}, "hostname": "c", "mounts": mounts, "annotations": annotations or {},
+                "linux": {"cgroupsPath": cgroup, "namespaces": [{"type": t} for t in ("pid", "mount", "ipc", "uts", "network")]}}
+        with open(os.path.join(self.bundle, "config.json"), "w") as out:
+            json.dump(spec, out)
+        self.runc = ["runc", "--root", os.path.join(base, "runc")]
+        self._conmon() if annotations else self._plain()
+
+    def _plain(self):
+        with open(os.path.join(self.bundle, "log"), "w+") as log:  # a pipe would stay open as long as the container
+            r = subprocess.run([*self.runc, "run", "-d", "--bundle", self.bundle, self.id], stdin=subprocess.DEVNULL, stdout=log, stderr=log, timeout=60)
+            log.seek(0)
+            check(r.returncode == 0, "runc run", log.read())
+
+    def _conmon(self):
+        pid = os.path.join(self.bundle, "pidfile")
+        argv = ["conmon", "-b", self.bundle, "-c", self.id, "-u", self.id, "-n", "k8s_x", "-p", pid, "-r", shutil.which("runc"), "--runtime-arg", "--root=" + self.runc[2],
+                "-l", "k8s-file:" + os.path.join(self.bundle, "ctr.log"), "--exit-dir", self.bundle, "--socket-dir-path", self.bundle]
+        r = run(argv)
+        check(r.returncode == 0, "conmon", r.stderr)
+        wait("runc to have made it", lambda: os.path.exists(pid) and open(pid).read())
+        r = run([*self.runc, "start", self.id])
+        check(r.returncode == 0, "runc start", r.stderr)
+
+    def remove(self):
+        run([*self.runc, "delete", "-f", self.id])
+        r = run(["umount", self.root])
+        if self.shell:
+            shutil.rmtree(self.shell.ctl, ignore_errors=True)
+        return r
+
+
+def remove_cgroup(path):
+    """An empty cgroup of the tests, and what is in it, in every hierarchy."""
+    for top in glob.glob("/sys/fs/cgroup/*/") + ["/sys/fs/cgroup/"]:
+        for at, _, _ in os.walk(os.path.join(top, path.strip("/")), topdown=False):
+            try:
+                os.rmdir(at)
+            except OSError:
+                pass
 
 
 class Terminal:

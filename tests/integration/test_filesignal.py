@@ -162,3 +162,73 @@ def test_transient(lab):
     check(any("/opt/busybox-t" in x for x in f["story"]), "named", f["story"])
     check(f["confidence"] >= 95, "worth waking somebody", f)
     w.stop()
+
+
+MOUNT_MARKS = 'probe: { disable = ["filesystem-mark"]; };\n'
+# In the background, so that the namespace lives on; a shell's own writes, by no further exec.
+ELSEWHERE = ("unshare %s /bin/sh -c 'cp /bin/busybox /opt/busybox-un; while [ ! -e /ctl/go ]; do sleep 0.05; done; echo x > /opt/dir/later; echo y >> /etc/one.conf;"
+             " /opt/busybox-un sleep 0.3; mkdir -p /mnt/at; mount --bind /opt /mnt/at; echo z > /mnt/at/bound; while [ ! -e /ctl/end ]; do sleep 0.05; done' & sleep 0.2")
+
+
+def elsewhere(lab, name, how, config, marks):
+    d = lab.daemon(config=config)
+    c = lab.container(name, "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+    check(marks in d.covered(name)["coverage"], "by what", d.containers())
+    w = d.watch()
+    c.sh("mkdir /opt/dir")
+    marked(c, w, "/opt/dir")
+    d.activate(name)
+    c.sh(ELSEWHERE % how)
+    e = wait("the other mount namespace", lambda: next((e for e in w.events("privilege", c.id) if e["operation"] == "mount-namespace"), None))
+    by_entrypoint(e)
+    check(e["from"] and e["to"] and e["from"] != e["to"], "from one to another", e)
+    wait("what it did at once", lambda: [x for x in w.events("file", c.id) if x["path"] == "/opt/busybox-un"])
+    if marks == "mount mark":
+        wait("its root to be marked", lambda: d.json("status")["processes"]["namespaces"]["marked"] == 1)
+        wait("a walk for it", lambda: [x for x in w.events("walk", c.id) if x["reason"] == "namespace" and x["ended"]])
+    check(d.json("status")["processes"]["namespaces"]["known"] == 1, "one such namespace", d.json("status")["processes"])
+    open(c.ctl + "/go", "w").close()
+    for path in ("/opt/dir/later", "/etc/one.conf"):
+        by_entrypoint(w.file(path, "write", c.id))
+    by_entrypoint(w.file("/opt/bound", "create" if marks == "mount mark" else "write", c.id))  # through a mount that has no mark
+    wait("that it ran", lambda: [x for x in w.events("exec", c.id) if x["program"] == "/opt/busybox-un" and x["layer"] == "write-layer"])
+    f, _ = wait("a finding", lambda: subject(d, name, "/opt/busybox-un", "process"))
+    named = [x for f in d.findings(name, every=True) for x in f["factors"] if x["name"] == "new_namespace"]
+    check(named, "the factor", d.findings(name, every=True))
+    open(c.ctl + "/end", "w").close()
+    wait("the namespace to be forgotten", lambda: d.json("status")["processes"]["namespaces"]["known"] == 0)
+    w.stop()
+    c.sh("true")
+    r = lab.podman("rm", "-f", "-t", "0", name)
+    check(r.returncode == 0 and c.id[:12] not in open("/proc/mounts").read(), "nothing is pinned", r.stderr)
+
+
+def test_mount_namespace(lab):
+    elsewhere(lab, "unshared", "-m", "", "filesystem mark")
+
+
+def test_mount_namespace_with_mount_marks(lab):
+    elsewhere(lab, "unshared-mm", "-m", MOUNT_MARKS, "mount mark")
+
+
+def test_user_namespace(lab):
+    elsewhere(lab, "unshared-u", "-U -r -m", "", "filesystem mark")
+
+
+def test_user_namespace_with_mount_marks(lab):
+    elsewhere(lab, "unshared-umm", "-U -r -m", MOUNT_MARKS, "mount mark")
+
+
+def test_many_namespaces(lab):
+    """More than are marked: each is told of, what is done there is found by names and walks, and status says so."""
+    d = lab.daemon(config=MOUNT_MARKS)
+    c = lab.container("unshared-many", "--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined", "--security-opt", "apparmor=unconfined")
+    d.covered("unshared-many")
+    w = d.watch()
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do unshare -m /bin/sh -c \"echo x > /opt/f$n; while [ ! -e /ctl/end ]; do sleep 0.2; done\" & done")
+    wait("the namespaces that are too many", lambda: (lambda n: n["known"] == 16 and n["refused"] >= 4)(d.json("status")["processes"]["namespaces"]))
+    wait("every file", lambda: {"/opt/f%d" % n for n in range(1, 21)} <= {e["path"] for e in w.events("file", c.id)})
+    check("mount namespaces" in wait("coverage to say so", lambda: (lambda s: s if "namespaces" in s else None)(d.containers()["unshared-many"]["coverage"])), "said")
+    open(c.ctl + "/end", "w").close()
+    wait("all to be forgotten", lambda: d.json("status")["processes"]["namespaces"]["known"] == 0)
+    w.stop()

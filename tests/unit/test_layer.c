@@ -254,14 +254,14 @@ static void test_read(void)
         build();
         buf_init(&path, 4096);
         fd = open(at("L2/bin/ls"), O_PATH | O_CLOEXEC);
-        CU_ASSERT_EQUAL_FATAL(openfile_read(NULL, fd, &path, &of), 0);
+        CU_ASSERT_EQUAL_FATAL(openfile_read(NULL, 0, fd, &path, &of), 0);
         CU_ASSERT(of.layer == LAYER_HOST && of.type == DT_REG && of.size == 2 && of.nlink == 1 && of.ino != 0);
         CU_ASSERT(bytes_eq(of.path, bytes_str(at("L2/bin/ls"))));
         unlink(at("L2/bin/ls"));
-        CU_ASSERT_EQUAL_FATAL(openfile_read(NULL, fd, &path, &of), 0);
+        CU_ASSERT_EQUAL_FATAL(openfile_read(NULL, 0, fd, &path, &of), 0);
         CU_ASSERT(of.nlink == 0 && bytes_eq(of.path, bytes_str(at("L2/bin/ls"))));
         close(fd);
-        CU_ASSERT(openfile_read(NULL, fd, &path, &of) < 0);
+        CU_ASSERT(openfile_read(NULL, 0, fd, &path, &of) < 0);
         clear();
 }
 

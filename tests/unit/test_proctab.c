@@ -25,6 +25,7 @@ struct task {
         bool cgroup;  /* its cgroup names the container */
         bool pending; /* its root is still the host's */
         uint32_t uid;
+        uint64_t mnt;        /* its mount namespace, if it is not its container's */
         const uint32_t *ids; /* real, effective, saved, where they differ */
         uint32_t mode;       /* more bits of what it runs */
 };
@@ -146,7 +147,9 @@ static int f_ns(uint32_t pid, const char *name, uint64_t *ret, void *arg)
         (void)arg;
         if (!t)
                 return -ENOENT;
-        if (t->ctr)
+        if (t->mnt && strcmp(name, "pid") != 0)
+                *ret = t->mnt;
+        else if (t->ctr)
                 *ret = (uint64_t)t->ctr * 10 + mnt;
         else
                 *ret = mnt ? sys.own_mnt : sys.own_pid;
@@ -360,13 +363,28 @@ static int on_want_args(struct container *c, uint64_t token, uint32_t pid, uint6
                 answer(token, pid);
         return reading.refuse;
 }
-static const struct proctab_ops ops = {
-        .event = on_event, .container = on_container, .gone = on_gone, .want_args = on_want_args};
+static struct {
+        unsigned told, kept;
+        uint32_t pid;
+        uint64_t ns;
+} spaces;
+static void on_namespace(struct container *c, uint32_t pid, uint64_t start, uint64_t mntns, bool kept, void *arg)
+{
+        (void)arg;
+        CU_ASSERT(c != NULL && start != 0);
+        spaces.told++;
+        spaces.kept += kept;
+        spaces.pid = pid;
+        spaces.ns = mntns;
+}
+static const struct proctab_ops ops = {.event = on_event, .container = on_container, .gone = on_gone,
+                                       .want_args = on_want_args, .namespace = on_namespace};
 
 static void begin_with(size_t limit)
 {
         memset(&sys, 0, sizeof(sys));
         told_n = marked = gone = 0;
+        memset(&spaces, 0, sizeof(spaces));
         memset(&reading, 0, sizeof(reading));
         now = 100 * SEC;
         CU_ASSERT_FATAL(containers_new(3, true, &sys.cs) == 0);
@@ -1198,8 +1216,83 @@ static void test_ids_storm(void)
         end();
 }
 
+/* Mount namespaces beside the container's own: each is told of and kept while a task lives in it, so many at most. */
+static void test_namespaces(void)
+{
+        struct proctab_stats st;
+
+        begin();
+        forks(100, 101);
+        execs(101, "/bin/sh");
+        settle();
+        CU_ASSERT(spaces.told == 0 && count(TIDE_PRIV) == 0);
+        task(101)->mnt = 9001; /* unshare(2), and nobody knows */
+        execs(101, "/bin/busybox");
+        settle();
+        CU_ASSERT(spaces.told == 1 && spaces.pid == 101 && spaces.ns == 9001 && spaces.kept == 1);
+        CU_ASSERT(count(TIDE_PRIV) == 1 && last_priv()->what == PRIV_MOUNTNS && last_priv()->to == 9001 &&
+                  last_priv()->from == 11 && last_priv()->priv_flags == PRIVF_USERNS);
+        forks(101, 102); /* inherits it: nothing new */
+        task(102)->mnt = 9001;
+        execs(102, "/bin/sh");
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT(spaces.told == 1 && count(TIDE_PRIV) == 1 && st.namespaces == 1);
+        exits(101);
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, 1);
+        exits(102);
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, 0);
+        forks(100, 103); /* the number comes again: another namespace */
+        task(103)->mnt = 9001;
+        execs(103, "/bin/sh");
+        settle();
+        CU_ASSERT_EQUAL(spaces.told, 2);
+        for (uint32_t n = 0; n < 2 * CONTAINER_NAMESPACES; n++) {
+                forks(100, 200 + n);
+                task(200 + n)->mnt = 9100 + n;
+                execs(200 + n, "/bin/sh");
+                settle();
+        }
+        proctab_stats(pt, &st);
+        CU_ASSERT_EQUAL(st.namespaces, CONTAINER_NAMESPACES);
+        CU_ASSERT_EQUAL(st.namespaces_refused, CONTAINER_NAMESPACES + 1);
+        CU_ASSERT(spaces.kept == CONTAINER_NAMESPACES + 1 && spaces.told == 2 + 2 * CONTAINER_NAMESPACES);
+        task(103)->mnt = sys.own_mnt; /* out to the host's: told, never kept */
+        execs(103, "/bin/sh");
+        settle();
+        proctab_stats(pt, &st);
+        CU_ASSERT(st.namespaces == CONTAINER_NAMESPACES - 1 && last_priv()->to == sys.own_mnt);
+        for (uint32_t pid = 100; pid < 300; pid++)
+                if (task(pid))
+                        exits(pid);
+        now += 10 * SEC;
+        proctab_expire(pt, now);
+        proctab_stats(pt, &st);
+        CU_ASSERT(gone == 1 && st.namespaces == 0);
+        end();
+}
+
+/* Found in one at the start: marked as well. */
+static void test_namespaces_found(void)
+{
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/bin/web", 1);
+        spawn(101, 100, "/bin/sh", 1)->mnt = 9001;
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        CU_ASSERT(spaces.told == 1 && spaces.pid == 101 && spaces.ns == 9001);
+        end();
+}
+
 static const struct unit_case cases[] = {
         {"a container's own init that is called like a runtime", test_disguised_init},
+        {"other mount namespaces", test_namespaces},
+        {"other mount namespaces, found", test_namespaces_found},
         {"rights: what is gained, and what was kept", test_ids},
         {"rights: setuid programs", test_setuid},
         {"rights: a storm of setuid programs hides nothing", test_ids_storm},
