@@ -605,6 +605,25 @@ static void test_foreign(void)
         end();
 }
 
+/* A namespace that ended with its container: the kernel gives its number to the next that is made. */
+static void test_numbers_again(void)
+{
+        struct task *t;
+
+        begin();
+        exits(100);
+        forks(50, 220);
+        execs(220, "/usr/bin/unshare");
+        t = task(220);
+        t->ctr = 1;
+        t->cgroup = false;
+        execs(220, "/bin/sh");
+        settle();
+        CU_ASSERT_PTR_NULL(proctab_container(pt, 220));
+        CU_ASSERT_EQUAL(count(TIDE_EXEC), 1);
+        end();
+}
+
 /* podman run: the container is found and marked while the runtime waits, and what the runtime does is not told */
 static void test_start(void)
 {
@@ -1300,6 +1319,7 @@ static const struct unit_case cases[] = {
         {"descent: ancestors are as they were at the fork", test_descent},
         {"exec session: the runtime's own steps are not told", test_exec_session},
         {"foreign: entered by namespaces alone", test_foreign},
+        {"a namespace's number comes again", test_numbers_again},
         {"start: marked before the first act; stop after the last", test_start},
         {"gap: an exec before the marks says so", test_gap},
         {"gone before /proc: openings and the parent tell", test_gone_early},
