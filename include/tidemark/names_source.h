@@ -73,9 +73,12 @@ void names_source_ignore(struct names_source *s, uint32_t pid);
 /* A directory is about to be marked, or (inotify) has been. handle: file system id, type and bytes; or the watch's
  * number: as walk.h gives them. 0, ERR_LIMIT, -ENOMEM. */
 int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path) TM_CHECK;
+/* A directory of this tag has no mark any more; what it had told may still be in the queue, and is let pass. */
+void names_source_undir(struct names_source *s, uint32_t tag, struct bytes handle);
 /*
- * Forget all directories of a tag: nothing is told of them any more. Their marks stay until the directories are deleted
- * (or told again, for a container that was started again), and so does what is needed to know them as nobody's.
+ * Forget all directories of a tag: nothing is told of them any more. Watches end; marks stay until the walker takes
+ * them away, or the directories are deleted, or told again (for a container that was started again), and until then so
+ * does what is needed to know them as nobody's.
  */
 void names_source_forget(struct names_source *s, uint32_t tag);
 size_t names_source_count(const struct names_source *s, uint32_t tag);

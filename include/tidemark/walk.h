@@ -37,6 +37,10 @@ struct walk_entry {
 struct walk_ops {
         void (*dir)(uint32_t tag, struct bytes handle, struct bytes path, void *arg);
         void (*entry)(uint32_t tag, const struct walk_entry *e, void *arg);
+        /* A directory that was above the bound, in a walk of everything, has no mark any more. */
+        void (*unmarked)(uint32_t tag, struct bytes handle, void *arg);
+        /* The walk is about to begin: how many directories may it mark? */
+        uint32_t (*marks)(uint32_t tag, uint64_t cookie, void *arg);
         void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks_refused, void *arg);
 };
 struct walk_stats {
@@ -54,13 +58,19 @@ int walker_start(struct loop *loop, const struct names_source *names, bool with_
 struct walker *walker_stop(struct walker *w);
 DEFINE_CLEANUP(struct walker *, walker_stop)
 uint32_t walker_pid(const struct walker *w);
+enum walk_how {
+        WALK_LIST,   /* tell what is there */
+        WALK_MARK,   /* and mark each directory */
+        WALK_UNMARK, /* tell nothing, and take marks away */
+};
 /*
  * Queue a request: list below upper_fd (a directory, O_PATH will do; duplicated, the caller keeps its own) at the
- * relative path subdir (empty: all of it). entries_max, marks_max: bounds of this request. cookie comes back in end.
+ * relative path subdir (empty: all of it). entries_max bounds the entries; what bounds the marks is asked when the walk
+ * begins (ops.marks). A walk of everything takes marks away from what is above that bound. cookie comes back in end.
  * 0, -ENOBUFS when 1024 requests wait (then the caller must ask for a whole walk later).
  */
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark,
-                   uint64_t entries_max, uint32_t marks_max) TM_CHECK;
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
+                   enum walk_how how, uint64_t entries_max) TM_CHECK;
 /* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full.
  * May be called from ops: the rest of a message then waits for walker_rest(). */
 void walker_pause(struct walker *w, bool paused);

@@ -141,6 +141,20 @@ static int put_judge(json_t *o, const struct judge *j)
         return bad | json_object_set(o, "judge", v);
 }
 
+/* What walks are compared with. */
+static int put_index(json_t *o, const struct pipeline *p)
+{
+        _cleanup_json_ json_t *v = json_object();
+        struct fuse_stats s;
+        int bad = 0;
+
+        pipeline_fuse_stats(p, &s);
+        bad |= json_object_set_new(v, "names", cj_u64(s.index));
+        bad |= json_object_set_new(v, "refused", cj_u64(s.index_refused));
+        bad |= json_object_set_new(v, "vanished", cj_u64(s.vanished));
+        return bad | json_object_set(o, "index", v);
+}
+
 /* What is not known of containers' first moments. */
 static int put_unobserved(json_t *o, const struct judge *j)
 {
@@ -190,6 +204,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_unobserved(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
+        bad |= put_index(o, env->pipeline);
         bad |= put_losses(o, j);
         if (env->status) {
                 own = env->status(env->arg);

@@ -59,6 +59,17 @@ static void print_losses(const json_t *data)
                 printf("  %s\n", cli_text(o, "what"));
 }
 
+static void print_bounds(const json_t *data)
+{
+        long long walks = (long long)cli_int(json_object_get(data, "repair"), "walks_incomplete");
+        long long names = (long long)cli_int(json_object_get(data, "index"), "refused");
+
+        if (walks)
+                printf("Walks that were incomplete: %lld (files.walk_entries, files.walk_deadline).\n", walks);
+        if (names)
+                printf("Names that were not remembered, and are told by each walk again: %lld (files.index).\n", names);
+}
+
 /* The interval between a container's first act and our marks: what was done in it is found by the first walk only. */
 static void print_unobserved(const json_t *u)
 {
@@ -109,6 +120,7 @@ int cli_status(struct cli *c)
         print_losses(data);
         putchar('\n');
         print_containers(data);
+        print_bounds(data);
         findings = json_object_get(data, "findings");
         memory = json_object_get(data, "memory");
         printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n",

@@ -149,6 +149,8 @@ extern const struct names_ops sensor_names_ops;
 extern const struct walk_ops sensor_walk_ops;
 /* Much is to be asked of its layers: keep them open until the turn ends. NULL: it has ended, or c goes away. */
 void sensor_keep(struct sensor *s, const struct container *c);
+/* It has ended: its name marks go. */
+void sensor_files_gone(struct sensor *s, struct container *c);
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 

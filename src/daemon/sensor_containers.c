@@ -76,7 +76,8 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
 
         snprintf(content, sizeof(content), "content: %s%s", contents[c->how], others);
         if (!c->layer)
-                snprintf(dst, size, "files: not covered");
+                snprintf(dst, size, "files: not covered: %s%s", c->fstype,
+                         is_safe(c->fstype) ? ", no upper directory" : " root");
         else if (!s->names)
                 snprintf(dst, size, "%s; names: walks only", content);
         else if (c->dirs_refused)
@@ -187,8 +188,7 @@ static void on_gone(struct container *c, void *arg)
 
         sensor_mapped_gone(s, c);
         sensor_keep(s, NULL);
-        if (s->names)
-                names_source_forget(s->names, c->tag);
+        sensor_files_gone(s, c);
 }
 
 const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,

@@ -338,11 +338,14 @@ static void begin_next(struct sensor *s)
  * How many directories a walk may mark: the container's own limit, and the host's. A walk of everything meets those
  * again that are marked already.
  */
-static uint32_t marks_left(const struct sensor *s, const struct container *c, enum tide_walk_reason reason)
+static uint32_t marks_left(uint32_t tag, uint64_t reason, void *arg)
 {
-        uint64_t own = names_source_count(s->names, c->tag), total = names_source_limit(s->names), used, left;
+        const struct sensor *s = arg;
+        uint64_t own = names_source_count(s->names, tag), total = names_source_limit(s->names), used, left;
         struct names_stats st;
 
+        if (!containers_by_tag(s->containers, tag)) /* it has ended meanwhile */
+                return 0;
         names_source_stats(s->names, &st);
         used = reason == WALK_SUBTREE ? st.dirs : st.dirs - own;
         left = reason == WALK_SUBTREE ? own : 0;
@@ -364,8 +367,8 @@ static void request(struct sensor *s, struct container *c, struct bytes below, e
         if (fd < 0)
                 return; /* it is going away: its stop event comes */
         if (w->n < SENSOR_WALKS)
-                r = walker_request(s->walker, c->tag, reason, fd, below, s->names != NULL, s->cfg->walk_entries,
-                                   s->names ? marks_left(s, c, reason) : 0);
+                r = walker_request(s->walker, c->tag, reason, fd, below, s->names ? WALK_MARK : WALK_LIST,
+                                   s->cfg->walk_entries);
         if (r < 0) { /* too many at once: one walk of everything later is as good */
                 s->repair.walk = true;
                 sensor_repair_later(s);
@@ -374,6 +377,21 @@ static void request(struct sensor *s, struct container *c, struct bytes below, e
         w->q[(w->first + w->n) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = reason};
         if (w->n++ == 0)
                 begin_next(s);
+}
+
+void sensor_files_gone(struct sensor *s, struct container *c)
+{
+        struct sensor_walks *w = &s->walks;
+        _cleanup_close_ int fd = -1;
+
+        if (!s->names)
+                return;
+        names_source_forget(s->names, c->tag);
+        fd = c->layer && names_source_by(s->names) == NAMES_FANOTIFY ? layer_upper_fd(c->layer) : -1;
+        if (fd < 0 || w->n == SENSOR_WALKS ||
+            walker_request(s->walker, c->tag, WALK_ROUND, fd, bytes_of(NULL, 0), WALK_UNMARK, s->cfg->walk_entries) < 0)
+                return; /* its marks go with the directories */
+        w->q[(w->first + w->n++) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = WALK_ROUND};
 }
 
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason)
@@ -396,6 +414,14 @@ static void on_walk_dir(uint32_t tag, struct bytes handle, struct bytes path, vo
 
         if (s->names && names_source_dir(s->names, tag, handle, path) < 0)
                 return; /* counted there: this directory is covered by walks only */
+}
+
+static void on_walk_unmarked(uint32_t tag, struct bytes handle, void *arg)
+{
+        struct sensor *s = arg;
+
+        if (s->names)
+                names_source_undir(s->names, tag, handle);
 }
 
 static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
@@ -469,4 +495,8 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
         begin_next(s);
 }
 
-const struct walk_ops sensor_walk_ops = {.dir = on_walk_dir, .entry = on_walk_entry, .end = on_walk_end};
+const struct walk_ops sensor_walk_ops = {.dir = on_walk_dir,
+                                          .unmarked = on_walk_unmarked,
+                                          .marks = marks_left,
+                                          .entry = on_walk_entry,
+                                          .end = on_walk_end};

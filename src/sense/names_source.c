@@ -30,7 +30,8 @@
 
 struct dir {
         uint32_t tag;
-        bool retired; /* of a container that has ended: nothing is told of it */
+        bool retired; /* of a container that has ended, or not marked any more: nothing is told of it */
+        uint64_t unmarked; /* the round in which its mark was taken away; 0: it has one */
         uint32_t len;
         char path[]; /* relative to the upper directory; empty: itself */
 };
@@ -66,6 +67,7 @@ struct names_source {
         struct early *early, **early_end;
         size_t nearly;
         uint64_t round;
+        size_t unmarked; /* of dirs: they leave the table when their last events have come */
         struct half half;
         struct buf path;
         struct names_stats stats;
@@ -132,6 +134,34 @@ int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, 
         if (s->early)
                 tell_early(s, handle);
         return 0;
+}
+
+void names_source_undir(struct names_source *s, uint32_t tag, struct bytes handle)
+{
+        struct dir *d = map_get(s->dirs, handle);
+
+        if (!d || d->tag != tag || d->unmarked)
+                return;
+        uncount(s, d);
+        d->unmarked = s->round + 1; /* rounds begin at 0 */
+        s->unmarked++;
+}
+
+/* A queue that is full is drained within a round. */
+static void drop_unmarked(struct names_source *s)
+{
+        struct bytes key;
+        void *value;
+
+        s->unmarked = 0;
+        for (size_t i = 0; map_next(s->dirs, &i, &key, &value);) {
+                const struct dir *d = value;
+
+                if (d->unmarked && d->unmarked + 1 <= s->round)
+                        (void)!map_del(s->dirs, key);
+                else
+                        s->unmarked += d->unmarked != 0;
+        }
 }
 
 static bool below(const struct dir *d, struct bytes path)
@@ -310,6 +340,8 @@ void names_source_round(struct names_source *s)
         bool lost = false;
 
         s->round++;
+        if (s->unmarked)
+                drop_unmarked(s);
         /* The walk after the one in which it came has been told whole, too: nobody knows that watch. */
         while (s->early && s->early->round + 2 <= s->round) {
                 drop_early(s, &s->early);

@@ -6,6 +6,7 @@
  *     DIR    u32 tag · string handle (inotify: number of the watch) · string path
  *     ENTRY  u32 tag · string path · u8 type · u8 flags (1 whiteout, 2 opaque, 4 capabilities) · u32 mode, uid, gid,
  *            nlink · u64 size, ino, mtime, ctime · string target
+ *     GONE   u32 tag · string handle (a mark was taken away)
  *     END    u32 tag · u64 cookie · u64 entries · u8 complete · u32 marks refused
  */
 #ifndef TIDEMARK_SENSE_WALK_PRIV_H
@@ -14,15 +15,16 @@
 #include <stdint.h>
 
 #include "tidemark/names_source.h"
+#include "tidemark/walk.h"
 
 #define WALK_PATH_MAX 4096u
 #define WALK_DATAGRAM 16384u
 
-enum { WALK_MSG_DIR = 1, WALK_MSG_ENTRY, WALK_MSG_END };
+enum { WALK_MSG_DIR = 1, WALK_MSG_ENTRY, WALK_MSG_GONE, WALK_MSG_END };
 
 struct walk_request {
         uint64_t cookie, entries_max;
-        uint32_t tag, marks_max, mark;
+        uint32_t tag, marks_max, how; /* how: enum walk_how */
         char subdir[WALK_PATH_MAX];
 };
 

@@ -103,6 +103,10 @@ static struct request *pop(struct walker *w)
 
 static void begin_next(struct walker *w)
 {
+        struct request *q = w->first;
+
+        if (q && !q->sent && q->rq.how == WALK_MARK)
+                q->rq.marks_max = w->ops->marks(q->rq.tag, q->rq.cookie, w->arg);
         if (w->first && !w->first->sent && w->fd >= 0 && send_request(w, w->first) < 0)
                 shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
         arm(w);
@@ -183,6 +187,16 @@ static int take_dir(struct walker *w, struct rd *r, uint32_t tag)
         return 0;
 }
 
+static int take_gone(struct walker *w, struct rd *r, uint32_t tag)
+{
+        struct bytes handle = rd_bytes(r);
+
+        if (r->err)
+                return r->err;
+        w->ops->unmarked(tag, handle, w->arg);
+        return 0;
+}
+
 static int take_end(struct walker *w, struct rd *r, uint32_t tag)
 {
         uint64_t cookie = rd_u64(r), entries = rd_u64(r);
@@ -199,7 +213,8 @@ static int take_end(struct walker *w, struct rd *r, uint32_t tag)
 static int tell_rest(struct walker *w)
 {
         static int (*const takers[])(struct walker *, struct rd *, uint32_t) = {
-                [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_END] = take_end};
+                [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_GONE] = take_gone,
+                [WALK_MSG_END] = take_end};
 
         while (w->in_at < w->in_len && !w->paused) {
                 uint8_t kind;
@@ -338,8 +353,8 @@ uint32_t walker_pid(const struct walker *w)
         return (uint32_t)w->pid;
 }
 
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir, bool mark,
-                   uint64_t entries_max, uint32_t marks_max)
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
+                   enum walk_how how, uint64_t entries_max)
 {
         struct request *q;
 
@@ -349,7 +364,7 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
         if (!q)
                 return -ENOMEM;
         q->rq = (struct walk_request){
-                .cookie = cookie, .entries_max = entries_max, .tag = tag, .marks_max = marks_max, .mark = mark};
+                .cookie = cookie, .entries_max = entries_max, .tag = tag, .how = how};
         if (subdir.len)
                 memcpy(q->rq.subdir, subdir.p, subdir.len);
         q->fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 3);

@@ -126,15 +126,41 @@ static int inotify_dir(struct walk *w, int fd, const char *path)
         return r < 0 ? r : 1;
 }
 
+/* Above the bound: an earlier walk, that met others first, may have marked it. */
+static int unmark_dir(struct walk *w, int fd)
+{
+        uint8_t handle[12 + HANDLE_MAX];
+        char name[64];
+        size_t len = 0;
+        int wd;
+
+        if (w->setup->names_by == NAMES_INOTIFY) { /* to add one that is there gives its number; its end is told */
+                snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+                wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
+                if (wd >= 0)
+                        (void)!inotify_rm_watch(w->setup->names_fd, wd);
+                return 0;
+        }
+        if (fanotify_mark(w->setup->names_fd, FAN_MARK_REMOVE | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") < 0 ||
+            handle_of(fd, handle, &len) < 0)
+                return 0; /* it had none */
+        buf_put_u8(&w->out, WALK_MSG_GONE);
+        buf_put_u32(&w->out, w->rq.tag);
+        buf_put_bytes(&w->out, bytes_of(handle, len));
+        return flush(w);
+}
+
 /* Before (the caller) lists it: so no name is missed. */
 static int mark_dir(struct walk *w, int fd, const char *path)
 {
         int r = 0;
 
-        if (!w->rq.mark || w->setup->names_fd < 0)
+        if (w->rq.how == WALK_LIST || w->setup->names_fd < 0)
                 return 0;
         if (w->marks < w->rq.marks_max)
                 r = w->setup->names_by == NAMES_INOTIFY ? inotify_dir(w, fd, path) : fanotify_dir(w, fd, path);
+        if (r == 0 && w->rq.subdir[0] == '\0')
+                r = unmark_dir(w, fd);
         if (r < 0)
                 return r;
         *(r ? &w->marks : &w->marks_refused) += 1;
@@ -218,7 +244,7 @@ static int visit(struct walk *w, DIR *d, const char *dir_path, const char *name)
         }
         if (fstatat(dirfd(d), name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                 return 0; /* gone meanwhile: its deletion is told by the marks */
-        r = tell_entry(w, dirfd(d), name, path, &st);
+        r = w->rq.how == WALK_UNMARK ? 0 : tell_entry(w, dirfd(d), name, path, &st);
         if (r == 0 && S_ISDIR(st.st_mode) && st.st_dev == w->dev)
                 r = push(w, path);
         return r;

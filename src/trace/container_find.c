@@ -158,12 +158,13 @@ int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, st
 }
 
 /*
- * Only a monitor of the host's own is asked: reading arguments waits for the process's memory, and what runs in some
- * container (a runtime within it) could hold that for ever.
+ * Only a monitor of the host's own, and of root's, is asked: reading arguments waits for the process's memory, and what
+ * runs in some container (a runtime within it), or any user of the host, could hold that for ever.
  */
 static char *find_bundle(const struct containers *cs, uint32_t init, struct bytes id)
 {
         _cleanup_buf_ struct buf cmdline, cwd, bundle;
+        struct procfs_status who;
         struct procfs_stat st;
         uint32_t pid = init;
         uint64_t pidns;
@@ -178,6 +179,8 @@ static char *find_bundle(const struct containers *cs, uint32_t init, struct byte
                 pid = st.ppid;
                 if (procfs_ns(pid, "pid", &pidns) < 0 || pidns != cs->own_pidns)
                         return NULL;
+                if (procfs_status(pid, &who) < 0 || who.uid != 0 || who.euid != 0)
+                        continue;
                 r = procfs_read(pid, "cmdline", &cmdline);
                 if (r < 0 && r != ERR_LIMIT)
                         return NULL;

@@ -20,6 +20,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
+#include "procfs-priv.h"
 #include "tidemark/beneath.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
@@ -245,6 +246,20 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
         return 0;
 }
 
+/* By the attribute that overlayfs keeps for itself: user.overlay.* could be a container's own. */
+bool layer_upper_is_metadata(const struct layer *l, struct bytes path)
+{
+        _cleanup_close_ int own = -1, fd = -1;
+        char link[64];
+        int base = upper_base(l, &own);
+
+        fd = base < 0 ? base : beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
+        if (fd < 0)
+                return false;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+        return getxattr(link, "trusted.overlay.metacopy", NULL, 0) >= 0;
+}
+
 /* Is the path in this one layer, and what is it there? 1, 0, or negative. */
 static int layer_holds(const struct layer *l, size_t i, struct bytes path, struct layer_entry *ret)
 {
@@ -269,28 +284,27 @@ static int layer_holds(const struct layer *l, size_t i, struct bytes path, struc
 }
 
 /* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
-static bool layer_hides(const char *lower, struct bytes path)
+static bool layer_hides(const struct layer *l, size_t i, struct bytes path)
 {
-        _cleanup_free_ char *rel = bytes_dup(path);
-        char *save = NULL;
-        int fd = open(lower, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        _cleanup_close_ int own = -1, at = -1;
+        int base = lower_base(l, i, &own);
+        struct bytes name;
         bool hides = false;
 
-        if (fd < 0 || !rel)
-                goto out;
-        for (char *name = strtok_r(rel, "/", &save); name && !hides; name = strtok_r(NULL, "/", &save)) {
-                int next = openat(fd, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        while (base >= 0 && !hides && procfs_take_field(&path, '/', &name)) {
                 struct stat st;
+                int next;
 
+                if (name.len == 0)
+                        continue;
+                next = beneath_open(at < 0 ? base : at, name, O_PATH, BENEATH_ONE_MOUNT);
                 if (next < 0)
                         break;
                 hides = fstat(next, &st) == 0 && (!S_ISDIR(st.st_mode) || is_opaque(next));
-                close(fd);
-                fd = next;
+                if (at >= 0)
+                        close(at);
+                at = next;
         }
-out:
-        if (fd >= 0)
-                close(fd);
         return hides;
 }
 
@@ -306,7 +320,7 @@ int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entr
                 if (r <= 0)
                         continue;
                 for (size_t above = 0; above < i; above++)
-                        if (layer_hides(l->lower[above], path))
+                        if (layer_hides(l, above, path))
                                 return 0;
                 return 1;
         }

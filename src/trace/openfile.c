@@ -203,6 +203,10 @@ void openfile_place_path(const struct container *c, struct bytes path, uint8_t *
         r = layer_upper_stat(c->layer, path, &e);
         if (r == 0 && !e.whiteout) {
                 in = layer_in_image(c->layer, path);
+                if (in == 1 && layer_upper_is_metadata(c->layer, path)) {
+                        *ret_layer = LAYER_IMAGE; /* what is read, and runs, is the image's */
+                        return;
+                }
                 *ret_layer = LAYER_WRITE;
                 *ret_change = in < 0 ? CHANGE_UNKNOWN : in ? CHANGE_MODIFIED : CHANGE_ADDED;
         } else if (r == -ENOENT) {
@@ -296,6 +300,11 @@ void openfile_place(const struct container *c, uint32_t pid, const struct openfa
         }
         if (f->mount)
                 r = find_mount(c, pid, f->mount, &scratch, &m);
+        /* Of a file system that is not its own alone, another mount is a volume. */
+        if (!c->layer && r == 0 && !bytes_eq(m.point, BYTES_LIT("/"))) {
+                *ret_layer = bytes_eq(m.fstype, BYTES_LIT("tmpfs")) ? LAYER_TMPFS : LAYER_MOUNT;
+                return;
+        }
         if (f->dev == c->root_dev || (r == 0 && makedev(m.dev_major, m.dev_minor) == c->root_dev)) {
                 if (r < 0 && f->mount) {
                         place_unvouched(c, f, path, ret_layer, ret_change);

@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The write layer, whole: what only overlay file systems have, what gives rights, and what was there for a moment only.
 Each is told by what happens, and found by the walk alone."""
-from lab import check, wait
+import json
+import os
+import re
+import shutil
+import subprocess
+
+from lab import Container, check, run, wait
 from test_files import by_entrypoint, marked, ready
 
 WALK_ALONE = 'probe: { disable = ["content", "names", "inotify"]; };\nfiles: { round = "10s"; };\n'
@@ -231,4 +237,262 @@ def test_many_namespaces(lab):
     check("mount namespaces" in wait("coverage to say so", lambda: (lambda s: s if "namespaces" in s else None)(d.containers()["unshared-many"]["coverage"])), "said")
     open(c.ctl + "/end", "w").close()
     wait("all to be forgotten", lambda: d.json("status")["processes"]["namespaces"]["known"] == 0)
+    w.stop()
+
+
+def by_host(e):
+    check(e["pid"] and e["origin"] == "foreign", "by a process of the host", e)
+
+
+def from_outside(lab, name, config, sees_merged):
+    """podman cp, a host process by the merged directory, one by /proc/PID/root: told, and as foreign."""
+    d = lab.daemon(config=config)
+    c = lab.container(name)
+    d.covered(name)
+    w = d.watch()
+    c.sh("mkdir /opt/dir")
+    marked(c, w, "/opt/dir")
+    marked(c, w, "/opt")
+    d.activate(name)
+    source = os.path.join(lab.dir, "dropped")
+    shutil.copy(shutil.which("busybox"), source)
+    r = lab.podman("cp", source, name + ":/opt/dir/copied")
+    check(r.returncode == 0, "podman cp", r.stderr)
+    by_host(wait("the copy", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/opt/dir/copied" and e["origin"]), None)))
+    merged = lab.inspect(name)["GraphDriver"]["Data"]["MergedDir"]
+    with open(merged + "/opt/dir/merged", "w") as out:
+        out.write("x")
+    by_host(w.file("/opt/dir/merged", "write" if sees_merged else "create", c.id))
+    with open(merged + "/etc/two.conf", "a") as out:
+        out.write("x")
+    if sees_merged:
+        by_host(w.file("/etc/two.conf", "write", c.id))
+    else:
+        found(w, c, "/etc/two.conf")
+    with open("/proc/%d/root/opt/dir/reached" % c.init_pid(), "w") as out:
+        out.write("x")
+    by_host(w.file("/opt/dir/reached", "write", c.id))
+    f, s = wait("a finding", lambda: subject(d, name, "/opt/dir/copied"))
+    check(s["origin"] == "foreign" and any(x["name"] == "origin_foreign" for x in f["factors"]), "the factor", f)
+    check(any("foreign" in x for x in f["story"]), "in words", f["story"])
+    w.stop()
+
+
+def test_from_outside(lab):
+    from_outside(lab, "outside", "", True)
+
+
+def test_from_outside_with_mount_marks(lab):
+    from_outside(lab, "outside-mm", MOUNT_MARKS + 'files: { round = "10s"; };\n', False)
+
+
+def started(c, *what):
+    r = c.lab.podman("run", "-d", "--name", c.name, "--network", "none", "-v", c.ctl + ":/ctl", *what, *Container.ENTRY)
+    check(r.returncode == 0, "podman run", r.stderr)
+    c.id = r.stdout.strip()
+    return c
+
+
+class Store:
+    """Another podman, with a storage of its own kind; as the lab's where a Container asks it."""
+
+    def __init__(self, lab, word, *options):
+        self.lab, self.dir, self.count = lab, os.path.join(lab.dir, word), 0
+        os.makedirs(self.dir)
+        self.engine = ["podman"] + ["--%s=%s" % (o, os.path.join(self.dir, d)) for o, d in (("root", "storage"), ("runroot", "rr"), ("tmpdir", "pt"))] + list(options)
+        tar = subprocess.Popen(["tar", "-C", os.path.join(lab.dir, "image"), "-c", "."], stdout=subprocess.PIPE)
+        r = self.podman("import", "-q", "-", "localhost/work:1", stdin=tar.stdout)
+        check(r.returncode == 0, "podman import", r.stderr)
+
+    def podman(self, *argv, **kw):
+        return run(self.engine + list(argv), env=dict(os.environ, CONTAINERS_CONF=self.lab.conf), **kw)
+
+    def inspect(self, name):
+        return json.loads(self.podman("inspect", name).stdout)[0]
+
+    def container(self, name, *options):
+        return started(Container(self, name), *options, "localhost/work:1")
+
+    def close(self):
+        self.podman("rm", "-fa", "-t", "0")
+        self.podman("system", "reset", "-f")
+        for line in sorted(open("/proc/self/mountinfo"), reverse=True):
+            point = line.split()[4]
+            if point.startswith(self.dir + "/"):
+                run(["umount", "-l", point])
+
+
+def by_id(d, c):
+    return wait("container %s in status" % c.name, lambda: next((x for x in d.containers().values() if x["id"] == c.id and x["coverage"]), None))
+
+
+def fan_marks(d):
+    """Mounts that have a fanotify mark of the daemon's."""
+    text = ""
+    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
+        try:
+            text += open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
+        except OSError:
+            continue
+    return [x for x in text.splitlines() if x.startswith("fanotify mnt_id")]
+
+
+def uncovered(lab, word, options, why, marked_root):
+    store = Store(lab, word, *options)
+    try:
+        d = lab.daemon()
+        marks = len(fan_marks(d))
+        c = store.container("no-" + word)
+        check(by_id(d, c)["coverage"] == "files: not covered: " + why, "said so, and why", by_id(d, c))
+        check((len(fan_marks(d)) > marks) == marked_root, "marks", fan_marks(d))
+        page = d.tidemark("status").stdout
+        check("files: not covered" in page, "in words", page)
+        w = d.watch()
+        c.sh("cp /bin/busybox /opt/busybox-x; /opt/busybox-x sleep 0.2")
+        wait("what it runs, all the same", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/opt/busybox-x"])
+        check(not w.events("file", c.id), "no guesses", w.events("file", c.id))
+        w.stop()
+        check(store.podman("rm", "-f", "-t", "0", c.name).returncode == 0, "nothing is pinned")
+    finally:
+        store.close()
+
+
+def test_vfs(lab):
+    uncovered(lab, "vfs", ["--storage-driver=vfs"], "ext4, no upper directory", True)
+
+
+def test_fuse_overlayfs(lab):
+    uncovered(lab, "fuse", ["--storage-driver=overlay", "--storage-opt=overlay.mount_program=/usr/bin/fuse-overlayfs"], "fuse.fuse-overlayfs root", False)
+
+
+def test_rootfs(lab):
+    root = os.path.join(lab.dir, "plain-root")
+    shutil.copytree(os.path.join(lab.dir, "image"), root, symlinks=True)
+    d = lab.daemon()
+    c = started(Container(lab, "plain-root"), "--rootfs", root)
+    try:
+        check(by_id(d, c)["coverage"].startswith("files: not covered: "), "said so", by_id(d, c))
+    finally:
+        check(lab.podman("rm", "-f", "-t", "0", "plain-root").returncode == 0, "nothing is pinned")
+        shutil.rmtree(root)
+        shutil.rmtree(c.ctl)
+
+
+def test_metacopy(lab):
+    """Only the attributes are copied up: told as that; what then runs is the image's; what is written then is told."""
+    store = Store(lab, "meta", "--storage-driver=overlay", "--storage-opt=overlay.mountopt=nodev,metacopy=on")
+    try:
+        d = lab.daemon()
+        c = store.container("metacopy")
+        wait("its marks", lambda: "directories" in by_id(d, c)["coverage"])
+        w = d.watch()
+        c.sh("mkdir /opt/dir")
+        marked(c, w, "/opt/dir")
+        c.sh("touch /bin/here; rm /bin/here")
+        marked(c, w, "/bin")
+        d.activate(d.json("status")["containers"] and by_id(d, c)["workload"])
+        c.sh("chmod 700 /bin/many; chown 33:33 /etc/one.conf; chmod 4755 /bin/rights")
+        upper = c.upper()
+        check("trusted.overlay.metacopy" in os.listxattr(upper + "/bin/many"), "this kernel copied up the attributes alone", os.listxattr(upper + "/bin/many"))
+        e = w.file("/bin/many", "attribute", c.id)
+        check(e["change"] == "modified" and e["operation"] == "attribute", "attributes of a file of the image", e)
+        e = wait("the other", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/etc/one.conf"), None))
+        check("write" not in e["operation"] and e["change"] == "modified", "no write", e)
+        c.sh("/bin/many 1")
+        wait("that it runs", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/bin/many"])
+        check(all(e["layer"] == "image" for e in w.events("exec", c.id) if e["program"] == "/bin/many"), "it is the image's", w.events("exec", c.id))
+        name = by_id(d, c)["workload"]
+        gives_rights(d, name, "/bin/rights", "setuid")
+        c.sh("echo x >> /bin/many; /bin/many 1")
+        w.file("/bin/many", "write", c.id)
+        wait("that it is no longer the image's", lambda: [e for e in w.events("exec", c.id) if e["program"] == "/bin/many" and e["layer"] == "write-layer"])
+        w.stop()
+    finally:
+        store.close()
+
+
+def limited(lab, name, options, more=""):
+    d = lab.daemon(config="files: { round = \"10s\"; %s };\n" % options + more)
+    c = lab.container(name)
+    return d, c, d.watch()
+
+
+def capped(lab, name, more):
+    """Above the cap: status says how many directories are covered by walks only, and what happens there is found."""
+    d, c, w = limited(lab, name, "dirs_per_container = 8;", more)
+    d.covered(name)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do mkdir -p /opt/d$n/deep; done")
+    words = wait("status to say so", lambda: (lambda s: s if "by walks only" in s else None)(d.containers()[name]["coverage"]))
+    known, more = [int(n) for n in re.findall(r"(\d+) (?:directories|more)", words)]
+    check(known == 8 and known + more == len(list(os.walk(c.upper()))), "each directory is counted, by what covers it", words)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do mkdir /opt/d$n/deep/made; rm /etc/two.conf; done; chmod 600 /etc/one.conf")
+    for n in range(1, 21):
+        wait("a name in each", lambda: next((e for e in w.events("file", c.id) if e["path"] == "/opt/d%d/deep/made" % n), None), 40)
+    wait("the rest", lambda: {"/etc/one.conf", "/etc/two.conf"} <= {e["path"] for e in w.events("file", c.id)}, 40)
+    c.sh("rm -r /opt/d*")
+    wait("status to say that all are watched again", lambda: "by walks only" not in d.containers()[name]["coverage"], 40)
+    w.stop()
+
+
+def test_marks_are_capped(lab):
+    capped(lab, "capped", "")
+
+
+def test_watches_are_capped(lab):
+    capped(lab, "capped-ino", 'probe: { disable = ["names"]; };\n')
+
+
+def test_marks_of_the_host_are_capped(lab):
+    d = lab.daemon(config="files: { round = \"10s\"; dirs_total = 12; };\n")
+    one, two = lab.container("capped-one"), lab.container("capped-two")
+    for c in (one, two):
+        d.covered(c.name)
+        c.sh("for n in 1 2 3 4 5 6 7 8 9 10; do mkdir -p /opt/d$n; done")
+    wait("status to say so", lambda: any("by walks only" in (x["coverage"] or "") for x in d.containers().values()))
+    names = next(s for s in d.json("status")["sensors"] if s["name"] == "names")
+    check(names["directories"] <= 12, "no more than that", names)
+
+
+def test_walks_and_index_are_bounded(lab):
+    """A walk that lists no more says that it is incomplete; an index that remembers no more counts, and tells again rather than never."""
+    d, c, w = limited(lab, "bounded", "walk_entries = 50; index = 60;")
+    d.covered("bounded")
+    c.sh("mkdir /opt/many; n=0; while [ $n -lt 120 ]; do echo $n > /opt/many/f$n; n=$((n+1)); done")
+    wait("every file", lambda: len({e["path"] for e in w.events("file", c.id) if e["path"].startswith("/opt/many/f")}) == 120, 60)
+    wait("an incomplete walk", lambda: [e for e in w.events("walk", c.id) if e["ended"] and not e["complete"]], 40)
+    wait("status to count", lambda: (lambda s: s["repair"]["walks_incomplete"] and s["index"]["refused"] and s["index"]["names"] <= 60 * len(s["containers"]))(d.json("status")))
+    check("incomplete" in d.tidemark("status").stdout, "in words", d.tidemark("status").stdout)
+    w.stop()
+
+
+def marked_inodes(d):
+    found = set()
+    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
+        try:
+            text = open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
+        except OSError:
+            continue
+        found |= {int(x, 16) for x in re.findall(r"^fanotify ino:(\S+)", text, re.M)}
+    return found
+
+
+def test_marks_end_with_the_container(lab):
+    """Stopped and not removed: no mark is left on its directories; started again they are marked again."""
+    d = lab.daemon()
+    c = lab.container("ended")
+    d.covered("ended")
+    c.sh("mkdir -p /opt/a/b/c")
+    inodes = lambda: {os.stat(path).st_ino for path, _, _ in os.walk(c.upper())}
+    wait("each directory to be marked", lambda: len(inodes()) >= 5 and inodes() <= marked_inodes(d))
+    was = inodes()
+    c.stop()
+    wait("its marks to be gone", lambda: not was & marked_inodes(d))
+    names = next(s for s in d.json("status")["sensors"] if s["name"] == "names")
+    check(names["lost"] == 0, "and nothing was lost by it", names)
+    c.start()
+    d.covered("ended")
+    wait("its marks again", lambda: inodes() <= marked_inodes(d))
+    w = d.watch()
+    c.sh("touch /opt/a/b/c/again")
+    by_entrypoint(w.file("/opt/a/b/c/again", "create", c.id))
     w.stop()
