@@ -146,12 +146,20 @@ class Opened:
         if shutil.which("strace"):
             self.out = os.path.join(d.dir, "strace")
             argv = ["strace", "-f", "-y", "-qq", "-e", "trace=%file,name_to_handle_at,fanotify_mark,inotify_add_watch", "-o", self.out]
-            for pid in [d.proc.pid, *d.children().values()]:
+            pids = [d.proc.pid, *d.children().values()]
+            for pid in pids:
                 argv += ["-p", str(pid)]
             self.trace = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
-            wait("strace to be attached", lambda: all("TracerPid:\t%d" % self.trace.pid in open("/proc/%d/status" % p).read() for p in [d.proc.pid, *d.children().values()]))
+            wait("strace to be attached", lambda: all(self.traced(p) for p in pids))
         else:
             print("     strace is not installed: openings by O_PATH are not looked at")
+
+    def traced(self, pid):
+        """Or ended meanwhile, as helpers do that are for the start alone."""
+        try:
+            return "TracerPid:\t%d\n" % self.trace.pid in open("/proc/%d/status" % pid).read() or open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[0] == "Z"
+        except OSError:
+            return True
 
     def none(self):
         """What the host's directory had done to it: nothing."""
