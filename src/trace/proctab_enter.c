@@ -14,6 +14,7 @@
 
 #define CANDIDATE_NS (10 * NSEC_PER_SEC)
 #define CANDIDATE_PAUSE_NS (2 * NSEC_PER_MSEC)
+#define EXPECT_NS (300 * NSEC_PER_MSEC) /* a runtime takes some ten to get from one of its programs to the next */
 #define ANCESTORS_MAX 32u
 
 /* ---- runtimes ---- */
@@ -53,10 +54,21 @@ bool proctab_is_runtime(struct bytes exe)
         return proctab_makes_containers(exe, false) || one_of(exe, names, ARRAY_LEN(names));
 }
 
+void proctab_expect(struct proctab *pt, uint64_t now)
+{
+        pt->expected_ns = now + EXPECT_NS;
+}
+
+bool proctab_expects(const struct proctab *pt, uint64_t now)
+{
+        return now < pt->expected_ns;
+}
+
 void proctab_candidate(struct proctab *pt, uint32_t pid, uint64_t now)
 {
         size_t i;
 
+        proctab_expect(pt, now);
         for (i = 0; i < pt->candidates_count && pt->candidates[i].pid != pid; i++)
                 ;
         if (i == CANDIDATES)
