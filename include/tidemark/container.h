@@ -92,7 +92,7 @@ DEFINE_CLEANUP(struct containers *, containers_free)
 int containers_of_pid(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new) TM_CHECK;
 struct container *containers_by_tag(const struct containers *cs, uint32_t tag);
 struct container *containers_by_id(const struct containers *cs, struct bytes id);
-/* The one whose mount or pid namespace this is; NULL if none. */
+/* The one with a living task whose mount or pid namespace this is; NULL if none. */
 struct container *containers_by_ns(const struct containers *cs, uint64_t mntns, uint64_t pidns);
 /* The one whose root file system has this st_dev; NULL if none. */
 struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
