@@ -159,8 +159,8 @@ void sensor_status_send(struct sensor *s)
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s), content_status(s),
-                names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
+                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
                 "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
