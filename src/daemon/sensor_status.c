@@ -160,8 +160,8 @@ void sensor_status_send(struct sensor *s)
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
                 "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
-                content_status(s), names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
-                "pace", pace_status(s),
+                content_status(s), names_status(s), walk_status(s), "processes", exec_status(s),
+                "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
                 "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
