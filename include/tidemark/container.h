@@ -100,6 +100,13 @@ struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
 void containers_remove(struct containers *cs, struct container *c);
 size_t containers_count(const struct containers *cs);
 uint64_t containers_refused(const struct containers *cs);
+/*
+ * A program runs in a mount and a pid namespace that are neither the host's nor any container's, and no cgroup says
+ * whose (builds, rootless containers where cgroups are of version 1): it is not watched. Each such mount namespace
+ * counts once (a few of the last are remembered).
+ */
+void containers_unnamed(struct containers *cs, uint64_t mntns);
+uint64_t containers_unnamed_count(const struct containers *cs);
 /* A start or stop event with all that is known of c; times and sources are the caller's. Strings borrow from c. */
 void container_event(const struct container *c, uint16_t kind, struct tide_event *ret);
 int containers_next(const struct containers *cs, size_t *i, struct container **ret);

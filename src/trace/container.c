@@ -180,6 +180,19 @@ size_t containers_count(const struct containers *cs)
         return map_count(cs->by_id);
 }
 
+void containers_unnamed(struct containers *cs, uint64_t mntns)
+{
+        for (size_t i = 0; i < CONTAINERS_UNNAMED; i++)
+                if (cs->unnamed[i] == mntns)
+                        return;
+        cs->unnamed[cs->unnamed_count++ % CONTAINERS_UNNAMED] = mntns;
+}
+
+uint64_t containers_unnamed_count(const struct containers *cs)
+{
+        return cs->unnamed_count;
+}
+
 uint64_t containers_refused(const struct containers *cs)
 {
         return map_refused(cs->by_id);

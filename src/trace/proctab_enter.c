@@ -160,6 +160,8 @@ void proctab_enter(struct proctab *pt, struct proc *p, uint64_t first_boot_ns, u
                 stranger = true;
                 r = c ? 0 : -ENOENT;
         }
+        if (r == -ENOENT && !p->runtime && mnt != containers_own_mntns(pt->cs) && pidns != containers_own_pidns(pt->cs))
+                containers_unnamed(pt->cs, mnt);
         if (r < 0)
                 return;
         proctab_join(p, c, stranger);
