@@ -4,10 +4,10 @@
  * can hang (NFS below, a dying disk), so it is not done in the loop; a request that misses its deadline is ended, the
  * walker is killed and replaced, and the walk counts as incomplete.
  *
- * Requests are served one after another. For each directory: it is told (ops.dir, with its handle) and marked if asked
- * (with inotify: watched, and told with the watch's number), then listed (ops.entry for each name in it, in no order).
- * Symbolic links are never followed; nothing outside the directory that was passed is opened; other mounts are not
- * entered. ops.end comes once per request.
+ * Requests are served one after another, those of several containers in turn. For each directory: it is told
+ * (ops.dir, with its handle) and marked if asked (with inotify: watched, and told with the watch's number), then listed
+ * (ops.entry for each name in it, in no order). Symbolic links are never followed; nothing outside the directory that
+ * was passed is opened; other mounts are not entered. ops.end comes once for each walk that began.
  */
 #ifndef TIDEMARK_WALK_H
 #define TIDEMARK_WALK_H
@@ -22,6 +22,12 @@
 struct loop;
 struct names_source;
 struct walker;
+
+enum walk_how {
+        WALK_LIST,   /* tell what is there */
+        WALK_MARK,   /* and mark each directory */
+        WALK_UNMARK, /* tell nothing, and take marks away */
+};
 
 struct walk_entry {
         struct bytes path; /* relative to the upper directory, no leading slash */
@@ -40,7 +46,7 @@ struct walk_ops {
         /* A directory that was above the bound, in a walk of everything, has no mark any more. */
         void (*unmarked)(uint32_t tag, struct bytes handle, void *arg);
         /* The walk is about to begin: how many directories may it mark? */
-        uint32_t (*marks)(uint32_t tag, uint64_t cookie, void *arg);
+        uint32_t (*begin)(uint32_t tag, uint64_t cookie, enum walk_how how, void *arg);
         void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks_refused, void *arg);
 };
 struct walk_stats {
@@ -58,16 +64,13 @@ int walker_start(struct loop *loop, const struct names_source *names, bool with_
 struct walker *walker_stop(struct walker *w);
 DEFINE_CLEANUP(struct walker *, walker_stop)
 uint32_t walker_pid(const struct walker *w);
-enum walk_how {
-        WALK_LIST,   /* tell what is there */
-        WALK_MARK,   /* and mark each directory */
-        WALK_UNMARK, /* tell nothing, and take marks away */
-};
 /*
  * Queue a request: list below upper_fd (a directory, O_PATH will do; duplicated, the caller keeps its own) at the
  * relative path subdir (empty: all of it). entries_max bounds the entries; what bounds the marks is asked when the walk
- * begins (ops.marks). A walk of everything takes marks away from what is above that bound. cookie comes back in end.
- * 0, -ENOBUFS when 1024 requests wait (then the caller must ask for a whole walk later).
+ * begins (ops.begin). A walk of everything takes marks away from what is above that bound. cookie comes back in end.
+ * 0: it will be walked, if a walk of everything of this tag waits already by that one. -EDQUOT: many of this tag wait,
+ * one of everything should take their place. -ENOBUFS when 1024 requests wait (then the caller must ask for a whole
+ * walk later).
  */
 int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
                    enum walk_how how, uint64_t entries_max) TM_CHECK;

@@ -63,18 +63,6 @@ struct sensor_repair {
         uint64_t stops_forgotten;
 };
 
-/* Requests that the walker has, in its order: the front one is under way. */
-#define SENSOR_WALKS 1024u
-struct sensor_walk_request {
-        uint32_t tag;
-        enum tide_walk_reason reason;
-};
-struct sensor_walks {
-        struct sensor_walk_request q[SENSOR_WALKS];
-        size_t first, n;
-        uint64_t refused_before; /* repair.refused_total when the front one began */
-};
-
 /* Requests for arguments that are under way: whose they are. */
 #define SENSOR_ASKED (2 * PEEK_WAITING)
 struct sensor_asked {
@@ -108,7 +96,7 @@ struct sensor {
         struct sensor_repair repair;
         uint64_t told[TIDE__KIND_MAX];
         uint64_t namespaces_marked, namespaces_unmarked; /* of containers' mount namespaces beside their own */
-        struct sensor_walks walks;
+        uint64_t walk_refused_before; /* repair.refused_total when the walk under way began */
         struct pace pace;
         uint64_t paced_said_ns; /* when it was last said what is given up for it */
         const struct container *kept; /* whose layers are open until the turn ends */

@@ -85,8 +85,10 @@ static bool is_preparation(const struct container *c, const struct tide_file *f)
         return f->ctime_ns && f->ctime_ns + COARSE_NS < began;
 }
 
-/* Who did it. The process may be none of the container's: a host process that reaches in is foreign. */
-/* Returns the container that the process is in; NULL: none, or not known. */
+/*
+ * Who did it. The process may be none of the container's: a host process that reaches in is foreign. Returns the
+ * container that it is in; NULL: none, or not known.
+ */
 static struct container *set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
 {
         struct container *its;
@@ -335,31 +337,15 @@ static void send_walk(struct sensor *s, struct container *c, enum tide_walk_reas
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 
-/* The walk that the walker is at: it serves requests in their order. */
-static void begin_next(struct sensor *s)
-{
-        struct sensor_walks *w = &s->walks;
-
-        const struct sensor_walk_request *front = &w->q[w->first];
-        struct container *c = w->n ? containers_by_tag(s->containers, front->tag) : NULL;
-
-        w->refused_before = s->repair.refused_total;
-        if (c)
-                send_walk(s, c, front->reason, false, false, 0);
-}
-
 /*
  * How many directories a walk may mark: the container's own limit, and the host's. A walk of everything meets those
  * again that are marked already.
  */
-static uint32_t marks_left(uint32_t tag, uint64_t reason, void *arg)
+static uint32_t marks_left(const struct sensor *s, uint32_t tag, enum tide_walk_reason reason)
 {
-        const struct sensor *s = arg;
         uint64_t own = names_source_count(s->names, tag), total = names_source_limit(s->names), used, left;
         struct names_stats st;
 
-        if (!containers_by_tag(s->containers, tag)) /* it has ended meanwhile */
-                return 0;
         names_source_stats(s->names, &st);
         used = reason == WALK_SUBTREE ? st.dirs : st.dirs - own;
         left = reason == WALK_SUBTREE ? own : 0;
@@ -369,43 +355,50 @@ static uint32_t marks_left(uint32_t tag, uint64_t reason, void *arg)
         return (uint32_t)(left < total - used ? left : total - used);
 }
 
+static uint32_t on_walk_begin(uint32_t tag, uint64_t reason, enum walk_how how, void *arg)
+{
+        struct sensor *s = arg;
+        struct container *c = containers_by_tag(s->containers, tag);
+
+        s->walk_refused_before = s->repair.refused_total;
+        if (!c || how == WALK_UNMARK) /* it has ended meanwhile: its stop is told, and nothing after that */
+                return 0;
+        send_walk(s, c, (enum tide_walk_reason)reason, false, false, 0);
+        return how == WALK_MARK ? marks_left(s, tag, (enum tide_walk_reason)reason) : 0;
+}
+
 static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason)
 {
-        struct sensor_walks *w = &s->walks;
         _cleanup_close_ int fd = -1;
-        int r = -ENOBUFS;
+        int r;
 
         if (!c->layer || !s->walker)
                 return;
         fd = layer_upper_fd(c->layer);
         if (fd < 0)
                 return; /* it is going away: its stop event comes */
-        if (w->n < SENSOR_WALKS)
-                r = walker_request(s->walker, c->tag, reason, fd, below, s->names ? WALK_MARK : WALK_LIST,
-                                   s->cfg->walk_entries);
+        r = walker_request(s->walker, c->tag, reason, fd, below, s->names ? WALK_MARK : WALK_LIST,
+                           s->cfg->walk_entries);
+        if (r == -EDQUOT) /* it makes directories faster than they can be walked */
+                r = walker_request(s->walker, c->tag, WALK_LOSS, fd, bytes_of(NULL, 0),
+                                   s->names ? WALK_MARK : WALK_LIST, s->cfg->walk_entries);
         if (r < 0) { /* too many at once: one walk of everything later is as good */
                 s->repair.walk = true;
                 sensor_repair_later(s);
-                return;
         }
-        w->q[(w->first + w->n) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = reason};
-        if (w->n++ == 0)
-                begin_next(s);
 }
 
 void sensor_files_gone(struct sensor *s, struct container *c)
 {
-        struct sensor_walks *w = &s->walks;
         _cleanup_close_ int fd = -1;
 
         if (!s->names)
                 return;
         names_source_forget(s->names, c->tag);
         fd = c->layer && names_source_by(s->names) == NAMES_FANOTIFY ? layer_upper_fd(c->layer) : -1;
-        if (fd < 0 || w->n == SENSOR_WALKS ||
+        if (fd < 0 ||
             walker_request(s->walker, c->tag, WALK_ROUND, fd, bytes_of(NULL, 0), WALK_UNMARK, s->cfg->walk_entries) < 0)
                 return; /* its marks go with the directories */
-        w->q[(w->first + w->n++) % SENSOR_WALKS] = (struct sensor_walk_request){.tag = c->tag, .reason = WALK_ROUND};
 }
 
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason)
@@ -486,14 +479,13 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
                         void *arg)
 {
         struct sensor *s = arg;
-        struct sensor_walks *w = &s->walks;
         struct container *c = containers_by_tag(s->containers, tag);
 
         if (c) {
                 c->walks++;
                 c->walk_entries += entries;
                 c->dirs_refused = marks_refused + (cookie == WALK_SUBTREE ? c->dirs_refused : 0);
-                complete = complete && w->refused_before == s->repair.refused_total &&
+                complete = complete && s->walk_refused_before == s->repair.refused_total &&
                            !c->empty_boot_ns; /* its layer may be half gone */
                 send_walk(s, c, (enum tide_walk_reason)cookie, true, complete, entries);
                 if (!complete && cookie != WALK_SUBTREE)
@@ -501,17 +493,12 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
                 if (c->marked_boot_ns == 0 || cookie != WALK_SUBTREE)
                         sensor_container_covered(s, c);
         }
-        if (w->n > 0) {
-                w->first = (w->first + 1) % SENSOR_WALKS;
-                w->n--;
-        }
         if (s->names)
                 names_source_round(s->names);
-        begin_next(s);
 }
 
 const struct walk_ops sensor_walk_ops = {.dir = on_walk_dir,
                                           .unmarked = on_walk_unmarked,
-                                          .marks = marks_left,
+                                          .begin = on_walk_begin,
                                           .entry = on_walk_entry,
                                           .end = on_walk_end};

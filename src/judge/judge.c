@@ -623,7 +623,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         if (ev->kind >= ARRAY_LEN(rows) || !rows[ev->kind] || ev->container.len == 0)
                 return 0;
         c = map_get(j->containers, ev->container);
-        if (!c && ev->kind == TIDE_CTR_STOP)
+        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK))
                 return 0;
         if (!c)
                 c = container_make(j, ev->container);

@@ -40,6 +40,30 @@ struct walk_request {
         char subdir[WALK_PATH_MAX];
 };
 
+#define WALK_QUEUE_MAX 1024u
+#define WALK_QUEUE_TAG 64u /* of one container */
+
+struct walk_queued {
+        struct walk_queued *next;
+        int fd; /* the directory; -1 once it is sent */
+        bool sent;
+        struct walk_request rq;
+};
+struct walk_queue {
+        struct walk_queued *first, *last; /* the first is under way once it is sent */
+        size_t n;
+        uint32_t served; /* tag of the last one that began */
+};
+/*
+ * 1: queued, the queue's. 0: not needed, a walk of everything of that container waits already; the caller's. -EDQUOT:
+ * so many of one container wait that a walk of everything should take their place. -ENOBUFS: too many of all.
+ */
+int walk_queue_add(struct walk_queue *q, struct walk_queued *r) TM_CHECK;
+/* Whose turn it is is first now, and counts as served. NULL: one is under way, or none waits. */
+struct walk_queued *walk_queue_begin(struct walk_queue *q);
+/* The first is over: freed. */
+void walk_queue_pop(struct walk_queue *q);
+
 struct walk_worker_setup {
         int names_fd;
         enum names_by names_by;

@@ -2,8 +2,8 @@
 /*
  * The sensor's side of the walker.
  *
- * Owns: the walker's process, the requests that wait, the deadline of the one under way. Must not: touch a file system,
- * or wait for the walker. Hands over: what it tells, and exactly one end for every request.
+ * Owns: the walker's process, the deadline of the request under way. Must not: touch a file system, or wait for the
+ * walker. Hands over: what it tells, and exactly one end for every walk that began; whose turn it is is walk_queue.c's.
  */
 #include "tidemark/walk.h"
 
@@ -22,17 +22,9 @@
 #include "tidemark/kmsg.h"
 #include "tidemark/loop.h"
 
-#define REQUESTS_MAX 1024u
 #define TURN_BUDGET 16 /* datagrams */
 #define DRAIN_BUDGET 1024
 #define RETRY_NS 1000000000u
-
-struct request {
-        struct request *next;
-        int fd;
-        bool sent;
-        struct walk_request rq;
-};
 
 struct walker {
         struct loop *loop;
@@ -45,7 +37,7 @@ struct walker {
         int fd;
         pid_t pid;
         bool paused;
-        struct request *first, *last; /* the first is under way once it is sent */
+        struct walk_queue queue;
         struct walk_stats stats;
         size_t in_at, in_len; /* what of the last datagram is not told yet: a pause may come in its midst */
         uint8_t in[WALK_DATAGRAM + WALK_PATH_MAX + 8192];
@@ -55,13 +47,13 @@ static int start_process(struct walker *w);
 
 static void arm(struct walker *w)
 {
-        if (w->first && w->first->sent && !w->paused)
+        if (w->queue.first && w->queue.first->sent && !w->paused)
                 loop_timer_set(w->timer, loop_now(w->loop) + w->deadline_ns);
         else
                 loop_timer_stop(w->timer);
 }
 
-static int send_request(struct walker *w, struct request *q)
+static int send_request(struct walker *w, struct walk_queued *q)
 {
         union {
                 char space[CMSG_SPACE(sizeof(int))];
@@ -88,42 +80,29 @@ static int send_request(struct walker *w, struct request *q)
         return 0;
 }
 
-static struct request *pop(struct walker *w)
-{
-        struct request *q = w->first;
-
-        w->first = q->next;
-        if (!w->first)
-                w->last = NULL;
-        w->stats.queued--;
-        if (q->fd >= 0)
-                close(q->fd);
-        return q;
-}
-
 static void begin_next(struct walker *w)
 {
-        struct request *q = w->first;
+        struct walk_queued *q = w->fd >= 0 ? walk_queue_begin(&w->queue) : NULL;
 
-        if (q && !q->sent && q->rq.how == WALK_MARK)
-                q->rq.marks_max = w->ops->marks(q->rq.tag, q->rq.cookie, w->arg);
-        if (w->first && !w->first->sent && w->fd >= 0 && send_request(w, w->first) < 0)
-                shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
+        if (q) {
+                q->rq.marks_max = w->ops->begin(q->rq.tag, q->rq.cookie, (enum walk_how)q->rq.how, w->arg);
+                if (send_request(w, q) < 0)
+                        shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
+        }
         arm(w);
 }
 
-/* The first request is over: begin the next, and say so. */
+/* The first request is over: say so, and begin the next. */
 static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t refused)
 {
-        struct request *q = pop(w);
-        uint32_t tag = q->rq.tag;
-        uint64_t cookie = q->rq.cookie;
+        uint32_t tag = w->queue.first->rq.tag;
+        uint64_t cookie = w->queue.first->rq.cookie;
 
-        free(q);
+        walk_queue_pop(&w->queue);
         if (!complete)
                 w->stats.incomplete++;
-        begin_next(w);
         w->ops->end(tag, cookie, entries, complete, refused, w->arg);
+        begin_next(w);
 }
 
 /* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
@@ -138,7 +117,7 @@ static void replace(struct walker *w)
         w->stats.restarts++;
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
                 loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
-        else if (w->first && w->first->sent)
+        else if (w->queue.first && w->queue.first->sent)
                 finish(w, 0, false, 0);
         else
                 begin_next(w);
@@ -164,7 +143,8 @@ static int tell(struct walker *w, const struct walk_said *s)
                 w->ops->unmarked(s->tag, s->handle, w->arg);
                 return 0;
         default:
-                if (!w->first || w->first->rq.tag != s->tag || w->first->rq.cookie != s->cookie)
+                if (!w->queue.first || !w->queue.first->sent || w->queue.first->rq.tag != s->tag ||
+                    w->queue.first->rq.cookie != s->cookie)
                         return -EPROTO;
                 finish(w, s->entries, s->complete, s->refused);
                 return 0;
@@ -296,8 +276,8 @@ struct walker *walker_stop(struct walker *w)
         if (w->fd >= 0)
                 close(w->fd);
         helper_end(&w->pid);
-        while (w->first)
-                free(pop(w));
+        while (w->queue.first)
+                walk_queue_pop(&w->queue);
         free(w);
         return NULL;
 }
@@ -310,9 +290,10 @@ uint32_t walker_pid(const struct walker *w)
 int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
                    enum walk_how how, uint64_t entries_max)
 {
-        struct request *q;
+        struct walk_queued *q;
+        int r;
 
-        if (w->stats.queued >= REQUESTS_MAX || subdir.len >= WALK_PATH_MAX)
+        if (subdir.len >= WALK_PATH_MAX)
                 return -ENOBUFS;
         q = calloc(1, sizeof(*q));
         if (!q)
@@ -326,14 +307,14 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
                 free(q);
                 return -ENOBUFS;
         }
-        if (w->last)
-                w->last->next = q;
-        else
-                w->first = q;
-        w->last = q;
-        w->stats.queued++;
+        r = walk_queue_add(&w->queue, q);
+        if (r <= 0) {
+                close(q->fd);
+                free(q);
+                return r;
+        }
         w->stats.requests++;
-        if (w->first == q)
+        if (w->queue.n == 1)
                 begin_next(w);
         return 0;
 }
@@ -341,4 +322,5 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
 void walker_stats(const struct walker *w, struct walk_stats *ret)
 {
         *ret = w->stats;
+        ret->queued = w->queue.n;
 }

@@ -10,6 +10,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "sense/walk-priv.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
 #include "tidemark/compat.h"
@@ -325,6 +326,70 @@ static void test_inotify_unknown(void)
         loop_free(loop);
 }
 
+static int walk_of(struct walk_queue *q, uint32_t tag, const char *subdir)
+{
+        struct walk_queued *w = calloc(1, sizeof(*w));
+        int r;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(w);
+        w->fd = -1;
+        w->rq = (struct walk_request){.tag = tag, .how = WALK_MARK};
+        snprintf(w->rq.subdir, sizeof(w->rq.subdir), "%s", subdir);
+        r = walk_queue_add(q, w);
+        if (r <= 0)
+                free(w);
+        return r;
+}
+
+/* Tag and place of the next walk; it is over at once. */
+static bool walk_is(struct walk_queue *q, uint32_t tag, const char *subdir)
+{
+        struct walk_queued *w = walk_queue_begin(q);
+        bool same = w && w == q->first && w->rq.tag == tag && !strcmp(w->rq.subdir, subdir);
+
+        if (w)
+                w->sent = true;
+        CU_ASSERT_PTR_NULL(walk_queue_begin(q)); /* one at a time */
+        walk_queue_pop(q);
+        return same;
+}
+
+/* One that makes directories without end has its turn, and no more. */
+static void test_walks_in_turn(void)
+{
+        struct walk_queue q = {0};
+        char name[16];
+
+        CU_ASSERT_EQUAL(walk_of(&q, 5, "a"), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 5, "b"), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 9, ""), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 2, "x"), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 9, "y"), 0); /* one of everything waits */
+        CU_ASSERT_TRUE(walk_is(&q, 2, "x"));
+        CU_ASSERT_TRUE(walk_is(&q, 5, "a"));
+        CU_ASSERT_EQUAL(walk_of(&q, 3, "late"), 1);
+        CU_ASSERT_TRUE(walk_is(&q, 9, ""));
+        CU_ASSERT_TRUE(walk_is(&q, 3, "late"));
+        CU_ASSERT_TRUE(walk_is(&q, 5, "b"));
+        CU_ASSERT_TRUE(q.n == 0 && !q.first && !q.last && !walk_queue_begin(&q));
+        for (unsigned i = 0; i < WALK_QUEUE_TAG; i++) {
+                snprintf(name, sizeof(name), "d%u", i);
+                CU_ASSERT_EQUAL(walk_of(&q, 7, name), 1);
+        }
+        CU_ASSERT_EQUAL(walk_of(&q, 7, "more"), -EDQUOT);
+        CU_ASSERT_EQUAL(walk_of(&q, 7, ""), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 7, "more"), 0);
+        CU_ASSERT_EQUAL(walk_of(&q, 8, "other"), 1);
+        CU_ASSERT_TRUE(walk_is(&q, 7, "d0"));
+        CU_ASSERT_TRUE(walk_is(&q, 8, "other"));
+        for (uint32_t tag = 100; q.n < WALK_QUEUE_MAX; tag++)
+                CU_ASSERT_EQUAL_FATAL(walk_of(&q, tag, ""), 1);
+        CU_ASSERT_EQUAL(walk_of(&q, 1, ""), -ENOBUFS);
+        while (q.first)
+                walk_queue_pop(&q);
+        CU_ASSERT_EQUAL(q.n, 0);
+}
+
 static const struct unit_case cases[] = {
         {"proc connector messages of every kind", test_proc},
         {"proc connector messages that are too short or another's", test_proc_damage},
@@ -333,5 +398,6 @@ static const struct unit_case cases[] = {
         {"inotify records", test_inotify},
         {"inotify: early events, renames, an end", test_inotify_table},
         {"inotify: a watch that nobody tells of", test_inotify_unknown},
+        {"walks: containers in turn, and bounded", test_walks_in_turn},
 };
 UNIT_MAIN("sense", cases)
