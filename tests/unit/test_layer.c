@@ -277,6 +277,13 @@ static void test_rootdir(void)
         CU_ASSERT(bytes_eq(rootdir("/var/lib/docker/overlay2/ab/diff"), BYTES_LIT("/var/lib/docker")));
         CU_ASSERT(bytes_eq(rootdir("/v/io.containerd.snapshotter.v1.overlayfs/snapshots/12/fs"),
                            BYTES_LIT("/v/io.containerd.snapshotter.v1.overlayfs")));
+        CU_ASSERT(bytes_eq(container_docker_root(rootdir("/srv/docker/overlay2/ab/diff")), BYTES_LIT("/srv/docker")));
+        CU_ASSERT(bytes_eq(container_docker_root(rootdir("/srv/docker/containerd/daemon/io.containerd.snapshotter.v1."
+                                                         "overlayfs/snapshots/3/fs")),
+                           BYTES_LIT("/srv/docker")));
+        CU_ASSERT(bytes_eq(container_docker_root(rootdir("/var/lib/containerd/io.containerd.snapshotter.v1.overlayfs/"
+                                                         "snapshots/3/fs")),
+                           BYTES_LIT("/var/lib/docker")));
         CU_ASSERT(rootdir("/some/where/else").len == 0 && rootdir("diff").len == 0 && rootdir("").len == 0);
 }
 
