@@ -159,13 +159,14 @@ void sensor_status_send(struct sensor *s)
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I}", "sensors", proc_status(s), content_status(s),
-                names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
-                "pace", pace_status(s),
+                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), "processes", exec_status(s),
+                "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
                 "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
-                num(containers_refused(s->containers)));
+                num(containers_refused(s->containers)), "not_identified",
+                num(containers_unnamed_count(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         if (text) {

@@ -179,6 +179,8 @@ void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now);
 /* A process that runs and that nobody told of (tell: what it runs is told as found). NULL: gone, or refused. */
 struct proc *proctab_adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t now) TM_CHECK;
 void proctab_classify(struct proctab *pt, struct proc *p);
+/* It does what a runtime that waits does not: it was none. NULL, and whoever was not taken for one: nothing. */
+void proctab_unmask(struct proctab *pt, struct proc *p, uint64_t now);
 void proctab_ids(struct proctab *pt, struct proc *p);
 void proctab_candidate(struct proctab *pt, uint32_t pid, uint64_t now);
 /* A runtime is at work: what it starts in a container comes in a moment. */

@@ -329,6 +329,7 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         parent = proctab_get(pt, m->ptgid);
         if (!parent)
                 parent = proctab_adopt(pt, m->ptgid, true, now);
+        proctab_unmask(pt, parent, now);
         p = proctab_get(pt, m->tgid); /* a scan of its parent's container may have met it */
         if (!p)
                 p = proctab_add(pt, m->tgid, parent && parent->acting ? parent->link : NULL);
