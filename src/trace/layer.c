@@ -31,8 +31,10 @@
 
 #define ABSENT_MAX 256u
 
-/* The directories, open for one turn. And a directory that the image does not hold, nor what lies in it: for good, since
- * nobody writes to lower directories. Whoever makes many files makes them in one place. */
+/*
+ * The directories, open for one turn. And a directory that the image does not hold, nor what lies in it: for good,
+ * since nobody writes to lower directories. Whoever makes many files makes them in one place.
+ */
 struct warm {
         bool on;
         int upper, lower[WARM_MAX]; /* -1: not yet */

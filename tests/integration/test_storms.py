@@ -117,11 +117,11 @@ def test_sessions_amid_a_storm(lab):
     with open(os.path.join(storming.ctl, "in"), "w") as pipe:
         pipe.write("while [ ! -e /ctl/enough ]; do /bin/storm exec 1 1000 > /ctl/truth; done\n")
     wait("programs to be gathered", lambda: d.json("status")["pace"]["gathering_ms"] > 0, 60)
-    for n in range(8):
+    for n in range(4):  # a busy host's runtimes draw on the same credit
         visited.exec("/bin/sleep", "0.0100%d" % n)  # less than what is gathered waits
     open(os.path.join(storming.ctl, "enough"), "w").close()
-    wait("each session's program", lambda: sum(e["program"] == "/bin/busybox" for e in w.events("exec", visited.id)) >= 8)
-    missed = [n for n in range(8) if not any("0.0100%d" % n in e["args"] for e in w.events("exec", visited.id))]
+    wait("each session's program", lambda: sum(e["program"] == "/bin/busybox" for e in w.events("exec", visited.id)) >= 4)
+    missed = [n for n in range(4) if not any("0.0100%d" % n in e["args"] for e in w.events("exec", visited.id))]
     check(not missed, "each with its arguments", missed, d.json("status")["pace"])
     w.stop()
 
