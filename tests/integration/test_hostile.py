@@ -336,6 +336,22 @@ def test_forks(lab):
     b.hold(32768)
 
 
+def test_many_living(lab):
+    """Nine hundred processes that live, where there is room for a thousand: another one's are told all the same."""
+    d, other, c = pair(lab, "crowd", config="limits: { processes = 1000; };")
+    b = Bounds(d)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9; do /bin/hostile crowd 100 & done; /bin/sleep 0.5; true")
+    known = d.json("status")["processes"]
+    check(known["known"] >= 900 and known["known"] <= 1000, "the table is full", known)
+    drifts(d, other, "beside-crowd")
+    c.sh("cp /bin/busybox /opt/own; /opt/own true")
+    f = wait("its own drift", lambda: raised(d, c, "/opt/own"))
+    check(all(s["origin"] == "entrypoint" for s in f["signals"]), "by whom", f["signals"])
+    n = d.json("status")["processes"]
+    check(n["crowded_out"] > 0 and n["known"] <= 1000, "who is many makes room", n)
+    b.hold(16384)
+
+
 def test_two_mebibytes_of_arguments(lab):
     d, other, c = pair(lab, "wordy")
     w = d.watch()
