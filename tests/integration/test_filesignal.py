@@ -496,3 +496,83 @@ def test_marks_end_with_the_container(lab):
     c.sh("touch /opt/a/b/c/again")
     by_entrypoint(w.file("/opt/a/b/c/again", "create", c.id))
     w.stop()
+
+
+def changed_program(d, name, path):
+    f, s = wait("a finding of " + path, lambda: subject(d, name, path), 40)
+    check(any(x["name"] == "image_program_changed" for x in f["factors"]), "the factor", f["factors"])
+    check(f["confidence"] >= 50, "shown", f)
+    check(any(path in x and "no longer the image's" in x for x in f["story"]), "in words", f["story"])
+    return s
+
+
+FORGED = "forge /bin/many; cp -p /bin/storm /tmp/new; forge /tmp/new; mv -f /tmp/new /bin/storm; forge /etc/one.conf"
+
+
+def test_forged_times_while_away(lab):
+    """Changed while no agent ran, size and time put back: the content tells, although it is still learning."""
+    c = lab.container("forged-away")
+    d = lab.daemon()
+    d.covered("forged-away")
+    d.stop()
+    c.sh(FORGED)
+    d = lab.daemon(state=d.state)
+    w = d.watch()
+    for path in ("/bin/many", "/bin/storm"):
+        s = changed_program(d, "forged-away", path)
+        check("found" in s["operation"] and s["pid"] is None, "found, by nobody known", s)
+    check(not subject(d, "forged-away", "/etc/one.conf"), "data is learned, or a candidate, as ever")
+    w.stop()
+
+
+def test_forged_times_by_walk(lab):
+    d, c, w = learning(lab, "forged-walk")
+    c.sh(FORGED)
+    for path in ("/bin/many", "/bin/storm"):
+        changed_program(d, "forged-walk", path)
+    found(w, c, "/etc/one.conf")
+    w.stop()
+
+
+def test_forged_times(lab):
+    """With everything on: who wrote it, and who put another in its place."""
+    d, c, w = ready(lab, "forged")
+    c.sh(FORGED)
+    s = changed_program(d, "forged", "/bin/many")
+    check("write" in s["operation"] and s["executable"] == "/bin/forge" and s["origin"] == "entrypoint", "by whom", s)
+    changed_program(d, "forged", "/bin/storm")
+    w.stop()
+
+
+def test_copied_up_unchanged(lab):
+    """Copied up by an opening, a new owner, a link: the image's program has not changed, and nobody is told so."""
+    d, c, w = learning(lab, "unchanged", WALK_ALONE)
+    c.sh("forge open /bin/many; chown 33:33 /bin/storm; ln /bin/drops /opt/drops-2; chmod 700 /bin/memexec; forge open /etc/two.conf; touch /opt/last")
+    found(w, c, "/opt/last")
+    check(found(w, c, "/bin/storm")["change"] == "modified", "its owner is another")
+    found(w, c, "/bin/memexec")
+    wait("them to be compared", lambda: next(s for s in d.json("status")["sensors"] if s["name"] == "walk")["compared"] >= 5)
+    told = {e["path"] for e in w.events("file", c.id)}
+    check(not told & {"/bin/many", "/bin/drops", "/etc/two.conf"}, "nothing to tell", told)
+    check(not d.findings("unchanged", every=True), "nothing is raised", d.findings("unchanged", every=True))
+    again = next(s for s in d.json("status")["sensors"] if s["name"] == "walk")["compared"]
+    walks = len([x for x in w.events("walk", c.id) if x["ended"]])
+    wait("the next round", lambda: len([x for x in w.events("walk", c.id) if x["ended"]]) > walks)
+    check(next(s for s in d.json("status")["sensors"] if s["name"] == "walk")["compared"] == again, "each is compared once")
+    w.stop()
+
+
+def test_metadata_only_without_content_marks(lab):
+    d = lab.daemon(config='probe: { disable = ["content"]; };\n')
+    c = lab.container("metadata-names")
+    d.covered("metadata-names")
+    w = d.watch()
+    c.sh("touch /etc/here")
+    marked(c, w, "/etc")
+    c.sh("chmod 600 /etc/one.conf; chown 33:33 /etc/two.conf; echo x >> /etc/three.conf; touch /etc/last")
+    w.file("/etc/last", "create", c.id)
+    for path in ("/etc/one.conf", "/etc/two.conf"):
+        e = w.file(path, "attribute", c.id)
+        check("write" not in e["operation"] and e["change"] == "modified", "attributes, and no write", e)
+    w.file("/etc/three.conf", "write", c.id)
+    w.stop()
