@@ -93,7 +93,7 @@ DEFINE_CLEANUP(struct containers *, containers_free)
 int containers_of_pid(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new) TM_CHECK;
 struct container *containers_by_tag(const struct containers *cs, uint32_t tag);
 struct container *containers_by_id(const struct containers *cs, struct bytes id);
-/* The one whose mount or pid namespace this is; NULL if none. */
+/* The one with a living task whose mount or pid namespace this is; NULL if none. */
 struct container *containers_by_ns(const struct containers *cs, uint64_t mntns, uint64_t pidns);
 /* The one whose root file system has this st_dev; NULL if none. */
 struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
@@ -101,6 +101,13 @@ struct container *containers_by_dev(const struct containers *cs, uint64_t dev);
 void containers_remove(struct containers *cs, struct container *c);
 size_t containers_count(const struct containers *cs);
 uint64_t containers_refused(const struct containers *cs);
+/*
+ * A program runs in a mount and a pid namespace that are neither the host's nor any container's, and no cgroup says
+ * whose (builds, rootless containers where cgroups are of version 1): it is not watched. Each such mount namespace
+ * counts once (a few of the last are remembered).
+ */
+void containers_unnamed(struct containers *cs, uint64_t mntns);
+uint64_t containers_unnamed_count(const struct containers *cs);
 /* A start or stop event with all that is known of c; times and sources are the caller's. Strings borrow from c. */
 void container_event(const struct container *c, uint16_t kind, struct tide_event *ret);
 int containers_next(const struct containers *cs, size_t *i, struct container **ret);

@@ -14,14 +14,17 @@
 /* What the helper does, with its end of the pair; its result is the exit status. */
 typedef int (*helper_main)(int fd, void *arg);
 
+/* Has it time, or is it as urgent as its parent, whose priority it then keeps? */
+enum helper_haste { HELPER_HAS_TIME, HELPER_IS_URGENT };
+
 /*
  * Fork one. In the helper: the name is set (at most 15 bytes are shown), all signals have their default action and none
  * is blocked, but SIGINT is ignored (a terminal's ^C is for the parent, which ends its helpers when it is done), it is
  * killed when its parent dies, and every descriptor is closed but 0 to 2, its end of the pair and those of keep.
  * *ret_fd: the parent's end, close-on-exec, blocking.
  */
-int helper_start(const char *name, helper_main main, void *arg, const int *keep, size_t nkeep, int *ret_fd,
-                 pid_t *ret_pid) TM_CHECK;
+int helper_start(const char *name, enum helper_haste haste, helper_main main, void *arg, const int *keep, size_t nkeep,
+                 int *ret_fd, pid_t *ret_pid) TM_CHECK;
 /* Kill and reap it, if *pid is not 0; *pid becomes 0. */
 void helper_end(pid_t *pid);
 

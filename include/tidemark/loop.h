@@ -21,7 +21,7 @@ struct loop_src;
 struct loop_timer;
 struct signalfd_siginfo;
 
-enum loop_prio { LOOP_SIGNAL, LOOP_ACT, LOOP_CONTROL, LOOP_KERNEL, LOOP_WORK, LOOP__PRIO_MAX };
+enum loop_prio { LOOP_SIGNAL, LOOP_ACT, LOOP_CONTROL, LOOP_KERNEL, LOOP_FILES, LOOP_WORK, LOOP__PRIO_MAX };
 enum { LOOP_DONE = 0, LOOP_MORE = 1 };
 
 /* Handler. >= 0: LOOP_DONE or LOOP_MORE. < 0: the loop stops and loop_run returns that error. */
@@ -38,8 +38,8 @@ DEFINE_CLEANUP(struct loop *, loop_free)
 /* The descriptor stays the caller's: delete the source before closing it. name is kept by pointer (a literal). */
 int loop_add(struct loop *loop, int fd, short events, enum loop_prio prio, const char *name, loop_fd_cb cb, void *arg,
              struct loop_src **ret) TM_CHECK;
-/* Until then sources of LOOP_KERNEL are left alone, and what they have gathers: the others are served as ever. */
-void loop_hold(struct loop *loop, uint64_t until_ns);
+/* Until then sources of that priority are left alone, and what they have gathers: the others are served as ever. */
+void loop_hold(struct loop *loop, enum loop_prio prio, uint64_t until_ns);
 void loop_src_events(struct loop_src *src, short events);
 struct loop_src *loop_src_del(struct loop_src *src); /* NULL ok; returns NULL */
 struct loop *loop_of(struct loop_src *src);
@@ -55,7 +55,8 @@ int loop_signals(struct loop *loop, const sigset_t *set, loop_signal_cb cb, void
 int loop_hook(struct loop *loop, loop_hook_cb cb, void *arg) TM_CHECK;
 
 uint64_t loop_now(const struct loop *loop); /* the turn's time */
-uint64_t loop_wakeups(const struct loop *loop);
+/* How often it slept, and how often of these time alone ended that: no descriptor had anything. */
+uint64_t loop_wakeups(const struct loop *loop, uint64_t *ret_by_time);
 int loop_run(struct loop *loop);             /* until loop_stop: returns its rc, or a handler's negative error */
 void loop_stop(struct loop *loop, int rc);
 

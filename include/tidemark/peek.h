@@ -40,6 +40,7 @@ struct peek_ops {
         void (*mapped)(uint64_t token, const struct peek_mapped *m, void *arg);
         /* In the helper, first of all: give up what it does not need. A negative result ends it. NULL: nothing. */
         int (*confine)(void);
+        bool urgent; /* what is not read at once is gone: it keeps the caller's priority */
 };
 struct peek_stats {
         uint64_t requests, answered, failed, hung, refused, restarts;

@@ -60,11 +60,15 @@ struct procfs_mount {
         bool volatile_mount;
 };
 int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
+/* What begins a line of mountinfo: the device of that mount. 0 or ERR_SCHEMA. */
+int procfs_parse_mount_dev(struct bytes line, uint64_t *ret) TM_CHECK;
 int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
 
 /* Readers: out is emptied first. -ESRCH or -ENOENT when the process is gone; ERR_LIMIT when the file is larger than
  * out->max (what fits is there). */
 int procfs_read(uint32_t pid, const char *file, struct buf *out) TM_CHECK;
+/* Is the device mounted anywhere in the mount namespace of pid? 1, 0, or negative. mountinfo of any length. */
+int procfs_mounted(uint32_t pid, uint64_t dev) TM_CHECK;
 int procfs_link(uint32_t pid, const char *file, struct buf *out) TM_CHECK; /* readlink: "exe", "cwd", "root" */
 int procfs_stat(uint32_t pid, struct procfs_stat *ret) TM_CHECK;
 int procfs_status(uint32_t pid, struct procfs_status *ret) TM_CHECK;

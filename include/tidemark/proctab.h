@@ -95,6 +95,8 @@ void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t 
 /* Exec events wait for their openings until this is called (after both queues were drained): then ops.event is called
  * for each. */
 void proctab_settle(struct proctab *pt, uint64_t now_boot_ns);
+/* What waits is told as it is: at the end nothing more comes. */
+void proctab_flush_all(struct proctab *pt, uint64_t now_boot_ns);
 /*
  * What was asked for by want_args: the arguments (NUL-separated, cut at TIDE_ARGS_MAX) and their whole length, or an
  * error. The event they belong to is told by the next proctab_settle or proctab_expire. Unknown tokens: told already.
@@ -125,6 +127,8 @@ void proctab_each_acting(const struct proctab *pt,
                          void (*cb)(uint32_t pid, uint64_t start, struct container *c, void *arg), void *arg);
 /* When a process that is known began: field 22. -ESRCH. */
 int proctab_start(const struct proctab *pt, uint32_t pid, uint64_t *ret) TM_CHECK;
+/* May the first programs of a container or of an exec session be about to run? (a runtime was seen at work) */
+bool proctab_expects(const struct proctab *pt, uint64_t now);
 void proctab_stats(const struct proctab *pt, struct proctab_stats *ret);
 
 #endif

@@ -217,7 +217,7 @@ static int await_hello(struct trail *t)
 
 static int start_writer(struct trail *t)
 {
-        int r = helper_start("tidemark-trail", writer, t, NULL, 0, &t->fd, &t->pid);
+        int r = helper_start("tidemark-trail", HELPER_HAS_TIME, writer, t, NULL, 0, &t->fd, &t->pid);
 
         if (r < 0)
                 return r;

@@ -127,6 +127,10 @@ int cli_status(struct cli *c)
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
         print_unobserved(json_object_get(data, "unobserved"));
+        if (cli_int(data, "not_identified"))
+                printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
+                       "containers on cgroup v1).\n",
+                       (long long)cli_int(data, "not_identified"));
         secrets = json_object_get(data, "secrets");
         if (json_is_true(json_object_get(secrets, "masking")))
                 printf("Secrets masked: %lld.\n", (long long)cli_int(secrets, "masked"));

@@ -35,7 +35,7 @@ static const struct option_row rows[] = {
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
         NUM("sensor.queue", OPT_BYTES, pair_queue, 65536, 256 * MIB, "most that may wait between sensor and engine"),
         NUM("sensor.cpu_max", OPT_COUNT, cpu_max, 1, 100,
-            "percent of one processor; above it acts are gathered, and short-lived programs told without arguments"),
+            "percent of one processor; above it, for some seconds, short-lived programs are told without arguments"),
         NUM("sensor.exit_grace", OPT_TIME, exit_grace_ns, 1e8, 60 * SECOND, "how long an exited process is remembered"),
         NUM("files.dirs_per_container", OPT_COUNT, names_per_container, 0, 1e6,
             "most directories of one write layer whose names are watched; the others are covered by walks"),

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "daemon/notify.h"
+#include "daemon/pace.h"
 #include "daemon/process.h"
 #include "tidemark/buf.h"
 #include "tidemark/container.h"
@@ -76,14 +77,6 @@ struct sensor_walks {
         uint64_t refused_before; /* repair.refused_total when the front one began */
 };
 
-/* sensor_pace.c */
-struct sensor_pace {
-        uint64_t began_ns, cpu_ns; /* of the window under way: its beginning, and the CPU time used up to it */
-        uint64_t hold_ns;          /* what happens waits so long to be read; 0: it does not */
-        uint64_t times, held;      /* it began to gather; turns that did */
-        uint64_t said_ns;
-};
-
 /* Requests for arguments that are under way: whose they are. */
 #define SENSOR_ASKED (2 * PEEK_WAITING)
 struct sensor_asked {
@@ -132,7 +125,8 @@ struct sensor {
         uint64_t namespaces_marked, namespaces_unmarked; /* of containers' mount namespaces beside their own */
         struct sensor_walks walks;
         struct sensor_compares compares;
-        struct sensor_pace pace;
+        struct pace pace;
+        uint64_t paced_said_ns; /* when it was last said what is given up for it */
         const struct container *kept; /* whose layers are open until the turn ends */
         struct buf lineage, path;     /* scratch of the event being built */
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
@@ -196,7 +190,9 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
 void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
 void sensor_admin_close(struct sensor *s);
 
-/* sensor_pace.c: after a turn in which something came */
+/* sensor_pace.c */
+int sensor_pace_start(struct sensor *s);
+/* After a turn in which something came. */
 void sensor_pace(struct sensor *s);
 
 /* sensor_peek.c: what is read out of processes' memory */

@@ -304,8 +304,8 @@ static int stage_loop(struct sensor *s)
 
 /*
  * Whoever watches a storm must not wait behind it: what is not read in time is lost. It needs little, and that soon.
- * (Its helpers have time: helper_start() takes the priority back.) Where sessions are scheduled as groups, the session
- * is meant as well, if it is this process's own: under a service manager.
+ * (Of its helpers only the reader of arguments keeps that: helper_start().) Where sessions are scheduled as groups, the
+ * session is meant as well, if it is this process's own: under a service manager.
  */
 static int stage_priority(struct sensor *s)
 {
@@ -438,7 +438,8 @@ static int stage_timers(struct sensor *s)
 }
 
 static int (*const stages[])(struct sensor *) = {stage_priority, stage_loop,      stage_privileges, stage_admin,
-                                                 stage_files,    stage_processes, stage_timers};
+                                                 stage_files,    stage_processes, sensor_pace_start,
+                                                 stage_timers};
 
 /* ---- the end ---- */
 
@@ -465,8 +466,10 @@ static void report_engine(struct sensor *s)
 
 static void stop(struct sensor *s)
 {
-        if (s->ready && s->rc == EXIT_DONE)
+        if (s->ready && s->rc == EXIT_DONE) {
                 settle(s); /* what was being gathered */
+                proctab_flush_all(s->proctab, clock_boot_ns());
+        }
         if (s->pair && pair_flush(s->pair) < 0)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */

@@ -79,7 +79,7 @@ int sensor_peek_confine(void)
 
 int sensor_peek_start(struct sensor *s)
 {
-        static const struct peek_ops args_ops = {.end = on_args, .confine = sensor_peek_confine};
+        static const struct peek_ops args_ops = {.end = on_args, .confine = sensor_peek_confine, .urgent = true};
         int r = peek_start(s->loop, "tidemark-args", ARGS_DEADLINE_NS, &args_ops, s, &s->peek_args);
 
         if (r < 0)

@@ -149,20 +149,26 @@ static json_t *repair_status(const struct sensor *s)
 
 static json_t *pace_status(const struct sensor *s)
 {
-        return json_pack("{s:f,s:I,s:I}", "gathering_ms", (double)s->pace.hold_ns / 1e6, "times", num(s->pace.times),
-                         "turns", num(s->pace.held));
+        const struct pace *p = &s->pace;
+
+        return json_pack("{s:f,s:I,s:f,s:I}", "gathering_ms", (double)p->hold_ns[PACE_RUNS] / 1e6, "times",
+                         num(p->times[PACE_RUNS]), "gathering_files_ms", (double)p->hold_ns[PACE_FILES] / 1e6,
+                         "times_files", num(p->times[PACE_FILES]));
 }
 
 void sensor_status_send(struct sensor *s)
 {
         struct tide_event ev = {.kind = TIDE_COUNTERS};
+        uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I}", "sensors", proc_status(s), content_status(s),
-                names_status(s), walk_status(s), "processes", exec_status(s), "repair", repair_status(s),
-                "pace", pace_status(s),
+                "{s:[o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), "processes", exec_status(s),
+                "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
-                "wakeups", num(loop_wakeups(s->loop)), "containers_refused", num(containers_refused(s->containers)));
+                "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
+                num(containers_refused(s->containers)), "not_identified",
+                num(containers_unnamed_count(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         if (text) {

@@ -27,6 +27,36 @@ static struct bytes cut(struct bytes s, uint32_t max)
         return bytes_of(s.p, s.len < max ? s.len : max);
 }
 
+struct bytes group_kept(struct bytes s, uint32_t max, char *dst)
+{
+        uint32_t tail, head;
+        int n;
+
+        if (s.len <= max)
+                return s;
+        tail = max / 3;
+        head = max - tail - 56;
+        memcpy(dst, s.p, head);
+        n = snprintf(dst + head, 56, "...(%u bytes, %016llx)...", (unsigned)s.len,
+                     (unsigned long long)map_hash((struct map_seed){0, 0}, s));
+        memcpy(dst + head + n, s.p + s.len - tail, tail);
+        return bytes_of(dst, head + (uint32_t)n + tail);
+}
+
+static int keep(struct str_owned *to, struct bytes s, uint32_t max)
+{
+        char text[NAME_KEPT];
+
+        return str_set(to, group_kept(s, max, text));
+}
+
+static bool is_kept(const struct str_owned *s, struct bytes whole, uint32_t max)
+{
+        char text[NAME_KEPT];
+
+        return bytes_eq(str_get(s), group_kept(whole, max, text));
+}
+
 struct lineage {
         struct tide_ancestor a[TIDE_LINEAGE_MAX];
         uint32_t n; /* outermost first; the last is the parent */
@@ -161,7 +191,7 @@ static void add_actor(struct finding *f, const struct observation *o)
 
 static int set_proc(struct finding_proc *p, uint32_t pid, uint64_t start, struct bytes exe, struct bytes comm)
 {
-        int r = str_set(&p->exe, cut(exe, EXE_KEPT));
+        int r = keep(&p->exe, exe, EXE_KEPT);
 
         p->pid = pid;
         p->start = start;
@@ -201,8 +231,8 @@ static int set_lineage(struct finding *f, const struct observation *o)
 
 static bool same_cause(const struct finding_signal *s, const struct observation *o)
 {
-        return s->kind == o->dim && bytes_eq(str_get(&s->key), cut(o->key, NAME_KEPT)) &&
-               (bytes_eq(str_get(&s->executable), cut(o->exe, EXE_KEPT)) || !o->known_exe || s->executable.len == 0);
+        return s->kind == o->dim && is_kept(&s->key, o->key, NAME_KEPT) &&
+               (is_kept(&s->executable, o->exe, EXE_KEPT) || !o->known_exe || s->executable.len == 0);
 }
 
 static int container_index(struct finding *f, const struct container_memory *c, uint32_t *ret)
@@ -223,7 +253,7 @@ static int container_index(struct finding *f, const struct container_memory *c, 
         fc = &f->containers[f->ncontainers];
         r = str_set(&fc->id, str_get(&c->id));
         if (r == 0)
-                r = str_set(&fc->name, cut(str_get(&c->name), EXE_KEPT));
+                r = keep(&fc->name, str_get(&c->name), EXE_KEPT);
         if (r == 0)
                 r = str_set(&fc->runtime, str_get(&c->runtime));
         fc->count = 1;
@@ -261,13 +291,13 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         s->phase = (uint8_t)o->phase;
         s->flags = ev->flags;
         s->first_ns = ev->wall_ns;
-        r = str_set(&s->subject, cut(o->subject, NAME_KEPT));
+        r = keep(&s->subject, o->subject, NAME_KEPT);
         if (r == 0)
-                r = str_set(&s->key, cut(o->key, NAME_KEPT));
+                r = keep(&s->key, o->key, NAME_KEPT);
         if (r == 0)
                 r = str_set(&s->operation, bytes_str(o->operation ? o->operation : tide_ops_text(o->ops, ops)));
         if (r == 0)
-                r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
+                r = keep(&s->executable, o->exe, EXE_KEPT);
         if (r == 0 && ev->kind == TIDE_EXEC)
                 r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
         if (r == 0 && ev->kind == TIDE_PRIV)
@@ -319,7 +349,7 @@ int group_signal(struct finding *f, const struct observation *o)
                 r = o->dim == DIM_FILE ? add_ops(s, o) : 0;
                 if (r == 0 && s->pid == 0 && (o->actor->flags & ACTOR_PID)) { /* now it is known who */
                         set_actor(s, o);
-                        r = str_set(&s->executable, cut(o->exe, EXE_KEPT));
+                        r = keep(&s->executable, o->exe, EXE_KEPT);
                         if (r == 0)
                                 r = set_lineage(f, o);
                 }
@@ -354,7 +384,8 @@ static bool is_of_file(enum dimension dim, struct bytes operation)
 /* The very path; or, at about the same time, what lies in a directory that is itself new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
-        struct bytes there = str_get(&s->subject), here = cut(o->subject, NAME_KEPT);
+        char text[NAME_KEPT];
+        struct bytes there = str_get(&s->subject), here = group_kept(o->subject, NAME_KEPT, text);
 
         if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
                 return false;
@@ -496,7 +527,7 @@ static bool wrote_it(const struct finding *f, const struct observation *o)
                 const struct finding_signal *s = &f->signals[i];
 
                 if (s->kind != o->dim && (s->kind == DIM_FILE || o->dim == DIM_FILE) &&
-                    bytes_eq(str_get(&s->subject), cut(o->subject, NAME_KEPT)))
+                    is_kept(&s->subject, o->subject, NAME_KEPT))
                         return true;
         }
         return false;

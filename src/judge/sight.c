@@ -28,6 +28,7 @@ static bool is_runtimes(struct bytes path)
 static int count_file(struct sight *s, const struct tide_file *f)
 {
         struct finding_inventory *v = &s->inventory;
+        char name[NAME_KEPT];
 
         if (is_runtimes(f->path))
                 return 0;
@@ -46,8 +47,7 @@ static int count_file(struct sight *s, const struct tide_file *f)
                 return 0;
         v->executables++;
         return v->nnames < FINDING_INVENTORY
-                       ? str_set(&v->names[v->nnames++],
-                                 bytes_of(f->path.p, f->path.len < NAME_KEPT ? f->path.len : NAME_KEPT))
+                       ? str_set(&v->names[v->nnames++], group_kept(f->path, NAME_KEPT, name))
                        : 0;
 }
 

@@ -44,7 +44,8 @@ static int close_others(int own, const int *keep, size_t nkeep)
 }
 
 static void __attribute__((noreturn))
-become(const char *name, helper_main run, void *arg, int fd, const int *keep, size_t nkeep, pid_t parent)
+become(const char *name, enum helper_haste haste, helper_main run, void *arg, int fd, const int *keep, size_t nkeep,
+       pid_t parent)
 {
         sigset_t none;
 
@@ -53,15 +54,15 @@ become(const char *name, helper_main run, void *arg, int fd, const int *keep, si
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_NAME, name);
-        if (getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0) /* a helper has time */
+        if (haste == HELPER_HAS_TIME && getpriority(PRIO_PROCESS, 0) < 0 && setpriority(PRIO_PROCESS, 0, 0) < 0)
                 _exit(EXIT_FAILURE);
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent || close_others(fd, keep, nkeep) < 0)
                 _exit(EXIT_FAILURE);
         _exit(run(fd, arg) == 0 ? EXIT_SUCCESS : EXIT_FAILURE);
 }
 
-int helper_start(const char *name, helper_main run, void *arg, const int *keep, size_t nkeep, int *ret_fd,
-                 pid_t *ret_pid)
+int helper_start(const char *name, enum helper_haste haste, helper_main run, void *arg, const int *keep, size_t nkeep,
+                 int *ret_fd, pid_t *ret_pid)
 {
         pid_t parent = getpid(), pid;
         int sv[2];
@@ -77,7 +78,7 @@ int helper_start(const char *name, helper_main run, void *arg, const int *keep, 
                 return r;
         }
         if (pid == 0)
-                become(name, run, arg, sv[1], keep, nkeep, parent);
+                become(name, haste, run, arg, sv[1], keep, nkeep, parent);
         close(sv[1]);
         *ret_fd = sv[0];
         *ret_pid = pid;

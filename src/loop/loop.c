@@ -56,8 +56,8 @@ struct loop {
         int sigfd;
         loop_signal_cb signal_cb;
         void *signal_arg;
-        uint64_t now, wakeups;
-        uint64_t hold_until; /* sources of LOOP_KERNEL wait */
+        uint64_t now, wakeups, by_time;
+        uint64_t hold_until[LOOP__PRIO_MAX]; /* its sources wait */
         bool stop, in_timers;
         int rc;
 };
@@ -302,14 +302,14 @@ int loop_hook(struct loop *l, loop_hook_cb cb, void *arg)
 
 /* ---- the turn ---- */
 
-void loop_hold(struct loop *l, uint64_t until_ns)
+void loop_hold(struct loop *l, enum loop_prio prio, uint64_t until_ns)
 {
-        l->hold_until = until_ns;
+        l->hold_until[prio] = until_ns;
 }
 
 static bool is_held(const struct loop *l, const struct loop_src *s)
 {
-        return s->prio == LOOP_KERNEL && l->hold_until > l->now;
+        return l->hold_until[s->prio] > l->now;
 }
 
 uint64_t loop_now(const struct loop *l)
@@ -317,8 +317,9 @@ uint64_t loop_now(const struct loop *l)
         return l->now;
 }
 
-uint64_t loop_wakeups(const struct loop *l)
+uint64_t loop_wakeups(const struct loop *l, uint64_t *ret_by_time)
 {
+        *ret_by_time = l->by_time;
         return l->wakeups;
 }
 
@@ -332,8 +333,9 @@ static int poll_timeout(const struct loop *l, bool more)
 {
         uint64_t now, ms, next = l->ntimers ? l->heap[0]->deadline : 0;
 
-        if (l->hold_until > l->now && (next == 0 || l->hold_until < next))
-                next = l->hold_until;
+        for (size_t prio = 0; prio < LOOP__PRIO_MAX; prio++)
+                if (l->hold_until[prio] > l->now && (next == 0 || l->hold_until[prio] < next))
+                        next = l->hold_until[prio];
         if (more)
                 return 0;
         if (next == 0)
@@ -350,6 +352,7 @@ static int wait_ready(struct loop *l)
 {
         bool more = false;
         size_t n = 0;
+        int r, timeout;
 
         if (l->fds_cap < l->nsrcs) {
                 struct pollfd *fds = realloc(l->fds, 2 * l->nsrcs * sizeof(*fds));
@@ -363,9 +366,12 @@ static int wait_ready(struct loop *l)
                 l->fds[n++] = (struct pollfd){.fd = s->events && !is_held(l, s) ? s->fd : -1, .events = s->events};
                 more = more || (s->more && !is_held(l, s));
         }
-        if (poll(l->fds, n, poll_timeout(l, more)) < 0 && errno != EINTR)
+        timeout = poll_timeout(l, more);
+        r = poll(l->fds, n, timeout);
+        if (r < 0 && errno != EINTR)
                 return -errno;
         l->wakeups++;
+        l->by_time += r == 0 && timeout;
         n = 0;
         for (struct loop_src *s = l->srcs; s; s = s->next)
                 s->ready = l->fds[n++].revents;

@@ -135,8 +135,8 @@ int fan_source_open(struct loop *loop, const struct fan_features *use, enum fan_
         if (s->fd < 0)
                 return -errno;
         fan_source_ignore(s, (uint32_t)getpid());
-        r = loop_add(loop, s->fd, POLLIN, LOOP_KERNEL, what == FAN_WHAT_EXECS ? "execs" : "content", on_ready, s,
-                     &s->src);
+        r = loop_add(loop, s->fd, POLLIN, what == FAN_WHAT_EXECS ? LOOP_KERNEL : LOOP_FILES,
+                     what == FAN_WHAT_EXECS ? "execs" : "content", on_ready, s, &s->src);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);

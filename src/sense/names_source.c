@@ -528,7 +528,7 @@ int names_source_open(struct loop *loop, enum names_by by, size_t dirs_max, cons
         if (r == 0)
                 r = map_new(s->limit + 1, map_seed_random(), NULL, &s->counts);
         if (r == 0)
-                r = loop_add(loop, s->fd, POLLIN, LOOP_KERNEL, "names", on_ready, s, &s->src);
+                r = loop_add(loop, s->fd, POLLIN, LOOP_FILES, "names", on_ready, s, &s->src);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(s);

@@ -329,8 +329,8 @@ bool walker_rest(struct walker *w)
 
 static int start_process(struct walker *w)
 {
-        int r = helper_start("tidemark-walk", walk_worker, &w->setup, &w->setup.names_fd, w->setup.names_fd >= 0,
-                             &w->fd, &w->pid);
+        int r = helper_start("tidemark-walk", HELPER_HAS_TIME, walk_worker, &w->setup, &w->setup.names_fd,
+                             w->setup.names_fd >= 0, &w->fd, &w->pid);
 
         if (r == 0)
                 r = loop_add(w->loop, w->fd, w->paused ? 0 : POLLIN, LOOP_WORK, "walk", on_ready, w, &w->src);

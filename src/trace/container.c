@@ -143,6 +143,8 @@ struct container *containers_by_ns(const struct containers *cs, uint64_t mntns, 
         struct container *c, *by_pid = NULL;
 
         for (size_t i = 0; containers_next(cs, &i, &c);) {
+                if (c->tasks == 0) /* its namespaces are gone: the kernel gives their numbers to the next */
+                        continue;
                 if (mntns && mntns != cs->own_mntns && c->mntns == mntns)
                         return c;
                 if (pidns && pidns != cs->own_pidns && c->pidns == pidns && !by_pid)
@@ -153,17 +155,18 @@ struct container *containers_by_ns(const struct containers *cs, uint64_t mntns, 
 
 struct container *containers_by_dev(const struct containers *cs, uint64_t dev)
 {
-        struct container *c, *found = NULL;
+        struct container *c, *living = NULL, *gone = NULL;
+        unsigned n = 0, n_gone = 0;
 
-        /* Containers may share a file system (bind-mounted roots): then it names none of them. */
         for (size_t i = 0; dev && containers_next(cs, &i, &c);) {
                 if (c->root_dev != dev)
                         continue;
-                if (found)
-                        return NULL;
-                found = c;
+                *(c->tasks ? &living : &gone) = c;
+                *(c->tasks ? &n : &n_gone) += 1;
         }
-        return found;
+        /* Containers may share a file system (bind-mounted roots): then it names none of them. The number of one that
+         * is gone may have been given to the next; what still holds one of its files keeps it from that. */
+        return n == 1 ? living : n == 0 && n_gone == 1 ? gone : NULL;
 }
 
 void containers_remove(struct containers *cs, struct container *c)
@@ -175,6 +178,19 @@ void containers_remove(struct containers *cs, struct container *c)
 size_t containers_count(const struct containers *cs)
 {
         return map_count(cs->by_id);
+}
+
+void containers_unnamed(struct containers *cs, uint64_t mntns)
+{
+        for (size_t i = 0; i < CONTAINERS_UNNAMED; i++)
+                if (cs->unnamed[i] == mntns)
+                        return;
+        cs->unnamed[cs->unnamed_count++ % CONTAINERS_UNNAMED] = mntns;
+}
+
+uint64_t containers_unnamed_count(const struct containers *cs)
+{
+        return cs->unnamed_count;
 }
 
 uint64_t containers_refused(const struct containers *cs)

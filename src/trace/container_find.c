@@ -291,6 +291,46 @@ static bool is_host_root(const struct containers *cs, const struct procfs_mount 
                bytes_eq(m->root, bytes_str(cs->host_root));
 }
 
+/*
+ * An overlay's directories are names as whoever mounted it saw them. A container that may mount could make one of its
+ * own, whose names mean something else to us, and live in it: a runtime's is mounted outside of the container too,
+ * where its monitor or the host has its mounts.
+ */
+static bool mounted_outside(const struct containers *cs, const struct container *c)
+{
+        struct procfs_stat st;
+        uint32_t pid = c->init_pid;
+        uint64_t mntns, asked = cs->own_mntns;
+
+        if (procfs_mounted((uint32_t)getpid(), c->root_dev) == 1 || procfs_mounted(1, c->root_dev) == 1)
+                return true;
+        for (int i = 0; i < ANCESTORS; i++) {
+                if (procfs_stat(pid, &st) < 0 || st.ppid <= 1 || procfs_ns(st.ppid, "mnt", &mntns) < 0)
+                        return false;
+                pid = st.ppid;
+                if (mntns != asked && mntns != c->mntns && procfs_mounted(pid, c->root_dev) == 1)
+                        return true;
+                asked = mntns;
+        }
+        return false;
+}
+
+/* Where podman keeps what it knows, from the directory of a bundle: ROOT/overlay-containers/ID/userdata. */
+static struct bytes bundle_rootdir(const char *bundle)
+{
+        struct bytes left = bundle ? bytes_str(bundle) : bytes_of("", 0);
+        static const char *const parts[] = {"userdata", NULL, "overlay-containers"};
+
+        for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+                int slash = bytes_rfind(left, '/');
+
+                if (slash <= 0 || (parts[i] && !bytes_eq(base_name(left), bytes_str(parts[i]))))
+                        return bytes_of("", 0);
+                left.len = (uint32_t)slash;
+        }
+        return left;
+}
+
 static int register_new(struct containers *cs, const struct task *t, struct container **ret)
 {
         _cleanup_buf_ struct buf text, scratch, cgroup;
@@ -319,15 +359,19 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
         c.root_dev = makedev(m.dev_major, m.dev_minor);
         path = bytes_dup(t->cg.path);
         fstype = bytes_dup(m.fstype);
+        if (bytes_eq(m.fstype, BYTES_LIT("overlay")) && !mounted_outside(cs, &c))
+                m.upper.len = m.lower.len = 0;
         if (bytes_eq(m.fstype, BYTES_LIT("overlay")) && m.upper.len) {
                 upper = bytes_dup(m.upper);
                 lower = bytes_dup(m.lower);
                 if (!upper || !lower)
                         return -ENOMEM;
         }
-        root = container_rootdir(m.upper);
-        rootdir = root.len ? bytes_dup(root) : NULL;
         bundle = find_bundle(cs, c.init_pid, t->cg.id);
+        root = container_rootdir(m.upper);
+        if (root.len == 0)
+                root = bundle_rootdir(bundle);
+        rootdir = root.len ? bytes_dup(root) : NULL;
         if (!path || !fstype)
                 return -ENOMEM;
         c.cgroup = path;

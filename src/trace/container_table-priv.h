@@ -10,6 +10,8 @@
 #include "tidemark/container.h"
 #include "tidemark/map.h"
 
+#define CONTAINERS_UNNAMED 64u
+
 struct containers {
         struct map *by_id;
         uint32_t last_tag;
@@ -18,6 +20,8 @@ struct containers {
         uint32_t own_depth; /* how many pid namespaces the agent itself is in; 0: the kernel does not tell */
         uint64_t host_dev;  /* of the agent's root mount, and which directory of it is mounted */
         char *host_root;
+        uint64_t unnamed[CONTAINERS_UNNAMED]; /* their mount namespaces, the last of them */
+        uint64_t unnamed_count;
 };
 
 int containers_find_host(struct containers *cs) TM_CHECK;

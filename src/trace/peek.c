@@ -173,8 +173,8 @@ static int take_mapped(struct peek *p, struct rd *r, uint64_t token)
 /* One datagram. 1; 0: none now; negative: the helper is gone. */
 static int receive(struct peek *p)
 {
-        static int (*const takers[PEEK_A__MAX])(struct peek *, struct rd *, uint64_t) = {
-                [PEEK_A_END] = take_end, [PEEK_A_MAPPED] = take_mapped};
+        static int (*const takers[PEEK_A__MAX])(struct peek *, struct rd *,
+                                                uint64_t) = {[PEEK_A_END] = take_end, [PEEK_A_MAPPED] = take_mapped};
         ssize_t len = recv(p->fd, p->in, sizeof(p->in), MSG_DONTWAIT);
         struct rd r;
 
@@ -242,7 +242,8 @@ static int start_process(struct peek *p)
         int r;
 
         p->shared->token = 0;
-        r = helper_start(p->name, peek_worker, &p->setup, NULL, 0, &p->fd, &p->pid);
+        r = helper_start(p->name, p->ops->urgent ? HELPER_IS_URGENT : HELPER_HAS_TIME, peek_worker, &p->setup, NULL, 0,
+                         &p->fd, &p->pid);
         if (r == 0)
                 r = loop_add(p->loop, p->fd, POLLIN, LOOP_KERNEL, p->name, on_ready, p, &p->src);
         if (r < 0)
@@ -297,8 +298,7 @@ static int ask(struct peek *p, enum peek_what what, uint64_t token, uint32_t pid
         struct peek_request q = {.token = token, .start = start, .pid = pid, .what = what};
 
         p->stats.requests++;
-        if (p->fd < 0 || p->n == PEEK_WAITING ||
-            send(p->fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(q)) {
+        if (p->fd < 0 || p->n == PEEK_WAITING || send(p->fd, &q, sizeof(q), MSG_NOSIGNAL | MSG_DONTWAIT) != sizeof(q)) {
                 p->stats.refused++;
                 return -ENOBUFS; /* the end of a helper is found by its next read */
         }

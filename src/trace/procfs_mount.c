@@ -7,9 +7,11 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/sysmacros.h>
 
 #include "procfs-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/err.h"
 #include "tidemark/procfs.h"
 
 struct line {
@@ -52,6 +54,22 @@ static bool split(struct bytes text, struct line *ret)
                 return false;
         ret->super = text;
         return true;
+}
+
+int procfs_parse_mount_dev(struct bytes line, uint64_t *ret)
+{
+        struct bytes skip, field;
+        uint32_t major, minor;
+
+        if (!procfs_take_field(&line, ' ', &skip) || !procfs_take_field(&line, ' ', &skip) ||
+            !procfs_take_field(&line, ' ', &field) || !number32(&field, &major) || field.len == 0 || field.p[0] != ':')
+                return ERR_SCHEMA;
+        field.p++;
+        field.len--;
+        if (!number32(&field, &minor) || field.len)
+                return ERR_SCHEMA;
+        *ret = makedev(major, minor);
+        return 0;
 }
 
 static bool octal(const uint8_t *p, uint8_t *ret)

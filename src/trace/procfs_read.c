@@ -58,6 +58,41 @@ int procfs_read(uint32_t pid, const char *file, struct buf *out)
         }
 }
 
+/*
+ * Of each line its beginning is enough, whatever its length: what is behind the first bytes of one is passed over, in
+ * however many pieces it is read.
+ */
+int procfs_mounted(uint32_t pid, uint64_t dev)
+{
+        _cleanup_close_ int fd = -1;
+        char path[PATH_SIZE], chunk[4096], head[64];
+        size_t len = 0;
+        uint64_t its;
+        ssize_t n;
+        int r = path_of(pid, "mountinfo", path);
+
+        if (r < 0)
+                return r;
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return -errno;
+        while ((n = read(fd, chunk, sizeof(chunk))) != 0) {
+                if (n < 0 && errno != EINTR)
+                        return -errno;
+                for (ssize_t i = 0; i < n; i++) {
+                        if (chunk[i] != '\n') {
+                                if (len < sizeof(head))
+                                        head[len++] = chunk[i];
+                                continue;
+                        }
+                        if (procfs_parse_mount_dev(bytes_of(head, len), &its) == 0 && its == dev)
+                                return 1;
+                        len = 0;
+                }
+        }
+        return 0;
+}
+
 int procfs_link(uint32_t pid, const char *file, struct buf *out)
 {
         char path[PATH_SIZE], target[PATH_MAX];

@@ -156,6 +156,7 @@ struct proctab {
         uint64_t last_token, last_serial;
         struct candidate candidates[CANDIDATES];
         size_t candidates_count;
+        uint64_t expected_ns; /* boot time until which a runtime may be about to start something in a container */
         struct buf path, text; /* scratch */
         bool scanning, at_start;
 };
@@ -178,8 +179,12 @@ void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now);
 /* A process that runs and that nobody told of (tell: what it runs is told as found). NULL: gone, or refused. */
 struct proc *proctab_adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t now) TM_CHECK;
 void proctab_classify(struct proctab *pt, struct proc *p);
+/* It does what a runtime that waits does not: it was none. NULL, and whoever was not taken for one: nothing. */
+void proctab_unmask(struct proctab *pt, struct proc *p, uint64_t now);
 void proctab_ids(struct proctab *pt, struct proc *p);
 void proctab_candidate(struct proctab *pt, uint32_t pid, uint64_t now);
+/* A runtime is at work: what it starts in a container comes in a moment. */
+void proctab_expect(struct proctab *pt, uint64_t now);
 void proctab_ask_candidates(struct proctab *pt, uint64_t now);
 bool proctab_is_runtime(struct bytes exe);
 /* One that makes containers itself, in a child that becomes their first process. */
@@ -227,8 +232,7 @@ void proctab_ns_inherit(struct proc *p, const struct proc *parent);
 /* proctab_queue.c */
 struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container *c, uint64_t boot_ns, uint64_t now,
                              unsigned sources);
-/* Tell everything, whether its arguments have come or not. */
-void proctab_flush_all(struct proctab *pt, uint64_t now);
+/* Tell what is resolved, but for what waits for its arguments. */
 void proctab_flush(struct proctab *pt, uint64_t now);
 /* Tell what is resolved and need not wait any longer. Returns when the next has waited long enough; 0: none waits. */
 uint64_t proctab_tell_ready(struct proctab *pt, uint64_t now);

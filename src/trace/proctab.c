@@ -19,6 +19,7 @@
 
 #define STOP_DELAY_NS NSEC_PER_SEC /* events of the last moments still find their container */
 #define TEXT_MAX (128u * 1024)
+#define EXPIRE_PAUSE_NS (250 * NSEC_PER_MSEC) /* nobody is woken for each that ended */
 
 /* ---- the system ---- */
 
@@ -328,6 +329,7 @@ static void on_fork(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         parent = proctab_get(pt, m->ptgid);
         if (!parent)
                 parent = proctab_adopt(pt, m->ptgid, true, now);
+        proctab_unmask(pt, parent, now);
         p = proctab_get(pt, m->tgid); /* a scan of its parent's container may have met it */
         if (!p)
                 p = proctab_add(pt, m->tgid, parent && parent->acting ? parent->link : NULL);
@@ -407,8 +409,11 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
                 return;
         if (!p->c)
                 proctab_enter(pt, p, boot, now);
-        if (p->c && !p->acting)
+        if (p->c && !p->acting) {
                 proctab_classify(pt, p);
+                if (p->runtime)
+                        proctab_expect(pt, now); /* what it runs first runs others */
+        }
         p->missed_ns = p->c || !p->runtime ? 0 : boot;
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
         proctab_ns_look(pt, p, boot, now);
@@ -517,8 +522,11 @@ uint64_t proctab_expire(struct proctab *pt, uint64_t now)
                 proctab_flush(pt, now);
         while (pt->oldest && pt->oldest->exited_ns + pt->grace_ns <= now)
                 proctab_drop(pt, pt->oldest);
-        if (pt->oldest)
-                soonest(&due, pt->oldest->exited_ns + pt->grace_ns);
+        if (pt->oldest) {
+                uint64_t grace_ends = pt->oldest->exited_ns + pt->grace_ns;
+
+                soonest(&due, grace_ends > now + EXPIRE_PAUSE_NS ? grace_ends : now + EXPIRE_PAUSE_NS);
+        }
         return due;
 }
 

@@ -14,6 +14,7 @@
 
 #define CANDIDATE_NS (10 * NSEC_PER_SEC)
 #define CANDIDATE_PAUSE_NS (2 * NSEC_PER_MSEC)
+#define EXPECT_NS (300 * NSEC_PER_MSEC) /* a runtime takes some ten to get from one of its programs to the next */
 #define ANCESTORS_MAX 32u
 
 /* ---- runtimes ---- */
@@ -53,10 +54,21 @@ bool proctab_is_runtime(struct bytes exe)
         return proctab_makes_containers(exe, false) || one_of(exe, names, ARRAY_LEN(names));
 }
 
+void proctab_expect(struct proctab *pt, uint64_t now)
+{
+        pt->expected_ns = now + EXPECT_NS;
+}
+
+bool proctab_expects(const struct proctab *pt, uint64_t now)
+{
+        return now < pt->expected_ns;
+}
+
 void proctab_candidate(struct proctab *pt, uint32_t pid, uint64_t now)
 {
         size_t i;
 
+        proctab_expect(pt, now);
         for (i = 0; i < pt->candidates_count && pt->candidates[i].pid != pid; i++)
                 ;
         if (i == CANDIDATES)
@@ -148,6 +160,8 @@ void proctab_enter(struct proctab *pt, struct proc *p, uint64_t first_boot_ns, u
                 stranger = true;
                 r = c ? 0 : -ENOENT;
         }
+        if (r == -ENOENT && !p->runtime && mnt != containers_own_mntns(pt->cs) && pidns != containers_own_pidns(pt->cs))
+                containers_unnamed(pt->cs, mnt);
         if (r < 0)
                 return;
         proctab_join(p, c, stranger);
@@ -225,11 +239,26 @@ void proctab_ids(struct proctab *pt, struct proc *p)
 
 /* ---- found running ---- */
 
-/* A runtime's process that waits inside its container for the word to start. */
+/*
+ * A runtime's process that waits inside its container for the word to start. The name is its own to choose, and so is a
+ * program in memory: it is believed for as long as it does nothing (proctab_unmask).
+ */
 static bool is_waiting_runtime(const struct proc *p, struct bytes exe)
 {
         return proctab_makes_containers(exe, true) && !strncmp(p->comm, "runc:[", 6) &&
-               p->pid == p->c->init_pid;
+               p->pid == p->c->init_pid && p->link->exe_layer != LAYER_IMAGE && p->link->exe_layer != LAYER_WRITE &&
+               p->link->exe_layer != LAYER_TMPFS;
+}
+
+void proctab_unmask(struct proctab *pt, struct proc *p, uint64_t now)
+{
+        if (!p || !p->c || !p->found || !p->runtime || p->acting || p->pid != p->c->init_pid)
+                return;
+        p->runtime = false;
+        proctab_classify(pt, p);
+        proctab_ids(pt, p);
+        p->link->exe = rstr_unref(p->link->exe);
+        proctab_exec_read(pt, p, now, now, SRC_PROCFS, 0);
 }
 
 static void adopt_in_container(struct proctab *pt, struct proc *p, const struct proc *parent)
@@ -247,8 +276,8 @@ static void adopt_in_container(struct proctab *pt, struct proc *p, const struct 
                 }
         }
         if (pt->sys.exe(p->pid, &pt->path, &f, pt->sys.arg) == 0) {
-                p->runtime = is_waiting_runtime(p, buf_bytes(&pt->path));
                 pt->sys.place(p->c, p->pid, &f, &pt->path, &p->link->exe_layer, &change, pt->sys.arg);
+                p->runtime = is_waiting_runtime(p, buf_bytes(&pt->path));
                 p->link->exe = rstr_new(buf_bytes(&pt->path));
         }
         if (!p->runtime)
@@ -297,6 +326,7 @@ static struct proc *adopt(struct proctab *pt, uint32_t pid, bool tell, uint64_t 
         p->link->exe = rstr_unref(p->link->exe);
         p->runtime = false;
         parent = proctab_get(pt, st.ppid);
+        proctab_unmask(pt, parent && parent->c == p->c ? parent : NULL, now);
         adopt_in_container(pt, p, parent);
         proctab_ids(pt, p);
         if (!p->acting || !tell)

@@ -164,6 +164,8 @@ static void host_exec(struct proctab *pt, struct proc *p, uint64_t now)
                 buf_reset(&pt->path);
         exe = buf_bytes(&pt->path);
         p->runtime = proctab_is_runtime(exe) || (p->runtime && proctab_makes_containers(exe, true));
+        if (p->runtime)
+                proctab_expect(pt, now);
         if (!renew_link(p))
                 return;
         p->link->exe = exe.len ? rstr_new(exe) : NULL;

@@ -317,7 +317,7 @@ class Lab:
             s.end()
         self.stalls = []
         if self.containers:
-            self.podman("rm", "-f", "-t", "0", *[c.name for c in self.containers])
+            self.podman("rm", "-f", "-i", "-t", "0", *[c.name for c in self.containers])
         for c in self.containers:
             shutil.rmtree(c.ctl, ignore_errors=True)
         self.containers = []

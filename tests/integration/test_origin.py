@@ -8,7 +8,7 @@ from lab import check, run, wait
 
 
 def ready(lab, name, *options, image=None):
-    d = lab.daemon(config="sensor: { cpu_max = 100; };")  # gathering costs arguments, and with them what a session is
+    d = lab.daemon()
     c = lab.container(name, *options)
     d.covered(name)
     return d, c, d.watch()

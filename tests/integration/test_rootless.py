@@ -95,11 +95,11 @@ def fuse(lab, them):
     c = wait("it to be shown", lambda: (lambda c: c and c["workload"] and c["coverage"] and c)(d.containers().get("rl-fuse") or next((c for c in d.json("status")["containers"] if c["id"] == work.id), None)))
     check("not covered" in c["coverage"], "status says what is not covered", c["coverage"])
     name = c["workload"].split("@")[0]
-    work.sh("/bin/date > /dev/null")
+    work.sh("/bin/sleep 0.3")
     wait("something to be learned", lambda: any(x["entries"] for x in d.workload(name)["dimensions"]))
     d.activate(name)
-    work.sh(DROP.replace("true", "sleep 1"))  # no opening is told of FUSE: what is gone at once is not known
-    f = wait("the new program to be raised", lambda: next((f for f in d.findings(name) if any(s["subject"] == "/tmp/upd" for s in f["signals"])), None))
+    work.sh("cp /bin/busybox /tmp/sleep; chmod 755 /tmp/sleep; /tmp/sleep 1")  # no opening is told of FUSE: what is gone at once is not known
+    f = wait("the new program to be raised", lambda: next((f for f in d.findings(name) if any(s["subject"] == "/tmp/sleep" for s in f["signals"])), None))
     check(not any(s["kind"] == "file" for s in f["signals"]), "by its execution: what is written is not seen there", f)
 
 

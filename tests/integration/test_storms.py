@@ -3,7 +3,7 @@
 the recording (told.c). Told + counted as lost is never less than the truth; and each row of the table holds its floors."""
 import json
 import os
-import subprocess
+import signal
 import time
 
 from lab import BUILD, check, run, wait
@@ -87,6 +87,37 @@ def verify(row, truth, told, status, mem, bounded):
 def test_short(lab):
     for row in VARIANTS:
         verify(row, *storm(lab, row[0], row[1], SHORT), bounded=0)
+
+
+def test_end_amid_a_storm(lab):
+    """Whoever is asked to end tells first what it knows, arguments or not."""
+    record = os.path.join(lab.dir, "end")
+    d = lab.daemon(record=record)
+    c = lab.container()
+    d.covered(c.name)
+    os.kill(d.children()["tidemark-args"], signal.SIGSTOP)  # arguments are waited for
+    c.sh("/bin/storm exec 1 20 %s0 > /ctl/truth" % DIR)
+    check(d.stop() == 0, "it ends as asked", d.text()[-2000:])
+    told = json.loads(run([os.path.join(BUILD, "tests/integration/told"), record, c.id, DIR + "0"]).stdout)
+    check(told["execs"] == 20, "each is told", told)
+
+
+def test_sessions_amid_a_storm(lab):
+    """Programs are gathered: those that an exec session starts are not, for a runtime was seen at work."""
+    d = lab.daemon(config="sensor: { cpu_max = 1; };")
+    storming, visited = lab.container(), lab.container()
+    d.covered(storming.name), d.covered(visited.name)
+    w = d.watch()
+    with open(os.path.join(storming.ctl, "in"), "w") as pipe:
+        pipe.write("while [ ! -e /ctl/enough ]; do /bin/storm exec 1 1000 > /ctl/truth; done\n")
+    wait("programs to be gathered", lambda: d.json("status")["pace"]["gathering_ms"] > 0, 60)
+    for n in range(8):
+        visited.exec("/bin/sleep", "0.0100%d" % n)  # less than what is gathered waits
+    open(os.path.join(storming.ctl, "enough"), "w").close()
+    wait("each session's program", lambda: sum(e["program"] == "/bin/busybox" for e in w.events("exec", visited.id)) >= 8)
+    missed = [n for n in range(8) if not any("0.0100%d" % n in e["args"] for e in w.events("exec", visited.id))]
+    check(not missed, "each with its arguments", missed, d.json("status")["pace"])
+    w.stop()
 
 
 def test_full(lab):

@@ -24,7 +24,6 @@ sleep 1000
 EOF
 cat >/inside.sh <<'EOF'
 mount --make-rprivate /
-mount -t overlay overlay -o lowerdir=/d/image,upperdir=$1/upper,workdir=$1/work $1/root || exit 1
 mount --bind $1/ctl $1/root/ctl
 mount -t proc proc $1/root/proc
 cd $1/root && pivot_root . old && cd / && exec chroot . /bin/sh -c 'umount -l /old; exec /bin/sh /entry.sh'
@@ -61,6 +60,7 @@ scenario() { # NAME HEX FACILITIES-OFF COVERAGE WRITER [BEFORE]
         name=$1 covered=$4 id=$(printf "$2%.0s" $(seq 32)) dir=/d/$2
         cg=/sys/fs/cgroup/libpod-$id
         mkdir -p "$dir/upper" "$dir/work" "$dir/root" "$dir/ctl" "$dir/state" "$cg"
+        mount -t overlay overlay -o "lowerdir=/d/image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" # outside, as runtimes do
         echo "probe: { disable = [$3]; }; files: { round = \"10s\"; };" >"$dir/conf"
         tidemarkd --foreground --config "$dir/conf" --state-dir "$dir/state" --runtime-dir "$dir/run" >"$dir/log" 2>&1 &
         daemon=$!

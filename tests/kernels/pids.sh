@@ -25,7 +25,6 @@ sleep 1000
 EOF
 cat >/inside.sh <<'EOF'
 mount --make-rprivate /
-mount -t overlay overlay -o lowerdir=/d/image,upperdir=$1/upper,workdir=$1/work $1/root || exit 1
 mount --bind $1/ctl $1/root/ctl
 mount -t proc proc $1/root/proc
 cd $1/root && pivot_root . old && cd / && exec chroot . /bin/sh -c "umount -l /old; exec /bin/sh /entry.sh $2 $3"
@@ -47,10 +46,12 @@ are_done() { [ -e /d/a/ctl/done ] && [ -e /d/b/ctl/done ]; }
 start() { # NAME
         cg=/sys/fs/cgroup/libpod-$(printf "$1$1%.0s" $(seq 32))
         mkdir -p /d/$1/upper /d/$1/work /d/$1/root /d/$1/ctl "$cg"
+        mount -t overlay overlay -o lowerdir=/d/image,upperdir=/d/$1/upper,workdir=/d/$1/work /d/$1/root # outside, as runtimes do
         sh -c "echo \$\$ >$cg/cgroup.procs; exec unshare -m -p -f /bin/sh /inside.sh /d/$1 $1 $runs" >/d/$1/out 2>&1 &
 }
 
 scenario() { # NAME CONFIGURATION
+        umount -l /d/a/root /d/b/root 2>/dev/null
         rm -rf /d/state /d/run /d/rec /d/a /d/b
         mkdir -p /d/state
         echo "$2" >/d/conf

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "judge/judge-priv.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
@@ -663,6 +664,36 @@ static void test_drop_and_run(void)
         world_close(&w);
 }
 
+/* Two names that begin and end alike are two, however long they are. */
+static void test_long_names(void)
+{
+        char one[3001], two[3001], kept[400];
+        struct bytes a, b;
+        struct world w;
+
+        memset(one, 'd', sizeof(one) - 1);
+        memcpy(one, "/opt/", 5);
+        one[3000] = '\0';
+        memcpy(two, one, sizeof(two));
+        two[1500] = 'x';
+        a = group_kept(bytes_str(one), 400, kept);
+        CU_ASSERT(a.len > 300 && a.len <= 400 && bytes_has_prefix(a, BYTES_LIT("/opt/ddd")));
+        CU_ASSERT(bytes_has_suffix(a, BYTES_LIT("ddd")) && memmem(a.p, a.len, "...(3000 bytes, ", 16));
+        b = group_kept(bytes_of(one, 400), 400, kept);
+        CU_ASSERT(b.len == 400 && b.p == (const uint8_t *)one); /* whole */
+        b = group_kept(bytes_of(one, 151), 150, kept);
+        CU_ASSERT(b.len > 100 && b.len <= 150);
+        world_open(&w);
+        start(&w);
+        run(&w, one, LAYER_WRITE);
+        w.now += 5 * HOUR;
+        run(&w, two, LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        run(&w, two, LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        world_close(&w);
+}
+
 /* Acts of unrelated processes, hours apart, are two items; of another workload too. */
 static void test_apart(void)
 {
@@ -1101,6 +1132,7 @@ static void test_limits(void)
 }
 
 static const struct unit_case cases[] = {
+        {"long names are cut so that they stay apart", test_long_names},
         {"names are generalised", test_generalise},
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},

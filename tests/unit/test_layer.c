@@ -342,13 +342,20 @@ static void test_table(void)
         memset(proto.id, 'c', CONTAINER_ID);
         CU_ASSERT_EQUAL(containers_insert(cs, &proto, &b), ERR_LIMIT);
         CU_ASSERT_EQUAL(containers_refused(cs), 1);
+        CU_ASSERT_PTR_NULL(containers_by_ns(cs, 11, 0)); /* nobody lives there */
+        a->tasks = b->tasks = 1;
         CU_ASSERT_PTR_EQUAL(containers_by_ns(cs, 11, 0), a);
         CU_ASSERT_PTR_EQUAL(containers_by_ns(cs, 0, 12), a);
         CU_ASSERT_PTR_NULL(containers_by_ns(cs, containers_own_mntns(cs), containers_own_pidns(cs)));
         CU_ASSERT_PTR_NULL(containers_by_dev(cs, 5)); /* two share it: it names neither */
+        b->tasks = 0;
+        CU_ASSERT_PTR_EQUAL(containers_by_dev(cs, 5), a); /* the number came again */
+        a->tasks = 0;
+        CU_ASSERT_PTR_NULL(containers_by_dev(cs, 5));
+        b->tasks = 1;
         CU_ASSERT_PTR_EQUAL(containers_by_tag(cs, a->tag), a);
         containers_remove(cs, containers_by_ns(cs, 21, 0));
-        CU_ASSERT_PTR_EQUAL(containers_by_dev(cs, 5), a);
+        CU_ASSERT_PTR_EQUAL(containers_by_dev(cs, 5), a); /* gone, but for what waits in a queue */
         CU_ASSERT_EQUAL(containers_count(cs), 1);
         /* this very process is in no container that it could find, or cannot be told apart from the agent */
         CU_ASSERT(containers_of_pid(cs, (uint32_t)getpid(), &a, &is_new) < 0);

@@ -106,6 +106,41 @@ static void test_delete(void)
         close(p[0]), close(p[1]);
 }
 
+static int on_seen(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct world *w = arg;
+
+        (void)fd, (void)revents;
+        note(w, src == w->other ? 'h' : 'o');
+        loop_src_del(src);
+        if (++w->calls == 2)
+                loop_stop(w->loop, 0);
+        return LOOP_DONE;
+}
+
+/* What is held waits, though it comes first; the others do not; and time alone ends it. */
+static void test_hold(void)
+{
+        struct world w = {0};
+        struct loop_src *src;
+        uint64_t began = clock_boot_ns(), by_time;
+        int p[2];
+
+        CU_ASSERT_EQUAL_FATAL(loop_new(&w.loop), 0);
+        CU_ASSERT_EQUAL_FATAL(pipe(p), 0);
+        CU_ASSERT_EQUAL(write(p[1], "x", 1), 1);
+        CU_ASSERT_EQUAL(loop_add(w.loop, p[0], POLLIN, LOOP_KERNEL, "held", on_seen, &w, &w.other), 0);
+        CU_ASSERT_EQUAL(loop_add(w.loop, p[0], POLLIN, LOOP_FILES, "free", on_seen, &w, &src), 0);
+        loop_hold(w.loop, LOOP_KERNEL, began + 20 * NSEC_PER_MSEC);
+        CU_ASSERT_EQUAL(loop_run(w.loop), 0);
+        CU_ASSERT_STRING_EQUAL(w.order, "oh");
+        CU_ASSERT(clock_boot_ns() >= began + 20 * NSEC_PER_MSEC);
+        CU_ASSERT_EQUAL(loop_wakeups(w.loop, &by_time), 3);
+        CU_ASSERT_EQUAL(by_time, 1);
+        loop_free(w.loop);
+        close(p[0]), close(p[1]);
+}
+
 static int on_error(struct loop_src *src, int fd, short revents, void *arg)
 {
         (void)src, (void)fd, (void)revents, (void)arg;
@@ -250,6 +285,7 @@ static void test_from_within(void)
         struct again w = {0};
         struct loop_timer *greedy;
         struct loop_src *src;
+        uint64_t by_time;
         int p[2];
 
         CU_ASSERT_EQUAL_FATAL(loop_new(&w.loop), 0);
@@ -267,7 +303,8 @@ static void test_from_within(void)
         CU_ASSERT_EQUAL(w.reads, 10);
         CU_ASSERT_TRUE(w.fired >= 1000 + 11 && w.fired < 2000);
         CU_ASSERT_STRING_EQUAL(w.order, "abab");
-        CU_ASSERT_EQUAL(loop_wakeups(w.loop), 11);
+        CU_ASSERT_EQUAL(loop_wakeups(w.loop, &by_time), 11);
+        CU_ASSERT_EQUAL(by_time, 0);
         loop_timer_free(greedy);
         loop_free(w.loop);
         close(p[0]), close(p[1]);
@@ -324,7 +361,7 @@ static void test_helper(void)
         sigemptyset(&set);
         sigaddset(&set, SIGUSR1);
         sigprocmask(SIG_BLOCK, &set, NULL);
-        CU_ASSERT_EQUAL_FATAL(helper_start("test-helper", report, fds, &fds[0], 1, &fd, &pid), 0);
+        CU_ASSERT_EQUAL_FATAL(helper_start("test-helper", HELPER_HAS_TIME, report, fds, &fds[0], 1, &fd, &pid), 0);
         sigprocmask(SIG_UNBLOCK, &set, NULL);
         CU_ASSERT_EQUAL(recv(fd, said, 3, 0), 3);
         CU_ASSERT_STRING_EQUAL(said, "k--");
@@ -336,6 +373,7 @@ static void test_helper(void)
 }
 
 static const struct unit_case cases[] = {
+        {"sources that are held", test_hold},
         {"handlers run by priority, and again when they ask for more", test_priority},
         {"a deleted source is not called in the same turn", test_delete},
         {"a handler's error ends the loop", test_error},

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include "tidemark/buf.h"
@@ -159,6 +161,19 @@ static void test_mountinfo_damage(void)
                         ERR_LIMIT);
 }
 
+static void test_mount_dev(void)
+{
+        const char *text = "151 99 259:7 / / rw";
+        uint64_t dev;
+
+        CU_ASSERT(procfs_parse_mount_dev(bytes_str(text), &dev) == 0 && dev == makedev(259, 7));
+        CU_ASSERT(procfs_parse_mount_dev(bytes_str("1 2 0:5 "), &dev) == 0 && dev == makedev(0, 5));
+        for (size_t n = 0; n < strlen("151 99 259:"); n++)
+                CU_ASSERT_EQUAL(procfs_parse_mount_dev(bytes_of(text, n), &dev), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(procfs_parse_mount_dev(bytes_str("1 2 3 / /"), &dev), ERR_SCHEMA);
+        CU_ASSERT_EQUAL(procfs_parse_mount_dev(bytes_str("1 2 3:99999999999 / /"), &dev), ERR_SCHEMA);
+}
+
 static int found;
 static int look_for_self(uint32_t pid, void *arg)
 {
@@ -171,6 +186,7 @@ static void test_readers(void)
 {
         _cleanup_buf_ struct buf out, tiny;
         uint32_t self = (uint32_t)getpid(), v;
+        struct stat proc;
         struct procfs_stat st;
         struct procfs_status status;
         uint64_t ns;
@@ -185,6 +201,8 @@ static void test_readers(void)
         CU_ASSERT(out.len > 0);
         CU_ASSERT_EQUAL(procfs_read(self, "mountinfo", &tiny), ERR_LIMIT);
         CU_ASSERT_EQUAL(tiny.len, 3);
+        CU_ASSERT(stat("/proc", &proc) == 0 && procfs_mounted(self, proc.st_dev) == 1);
+        CU_ASSERT(procfs_mounted(self, makedev(4000, 77)) == 0 && procfs_mounted(0x7ffffffe, proc.st_dev) == -ENOENT);
         CU_ASSERT_EQUAL(procfs_link(self, "exe", &out), 0);
         CU_ASSERT(out.len > 0 && out.p[0] == '/');
         CU_ASSERT(procfs_ns(self, "mnt", &ns) == 0 && ns != 0);
@@ -195,6 +213,7 @@ static void test_readers(void)
 }
 
 static const struct unit_case cases[] = {
+        {"mountinfo: the device of a line", test_mount_dev},
         {"stat: the last bracket ends the name", test_stat},
         {"status: ids and the innermost pid", test_status},
         {"cgroup: ids of every runtime", test_cgroup_runtimes},

@@ -195,6 +195,8 @@ static void f_place_path(const struct container *c, struct bytes path, uint8_t *
 
         (void)arg;
         *layer = !c ? LAYER_HOST : tmp ? LAYER_WRITE : LAYER_IMAGE;
+        if (bytes_has_prefix(path, BYTES_LIT("/memfd:")))
+                *layer = LAYER_MEMFD;
         *change = tmp ? CHANGE_ADDED : CHANGE_UNKNOWN;
 }
 static void f_place(const struct container *c, uint32_t pid, const struct openfacts *f, struct buf *path,
@@ -600,6 +602,25 @@ static void test_foreign(void)
         CU_ASSERT(gone == 1 && count(TIDE_CTR_STOP) == 1);
         CU_ASSERT_PTR_NULL(proctab_container(pt, 210));
         exits(210);
+        end();
+}
+
+/* A namespace that ended with its container: the kernel gives its number to the next that is made. */
+static void test_numbers_again(void)
+{
+        struct task *t;
+
+        begin();
+        exits(100);
+        forks(50, 220);
+        execs(220, "/usr/bin/unshare");
+        t = task(220);
+        t->ctr = 1;
+        t->cgroup = false;
+        execs(220, "/bin/sh");
+        settle();
+        CU_ASSERT_PTR_NULL(proctab_container(pt, 220));
+        CU_ASSERT_EQUAL(count(TIDE_EXEC), 1);
         end();
 }
 
@@ -1073,6 +1094,33 @@ static void test_restart(void)
         end();
 }
 
+/* Found with a runtime's name for itself in its own init: believed until it does something. */
+static void test_disguised_init(void)
+{
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/memfd:runc", 1)->comm = "runc:[2:INIT]";
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        CU_ASSERT_EQUAL(count(TIDE_EXEC), 0); /* one that waits for the word to start, as far as can be seen */
+        forks(100, 101);
+        execs(101, "/bin/web");
+        settle();
+        CU_ASSERT_EQUAL(last_exec(101)->origin, ORIGIN_ENTRYPOINT);
+        CU_ASSERT(last_exec(101)->ancestors == 1 && last_exec(100)->origin == ORIGIN_ENTRYPOINT);
+        end();
+        begin_with(1000);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/tmp/runc", 1)->comm = "runc:[2:INIT]"; /* no runtime lies in its own container */
+        spawn(101, 100, "/bin/web", 1);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        CU_ASSERT(last_exec(100)->origin == ORIGIN_ENTRYPOINT && last_exec(101)->origin == ORIGIN_ENTRYPOINT);
+        end();
+}
+
 /* A message of ids, and what /proc shows by the time it is read. */
 static void ids(uint32_t pid, uint32_t rid, uint32_t eid, const uint32_t *now_ids)
 {
@@ -1261,6 +1309,7 @@ static void test_namespaces_found(void)
 }
 
 static const struct unit_case cases[] = {
+        {"a container's own init that is called like a runtime", test_disguised_init},
         {"other mount namespaces", test_namespaces},
         {"other mount namespaces, found", test_namespaces_found},
         {"rights: what is gained, and what was kept", test_ids},
@@ -1270,6 +1319,7 @@ static const struct unit_case cases[] = {
         {"descent: ancestors are as they were at the fork", test_descent},
         {"exec session: the runtime's own steps are not told", test_exec_session},
         {"foreign: entered by namespaces alone", test_foreign},
+        {"a namespace's number comes again", test_numbers_again},
         {"start: marked before the first act; stop after the last", test_start},
         {"gap: an exec before the marks says so", test_gap},
         {"gone before /proc: openings and the parent tell", test_gone_early},

@@ -8,6 +8,8 @@
  *     storm dirs N COUNT DIR         each makes directories DIR/d-W-I with a file f in each
  *     storm mixed N COUNT DIR        by turns: exec, keep, pass
  *
+ * With two words more, RATE and PROGRAM: RATE acts a second in all (0: as fast as it can), and what exec runs.
+ *
  * Prints one line of JSON: what was really done (a failed act is not counted), and how long it took.
  */
 #include <errno.h>
@@ -25,7 +27,12 @@ struct truth {
         long execs, keep, pass, dirs, failed;
 };
 
-static void do_exec(struct truth *t, int w, int i)
+struct load {
+        const char *what, *dir, *program;
+        int processes, count, rate;
+};
+
+static void do_exec(struct truth *t, const char *program, int w, int i)
 {
         char number[32];
         int status;
@@ -34,7 +41,7 @@ static void do_exec(struct truth *t, int w, int i)
         snprintf(number, sizeof(number), "e-%d-%d", w, i);
         pid = vfork();
         if (pid == 0) {
-                execl("/bin/true", "true", number, (char *)NULL);
+                execl(program, "true", number, (char *)NULL);
                 _exit(127);
         }
         if (pid < 0 || waitpid(pid, &status, 0) != pid || !WIFEXITED(status) || WEXITSTATUS(status) == 127)
@@ -83,11 +90,26 @@ static void do_dirs(struct truth *t, const char *dir, int w, int i)
         *(make(path) == 0 ? &t->dirs : &t->failed) += 1;
 }
 
-static void work(struct truth *t, const char *what, int w, int count, const char *dir)
+/* Until this process's act i is due. */
+static void await(const struct load *l, const struct timespec *began, int w, int i)
 {
-        for (int i = 0; i < count; i++) {
+        long long ns = ((long long)i * l->processes + w) * (1000000000LL / l->rate) + began->tv_nsec;
+        struct timespec due = {.tv_sec = began->tv_sec + (time_t)(ns / 1000000000LL), .tv_nsec = ns % 1000000000LL};
+
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &due, NULL);
+}
+
+static void work(struct truth *t, const struct load *l, int w)
+{
+        const char *what = l->what, *dir = l->dir;
+        struct timespec began;
+
+        clock_gettime(CLOCK_MONOTONIC, &began);
+        for (int i = 0; i < l->count; i++) {
+                if (l->rate > 0)
+                        await(l, &began, w, i);
                 if (strcmp(what, "exec") == 0)
-                        do_exec(t, w, i);
+                        do_exec(t, l->program, w, i);
                 else if (strcmp(what, "keep") == 0)
                         do_keep(t, dir, w, i);
                 else if (strcmp(what, "pass") == 0)
@@ -95,7 +117,7 @@ static void work(struct truth *t, const char *what, int w, int count, const char
                 else if (strcmp(what, "dirs") == 0)
                         do_dirs(t, dir, w, i);
                 else if (i % 3 == 0)
-                        do_exec(t, w, i);
+                        do_exec(t, l->program, w, i);
                 else if (i % 3 == 1)
                         do_keep(t, dir, w, i);
                 else
@@ -113,24 +135,29 @@ static double now(void)
 
 int main(int argc, char **argv)
 {
-        int n = argc > 3 ? atoi(argv[2]) : 0, count = argc > 3 ? atoi(argv[3]) : 0;
-        const char *dir = argc > 4 ? argv[4] : "/opt/storm";
+        struct load l = {.what = argc > 3 ? argv[1] : "",
+                         .processes = argc > 3 ? atoi(argv[2]) : 0,
+                         .count = argc > 3 ? atoi(argv[3]) : 0,
+                         .dir = argc > 4 ? argv[4] : "/opt/storm",
+                         .rate = argc > 5 ? atoi(argv[5]) : 0,
+                         .program = argc > 6 ? argv[6] : "/bin/true"};
+        const int n = l.processes;
         struct truth *each, sum = {0};
         double began;
 
-        if (n < 1 || n > 64 || count < 1) {
-                fprintf(stderr, "usage: storm exec|keep|pass|dirs|mixed N COUNT [DIR]\n");
+        if (n < 1 || n > 64 || l.count < 1 || l.rate < 0) {
+                fprintf(stderr, "usage: storm exec|keep|pass|dirs|mixed N COUNT [DIR [RATE [PROGRAM]]]\n");
                 return 2;
         }
         each = mmap(NULL, sizeof(*each) * (size_t)n, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-        if (each == MAP_FAILED || (mkdir(dir, 0755) < 0 && errno != EEXIST))
+        if (each == MAP_FAILED || (mkdir(l.dir, 0755) < 0 && errno != EEXIST))
                 return 1;
         began = now();
         for (int w = 0; w < n; w++) {
                 pid_t pid = fork();
 
                 if (pid == 0) {
-                        work(&each[w], argv[1], w, count, dir);
+                        work(&each[w], &l, w);
                         _exit(0);
                 }
                 if (pid < 0)
