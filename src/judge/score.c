@@ -192,7 +192,9 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
         int r = 0;
 
-        s->severity = o->setuid || o->image_changed ? SEVERITY_HIGH : image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        s->severity = image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        if (o->setuid || o->image_changed)
+                s->severity = SEVERITY_HIGH;
         if (o->setuid)
                 r = add(j, s, FACTOR_SETUID_FILE, o->subject);
         else if (o->executable)

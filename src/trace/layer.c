@@ -267,7 +267,7 @@ static int layer_open(const struct layer *l, size_t i, struct bytes path)
         int base = lower_base(l, i, &own), fd;
 
         if (base < 0)
-                return base;
+                return base == -ENOENT ? -ESTALE : base; /* without the layer nothing can be told */
         fd = beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
         return fd == -ENOTDIR || fd == -ELOOP ? -ENOENT : fd;
 }
