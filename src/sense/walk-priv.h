@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * walk-priv - what the sensor (walk.c) and its walker (walk_worker.c) say to each other. Both are the same program,
- * forked: a request is a struct, with the directory's descriptor (the two files') beside it. Answers are packed, several
- * a datagram:
+ * forked: a request is a struct, with the directory's descriptor (the two files') beside it. Answers are packed,
+ * several a datagram:
  *
  *     DIR    u32 tag · string handle (inotify: number of the watch) · string path
  *     ENTRY  u32 tag · string path · u8 type · u8 flags (1 whiteout, 2 opaque, 4 capabilities) · u32 mode, uid, gid,
