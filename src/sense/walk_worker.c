@@ -127,27 +127,37 @@ static int inotify_dir(struct walk *w, int fd, const char *path)
         return r < 0 ? r : 1;
 }
 
+/* An inotify watch: to add one that is there gives its number. */
+static bool unwatch(struct walk *w, int fd, int *ret_wd)
+{
+        char name[64];
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        *ret_wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
+        return *ret_wd >= 0 && inotify_rm_watch(w->setup->names_fd, *ret_wd) == 0;
+}
+
 /* Above the bound: an earlier walk, that met others first, may have marked it. */
 static int unmark_dir(struct walk *w, int fd)
 {
         uint8_t handle[12 + HANDLE_MAX];
-        char name[64];
+        struct bytes told;
         size_t len = 0;
         int wd;
 
-        if (w->setup->names_by == NAMES_INOTIFY) { /* to add one that is there gives its number; its end is told */
-                snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-                wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
-                if (wd >= 0)
-                        (void)!inotify_rm_watch(w->setup->names_fd, wd);
-                return 0;
+        if (w->setup->names_by == NAMES_INOTIFY) {
+                if (!unwatch(w, fd, &wd))
+                        return 0;
+                told = bytes_of(&wd, sizeof(wd));
+        } else {
+                if (fanotify_mark(w->setup->names_fd, FAN_MARK_REMOVE | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") ||
+                    handle_of(fd, handle, &len) < 0)
+                        return 0; /* it had none */
+                told = bytes_of(handle, len);
         }
-        if (fanotify_mark(w->setup->names_fd, FAN_MARK_REMOVE | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") < 0 ||
-            handle_of(fd, handle, &len) < 0)
-                return 0; /* it had none */
         buf_put_u8(&w->out, WALK_MSG_GONE);
         buf_put_u32(&w->out, w->rq.tag);
-        buf_put_bytes(&w->out, bytes_of(handle, len));
+        buf_put_bytes(&w->out, told);
         return flush(w);
 }
 
