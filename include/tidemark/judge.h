@@ -179,7 +179,7 @@ struct judge_stats {
         size_t workloads, entries, findings, containers;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */
-        uint64_t ended_unmarked; /* gone before that */
+        uint64_t ended_unmarked; /* gone before that, and had a write layer to mark */
 };
 void judge_stats(const struct judge *j, struct judge_stats *ret);
 

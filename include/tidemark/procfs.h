@@ -67,6 +67,10 @@ int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, s
 /* Readers: out is emptied first. -ESRCH or -ENOENT when the process is gone; ERR_LIMIT when the file is larger than
  * out->max (what fits is there). */
 int procfs_read(uint32_t pid, const char *file, struct buf *out) TM_CHECK;
+/* uid_map or gid_map: which id outside is 0 inside; 0 if none is told. */
+uint32_t procfs_parse_root_id(struct bytes text);
+/* fdinfo: the number of the mount (Linux 3.15), 0 if it is not told. */
+uint32_t procfs_parse_mnt_id(struct bytes text);
 /* Is the device mounted anywhere in the mount namespace of pid? 1, 0, or negative. mountinfo of any length. */
 int procfs_mounted(uint32_t pid, uint64_t dev) TM_CHECK;
 int procfs_link(uint32_t pid, const char *file, struct buf *out) TM_CHECK; /* readlink: "exe", "cwd", "root" */

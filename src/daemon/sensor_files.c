@@ -92,12 +92,25 @@ static bool is_preparation(const struct container *c, const struct tide_file *f)
 }
 
 /* Who did it. The process may be none of the container's: a host process that reaches in is foreign. */
-static void set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
+/* Returns the container that the process is in; NULL: none, or not known. */
+static struct container *set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
 {
         struct container *its;
 
-        if (pid == 0 || proctab_actor(s->proctab, pid, loop_now(s->loop), &s->lineage, &f->actor, &its) < 0)
-                memset(&f->actor, 0, sizeof(f->actor));
+        if (pid != 0 && proctab_actor(s->proctab, pid, loop_now(s->loop), &s->lineage, &f->actor, &its) == 0)
+                return its;
+        memset(&f->actor, 0, sizeof(f->actor));
+        return NULL;
+}
+
+/*
+ * Its last process has ended: then the runtime takes the write layer away, name by name. That is no drift of anybody's;
+ * and what somebody changes in the layer of a stopped container is found by the walk when it starts again.
+ */
+static bool is_removal(const struct container *c, const struct container *actors, const struct tide_file *f,
+                       uint32_t pid)
+{
+        return c->empty_boot_ns && actors != c && (pid || (f->ops & (OP_DELETE | OP_RENAME)));
 }
 
 static void request(struct sensor *s, struct container *c, struct bytes below, enum tide_walk_reason reason);
@@ -299,7 +312,8 @@ static void on_name(const struct name_event *ev, void *arg)
                 f->change = CHANGE_REMOVED;
                 f->type = image.type;
         }
-        set_actor(s, f, ev->pid);
+        if (is_removal(c, set_actor(s, f, ev->pid), f, ev->pid))
+                return;
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_FILE, &out, -1);
 }
@@ -514,7 +528,8 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
                 c->walks++;
                 c->walk_entries += entries;
                 c->dirs_refused = marks_refused + (cookie == WALK_SUBTREE ? c->dirs_refused : 0);
-                complete = complete && w->refused_before == s->repair.refused_total;
+                complete = complete && w->refused_before == s->repair.refused_total &&
+                           !c->empty_boot_ns; /* its layer may be half gone */
                 send_walk(s, c, (enum tide_walk_reason)cookie, true, complete, entries);
                 if (complete && cookie != WALK_SUBTREE && w->compares_refused_before == s->compares.refused)
                         c->walked_wall_ns = w->began_wall_ns;

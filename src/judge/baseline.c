@@ -395,7 +395,7 @@ static void end_learning(struct judge *j, struct workload *w, enum dimension dim
 
         if (d->state != DS_LEARNING || d->windows == 0 || wall_ns <= d->since_ns)
                 return;
-        since = (uint64_t)(wall_ns - d->since_ns);
+        since = (uint64_t)ns_apart(wall_ns, d->since_ns);
         if (since >= j->p.converge_min_ns && baseline_p_new(w, dim) <= j->p.converged_p)
                 snprintf(d->by, sizeof(d->by), "converged");
         else if (since >= j->p.calibration_ns)

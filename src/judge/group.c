@@ -391,7 +391,7 @@ static bool same_place(const struct finding *f, const struct finding_signal *s, 
                 return false;
         if (bytes_eq(there, here))
                 return true;
-        return o->ev->wall_ns - f->last_ns < BURST_NS && (leads_to(there, here) || leads_to(here, there));
+        return ns_apart(o->ev->wall_ns, f->last_ns) < BURST_NS && (leads_to(there, here) || leads_to(here, there));
 }
 
 static bool joins_by_path(const struct finding *f, const struct observation *o)
@@ -408,7 +408,7 @@ static bool joins_by_path(const struct finding *f, const struct observation *o)
 
 static bool joins_by_lineage(const struct judge *j, const struct finding *f, const struct observation *o)
 {
-        int64_t apart = o->ev->wall_ns - f->last_ns;
+        int64_t apart = ns_apart(o->ev->wall_ns, f->last_ns);
         struct lineage l;
 
         if (!(o->actor->flags & ACTOR_PID) || apart > (int64_t)j->p.join_ns)
@@ -448,7 +448,8 @@ static int note_loss(const struct judge *j, struct finding *f, struct bytes cont
         for (size_t i = 0; i < LOSSES_KEPT && f->loss.len == 0; i++) {
                 const struct known_loss *l = &j->losses[i];
 
-                if (l->to_ns && from_ns < l->to_ns + LOSS_NEAR_NS && to_ns > l->from_ns - LOSS_NEAR_NS &&
+                if (l->to_ns && from_ns < ns_plus(l->to_ns, LOSS_NEAR_NS) &&
+                    to_ns > ns_apart(l->from_ns, LOSS_NEAR_NS) &&
                     (l->container.len == 0 || bytes_eq(str_get(&l->container), container)))
                         return str_set(&f->loss, str_get(&l->words));
         }
@@ -463,7 +464,7 @@ static int64_t earliest(const struct tide_event *ev)
                 return (int64_t)ev->file.ctime_ns;
         if (ev->kind == TIDE_EXEC && ev->exec.interval_ns < (uint64_t)INT64_MAX &&
             (int64_t)ev->exec.interval_ns < ev->wall_ns)
-                return ev->wall_ns - (int64_t)ev->exec.interval_ns;
+                return ns_apart(ev->wall_ns, (int64_t)ev->exec.interval_ns);
         return ev->wall_ns;
 }
 
@@ -485,7 +486,7 @@ static int64_t wall_of(const struct tide_event *ev, uint64_t boot_ns)
 {
         if (boot_ns == 0 || boot_ns > ev->boot_ns || ev->boot_ns - boot_ns > (uint64_t)ev->wall_ns)
                 return ev->wall_ns;
-        return ev->wall_ns - (int64_t)(ev->boot_ns - boot_ns);
+        return ns_apart(ev->wall_ns, (int64_t)(ev->boot_ns - boot_ns));
 }
 
 void group_loss(struct judge *j, const struct tide_event *ev)

@@ -186,6 +186,15 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
 /* The act is known to be part of an open finding: count it there. 1 if it was. */
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret);
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);
+/* Wall times come from recordings and stored pieces too, where they may be anything: these wrap. */
+static inline int64_t ns_apart(int64_t a, int64_t b)
+{
+        return (int64_t)((uint64_t)a - (uint64_t)b);
+}
+static inline int64_t ns_plus(int64_t a, uint64_t b)
+{
+        return (int64_t)((uint64_t)a + b);
+}
 /* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
  * names are not taken for one. dst has room for max, which is at least 150. */
 struct bytes group_kept(struct bytes s, uint32_t max, char *dst);

@@ -490,7 +490,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
 
         if (!c->workload && c->nheld)
                 r = attach_unknown(j, c, ev->wall_ns);
-        j->stats.ended_unmarked += !c->running_before && !c->gap_ns;
+        j->stats.ended_unmarked += !c->running_before && !c->gap_ns && c->upper.len > 0;
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);

@@ -10,7 +10,7 @@ static enum finding_phase phase_of(const struct judge *j, const struct container
 {
         if (c->running_before)
                 return PHASE_STEADY;
-        return wall_ns - c->started_ns < (int64_t)j->p.startup_ns ? PHASE_STARTUP : PHASE_STEADY;
+        return ns_apart(wall_ns, c->started_ns) < (int64_t)j->p.startup_ns ? PHASE_STARTUP : PHASE_STEADY;
 }
 
 /* What nobody may get used to: DESIGN section 4.2. */

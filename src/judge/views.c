@@ -26,7 +26,7 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                 ret->dim[d].by = l->by;
                 ret->dim[d].since_ns = l->since_ns;
                 ret->dim[d].due_ns = l->state == DS_LEARNING && w->class == CLASS_SERVICE
-                                             ? l->since_ns + (int64_t)j->p.calibration_ns
+                                             ? ns_plus(l->since_ns, j->p.calibration_ns)
                                              : 0;
                 ret->dim[d].entries = l->entries;
                 ret->dim[d].windows = l->windows;

@@ -98,6 +98,8 @@ bool meta_name_is_random(struct bytes name);
  * ERR_SCHEMA: no JSON, a name twice in an object.
  */
 int meta_json(uint8_t *p, size_t len, json_t **ret) TM_CHECK;
+/* JSON within a string of JSON; NULL: empty, or counted as malformed. The caller's. */
+json_t *meta_json_text(struct meta *m, struct bytes text);
 
 /* The formats. 0; ERR_SCHEMA: not of the expected shape. */
 int podman_containers(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;

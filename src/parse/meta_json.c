@@ -81,6 +81,22 @@ int meta_json(uint8_t *p, size_t len, json_t **ret)
         return 0;
 }
 
+json_t *meta_json_text(struct meta *m, struct bytes text)
+{
+        _cleanup_buf_ struct buf copy;
+        json_t *j;
+
+        buf_init(&copy, 1024 * 1024);
+        if (text.len == 0)
+                return NULL;
+        buf_put(&copy, text.p, text.len);
+        if (copy.err || meta_json(copy.p, copy.len, &j) < 0) {
+                m->stats.malformed++;
+                return NULL;
+        }
+        return j;
+}
+
 struct bytes meta_json_bytes(const json_t *string)
 {
         return bytes_of(json_string_value(string), json_string_length(string));

@@ -32,15 +32,10 @@ static const struct row containerd[] = {
 /* CRI-O's labels of the container, JSON in a string: those that the kubelet gave, none of the image. */
 static void read_crio_labels(struct meta *m, struct bytes text)
 {
-        _cleanup_json_ json_t *j = NULL;
-        _cleanup_buf_ struct buf copy;
+        _cleanup_json_ json_t *j = meta_json_text(m, text);
 
-        buf_init(&copy, 1024 * 1024);
-        if (text.len == 0)
-                return;
-        buf_put(&copy, text.p, text.len);
-        if (copy.err || meta_json(copy.p, copy.len, &j) < 0 || !json_is_object(j)) {
-                m->stats.malformed++;
+        if (!json_is_object(j)) {
+                m->stats.malformed += j != NULL;
                 return;
         }
         meta_set(m, FIELD_POD_NAMESPACE, meta_str(m, j, "io.kubernetes.pod.namespace"));

@@ -18,17 +18,8 @@
 /* {"image-name": …} as text in "metadata". */
 static void read_metadata(struct meta *m, struct bytes text)
 {
-        _cleanup_json_ json_t *j = NULL;
-        _cleanup_buf_ struct buf copy;
+        _cleanup_json_ json_t *j = meta_json_text(m, text);
 
-        buf_init(&copy, 1024 * 1024);
-        if (text.len == 0)
-                return;
-        buf_put(&copy, text.p, text.len);
-        if (copy.err || meta_json(copy.p, copy.len, &j) < 0) {
-                m->stats.malformed++;
-                return;
-        }
         meta_set(m, FIELD_IMAGE_REF, meta_str(m, j, "image-name"));
 }
 

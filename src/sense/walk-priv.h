@@ -24,6 +24,19 @@
 
 enum { WALK_MSG_DIR = 1, WALK_MSG_ENTRY, WALK_MSG_GONE, WALK_MSG_VERDICT, WALK_MSG_END };
 
+struct walk_said {
+        uint8_t what;
+        uint32_t tag;
+        struct bytes handle, path; /* DIR; GONE: the handle */
+        struct walk_entry entry;   /* ENTRY */
+        uint64_t cookie, entries;  /* END; VERDICT: the cookie */
+        enum walk_verdict verdict;
+        uint32_t refused;
+        bool complete;
+};
+/* The first message of what is left of a datagram. -EPROTO: none. */
+int walk_decode(const void *p, size_t len, struct walk_said *ret, size_t *ret_used) TM_CHECK;
+
 struct walk_request {
         uint64_t cookie, entries_max; /* of a comparison: bytes */
         uint32_t tag, marks_max, how; /* how: enum walk_how */

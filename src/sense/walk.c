@@ -173,98 +173,43 @@ static void on_deadline(struct loop_timer *t, void *arg)
         replace(arg);
 }
 
-static int take_entry(struct walker *w, struct rd *r, uint32_t tag)
+static int tell(struct walker *w, const struct walk_said *s)
 {
-        struct walk_entry e = {0};
-        uint8_t flags;
-
-        e.path = rd_bytes(r);
-        e.type = rd_u8(r);
-        flags = rd_u8(r);
-        e.whiteout = flags & 1;
-        e.opaque = flags & 2;
-        e.caps = flags & 4;
-        e.mode = rd_u32(r);
-        e.uid = rd_u32(r);
-        e.gid = rd_u32(r);
-        e.nlink = rd_u32(r);
-        e.size = rd_u64(r);
-        e.ino = rd_u64(r);
-        e.mtime_ns = rd_u64(r);
-        e.ctime_ns = rd_u64(r);
-        e.target = rd_bytes(r);
-        if (r->err)
-                return r->err;
-        w->stats.entries++;
-        w->ops->entry(tag, &e, w->arg);
-        return 0;
-}
-
-static int take_dir(struct walker *w, struct rd *r, uint32_t tag)
-{
-        struct bytes handle = rd_bytes(r), path = rd_bytes(r);
-
-        if (r->err)
-                return r->err;
-        w->ops->dir(tag, handle, path, w->arg);
-        return 0;
-}
-
-static int take_gone(struct walker *w, struct rd *r, uint32_t tag)
-{
-        struct bytes handle = rd_bytes(r);
-
-        if (r->err)
-                return r->err;
-        w->ops->unmarked(tag, handle, w->arg);
-        return 0;
-}
-
-static int take_verdict(struct walker *w, struct rd *r, uint32_t tag)
-{
-        uint64_t cookie = rd_u64(r);
-        uint8_t verdict = rd_u8(r);
-
-        if (r->err || !w->first || w->first->rq.how != WALK_COMPARE || w->first->rq.tag != tag ||
-            w->first->rq.cookie != cookie)
-                return -EPROTO;
-        finish_compare(w, verdict <= WALK_DIFFERS ? (enum walk_verdict)verdict : WALK_UNSURE);
-        return 0;
-}
-
-static int take_end(struct walker *w, struct rd *r, uint32_t tag)
-{
-        uint64_t cookie = rd_u64(r), entries = rd_u64(r);
-        bool complete = rd_u8(r) != 0;
-        uint32_t refused = rd_u32(r);
-
-        if (r->err || !w->first || w->first->rq.how == WALK_COMPARE || w->first->rq.tag != tag ||
-            w->first->rq.cookie != cookie)
-                return -EPROTO;
-        finish(w, entries, complete, refused);
-        return 0;
+        switch (s->what) {
+        case WALK_MSG_DIR:
+                w->ops->dir(s->tag, s->handle, s->path, w->arg);
+                return 0;
+        case WALK_MSG_ENTRY:
+                w->stats.entries++;
+                w->ops->entry(s->tag, &s->entry, w->arg);
+                return 0;
+        case WALK_MSG_GONE:
+                w->ops->unmarked(s->tag, s->handle, w->arg);
+                return 0;
+        default: /* of the request under way */
+                if (!w->first || w->first->rq.tag != s->tag || w->first->rq.cookie != s->cookie ||
+                    (s->what == WALK_MSG_VERDICT) != (w->first->rq.how == WALK_COMPARE))
+                        return -EPROTO;
+                if (s->what == WALK_MSG_VERDICT)
+                        finish_compare(w, s->verdict);
+                else
+                        finish(w, s->entries, s->complete, s->refused);
+                return 0;
+        }
 }
 
 /* What is left of the last datagram, or up to a pause. */
 static int tell_rest(struct walker *w)
 {
-        static int (*const takers[])(struct walker *, struct rd *, uint32_t) = {
-                [WALK_MSG_DIR] = take_dir, [WALK_MSG_ENTRY] = take_entry, [WALK_MSG_GONE] = take_gone,
-                [WALK_MSG_VERDICT] = take_verdict, [WALK_MSG_END] = take_end};
-
         while (w->in_at < w->in_len && !w->paused) {
-                uint8_t kind;
-                uint32_t tag;
-                struct rd r;
+                struct walk_said s;
+                size_t used;
 
-                rd_init(&r, w->in + w->in_at, w->in_len - w->in_at);
-                kind = rd_u8(&r);
-                tag = rd_u32(&r);
-                if (kind == 0 || kind >= ARRAY_LEN(takers))
+                if (walk_decode(w->in + w->in_at, w->in_len - w->in_at, &s, &used) < 0)
                         return -EPROTO;
-                if (takers[kind](w, &r, tag) < 0)
+                w->in_at += used; /* behind it before it is told: telling may end the walk */
+                if (tell(w, &s) < 0)
                         return -EPROTO;
-                w->in_at = w->in_len - rd_left(&r);
         }
         return 0;
 }

@@ -36,24 +36,12 @@ static uint32_t mount_of(int fd)
 {
         _cleanup_close_ int info = -1;
         char path[64], text[512];
-        struct bytes s, line;
-        uint64_t v;
         ssize_t n;
 
         snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
         info = open(path, O_RDONLY | O_CLOEXEC);
         n = info < 0 ? -1 : read(info, text, sizeof(text));
-        if (n <= 0)
-                return 0;
-        s = bytes_of(text, (size_t)n);
-        while (procfs_take_field(&s, '\n', &line)) {
-                if (!bytes_has_prefix(line, BYTES_LIT("mnt_id:\t")))
-                        continue;
-                line.p += strlen("mnt_id:\t");
-                line.len -= (uint32_t)strlen("mnt_id:\t");
-                return procfs_take_number(&line, &v) && v <= UINT32_MAX ? (uint32_t)v : 0;
-        }
-        return 0;
+        return n <= 0 ? 0 : procfs_parse_mnt_id(bytes_of(text, (size_t)n));
 }
 
 static int attributes(int fd, struct openfacts *f)

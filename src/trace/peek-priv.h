@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/peek.h"
 #include "tidemark/str.h"
 
 struct buf;
@@ -29,6 +30,15 @@ enum peek_answer {
         PEEK_A_MAPPED, /* u64 dev, ino, size · u32 mode, nlink, mount · u8 deleted, facts · counted path */
         PEEK_A__MAX
 };
+struct peek_said {
+        uint8_t kind;
+        uint64_t token;
+        uint32_t error, total; /* END */
+        struct bytes args;
+        struct peek_mapped mapped; /* MAPPED */
+};
+/* The first answer of what is left of a datagram; strings are borrowed from it. -EPROTO: none. Pure. */
+int peek_decode(const void *p, size_t len, struct peek_said *ret, size_t *ret_used) TM_CHECK;
 #define PEEK_DATAGRAM (64u * 1024)
 
 struct peek_worker_setup {

@@ -139,55 +139,30 @@ static void replace(struct peek *p)
 
 /* ---- answers ---- */
 
-static int take_end(struct peek *p, struct rd *r, uint64_t token)
+static int take(struct peek *p, const struct peek_said *s)
 {
-        uint32_t error = rd_u32(r), total = rd_u32(r);
-        struct bytes args = rd_bytes(r);
-
-        if (r->err || p->n == 0 || p->waiting[p->first] != token || error > 4095)
+        if (p->n == 0 || p->waiting[p->first] != s->token)
                 return -EPROTO;
-        finish(p, -(int)error, args, total);
-        return 0;
-}
-
-static int take_mapped(struct peek *p, struct rd *r, uint64_t token)
-{
-        struct peek_mapped m = {0};
-
-        m.dev = rd_u64(r);
-        m.ino = rd_u64(r);
-        m.size = rd_u64(r);
-        m.mode = rd_u32(r);
-        m.nlink = rd_u32(r);
-        m.mount = rd_u32(r);
-        m.deleted = rd_u8(r);
-        m.facts = rd_u8(r);
-        m.path = rd_bytes(r);
-        if (r->err || p->n == 0 || p->waiting[p->first] != token)
-                return -EPROTO;
-        if (p->ops->mapped)
-                p->ops->mapped(token, &m, p->arg);
+        if (s->kind == PEEK_A_END)
+                finish(p, -(int)s->error, s->args, s->total);
+        else if (p->ops->mapped)
+                p->ops->mapped(s->token, &s->mapped, p->arg);
         return 0;
 }
 
 /* One datagram. 1; 0: none now; negative: the helper is gone. */
 static int receive(struct peek *p)
 {
-        static int (*const takers[PEEK_A__MAX])(struct peek *, struct rd *,
-                                                uint64_t) = {[PEEK_A_END] = take_end, [PEEK_A_MAPPED] = take_mapped};
         ssize_t len = recv(p->fd, p->in, sizeof(p->in), MSG_DONTWAIT);
-        struct rd r;
 
         if (len < 0)
                 return errno == EAGAIN || errno == EINTR ? 0 : -errno;
         if (len == 0)
                 return -EPIPE;
-        rd_init(&r, p->in, (size_t)len);
-        while (rd_left(&r)) {
-                uint8_t kind = rd_u8(&r);
-                uint64_t token = rd_u64(&r);
+        for (size_t at = 0, used; at < (size_t)len; at += used) {
+                struct peek_said s;
 
-                if (kind >= PEEK_A__MAX || !takers[kind] || takers[kind](p, &r, token) < 0)
+                if (peek_decode(p->in + at, (size_t)len - at, &s, &used) < 0 || take(p, &s) < 0)
                         return -EPROTO;
         }
         return 1;

@@ -268,3 +268,41 @@ int procfs_parse_cgroup(struct bytes text, struct procfs_cgroup *ret)
         }
         return best < 5 ? 0 : -ENOENT;
 }
+
+uint32_t procfs_parse_root_id(struct bytes text)
+{
+        uint32_t root = 0;
+        struct bytes line;
+
+        while (procfs_take_field(&text, '\n', &line)) {
+                uint64_t n[2];
+                unsigned i = 0;
+
+                for (; i < 2; i++) {
+                        while (line.len && line.p[0] == ' ') {
+                                line.p++;
+                                line.len--;
+                        }
+                        if (!procfs_take_number(&line, &n[i]))
+                                break;
+                }
+                if (i == 2 && n[0] == 0 && n[1] <= UINT32_MAX)
+                        root = (uint32_t)n[1];
+        }
+        return root;
+}
+
+uint32_t procfs_parse_mnt_id(struct bytes text)
+{
+        struct bytes line;
+        uint64_t v;
+
+        while (procfs_take_field(&text, '\n', &line)) {
+                if (!bytes_has_prefix(line, BYTES_LIT("mnt_id:\t")))
+                        continue;
+                line.p += strlen("mnt_id:\t");
+                line.len -= (uint32_t)strlen("mnt_id:\t");
+                return procfs_take_number(&line, &v) && v <= UINT32_MAX ? (uint32_t)v : 0;
+        }
+        return 0;
+}

@@ -130,30 +130,12 @@ static struct privilege *add(struct proctab *pt, struct proc *p, struct containe
 /* Which user of the host is the container's root: "inside outside count" of its init's map. */
 static uint32_t root_of(struct proctab *pt, struct container *c)
 {
-        struct bytes text, line;
-
         if (c->root_known)
                 return c->root_uid;
         c->root_known = true;
         c->root_uid = 0;
-        if (pt->sys.read(c->init_pid, "uid_map", &pt->text, pt->sys.arg) < 0)
-                return 0;
-        text = buf_bytes(&pt->text);
-        while (procfs_take_field(&text, '\n', &line)) {
-                uint64_t n[2];
-                unsigned i = 0;
-
-                for (; i < 2; i++) {
-                        while (line.len && line.p[0] == ' ') {
-                                line.p++;
-                                line.len--;
-                        }
-                        if (!procfs_take_number(&line, &n[i]))
-                                break;
-                }
-                if (i == 2 && n[0] == 0 && n[1] <= UINT32_MAX)
-                        c->root_uid = (uint32_t)n[1];
-        }
+        if (pt->sys.read(c->init_pid, "uid_map", &pt->text, pt->sys.arg) == 0)
+                c->root_uid = procfs_parse_root_id(buf_bytes(&pt->text));
         return c->root_uid;
 }
 

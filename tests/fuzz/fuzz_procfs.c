@@ -3,8 +3,10 @@
 #include "fuzz.h"
 
 #include "tidemark/buf.h"
+#include "tidemark/layer.h"
 #include "tidemark/procfs.h"
 #include "trace/container-priv.h"
+#include "trace/peek-priv.h"
 
 #define ID "157a5595c87ff68546acabd0af3fe3cf0888757ffa17e1986ad7aacf48549120"
 
@@ -21,7 +23,8 @@ static bool inside(struct bytes part, struct bytes whole)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-        struct bytes text = bytes_of(data, size);
+        struct bytes text = bytes_of(data, size), rest = text;
+        struct layer *layer = NULL;
         struct procfs_stat st;
         struct procfs_status status;
         struct procfs_cgroup cg;
@@ -43,6 +46,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         }
         if (procfs_parse_mount_id(text, 151, &scratch, &m) == 0)
                 hold(m.id == 151);
+        while (rest.len) {
+                struct bytes line = rest;
+                const uint8_t *end = memchr(rest.p, '\n', rest.len);
+                struct peek_line mapping;
+                uint64_t dev;
+
+                line.len = end ? (uint32_t)(end - rest.p) : rest.len;
+                rest = bytes_of(rest.p + line.len + (end != NULL), rest.len - line.len - (end != NULL));
+                if (peek_parse_line(line, &mapping) == 1)
+                        hold(mapping.from < mapping.to && mapping.path.len && inside(mapping.path, line));
+                if (procfs_parse_mount_dev(line, &dev) < 0)
+                        hold(line.len == 0 || procfs_parse_mount_id(line, 151, &scratch, &m) < 0 || m.id == 151);
+        }
+        (void)procfs_parse_root_id(text);
+        (void)procfs_parse_mnt_id(text);
+        if (layer_new(text, text, &layer) == 0)
+                hold(size > 0 && data[0] == '/');
+        layer_free(layer);
         if (container_bundle(text, text, BYTES_LIT(ID), &bundle) == 0)
                 hold(bundle.len > 0 && bundle.p[0] == '/');
         buf_release(&scratch);

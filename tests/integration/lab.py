@@ -155,6 +155,11 @@ class Daemon:
     def activate(self, name):
         check(self.tidemark("baseline", "activate", name).returncode == 0, "baseline activate " + name)
 
+    def both(self, workload):
+        """The finding of what was written and then run; waited for."""
+        return wait("a finding with both signals",
+                    lambda: next((f for f in self.findings(workload) if {s["kind"] for s in f["signals"]} >= {"file", "process"}), None))
+
     def watch(self):
         return Watch(self)
 

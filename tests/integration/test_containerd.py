@@ -36,7 +36,7 @@ def whole(ctrd, d):
     session = wait("the exec session's program", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["/etc/two.conf"]])
     check({e["origin"] for e in session} == {"exec"}, "ctr tasks exec is a session", session)
     work.sh("cp /bin/busybox /tmp/upd; chmod 755 /tmp/upd; /tmp/upd true")
-    f = wait("a finding with both signals", lambda: next((f for f in d.findings(name) if {s["kind"] for s in f["signals"]} >= {"file", "process"}), None))
+    f = d.both(name)
     check(f["confidence"] >= 95 and all(s["origin"] == "entrypoint" for s in f["signals"]), "sure, and by the entrypoint", f)
     watch.stop()
 

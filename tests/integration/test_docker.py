@@ -16,14 +16,14 @@ def with_docker(lab, test):
 
 
 def metadata(docker, d):
-    docker.worker("web", "-l", "own=1")
-    c = d.covered("web")
-    image = docker.inspect("web")["Image"]
+    docker.worker("dk-web", "-l", "own=1")
+    c = d.covered("dk-web")
+    image = docker.inspect("dk-web")["Image"]
     check(c["runtime"] == "docker", "its runtime", c)
     check(c["config_digest"] == image and "/containers/" in c["config_source"], "its image's digest and where that is from", c)
     check(not c["manifest_digest"] and "repositories.json does not have it" in c["manifest_source"], "an imported image has no manifest", c)
     check(c["labels"] == {"own": "1"} and c["image_labels"] == {"of.image": "yes"}, "labels of the container and of the image", c)
-    check(c["workload"].startswith("web@"), "its workload", c)
+    check(c["workload"].startswith("dk-web@"), "its workload", c)
 
 
 def test_metadata(lab):
@@ -31,17 +31,17 @@ def test_metadata(lab):
 
 
 def drop_and_run(docker, d):
-    work = docker.worker("web")
-    c = d.covered("web")
+    work = docker.worker("dk-web")
+    c = d.covered("dk-web")
     work.sh("date > /dev/null")
-    wait("something to be learned", lambda: any(x["entries"] for x in d.workload("web")["dimensions"]))
-    d.activate("web")
+    wait("something to be learned", lambda: any(x["entries"] for x in d.workload("dk-web")["dimensions"]))
+    d.activate("dk-web")
     work.sh("cp /bin/busybox /tmp/upd; chmod 755 /tmp/upd; /tmp/upd true")
-    f = wait("one finding with both signals", lambda: next((f for f in d.findings("web") if {s["kind"] for s in f["signals"]} >= {"file", "process"}), None))
-    check(len(d.findings("web")) == 1 and f["confidence"] >= 95, "one finding, sure", f)
+    f = d.both("dk-web")
+    check(len(d.findings("dk-web")) == 1 and f["confidence"] >= 95, "one finding, sure", f)
     check(all(s["origin"] == "entrypoint" for s in f["signals"]), "by the entrypoint's own processes", f)
     check(f["containers"][0]["runtime"] == "docker" and f["workload"]["image"] == "work:1", "whose", f)
-    check(c["id"] == docker.inspect("web")["Id"], "its id", c)
+    check(c["id"] == docker.inspect("dk-web")["Id"], "its id", c)
 
 
 def test_drop_and_run(lab):
@@ -49,10 +49,10 @@ def test_drop_and_run(lab):
 
 
 def origins(docker, d):
-    docker.worker("web", "--health-cmd", "/bin/cat /etc/one.conf", "--health-interval", "1s")
+    docker.worker("dk-web", "--health-cmd", "/bin/cat /etc/one.conf", "--health-interval", "1s")
     watch = d.watch()
-    d.covered("web")
-    docker.run("exec", "web", "/bin/cat", "/etc/two.conf")
+    d.covered("dk-web")
+    docker.run("exec", "dk-web", "/bin/cat", "/etc/two.conf")
     session = wait("the exec session's program", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["/etc/two.conf"]])
     check({e["origin"] for e in session} == {"exec"}, "docker exec is a session", session)
     probe = wait("the health check", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["/etc/one.conf"]])
@@ -69,14 +69,14 @@ def test_origins(lab):
 
 def classes(docker, d):
     """A person's container: a terminal, somebody before it. It is not learned; what is never silent is raised all the same."""
-    person = docker.terminal("run", "--rm", "-it", "--name", "mine", "--network", "none", "work:1", "/bin/sh")
-    d.covered("mine")
-    check(d.workload("mine")["class"] == "session", "its class", d.workload("mine"))
+    person = docker.terminal("run", "--rm", "-it", "--name", "dk-mine", "--network", "none", "work:1", "/bin/sh")
+    d.covered("dk-mine")
+    check(d.workload("dk-mine")["class"] == "session", "its class", d.workload("dk-mine"))
     person.type("date > /opt/note; cp /bin/busybox /opt/upd; chmod 755 /opt/upd; /opt/upd true\n")
-    f = wait("what is never silent to be raised", lambda: d.findings("mine"))
+    f = wait("what is never silent to be raised", lambda: d.findings("dk-mine"))
     check(len(f) == 1 and f[0]["workload"]["class"] == "session", "one finding, of a session", f)
-    check(not any(x["entries"] for x in d.workload("mine")["dimensions"] if x["dimension"] == "file"), "nothing of it is learned", d.workload("mine"))
-    check(d.tidemark("baseline", "activate", "mine").returncode != 0, "it cannot be activated")
+    check(not any(x["entries"] for x in d.workload("dk-mine")["dimensions"] if x["dimension"] == "file"), "nothing of it is learned", d.workload("dk-mine"))
+    check(d.tidemark("baseline", "activate", "dk-mine").returncode != 0, "it cannot be activated")
     person.type("exit\n")
     person.end()
 

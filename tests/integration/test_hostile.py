@@ -353,6 +353,26 @@ def test_two_mebibytes_of_arguments(lab):
     b.hold(16384)
 
 
+# ---- beside system calls ----
+
+def test_not_by_write(lab):
+    """What no tracer of system calls sees being written: by io_uring, and through a mapping of a closed file."""
+    d, other, c = pair(lab, "quiet", "--security-opt", "seccomp=unconfined")
+    w = d.watch()
+    c.sh("echo as it was > /opt/mapped; /bin/sleep 0.2")
+    before = len(w.events("file", c.id))
+    c.sh("/bin/hostile mapped /opt/mapped")
+    e = wait("the mapped file", lambda: next((e for e in w.events("file", c.id)[before:] if e["path"] == "/opt/mapped" and "write" in e["operation"]), None))
+    check(e["executable"] == "/bin/hostile" and e["pid"], "by whom", e)
+    if os.path.exists("/proc/sys/kernel/io_uring_disabled") and open("/proc/sys/kernel/io_uring_disabled").read() != "0\n":
+        print("     io_uring is switched off on this host: it is not tried")
+    else:
+        c.sh("/bin/hostile uring /opt/ring")
+        e = w.file("/opt/ring", "write", c.id)
+        check(e["executable"] == "/bin/hostile" and e["pid"] and e["origin"] == "entrypoint", "by whom", e)
+    w.stop()
+
+
 # ---- who is who ----
 
 def test_named_like_a_runtime(lab):

@@ -81,7 +81,7 @@ def native(lab, them):
     c = d.covered("rl-native")
     check(c["runtime"] == "podman" and c["image"] == "localhost/work:1" and c["config_digest"].startswith("sha256:"), "its metadata, of the user's own storage", c)
     work.sh(DROP)
-    f = wait("a finding with both signals", lambda: next((f for f in d.findings("rl-native") if {s["kind"] for s in f["signals"]} >= {"file", "process"}), None))
+    f = d.both("rl-native")
     check(f["confidence"] >= 95 and {s["origin"] for s in f["signals"]} == {"entrypoint"}, "sure, and whose", f)
 
 

@@ -44,10 +44,6 @@ def raised(d, ids):
     return [f for f in d.findings(every=True) if any(c["id"] in ids for c in f["containers"])]
 
 
-def both(d, name):
-    return wait("a finding with both signals", lambda: next((f for f in d.findings(name) if {s["kind"] for s in f["signals"]} >= {"file", "process"}), None))
-
-
 DROP = "cp /bin/busybox /tmp/upd; chmod 755 /tmp/upd; /tmp/upd true"
 
 
@@ -64,7 +60,7 @@ def test_crio(lab):
             check("unknown" in c["config_source"], "its image is in no store: said so", c)
         check(len([w for w in d.json("baseline", "list") if w["name"] == "shop/web/nginx"]) == 1, "replicas are one workload")
         bundles.all[0].shell.sh(DROP)
-        f = both(d, "shop/web/nginx")
+        f = d.both("shop/web/nginx")
         check(f["confidence"] >= 95 and {s["origin"] for s in f["signals"]} == {"entrypoint"}, "sure, and whose", f)
         lab.clean()
 
@@ -81,7 +77,7 @@ def test_nested_cgroups(lab):
         with open(os.path.join(unit, "cgroup.procs"), "w") as procs:
             procs.write(str(work.init_pid()))
     work.sh(DROP)
-    f = both(d, "units")
+    f = d.both("units")
     check([c["id"] for c in f["containers"]] == [work.id] and {s["origin"] for s in f["signals"]} == {"entrypoint"}, "whose it is", f)
     check([c for c in d.json("status")["containers"] if c["init_pid"] == work.init_pid()] == running(d, [work.id]), "no second container was made of it", d.containers())
     with open(os.path.join("/sys/fs/cgroup/systemd", of_host.strip("/"), "cgroup.procs"), "w") as procs:
@@ -157,7 +153,7 @@ def test_many_at_once(lab):
         wait("all to be covered", lambda: sum("directories" in (c["coverage"] or "") and bool(c["workload"]) for c in running(d, ids)) == 200, 90)
         name = d.containers()[ids[0]]["workload"].split("@")[0]
         bundles.all[-1].shell.sh(DROP)
-        both(d, name)
+        d.both(name)
         check(fds(d) <= before + 8, "no descriptor for each container is kept", before, fds(d))
         for b in bundles.all:
             check(b.remove().returncode == 0, "its root can be unmounted while the agent runs", b.id)

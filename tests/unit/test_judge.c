@@ -664,6 +664,23 @@ static void test_drop_and_run(void)
         world_close(&w);
 }
 
+/* As no clock tells them, but a recording may: nothing overflows (what a sanitizer sees). */
+static void test_times_far_apart(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        w.now = INT64_MIN + 10;
+        run(&w, "/opt/a", LAYER_WRITE);
+        w.now = INT64_MAX - 10;
+        run(&w, "/opt/b", LAYER_WRITE);
+        w.now = INT64_MIN + 20;
+        run(&w, "/opt/c", LAYER_WRITE);
+        CU_ASSERT_TRUE(w.opened >= 1);
+        world_close(&w);
+}
+
 /* Two names that begin and end alike are two, however long they are. */
 static void test_long_names(void)
 {
@@ -1133,6 +1150,7 @@ static void test_limits(void)
 
 static const struct unit_case cases[] = {
         {"long names are cut so that they stay apart", test_long_names},
+        {"times as far apart as can be", test_times_far_apart},
         {"names are generalised", test_generalise},
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},

@@ -11,15 +11,19 @@
  *   runtime WORD PROG…   take a runtime's name WORD, and run PROG in a child
  *   call NAME PROG ARG…  run PROG, whose first argument is NAME, in a child: "call '' /bin/x" gives an empty one
  *   cgroup DIR PROG…     make the cgroup DIR, move into it and run
+ *   uring FILE           make FILE and write it, by io_uring
+ *   mapped FILE          write FILE by a shared mapping alone, a second after it was closed
  *   pivot DIR PROG…      DIR becomes the root, in a mount namespace of its own, and PROG of it runs
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/io_uring.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -167,6 +171,63 @@ static int cgroup(int argc, char **argv)
         return fail(argv[1]);
 }
 
+/* One operation by a ring of its own. */
+static int ring(const struct io_uring_sqe *what)
+{
+        struct io_uring_params p = {0};
+        int fd = (int)syscall(SYS_io_uring_setup, 2, &p), r;
+        char *sq, *cq;
+        struct io_uring_sqe *sqes;
+
+        if (fd < 0)
+                return -1;
+        sq = mmap(NULL, p.sq_off.array + p.sq_entries * 4, PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQ_RING);
+        cq = mmap(NULL, p.cq_off.cqes + p.cq_entries * sizeof(struct io_uring_cqe), PROT_READ | PROT_WRITE, MAP_SHARED,
+                  fd, IORING_OFF_CQ_RING);
+        sqes = mmap(NULL, p.sq_entries * sizeof(*sqes), PROT_READ | PROT_WRITE, MAP_SHARED, fd, IORING_OFF_SQES);
+        if (sq == MAP_FAILED || cq == MAP_FAILED || sqes == MAP_FAILED)
+                return -1;
+        sqes[0] = *what;
+        *(unsigned *)(sq + p.sq_off.array) = 0;
+        __atomic_store_n((unsigned *)(sq + p.sq_off.tail), 1, __ATOMIC_RELEASE);
+        if (syscall(SYS_io_uring_enter, fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
+                return -1;
+        r = ((struct io_uring_cqe *)(cq + p.cq_off.cqes))->res;
+        close(fd);
+        errno = r < 0 ? -r : 0;
+        return r;
+}
+
+static int uring(int argc, char **argv)
+{
+        struct io_uring_sqe sqe = {.opcode = IORING_OP_OPENAT, .fd = AT_FDCWD, .len = 0644};
+        int fd;
+
+        sqe.addr = argc == 1 ? (uintptr_t)argv[0] : 0;
+        sqe.open_flags = O_CREAT | O_WRONLY;
+        fd = ring(&sqe);
+        if (fd < 0)
+                return fail("io_uring");
+        sqe = (struct io_uring_sqe){.opcode = IORING_OP_WRITE, .fd = fd, .addr = (uintptr_t) "written", .len = 7};
+        if (ring(&sqe) != 7)
+                return fail("io_uring write");
+        sqe = (struct io_uring_sqe){.opcode = IORING_OP_CLOSE, .fd = fd};
+        return ring(&sqe) < 0;
+}
+
+static int mapped(int argc, char **argv)
+{
+        int fd = argc == 1 ? open(argv[0], O_RDWR) : -1;
+        char *p = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+        if (p == MAP_FAILED)
+                return fail("mmap");
+        close(fd);
+        sleep(1);
+        p[0] = '#';
+        return munmap(p, 4096) < 0;
+}
+
 static int pivot(int argc, char **argv)
 {
         if (argc < 2 || unshare(CLONE_NEWNS) < 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
@@ -183,7 +244,8 @@ int main(int argc, char **argv)
                 const char *word;
                 int (*act)(int, char **);
         } acts[] = {{"deep", deep}, {"args", args},       {"entries", entries}, {"forks", forks}, {"swap", swap},
-                    {"call", call}, {"runtime", runtime}, {"cgroup", cgroup},   {"pivot", pivot}};
+                    {"call", call}, {"runtime", runtime}, {"cgroup", cgroup},   {"pivot", pivot},
+                    {"uring", uring}, {"mapped", mapped}};
 
         for (size_t i = 0; argc > 1 && i < sizeof(acts) / sizeof(acts[0]); i++)
                 if (strcmp(acts[i].word, argv[1]) == 0)

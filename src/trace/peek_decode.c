@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * peek_line - one line of /proc/PID/maps. proc(5).
+ * peek_decode - what the helper says, answer by answer; and one line of /proc/PID/maps, proc(5).
  *
  * Pure: bytes in, numbers out. The path is a container's: everything behind the inode number, spaces and all; the
  * kernel writes a newline in it as \012.
@@ -10,6 +10,7 @@
 #include <sys/sysmacros.h>
 
 #include "peek-priv.h"
+#include "tidemark/buf.h"
 
 /* Digits of a base, then the byte that must end them. */
 static int number(struct bytes *s, unsigned base, char end, uint64_t *ret)
@@ -41,7 +42,7 @@ int peek_parse_line(struct bytes line, struct peek_line *ret)
         bool exec;
 
         if (number(&line, 16, '-', &l.from) < 0 || number(&line, 16, ' ', &l.to) < 0 || line.len < 5 ||
-            line.p[4] != ' ')
+            line.p[4] != ' ' || l.from >= l.to)
                 return -EINVAL;
         exec = line.p[2] == 'x';
         line = bytes_of(line.p + 5, line.len - 5);
@@ -54,8 +55,47 @@ int peek_parse_line(struct bytes line, struct peek_line *ret)
                 return 0;
         while (line.len && line.p[0] == ' ')
                 line = bytes_of(line.p + 1, line.len - 1);
+        if (line.len == 0)
+                return 0;
         l.dev = makedev((unsigned)major, (unsigned)minor);
         l.path = line;
         *ret = l;
         return 1;
+}
+
+static void mapped(struct rd *r, struct peek_mapped *m)
+{
+        m->dev = rd_u64(r);
+        m->ino = rd_u64(r);
+        m->size = rd_u64(r);
+        m->mode = rd_u32(r);
+        m->nlink = rd_u32(r);
+        m->mount = rd_u32(r);
+        m->deleted = rd_u8(r);
+        m->facts = rd_u8(r);
+        m->path = rd_bytes(r);
+}
+
+int peek_decode(const void *p, size_t len, struct peek_said *ret, size_t *ret_used)
+{
+        struct peek_said s = {0};
+        struct rd r;
+
+        rd_init(&r, p, len);
+        s.kind = rd_u8(&r);
+        s.token = rd_u64(&r);
+        if (s.kind == PEEK_A_END) {
+                s.error = rd_u32(&r);
+                s.total = rd_u32(&r);
+                s.args = rd_bytes(&r);
+        } else if (s.kind == PEEK_A_MAPPED) {
+                mapped(&r, &s.mapped);
+        } else {
+                return -EPROTO;
+        }
+        if (r.err || s.error > 4095)
+                return -EPROTO;
+        *ret = s;
+        *ret_used = len - rd_left(&r);
+        return 0;
 }

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Any bytes as a trail: refused with words, or taken. What is taken can be written to; a chain that was whole stays so,
+ * and one that was not is not mended by it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "fuzz.h"
+#include "tidemark/trail.h"
+
+static char dir[] = "/tmp/tidemark-fuzz-trail-XXXXXX", path[64];
+
+static void leave(void)
+{
+        unlink(path);
+        rmdir(dir);
+}
+
+static void put(const uint8_t *data, size_t size)
+{
+        int fd;
+
+        if (!path[0]) {
+                if (!mkdtemp(dir))
+                        exit(EXIT_FAILURE);
+                snprintf(path, sizeof(path), "%s/trail.jsonl", dir);
+                atexit(leave);
+        }
+        fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, data, size) != (ssize_t)size)
+                exit(EXIT_FAILURE);
+        close(fd);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+        struct trail_entry e = {.kind = "asked", .command = 1, .text = {data, size < 200 ? (uint32_t)size : 200}};
+        struct trail_file *f = NULL;
+        const char *why = NULL;
+        uint64_t before = 0, after = 0, n = 0;
+        bool whole;
+        int r;
+
+        put(data, size);
+        whole = trail_file_verify(dir, &before) == 0;
+        r = trail_file_open(dir, &f, &why);
+        if (r < 0) {
+                if (whole || !why || !*why)
+                        abort();
+                return 0;
+        }
+        if (trail_file_append(f, &e, &n) < 0 || n == 0)
+                abort();
+        trail_file_close(f);
+        r = trail_file_verify(dir, &after);
+        if (whole && (r < 0 || after != before + 1 || n != after))
+                abort();
+        /* one that was broken before its last record is still: only an unfinished end is cut, and that is told */
+        if (!whole && r < 0 && after > before)
+                abort();
+        return 0;
+}
+
+FUZZ_MAIN("trail", "tests/fuzz/corpus/trail")
