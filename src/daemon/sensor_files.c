@@ -235,8 +235,8 @@ const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_conte
 
 /* ---- names ---- */
 
-/* written: what was copied up is not what the image has. */
-static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_file *f, bool whiteout, bool written)
+/* written: what was copied up is not what the image has, and nobody else tells of every write. */
+static unsigned ops_of(uint64_t mask, const struct tide_file *f, bool whiteout, bool written)
 {
         if (whiteout || (mask & FAN_DELETE))
                 return OP_DELETE;
@@ -247,7 +247,7 @@ static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_
                 return OP_DELETE;
         if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED && !(f->flags & FILEF_OPAQUE))
                 /* Copied up from the image. A write shows as content as well, where there is a mark for that. */
-                return s->fan || !written ? OP_ATTR : OP_WRITE;
+                return written ? OP_WRITE : OP_ATTR;
         if (mask & (FAN_CREATE | FAN_MOVED_TO))
                 return OP_CREATE;
         return mask & FAN_CLOSE_WRITE ? OP_WRITE : OP_ATTR;
@@ -305,7 +305,7 @@ static void on_name(const struct name_event *ev, void *arg)
                 return;
         if (is_preparation(c, f))
                 return;
-        f->ops = (uint16_t)ops_of(s, ev->mask, f, whiteout, written);
+        f->ops = (uint16_t)ops_of(ev->mask, f, whiteout, written && c->how != FAN_HOW_FILESYSTEM);
         if (whiteout)
                 f->type = DT_UNKNOWN;
         if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED) {

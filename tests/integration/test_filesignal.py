@@ -15,7 +15,7 @@ WALK_ALONE = 'probe: { disable = ["content", "names", "inotify"]; };\nfiles: { r
 
 
 def covered(d, name):
-    return wait("container %s to be covered" % name, lambda: (lambda s: s and s["workload"] and s["coverage"])(d.containers().get(name)))
+    return wait("container %s to be covered" % name, lambda: (lambda s: s and s["workload"] and "not yet" not in (s["coverage"] or "not yet"))(d.containers().get(name)))
 
 
 def learning(lab, name, config=WALK_ALONE):
@@ -269,7 +269,7 @@ def from_outside(lab, name, config, sees_merged):
     if sees_merged:
         by_host(w.file("/etc/two.conf", "write", c.id))
     else:
-        found(w, c, "/etc/two.conf")
+        wait("it to be told, or found", lambda: [e for e in w.events("file", c.id) if e["path"] == "/etc/two.conf" and e["change"] == "modified"], LONG)
     with open("/proc/%d/root/opt/dir/reached" % c.init_pid(), "w") as out:
         out.write("x")
     by_host(w.file("/opt/dir/reached", "write", c.id))
