@@ -31,6 +31,7 @@ enum priv_rate {
         PRIV_RATE_IDS,
         PRIV_RATE_LENT, /* ids by a setuid program of the image */
         PRIV_RATE_NAMES,
+        PRIV_RATE_OUTSIDE, /* what reaches out of the container */
         PRIV_RATE_OTHERS,
         PRIV_RATE__MAX
 };

@@ -164,6 +164,21 @@ static bool was_removed(const struct container *c, const struct openfile *of, ui
                layer_upper_stat(c->layer, of->path, &e) == -ENOENT;
 }
 
+#define LOOKS 4
+
+/* What is written is in the write layer: if it is not it was removed, or got another name, while it was looked at. */
+static int read_written(struct sensor *s, const struct container *c, const struct fan_event *ev, struct openfile *ret)
+{
+        int r = 0;
+
+        for (int n = 0; n < LOOKS && r == 0; n++) {
+                r = openfile_read(c, ev->pid, ev->fd, &s->path, ret);
+                if (r < 0 || (ret->layer != LAYER_IMAGE && (ret->layer != LAYER_DELETED || ret->nlink == 0)))
+                        break;
+        }
+        return r;
+}
+
 static void on_written(struct sensor *s, const struct fan_event *ev)
 {
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_CONTENT};
@@ -180,7 +195,7 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         if (!c || !c->layer)
                 return;
         sensor_keep(s, c);
-        if (openfile_read(c, ev->pid, ev->fd, &s->path, &of) < 0)
+        if (read_written(s, c, ev, &of) < 0)
                 return;
         gone = was_removed(c, &of, st.st_dev);
         if (of.layer != LAYER_WRITE && !gone)
@@ -253,6 +268,12 @@ static unsigned ops_of(uint64_t mask, const struct tide_file *f, bool whiteout, 
         return mask & FAN_CLOSE_WRITE ? OP_WRITE : OP_ATTR;
 }
 
+/* Deleted, and the image has nothing by that name that had to be hidden. */
+static bool is_gone(const struct name_event *ev, const struct tide_file *f)
+{
+        return (ev->mask & FAN_DELETE) && !(ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) && f->change == CHANGE_ADDED;
+}
+
 static void on_name(const struct name_event *ev, void *arg)
 {
         struct sensor *s = arg;
@@ -280,7 +301,7 @@ static void on_name(const struct name_event *ev, void *arg)
                 f->old_path = bytes_of(s->path.p + old, s->path.len - old);
         f->change = change_of(c, f->path, &image);
         f->type = ev->mask & FAN_ONDIR ? DT_DIR : DT_UNKNOWN;
-        there = layer_upper_stat(c->layer, f->path, &e) == 0;
+        there = !is_gone(ev, f) && layer_upper_stat(c->layer, f->path, &e) == 0;
         /* What was made in a new directory before it was marked is found by a walk of it. */
         if ((ev->mask & FAN_ONDIR) && (ev->mask & (FAN_CREATE | FAN_MOVED_TO)))
                 request(s, c, ev->path, WALK_SUBTREE);

@@ -151,9 +151,9 @@ static json_t *pace_status(const struct sensor *s)
 {
         const struct pace *p = &s->pace;
 
-        return json_pack("{s:f,s:I,s:f,s:I}", "gathering_ms", (double)p->hold_ns[PACE_RUNS] / 1e6, "times",
+        return json_pack("{s:f,s:I,s:f,s:I,s:f}", "gathering_ms", (double)p->hold_ns[PACE_RUNS] / 1e6, "times",
                          num(p->times[PACE_RUNS]), "gathering_files_ms", (double)p->hold_ns[PACE_FILES] / 1e6,
-                         "times_files", num(p->times[PACE_FILES]));
+                         "times_files", num(p->times[PACE_FILES]), "credit_ms", (double)p->credit_ns / 1e6);
 }
 
 void sensor_status_send(struct sensor *s)

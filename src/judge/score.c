@@ -53,6 +53,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_CRASHED] = {"crashed", 0, "a program crashed"},
         [FACTOR_NEW_NAMESPACE] = {"new_namespace", 16,
                                   "a process made or entered a mount or user namespace other than its container's"},
+        [FACTOR_NAMESPACE_OUTSIDE] = {"namespace_outside", 48,
+                                      "a process of the container went to where the host or another container lives"},
         [FACTOR_MAPPED_WRITE_LAYER] = {"mapped_write_layer", 36,
                                        "code was loaded from a file that is in the write layer and not in the image"},
         [FACTOR_MAPPED_CHANGED] = {"mapped_changed_image_file", 40,
@@ -256,6 +258,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,      [FACTOR_PTRACE] = SEVERITY_MEDIUM,
                 [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
                 [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,    [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
+                [FACTOR_NAMESPACE_OUTSIDE] = SEVERITY_CRITICAL,
         };
         const struct tide_priv *t = &o->ev->priv;
         enum factor f;
@@ -274,7 +277,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 f = is_kernel_name(t->actor.comm) ? FACTOR_KERNEL_NAME : FACTOR_NEW_NAME;
                 break;
         case PRIV_MOUNTNS:
-                f = FACTOR_NEW_NAMESPACE;
+                f = t->where == WHERE_HOST || t->where == WHERE_OTHER ? FACTOR_NAMESPACE_OUTSIDE : FACTOR_NEW_NAMESPACE;
                 break;
         default:
                 f = FACTOR_CRASHED;

@@ -48,6 +48,8 @@ int containers_find_host(struct containers *cs)
 
         buf_init(&text, MOUNTINFO_MAX);
         buf_init(&scratch, MOUNTINFO_MAX);
+        if (procfs_ns(1, "mnt", &cs->host_mntns) < 0)
+                cs->host_mntns = 0;
         r = procfs_ns(self, "mnt", &cs->own_mntns);
         if (r == 0)
                 r = procfs_ns(self, "pid", &cs->own_pidns);
@@ -83,6 +85,20 @@ struct bytes container_rootdir(struct bytes upper)
                 if (bytes_eq(part[0], bytes_str(stores[i])))
                         return left.len ? left : BYTES_LIT("/");
         return bytes_of("", 0);
+}
+
+struct bytes container_docker_root(struct bytes rootdir)
+{
+        static const struct bytes snapshotter = BYTES_LIT("/io.containerd.snapshotter.v1.overlayfs"),
+                                  own = BYTES_LIT("/containerd/daemon");
+
+        if (!bytes_has_suffix(rootdir, snapshotter))
+                return rootdir;
+        rootdir.len -= snapshotter.len;
+        if (!bytes_has_suffix(rootdir, own))
+                return BYTES_LIT("/var/lib/docker"); /* the host's containerd: no path tells another data-root */
+        rootdir.len -= own.len;
+        return rootdir;
 }
 
 static struct bytes base_name(struct bytes path)
@@ -368,9 +384,12 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
                         return -ENOMEM;
         }
         bundle = find_bundle(cs, c.init_pid, t->cg.id);
+        c.runtime = container_runtime(t->cg.runtime, bytes_str(bundle ? bundle : ""));
         root = container_rootdir(m.upper);
         if (root.len == 0)
                 root = bundle_rootdir(bundle);
+        if (strcmp(c.runtime, "docker") == 0)
+                root = container_docker_root(root);
         rootdir = root.len ? bytes_dup(root) : NULL;
         if (!path || !fstype)
                 return -ENOMEM;
@@ -380,7 +399,6 @@ static int register_new(struct containers *cs, const struct task *t, struct cont
         c.lower = lower;
         c.rootdir = rootdir;
         c.bundle = bundle;
-        c.runtime = container_runtime(t->cg.runtime, bytes_str(bundle ? bundle : ""));
         if (procfs_link(c.init_pid, "root", &text) == 0 && text.len > 1)
                 c.seen_at = seen_at = bytes_dup(buf_bytes(&text));
         return containers_insert(cs, &c, ret);

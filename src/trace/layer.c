@@ -29,10 +29,18 @@
 
 #define WARM_MAX 32u
 
-/* The directories, open for one turn. */
+#define ABSENT_MAX 256u
+
+/*
+ * The directories, open for one turn. And a directory that the image does not hold, nor what lies in it: for good,
+ * since nobody writes to lower directories. Whoever makes many files makes them in one place.
+ */
 struct warm {
         bool on;
         int upper, lower[WARM_MAX]; /* -1: not yet */
+        char absent[ABSENT_MAX];    /* with a slash at its end; empty: none is known */
+        char missed[ABSENT_MAX];    /* where the last name was that the image does not hold */
+        bool asked;                 /* for that directory */
 };
 
 struct layer {
@@ -297,6 +305,11 @@ static bool layer_hides(const struct layer *l, size_t i, struct bytes path)
         return hides;
 }
 
+static bool is_absent(const struct warm *w, struct bytes path)
+{
+        return w->absent[0] && bytes_has_prefix(path, bytes_str(w->absent));
+}
+
 /* What of the image is seen at path: a descriptor, -ENOENT: nothing, or what is wrong. */
 static int image_open(const struct layer *l, struct bytes path)
 {
@@ -325,7 +338,7 @@ static int image_open(const struct layer *l, struct bytes path)
         return l->unknown && unsure == -ENOENT ? -ESTALE : unsure;
 }
 
-int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
+static int look_in_image(const struct layer *l, struct bytes path, struct layer_entry *ret)
 {
         _cleanup_close_ int fd = image_open(l, path);
         struct stat st;
@@ -351,6 +364,41 @@ int layer_both(const struct layer *l, struct bytes path, int ret[2])
                 return 0;
         close(ret[0]);
         return ret[1];
+}
+
+/* The image does not hold path. The second time in one directory it is asked for the directory itself. */
+static void note_absent(const struct layer *l, struct bytes path)
+{
+        struct warm *w = l->warm;
+        int slash = bytes_rfind(path, '/');
+        struct bytes dir = bytes_of(path.p, slash < 0 ? 0 : (uint32_t)slash + 1);
+        struct layer_entry e;
+
+        if (dir.len < 2 || dir.len >= ABSENT_MAX || memchr(dir.p, 0, dir.len))
+                return;
+        if (!bytes_eq(dir, bytes_str(w->missed))) {
+                memcpy(w->missed, dir.p, dir.len);
+                w->missed[dir.len] = '\0';
+                w->asked = false;
+                return;
+        }
+        if (w->asked)
+                return;
+        w->asked = true;
+        if (look_in_image(l, bytes_of(dir.p, dir.len - 1), &e) == 0)
+                memcpy(w->absent, w->missed, sizeof(w->absent));
+}
+
+int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret)
+{
+        int r;
+
+        if (is_absent(l->warm, path))
+                return 0;
+        r = look_in_image(l, path, ret);
+        if (r == 0)
+                note_absent(l, path);
+        return r;
 }
 
 int layer_in_image(const struct layer *l, struct bytes path)

@@ -57,13 +57,13 @@ class Shell:
         os.mkfifo(os.path.join(self.ctl, "in"))
         self.done = 0
 
-    def sh(self, line):
-        """Let the entrypoint do it; wait until it has."""
+    def sh(self, line, seconds=DEADLINE):
+        """Let the entrypoint do it; wait until it has (so long: what is to be done may take its time)."""
         with open(os.path.join(self.ctl, "in"), "w") as pipe:
             pipe.write(line + "\n")
         self.done += 1
         path = os.path.join(self.ctl, "done")
-        wait("the entrypoint to do: " + line, lambda: os.path.exists(path) and open(path).read().count("\n") >= self.done)
+        wait("the entrypoint to do: " + line, lambda: os.path.exists(path) and open(path).read().count("\n") >= self.done, seconds)
 
 
 class Container(Shell):

@@ -312,7 +312,7 @@ def test_many_entries(lab):
 
 
 def test_million_entries(lab):
-    entries(lab, 1000000, 480)
+    entries(lab, 1000000, 1800)
 
 
 test_million_entries.long = True

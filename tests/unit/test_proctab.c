@@ -257,7 +257,7 @@ struct told {
         uint8_t origin, program_layer, program_change, exe_layer;
         uint32_t actor_flags, uid, login_uid, args_total;
         uint64_t interval_ns, from, to;
-        uint8_t what;
+        uint8_t what, where;
         uint32_t priv_flags;
         char exe[128], program[128], caller[128], lineage[1024];
         unsigned ancestors;
@@ -293,6 +293,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 t->from = ev->priv.from;
                 t->to = ev->priv.to;
                 t->priv_flags = ev->priv.flags;
+                t->where = ev->priv.where;
         }
         if (ev->kind != TIDE_EXEC)
                 return;
@@ -1296,6 +1297,27 @@ static void test_namespaces(void)
 }
 
 /* Found in one at the start: marked as well. */
+/* Out of the container: told each time, and nothing there is taken for the container's. */
+static void test_namespaces_outside(void)
+{
+        begin();
+        sys.init[2] = 300;
+        spawn(300, 60, "/bin/db", 2);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, false), 0);
+        forks(100, 101);
+        task(101)->mnt = sys.own_mnt;
+        execs(101, "/bin/sh");
+        settle();
+        CU_ASSERT(last_priv() && last_priv()->what == PRIV_MOUNTNS && last_priv()->where == WHERE_HOST);
+        forks(100, 102);
+        task(102)->mnt = 21;
+        execs(102, "/bin/sh");
+        settle();
+        CU_ASSERT(count(TIDE_PRIV) == 2 && last_priv()->pid == 102 && last_priv()->where == WHERE_OTHER);
+        CU_ASSERT_EQUAL(spaces.told, 0);
+        end();
+}
+
 static void test_namespaces_found(void)
 {
         begin_with(1000);
@@ -1312,6 +1334,7 @@ static const struct unit_case cases[] = {
         {"a container's own init that is called like a runtime", test_disguised_init},
         {"other mount namespaces", test_namespaces},
         {"other mount namespaces, found", test_namespaces_found},
+        {"other mount namespaces: the host's, another container's", test_namespaces_outside},
         {"rights: what is gained, and what was kept", test_ids},
         {"rights: setuid programs", test_setuid},
         {"rights: a storm of setuid programs hides nothing", test_ids_storm},
