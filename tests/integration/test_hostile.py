@@ -303,7 +303,7 @@ def entries(lab, n, seconds):
     answers(d, "it is walked")
     wait("the walk to end", lambda: d.json("status")["sensors"][3]["queued"] == 0, seconds)
     b2.hold(65536)
-    check(len(d.findings(every=True)) < 20, "not a finding for each", len(d.findings(every=True)))
+    check(len(d.findings(c.name, every=True)) < 10, "not a finding for each", len(d.findings(c.name, every=True)))
 
 
 def test_many_entries(lab):
