@@ -67,9 +67,11 @@ static json_t *walk_status(const struct sensor *s)
         struct walk_stats st;
 
         walker_stats(s->walker, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
                          num(st.entries), "lost", num(st.incomplete), "repaired", num(s->repair.walks), "requests",
-                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
+                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued),
+                         "compared", num(st.compared), "compared_unsure", num(s->compares.verdicts[WALK_UNSURE]),
+                         "compares_refused", num(s->compares.refused));
 }
 
 /* What is read out of processes' memory by a helper, and what came of it. */

@@ -436,6 +436,48 @@ static void test_rights_of_files(void)
         world_close(&w);
 }
 
+/* Written, replaced or found to be another: raised while learning. A new owner or mode alone is learned. */
+static void test_image_programs(void)
+{
+        static const struct {
+                uint16_t ops;
+                uint8_t flags, change;
+                uint32_t mode;
+                bool raised;
+        } rows[] = {
+                {OP_ATTR, 0, CHANGE_MODIFIED, 0755, false},
+                {OP_FOUND, 0, CHANGE_MODIFIED, 0755, false},
+                {OP_WRITE, 0, CHANGE_MODIFIED, 0644, false},
+                {OP_WRITE, 0, CHANGE_ADDED, 0755, false},
+                {OP_WRITE, 0, CHANGE_MODIFIED, 0755, true},
+                {OP_RENAME, 0, CHANGE_MODIFIED, 0755, true},
+                {OP_FOUND, FILEF_CONTENT, CHANGE_MODIFIED, 0755, true},
+        };
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, "/bin/cp");
+                ev.file.ops = OP_ATTR; /* known by its attributes before */
+                ev.file.change = CHANGE_MODIFIED;
+                ev.file.mode = S_IFREG | 0755;
+                ev.file.path = BYTES_LIT("/bin/web");
+                ev.file.flags = 0;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                ev.file.ops = rows[i].ops;
+                ev.file.change = rows[i].change;
+                ev.file.mode = S_IFREG | rows[i].mode;
+                ev.file.flags = rows[i].flags;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_EQUAL(w.opened, rows[i].raised);
+                CU_ASSERT(!rows[i].raised || (w.confidence >= w.p.show && w.severity >= SEVERITY_HIGH));
+                world_close(&w);
+        }
+}
+
 /* Dropped and run while it learns: the finding has both signals, although the file alone was learned. */
 static void test_poisoned(void)
 {
@@ -1154,6 +1196,7 @@ static const struct unit_case cases[] = {
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
         {"files that give rights", test_rights_of_files},
+        {"programs of the image that were changed", test_image_programs},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
         {"a pattern covers data, never a program", test_pattern},
