@@ -91,6 +91,8 @@ static int put_priv(json_t *o, const struct tide_event *ev)
                 bad |= json_object_set_new(o, "from", cj_u64(p->from));
                 bad |= json_object_set_new(o, "to", cj_u64(p->to));
         }
+        if (p->what == PRIV_MOUNTNS)
+                bad |= json_object_set_new(o, "target_where", json_string(tide_where_name(p->where)));
         if (p->what == PRIV_CORE)
                 bad |= json_object_set_new(o, "signal", cj_u64_or_null(p->to != 0, p->to));
         if (p->what == PRIV_COMM)

@@ -5,7 +5,8 @@
  *
  * Never silent, beside what runs that the image does not hold (a mapped file of the write layer is code that runs):
  * root gained though no setuid program of the image gives it, which is what a new setuid bit or a hole in the kernel is
- * used for; and a process outside the container that is traced from within.
+ * used for; a process outside the container that is traced from within; and a process that leaves it, for the mount
+ * namespace of the host or of another container.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -63,7 +64,9 @@ static int observe_core(struct judge *j, const struct tide_priv *t, struct obser
 static int observe_namespace(struct judge *j, const struct tide_priv *t, struct observation *o)
 {
         o->subject = t->actor.exe;
+        o->never_silent = t->where == WHERE_HOST || t->where == WHERE_OTHER;
         buf_put_str(&j->path, "mount-namespace");
+        mark(j, o->never_silent, tide_where_name(t->where));
         mark(j, (t->flags & PRIVF_USERNS) != 0, "user");
         return 0;
 }
@@ -138,6 +141,8 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out)
                 put_part(out, t->flags & PRIVF_SETUID_FILE ? BYTES_LIT("setuid")
                               : t->flags & PRIVF_USERNS    ? BYTES_LIT("user")
                                                            : BYTES_LIT(""));
+                if (t->what == PRIV_MOUNTNS)
+                        put_part(out, bytes_str(tide_where_name(t->where)));
                 break;
         case PRIV_PTRACE:
                 put_number(out, t->target_pid);

@@ -24,6 +24,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
         [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
         [FACTOR_IMAGE_FILE_CHANGED] = {"image_file_changed", 6, "a file of the image was changed or removed"},
+        [FACTOR_IMAGE_PROGRAM_CHANGED] = {"image_program_changed", 30, "a program of the image was changed"},
         [FACTOR_SETUID_FILE] = {"setuid_file", 32,
                                 "a file was made that gives rights: setuid, setgid, or with capabilities"},
         [FACTOR_DATA_FILE] = {"data_file", -4, "a file that cannot be run"},
@@ -52,6 +53,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_CRASHED] = {"crashed", 0, "a program crashed"},
         [FACTOR_NEW_NAMESPACE] = {"new_namespace", 16,
                                   "a process made or entered a mount or user namespace other than its container's"},
+        [FACTOR_NAMESPACE_OUTSIDE] = {"namespace_outside", 48,
+                                      "a process of the container went to where the host or another container lives"},
         [FACTOR_MAPPED_WRITE_LAYER] = {"mapped_write_layer", 36,
                                        "code was loaded from a file that is in the write layer and not in the image"},
         [FACTOR_MAPPED_CHANGED] = {"mapped_changed_image_file", 40,
@@ -191,7 +194,9 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
         int r = 0;
 
-        s->severity = o->setuid ? SEVERITY_HIGH : image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        s->severity = image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        if (o->setuid || o->image_changed)
+                s->severity = SEVERITY_HIGH;
         if (o->setuid)
                 r = add(j, s, FACTOR_SETUID_FILE, o->subject);
         else if (o->executable)
@@ -199,7 +204,7 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         else
                 r = add(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
         if (r == 0 && image)
-                r = add(j, s, FACTOR_IMAGE_FILE_CHANGED, o->subject);
+                r = add(j, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED, o->subject);
         if (r == 0 && !o->executable && baseline_varies(j, w, o))
                 r = add(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
         return r;
@@ -253,6 +258,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,      [FACTOR_PTRACE] = SEVERITY_MEDIUM,
                 [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
                 [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,    [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
+                [FACTOR_NAMESPACE_OUTSIDE] = SEVERITY_CRITICAL,
         };
         const struct tide_priv *t = &o->ev->priv;
         enum factor f;
@@ -271,7 +277,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 f = is_kernel_name(t->actor.comm) ? FACTOR_KERNEL_NAME : FACTOR_NEW_NAME;
                 break;
         case PRIV_MOUNTNS:
-                f = FACTOR_NEW_NAMESPACE;
+                f = t->where == WHERE_HOST || t->where == WHERE_OTHER ? FACTOR_NAMESPACE_OUTSIDE : FACTOR_NEW_NAMESPACE;
                 break;
         default:
                 f = FACTOR_CRASHED;

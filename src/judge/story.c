@@ -61,6 +61,7 @@ static void put_kind(const struct finding_signal *s, struct buf *out)
                 const char *mark, *words;
         } rows[] = {{" [setuid]", ", setuid or setgid"},
                     {" [capabilities]", ", with capabilities"},
+                    {" [changed]", ", whose content is no longer the image's"},
                     {" [replaced]", ", and what the image holds below it is hidden"}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -214,8 +215,14 @@ static void put_core(const struct finding_signal *s, struct buf *out)
 
 static void put_namespace(const struct finding_signal *s, struct buf *out)
 {
-        buf_printf(out, " went into another mount namespace%s than its container's",
-                   part(s, 2).len ? " and another user namespace" : "");
+        bool host = bytes_eq(part(s, 3), bytes_str(tide_where_name(WHERE_HOST)));
+
+        if (host || bytes_eq(part(s, 3), bytes_str(tide_where_name(WHERE_OTHER))))
+                buf_printf(out, " left its container for the mount namespace of %s",
+                           host ? "the host" : "another container");
+        else
+                buf_printf(out, " went into another mount namespace%s than its container's",
+                           part(s, 2).len ? " and another user namespace" : "");
 }
 
 static void put_mapped(const struct finding_signal *s, struct buf *out)

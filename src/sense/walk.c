@@ -2,7 +2,7 @@
 /*
  * The sensor's side of the walker.
  *
- * Owns: the walker's process, the deadline of the request under way. Must not: touch a file system, or wait for the
+ * Owns: the walker's process, and the deadline of the request under way. Must not: touch a file system, or wait for the
  * walker. Hands over: what it tells, and exactly one end for every walk that began; whose turn it is is walk_queue.c's.
  */
 #include "tidemark/walk.h"
@@ -45,9 +45,14 @@ struct walker {
 
 static int start_process(struct walker *w);
 
+static struct walk_queued *under_way(const struct walker *w)
+{
+        return w->queue.first && w->queue.first->sent ? w->queue.first : NULL;
+}
+
 static void arm(struct walker *w)
 {
-        if (w->queue.first && w->queue.first->sent && !w->paused)
+        if (under_way(w) && !w->paused)
                 loop_timer_set(w->timer, loop_now(w->loop) + w->deadline_ns);
         else
                 loop_timer_stop(w->timer);
@@ -56,27 +61,28 @@ static void arm(struct walker *w)
 static int send_request(struct walker *w, struct walk_queued *q)
 {
         union {
-                char space[CMSG_SPACE(sizeof(int))];
+                char space[CMSG_SPACE(2 * sizeof(int))];
                 struct cmsghdr align;
         } control;
+        const int fds[2] = {q->fd, q->other};
+        size_t size = (q->other < 0 ? 1 : 2) * sizeof(int);
         struct iovec iov = {.iov_base = &q->rq, .iov_len = sizeof(q->rq)};
         struct msghdr m = {.msg_iov = &iov,
                            .msg_iovlen = 1,
                            .msg_control = control.space,
-                           .msg_controllen = sizeof(control.space)};
+                           .msg_controllen = CMSG_SPACE(size)};
         struct cmsghdr *c;
 
         memset(&control, 0, sizeof(control));
         c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &q->fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(c), fds, size);
         if (sendmsg(w->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 return -errno;
         q->sent = true;
-        close(q->fd);
-        q->fd = -1;
+        walk_queued_close(q);
         return 0;
 }
 
@@ -84,11 +90,10 @@ static void begin_next(struct walker *w)
 {
         struct walk_queued *q = w->fd >= 0 ? walk_queue_begin(&w->queue) : NULL;
 
-        if (q) {
+        if (q && q->rq.how != WALK_COMPARE)
                 q->rq.marks_max = w->ops->begin(q->rq.tag, q->rq.cookie, (enum walk_how)q->rq.how, w->arg);
-                if (send_request(w, q) < 0)
-                        shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
-        }
+        if (q && send_request(w, q) < 0)
+                shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the walker is replaced */
         arm(w);
 }
 
@@ -105,6 +110,17 @@ static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t r
         begin_next(w);
 }
 
+static void finish_compare(struct walker *w, enum walk_verdict verdict)
+{
+        uint32_t tag = w->queue.first->rq.tag;
+        uint64_t cookie = w->queue.first->rq.cookie;
+
+        walk_queue_pop(&w->queue);
+        w->stats.compared++;
+        w->ops->compared(tag, cookie, verdict, w->arg);
+        begin_next(w);
+}
+
 /* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
 static void replace(struct walker *w)
 {
@@ -117,7 +133,9 @@ static void replace(struct walker *w)
         w->stats.restarts++;
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
                 loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
-        else if (w->queue.first && w->queue.first->sent)
+        else if (under_way(w) && w->queue.first->rq.how == WALK_COMPARE)
+                finish_compare(w, WALK_UNSURE);
+        else if (under_way(w))
                 finish(w, 0, false, 0);
         else
                 begin_next(w);
@@ -131,6 +149,8 @@ static void on_deadline(struct loop_timer *t, void *arg)
 
 static int tell(struct walker *w, const struct walk_said *s)
 {
+        const struct walk_queued *q = under_way(w);
+
         switch (s->what) {
         case WALK_MSG_DIR:
                 w->ops->dir(s->tag, s->handle, s->path, w->arg);
@@ -142,11 +162,14 @@ static int tell(struct walker *w, const struct walk_said *s)
         case WALK_MSG_GONE:
                 w->ops->unmarked(s->tag, s->handle, w->arg);
                 return 0;
-        default:
-                if (!w->queue.first || !w->queue.first->sent || w->queue.first->rq.tag != s->tag ||
-                    w->queue.first->rq.cookie != s->cookie)
+        default: /* of the request under way */
+                if (!q || q->rq.tag != s->tag || q->rq.cookie != s->cookie ||
+                    (s->what == WALK_MSG_VERDICT) != (q->rq.how == WALK_COMPARE))
                         return -EPROTO;
-                finish(w, s->entries, s->complete, s->refused);
+                if (s->what == WALK_MSG_VERDICT)
+                        finish_compare(w, s->verdict);
+                else
+                        finish(w, s->entries, s->complete, s->refused);
                 return 0;
         }
 }
@@ -287,29 +310,21 @@ uint32_t walker_pid(const struct walker *w)
         return (uint32_t)w->pid;
 }
 
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
-                   enum walk_how how, uint64_t entries_max)
+/* Takes q in any case. */
+static int enqueue(struct walker *w, struct walk_queued *q, int fd, int other)
 {
-        struct walk_queued *q;
         int r;
 
-        if (subdir.len >= WALK_PATH_MAX)
-                return -ENOBUFS;
-        q = calloc(1, sizeof(*q));
-        if (!q)
-                return -ENOMEM;
-        q->rq = (struct walk_request){
-                .cookie = cookie, .entries_max = entries_max, .tag = tag, .how = how};
-        if (subdir.len)
-                memcpy(q->rq.subdir, subdir.p, subdir.len);
-        q->fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 3);
-        if (q->fd < 0) {
+        q->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        q->other = other < 0 ? -1 : fcntl(other, F_DUPFD_CLOEXEC, 3);
+        if (q->fd < 0 || (other >= 0 && q->other < 0)) {
+                walk_queued_close(q);
                 free(q);
                 return -ENOBUFS;
         }
         r = walk_queue_add(&w->queue, q);
         if (r <= 0) {
-                close(q->fd);
+                walk_queued_close(q);
                 free(q);
                 return r;
         }
@@ -317,6 +332,32 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
         if (w->queue.n == 1)
                 begin_next(w);
         return 0;
+}
+
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
+                   enum walk_how how, uint64_t entries_max)
+{
+        struct walk_queued *q;
+
+        if (subdir.len >= WALK_PATH_MAX)
+                return -ENOBUFS;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->rq = (struct walk_request){.cookie = cookie, .entries_max = entries_max, .tag = tag, .how = how};
+        if (subdir.len)
+                memcpy(q->rq.subdir, subdir.p, subdir.len);
+        return enqueue(w, q, upper_fd, -1);
+}
+
+int walker_compare(struct walker *w, uint32_t tag, uint64_t cookie, int a, int b, uint64_t bytes_max)
+{
+        struct walk_queued *q = calloc(1, sizeof(*q));
+
+        if (!q)
+                return -ENOMEM;
+        q->rq = (struct walk_request){.cookie = cookie, .entries_max = bytes_max, .tag = tag, .how = WALK_COMPARE};
+        return enqueue(w, q, a, b);
 }
 
 void walker_stats(const struct walker *w, struct walk_stats *ret)

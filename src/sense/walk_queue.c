@@ -36,6 +36,15 @@ int walk_queue_add(struct walk_queue *q, struct walk_queued *r)
         return 1;
 }
 
+void walk_queued_close(struct walk_queued *r)
+{
+        if (r->fd >= 0)
+                close(r->fd);
+        if (r->other >= 0)
+                close(r->other);
+        r->fd = r->other = -1;
+}
+
 /* How far round from the one that was served last: its own next request comes after all others'. */
 static uint32_t distance(const struct walk_queue *q, const struct walk_queued *r)
 {
@@ -74,7 +83,6 @@ void walk_queue_pop(struct walk_queue *q)
         if (!q->first)
                 q->last = NULL;
         q->n--;
-        if (r->fd >= 0)
-                close(r->fd);
+        walk_queued_close(r);
         free(r);
 }

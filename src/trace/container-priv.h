@@ -20,6 +20,8 @@ int container_bundle(struct bytes cmdline, struct bytes cwd, struct bytes id, st
 int containers_insert(struct containers *cs, const struct container *proto, struct container **ret) TM_CHECK;
 /* The agent's own namespaces. */
 uint64_t containers_own_mntns(const struct containers *cs);
+/* The agent's, or that of the host's init. */
+bool containers_is_host_mntns(const struct containers *cs, uint64_t ns);
 uint64_t containers_own_pidns(const struct containers *cs);
 
 #endif

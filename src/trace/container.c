@@ -108,6 +108,11 @@ uint64_t containers_own_mntns(const struct containers *cs)
         return cs->own_mntns;
 }
 
+bool containers_is_host_mntns(const struct containers *cs, uint64_t ns)
+{
+        return ns && (ns == cs->own_mntns || ns == cs->host_mntns);
+}
+
 uint64_t containers_own_pidns(const struct containers *cs)
 {
         return cs->own_pidns;

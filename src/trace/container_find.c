@@ -48,6 +48,8 @@ int containers_find_host(struct containers *cs)
 
         buf_init(&text, MOUNTINFO_MAX);
         buf_init(&scratch, MOUNTINFO_MAX);
+        if (procfs_ns(1, "mnt", &cs->host_mntns) < 0)
+                cs->host_mntns = 0;
         r = procfs_ns(self, "mnt", &cs->own_mntns);
         if (r == 0)
                 r = procfs_ns(self, "pid", &cs->own_pidns);

@@ -16,6 +16,7 @@ struct containers {
         struct map *by_id;
         uint32_t last_tag;
         uint64_t own_mntns, own_pidns;
+        uint64_t host_mntns; /* of the host's init, where the agent has another; 0: not known */
         bool nspid;
         uint32_t own_depth; /* how many pid namespaces the agent itself is in; 0: the kernel does not tell */
         uint64_t host_dev;  /* of the agent's root mount, and which directory of it is mounted */

@@ -211,8 +211,9 @@ void proctab_priv_ids(struct proctab *pt, struct proc *p, const struct proc_msg 
 void proctab_priv_comm(struct proctab *pt, struct proc *p, const struct proc_msg *m, uint64_t boot, uint64_t now);
 void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t boot, uint64_t now);
 void proctab_priv_crashed(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot, uint64_t now);
-void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, bool user, uint64_t boot,
-                            uint64_t now);
+/* where: enum tide_where, whose the namespace is that it is in now. */
+void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, uint8_t where, bool user,
+                            uint64_t boot, uint64_t now);
 void proctab_priv_exec(struct proctab *pt, struct proc *p, uint64_t now);
 void proctab_priv_program(const struct waiting *exec);
 /* An id gained: is it by an execution whose message is still to come? */

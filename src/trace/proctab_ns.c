@@ -6,7 +6,8 @@
  * there before that is seen by name marks and the walk alone.
  *
  * Owns: which such namespaces each container has, while a task that is known lives in them. Must not: keep one from
- * ending, or take the host's for a container's. Hands over: an act (proctab_priv.c) and proctab_ops.namespace.
+ * ending, or take the host's or another container's for its. Hands over: an act (proctab_priv.c) and
+ * proctab_ops.namespace.
  */
 #include <string.h>
 
@@ -69,10 +70,21 @@ static bool other_user(const struct proctab *pt, const struct proc *p)
                pt->sys.ns(p->c->init_pid, "user", &init, pt->sys.arg) == 0 && its != init;
 }
 
+static uint8_t where_is(const struct proctab *pt, const struct proc *p, uint64_t ns)
+{
+        const struct container *c;
+
+        if (containers_is_host_mntns(pt->cs, ns))
+                return WHERE_HOST;
+        c = containers_by_ns(pt->cs, ns, 0);
+        return c && c != p->c ? WHERE_OTHER : WHERE_SAME;
+}
+
 void proctab_ns_look(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t now)
 {
         uint64_t ns, from = p->mntns;
         bool is_new = false, kept;
+        uint8_t where;
 
         if (!p->c || !p->acting || p->stranger || p->exited || !p->c->mntns ||
             pt->sys.ns(p->pid, "mnt", &ns, pt->sys.arg) < 0)
@@ -84,12 +96,13 @@ void proctab_ns_look(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t
         proctab_ns_leave(pt, p);
         if (ns == 0)
                 return;
-        if (ns != containers_own_mntns(pt->cs)) {
+        where = where_is(pt, p, ns);
+        if (where == WHERE_SAME) {
                 kept = enter(pt, p, ns, &is_new);
                 if (kept)
                         p->mntns = ns;
                 if ((is_new || !kept) && pt->ops->namespace)
                         pt->ops->namespace(p->c, p->pid, p->start, ns, kept, pt->arg);
         }
-        proctab_priv_namespace(pt, p, from ? from : p->c->mntns, ns, other_user(pt, p), boot, now);
+        proctab_priv_namespace(pt, p, from ? from : p->c->mntns, ns, where, other_user(pt, p), boot, now);
 }

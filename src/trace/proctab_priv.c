@@ -298,6 +298,11 @@ static uint8_t where_is(const struct proc *target, const struct container *c)
         return target->c == c ? WHERE_SAME : WHERE_OTHER;
 }
 
+static enum priv_rate rate_of(uint8_t where)
+{
+        return where == WHERE_HOST || where == WHERE_OTHER ? PRIV_RATE_OUTSIDE : PRIV_RATE_OTHERS;
+}
+
 static void known(struct proctab *pt, struct proc *p)
 {
         struct procfs_stat st;
@@ -313,6 +318,7 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
         struct proc *tracer, *target;
         struct container *c;
         struct privilege *v;
+        uint8_t where;
 
         if (m->ptgid == 0)
                 return; /* detached */
@@ -328,10 +334,11 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
         if (tracer->privs && target && tracer->privs->target == target->pid &&
             tracer->privs->target_start == target->start)
                 return; /* another thread of it, or once more */
-        v = add(pt, tracer, c, PRIV_PTRACE, PRIV_RATE_OTHERS, boot, now);
+        where = where_is(target, c);
+        v = add(pt, tracer, c, PRIV_PTRACE, rate_of(where), boot, now);
         if (!v)
                 return;
-        v->where = where_is(target, c);
+        v->where = where;
         v->target_pid = m->tgid;
         if (!target)
                 return;
@@ -345,15 +352,16 @@ void proctab_priv_ptrace(struct proctab *pt, const struct proc_msg *m, uint64_t 
                 snprintf(v->target_container, sizeof(v->target_container), "%s", target->c->id);
 }
 
-void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, bool user, uint64_t boot,
-                            uint64_t now)
+void proctab_priv_namespace(struct proctab *pt, struct proc *p, uint64_t from, uint64_t to, uint8_t where, bool user,
+                            uint64_t boot, uint64_t now)
 {
-        struct privilege *v = add(pt, p, p->c, PRIV_MOUNTNS, PRIV_RATE_OTHERS, boot, now);
+        struct privilege *v = add(pt, p, p->c, PRIV_MOUNTNS, rate_of(where), boot, now);
 
         if (!v)
                 return;
         v->from = from;
         v->to = to;
+        v->where = where;
         v->flags = user ? PRIVF_USERNS : 0;
 }
 

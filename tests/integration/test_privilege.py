@@ -208,6 +208,28 @@ def test_debugger_of_the_host(lab):
     w.stop()
 
 
+# ---- out of the container ----
+
+def test_out_of_the_container(lab):
+    """One that may goes to where the host lives, by another process's namespace: woken for, whatever was learned."""
+    d, c, w = ready(lab, "leaving", "--privileged", "--pid", "host")
+    victim = subprocess.Popen(["sleep", "600"])
+    try:
+        c.sh("busybox nsenter -t %d -m /bin/sleep 0.2" % victim.pid)
+        e = told(w, c, "mount-namespace", target_where="host")
+        check(e["origin"] == "entrypoint" and e["verdict"] != "learned", "by whom", e)
+        f = one(d, "leaving", "namespace_outside")
+        check(f["severity"] == "critical" and f["confidence"] >= 95, "worth waking somebody", f)
+        check(any("the host" in line for line in f["story"]), "in words", f["story"])
+        c.sh("busybox unshare -m /bin/sleep 0.1")
+        told(w, c, "mount-namespace", target_where="same-container")
+        check(len(raised(d, "leaving", "namespace_outside")) == 1, "one of its own is not out of it", d.findings("leaving"))
+    finally:
+        victim.kill()
+        victim.wait()
+    w.stop()
+
+
 # ---- names ----
 
 def test_names(lab):

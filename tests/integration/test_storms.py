@@ -13,15 +13,21 @@ DIR = "/opt/storm"
 # Least share of: execs told with their program; files that stay, told by events or a walk; files that pass, if no queue
 # overflowed; directories that stay, before the next round of walks.
 VARIANTS = (
-    # name                 probe.disable       execs  stay   pass   directories
-    ("everything",         "",                 0.999, 0.999, 0.999, 0.999),
-    ("no filesystem mark", "filesystem-mark",  0.995, 0.999, 0.999, 0.999),
-    ("no names",           "names",            0.999, 0.999, 0.90,  0),
-    ("no open-exec",       "open-exec",        0.70,  0.999, 0.999, 0.999),
+    # name                    probe.disable             execs  stay   pass   directories
+    ("everything",            "",                       0.999, 0.999, 0.999, 0.999),
+    ("no filesystem mark",    "filesystem-mark",        0.995, 0.999, 0.999, 0.999),
+    ("no names: inotify",     "names",                  0.999, 0.999, 0.90,  0),
+    ("no names, no inotify",  "names inotify",          0.999, 0.999, 0.999, 0),
+    ("no open-exec",          "open-exec",              0.70,  0.999, 0.999, 0.999),
+    ("no NSpid",              "nspid",                  0.999, 0.999, 0.999, 0.999),
+    # names alone: what is made in a new directory before that is marked, and is gone again, is nobody's
+    ("no content",            "content",                0.70,  0.999, 0.99,  0.999),
+    ("no content: inotify",   "content names",          0.70,  0.999, 0.90,  0.999),
 )
 
+# The directories last: with the names of so many the marks are used up.
 SHORT = (("exec", 2, 1000), ("keep", 2, 2000), ("pass", 2, 2000), ("dirs", 2, 300))
-FULL = (("exec", 2, 20000), ("keep", 2, 50000), ("pass", 2, 50000), ("dirs", 2, 5000), ("mixed", 2, 30000))
+FULL = (("exec", 2, 20000), ("keep", 2, 50000), ("pass", 2, 50000), ("mixed", 2, 30000), ("dirs", 2, 5000))
 
 
 def quiet(d):
@@ -47,7 +53,7 @@ def storm(lab, variant, disable, work):
     before = memory(d)
     truth = dict.fromkeys(("execs", "keep", "pass", "dirs", "seconds"), 0)
     for n, (kind, processes, count) in enumerate(work):
-        c.sh("/bin/storm %s %d %d %s%d > /ctl/truth" % (kind, processes, count, DIR, n))
+        c.sh("/bin/storm %s %d %d %s%d > /ctl/truth" % (kind, processes, count, DIR, n), 30 + processes * count / 500)
         for k, v in json.load(open(os.path.join(c.ctl, "truth"))).items():
             truth[k] = truth.get(k, 0) + v
     check(truth["failed"] == 0, "the load program did what it should", truth)
@@ -111,11 +117,11 @@ def test_sessions_amid_a_storm(lab):
     with open(os.path.join(storming.ctl, "in"), "w") as pipe:
         pipe.write("while [ ! -e /ctl/enough ]; do /bin/storm exec 1 1000 > /ctl/truth; done\n")
     wait("programs to be gathered", lambda: d.json("status")["pace"]["gathering_ms"] > 0, 60)
-    for n in range(8):
+    for n in range(4):  # a busy host's runtimes draw on the same credit
         visited.exec("/bin/sleep", "0.0100%d" % n)  # less than what is gathered waits
     open(os.path.join(storming.ctl, "enough"), "w").close()
-    wait("each session's program", lambda: sum(e["program"] == "/bin/busybox" for e in w.events("exec", visited.id)) >= 8)
-    missed = [n for n in range(8) if not any("0.0100%d" % n in e["args"] for e in w.events("exec", visited.id))]
+    wait("each session's program", lambda: sum(e["program"] == "/bin/busybox" for e in w.events("exec", visited.id)) >= 4)
+    missed = [n for n in range(4) if not any("0.0100%d" % n in e["args"] for e in w.events("exec", visited.id))]
     check(not missed, "each with its arguments", missed, d.json("status")["pace"])
     w.stop()
 

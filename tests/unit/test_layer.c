@@ -154,6 +154,14 @@ static void test_image(void)
         CU_ASSERT_EQUAL(in_image(l, "/tmp/evil"), 0);
         CU_ASSERT_EQUAL(in_image(l, "/opt"), 1);
         CU_ASSERT_EQUAL(in_image(l, "/opt/under"), 0); /* hidden by a file */
+        /* what is remembered of a directory that the image lacks is said of nothing else */
+        for (int i = 0; i < 4; i++)
+                CU_ASSERT_EQUAL(in_image(l, "/bi/sh"), 0);
+        CU_ASSERT_EQUAL(in_image(l, "/bin/sh"), 1);
+        for (int i = 0; i < 4; i++)
+                CU_ASSERT_EQUAL(in_image(l, "/bin/none"), 0);
+        CU_ASSERT_EQUAL(in_image(l, "/bin/sh"), 1);
+        CU_ASSERT_EQUAL(in_image(l, "/bi/sh/below"), 0);
         if (setxattr(at("L1/etc"), "user.overlay.opaque", "y", 1, 0) == 0)
                 CU_ASSERT_EQUAL(in_image(l, "/etc/hidden"), 0);
         if (mknod(at("L1/bin/ls"), S_IFCHR, makedev(0, 0)) == 0)

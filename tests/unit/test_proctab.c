@@ -257,7 +257,7 @@ struct told {
         uint8_t origin, program_layer, program_change, exe_layer;
         uint32_t actor_flags, uid, login_uid, args_total;
         uint64_t interval_ns, from, to;
-        uint8_t what;
+        uint8_t what, where;
         uint32_t priv_flags;
         char exe[128], program[128], caller[128], lineage[1024];
         unsigned ancestors;
@@ -293,6 +293,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 t->from = ev->priv.from;
                 t->to = ev->priv.to;
                 t->priv_flags = ev->priv.flags;
+                t->where = ev->priv.where;
         }
         if (ev->kind != TIDE_EXEC)
                 return;
@@ -861,11 +862,41 @@ static void test_limits(void)
         for (unsigned i = 0; i < 10; i++)
                 forks(100, pid + i);
         proctab_stats(pt, &st);
-        CU_ASSERT(st.processes == 8 && st.refused > 0);
+        CU_ASSERT(st.processes <= 8 && st.crowded_out > 0);
         for (unsigned i = 0; i < 10; i++)
                 exits(pid + i);
         forks(100, 2000); /* the dead make room */
         CU_ASSERT_PTR_NOT_NULL(proctab_container(pt, 2000));
+        end();
+        /* one container is many: another one's processes are told as ever, and its own when they do something */
+        begin_with(40);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/bin/many", 1);
+        sys.init[2] = 300;
+        spawn(300, 60, "/bin/web", 2);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        for (unsigned i = 0; i < 50; i++) {
+                forks(100, pid + i);
+                task(pid + i)->session = 100;
+        }
+        forks(300, 301);
+        execs(301, "/tmp/upd");
+        settle();
+        CU_ASSERT(last_exec(301)->origin == ORIGIN_ENTRYPOINT && last_exec(301)->ancestors == 1);
+        execs(pid + 49, "/tmp/own");
+        execs(pid + 10, "/tmp/own");
+        settle();
+        CU_ASSERT(last_exec(pid + 10)->origin == ORIGIN_ENTRYPOINT && last_exec(pid + 49)->origin == ORIGIN_ENTRYPOINT);
+        proctab_stats(pt, &st);
+        CU_ASSERT(st.processes <= 40 && st.refused == 0 && gone == 0);
+        for (unsigned i = 0; i < 50; i++)
+                exits(pid + i);
+        exits(100);
+        now += 2 * SEC;
+        proctab_expire(pt, now);
+        CU_ASSERT_EQUAL(gone, 1); /* and ends with its init */
         end();
         /* a chain of forks whose parents end: bounded, and said to be cut */
         begin();
@@ -1296,6 +1327,27 @@ static void test_namespaces(void)
 }
 
 /* Found in one at the start: marked as well. */
+/* Out of the container: told each time, and nothing there is taken for the container's. */
+static void test_namespaces_outside(void)
+{
+        begin();
+        sys.init[2] = 300;
+        spawn(300, 60, "/bin/db", 2);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, false), 0);
+        forks(100, 101);
+        task(101)->mnt = sys.own_mnt;
+        execs(101, "/bin/sh");
+        settle();
+        CU_ASSERT(last_priv() && last_priv()->what == PRIV_MOUNTNS && last_priv()->where == WHERE_HOST);
+        forks(100, 102);
+        task(102)->mnt = 21;
+        execs(102, "/bin/sh");
+        settle();
+        CU_ASSERT(count(TIDE_PRIV) == 2 && last_priv()->pid == 102 && last_priv()->where == WHERE_OTHER);
+        CU_ASSERT_EQUAL(spaces.told, 0);
+        end();
+}
+
 static void test_namespaces_found(void)
 {
         begin_with(1000);
@@ -1312,6 +1364,7 @@ static const struct unit_case cases[] = {
         {"a container's own init that is called like a runtime", test_disguised_init},
         {"other mount namespaces", test_namespaces},
         {"other mount namespaces, found", test_namespaces_found},
+        {"other mount namespaces: the host's, another container's", test_namespaces_outside},
         {"rights: what is gained, and what was kept", test_ids},
         {"rights: setuid programs", test_setuid},
         {"rights: a storm of setuid programs hides nothing", test_ids_storm},

@@ -332,7 +332,7 @@ static int walk_of(struct walk_queue *q, uint32_t tag, const char *subdir)
         int r;
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(w);
-        w->fd = -1;
+        w->fd = w->other = -1;
         w->rq = (struct walk_request){.tag = tag, .how = WALK_MARK};
         snprintf(w->rq.subdir, sizeof(w->rq.subdir), "%s", subdir);
         r = walk_queue_add(q, w);
