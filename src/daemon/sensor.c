@@ -94,8 +94,12 @@ static void settle(struct sensor *s)
 static void on_expire(struct loop_timer *t, void *arg)
 {
         struct sensor *s = arg;
-        uint64_t next = proctab_expire(s->proctab, loop_now(s->loop));
+        uint64_t next;
 
+        /* Timers come before a turn's end: what has come in it is told in its order first. */
+        if (s->stirred)
+                settle(s);
+        next = proctab_expire(s->proctab, loop_now(s->loop));
         if (next)
                 loop_timer_set(t, next);
 }
