@@ -178,8 +178,9 @@ struct tide_exit {
 
 /* What a file is beside its mode. */
 enum tide_file_flag {
-        FILEF_OPAQUE = 1u << 0, /* a directory that hides what the image holds below it */
-        FILEF_CAPS = 1u << 1,   /* security.capability: who runs it gains rights */
+        FILEF_OPAQUE = 1u << 0,  /* a directory that hides what the image holds below it */
+        FILEF_CAPS = 1u << 1,    /* security.capability: who runs it gains rights */
+        FILEF_CONTENT = 1u << 2, /* where the image has one too: the content is another */
 };
 
 struct tide_file {

@@ -34,6 +34,9 @@ struct walk_entry {
         struct bytes target; /* symlink's text, cut at 1024 */
 };
 
+/* What a comparison came to. UNSURE: one cannot be read, is too large, or it took too long. */
+enum walk_verdict { WALK_UNSURE, WALK_SAME, WALK_DIFFERS };
+
 struct walk_ops {
         void (*dir)(uint32_t tag, struct bytes handle, struct bytes path, void *arg);
         void (*entry)(uint32_t tag, const struct walk_entry *e, void *arg);
@@ -41,10 +44,11 @@ struct walk_ops {
         void (*unmarked)(uint32_t tag, struct bytes handle, void *arg);
         /* The walk is about to begin: how many directories may it mark? */
         uint32_t (*marks)(uint32_t tag, uint64_t cookie, void *arg);
+        void (*compared)(uint32_t tag, uint64_t cookie, enum walk_verdict verdict, void *arg);
         void (*end)(uint32_t tag, uint64_t cookie, uint64_t entries, bool complete, uint32_t marks_refused, void *arg);
 };
 struct walk_stats {
-        uint64_t requests, entries, incomplete, restarts;
+        uint64_t requests, compared, entries, incomplete, restarts;
         size_t queued;
 };
 
@@ -62,6 +66,7 @@ enum walk_how {
         WALK_LIST,   /* tell what is there */
         WALK_MARK,   /* and mark each directory */
         WALK_UNMARK, /* tell nothing, and take marks away */
+        WALK_COMPARE, /* walker_compare's */
 };
 /*
  * Queue a request: list below upper_fd (a directory, O_PATH will do; duplicated, the caller keeps its own) at the
@@ -71,6 +76,11 @@ enum walk_how {
  */
 int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
                    enum walk_how how, uint64_t entries_max) TM_CHECK;
+/*
+ * Queue a comparison of two regular files (O_PATH descriptors, duplicated) of at most bytes_max bytes: one
+ * ops.compared comes of it. As walker_request().
+ */
+int walker_compare(struct walker *w, uint32_t tag, uint64_t cookie, int a, int b, uint64_t bytes_max) TM_CHECK;
 /* Stop and go on reading what it tells: it waits meanwhile, and its deadline does not run. For when the pair is full.
  * May be called from ops: the rest of a message then waits for walker_rest(). */
 void walker_pause(struct walker *w, bool paused);

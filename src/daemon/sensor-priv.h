@@ -18,6 +18,7 @@
 #include "tidemark/fan_source.h"
 #include "tidemark/lineserver.h"
 #include "tidemark/loop.h"
+#include "tidemark/layer.h"
 #include "tidemark/names_source.h"
 #include "tidemark/pair.h"
 #include "tidemark/peek.h"
@@ -72,6 +73,7 @@ struct sensor_walk_request {
 struct sensor_walks {
         struct sensor_walk_request q[SENSOR_WALKS];
         size_t first, n;
+        uint64_t compares_refused_before, began_wall_ns;
         uint64_t refused_before; /* repair.refused_total when the front one began */
 };
 
@@ -80,6 +82,19 @@ struct sensor_walks {
 struct sensor_asked {
         uint64_t token;
         uint32_t tag, pid;
+};
+
+/* Comparisons of files with the image's that are under way: sensor_compare.c */
+#define SENSOR_COMPARES 256u
+struct sensor_compare {
+        uint64_t cookie;
+        uint32_t tag;
+        bool program, anyway; /* anyway: to be told also when it is the same */
+        char *path;           /* owned; NULL: free */
+};
+struct sensor_compares {
+        struct sensor_compare slots[SENSOR_COMPARES];
+        uint64_t last, verdicts[WALK_DIFFERS + 1], refused;
 };
 
 struct sensor {
@@ -109,6 +124,7 @@ struct sensor {
         uint64_t told[TIDE__KIND_MAX];
         uint64_t namespaces_marked, namespaces_unmarked; /* of containers' mount namespaces beside their own */
         struct sensor_walks walks;
+        struct sensor_compares compares;
         struct pace pace;
         uint64_t paced_said_ns; /* when it was last said what is given up for it */
         const struct container *kept; /* whose layers are open until the turn ends */
@@ -147,6 +163,15 @@ void sensor_keep(struct sensor *s, const struct container *c);
 void sensor_files_gone(struct sensor *s, struct container *c);
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
+
+void sensor_set_entry(struct tide_file *f, const struct layer_entry *e);
+
+/* sensor_compare.c */
+/* Compare the upper file at path with the image's; told when it is known that they differ, and (anyway) also if not. */
+int sensor_compare(struct sensor *s, struct container *c, struct bytes path, const struct layer_entry *now,
+                   bool anyway) TM_CHECK;
+void sensor_on_compared(uint32_t tag, uint64_t cookie, enum walk_verdict verdict, void *arg);
+void sensor_compares_end(struct sensor *s);
 
 /* sensor_containers.c: containers that come and go */
 void sensor_container_tell(struct sensor *s, struct container *c);

@@ -495,6 +495,7 @@ static void stop(struct sensor *s)
         loop_timer_free(s->watchdog_timer);
         loop_timer_free(s->repair_timer);
         loop_timer_free(s->walks_timer);
+        sensor_compares_end(s);
         loop_free(s->loop);
         notify_close(s->notify);
         buf_release(&s->lineage);

@@ -78,6 +78,8 @@ static void coverage(const struct sensor *s, const struct container *c, char *ds
         if (!c->layer)
                 snprintf(dst, size, "files: not covered: %s%s", c->fstype,
                          is_safe(c->fstype) ? ", no upper directory" : " root");
+        else if (c->marked_boot_ns == 0) /* the first walk is not over */
+                snprintf(dst, size, "%s; names: not yet", content);
         else if (!s->names)
                 snprintf(dst, size, "%s; names: walks only", content);
         else if (c->dirs_refused)
@@ -106,11 +108,11 @@ void sensor_container_covered(struct sensor *s, struct container *c)
 {
         char words[COVERAGE_MAX];
 
-        coverage(s, c, words, sizeof(words));
-        if (c->marked_boot_ns && strcmp(words, c->covered) == 0)
-                return;
         if (c->marked_boot_ns == 0)
                 c->marked_boot_ns = clock_boot_ns();
+        coverage(s, c, words, sizeof(words));
+        if (strcmp(words, c->covered) == 0)
+                return;
         snprintf(c->covered, sizeof(c->covered), "%s", words);
         sensor_container_tell(s, c);
 }

@@ -27,7 +27,7 @@ static uint8_t flags_of(bool opaque, bool caps)
         return (uint8_t)((opaque ? FILEF_OPAQUE : 0) | (caps ? FILEF_CAPS : 0));
 }
 
-static void set_entry(struct tide_file *f, const struct layer_entry *e)
+void sensor_set_entry(struct tide_file *f, const struct layer_entry *e)
 {
         f->type = e->type;
         f->mode = e->mode;
@@ -65,6 +65,12 @@ static bool is_copy(const struct layer_entry *now, const struct layer_entry *ima
         return now->type == image->type && now->mode == image->mode && now->uid == image->uid &&
                now->gid == image->gid && now->caps == image->caps && !now->opaque &&
                (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
+}
+
+/* By its own word: both can be put back. */
+static bool is_same_content(const struct layer_entry *now, const struct layer_entry *image)
+{
+        return now->size == image->size && now->mtime_ns == image->mtime_ns;
 }
 
 #define COARSE_NS (10 * NSEC_PER_MSEC) /* a file's times come from a clock that ticks every 4 or 10 ms */
@@ -244,7 +250,8 @@ const struct fan_ops sensor_fan_ops = {.before = before_files, .event = on_conte
 
 /* ---- names ---- */
 
-static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_file *f, bool whiteout)
+/* written: what was copied up is not what the image has, and nobody else tells of every write. */
+static unsigned ops_of(uint64_t mask, const struct tide_file *f, bool whiteout, bool written)
 {
         if (whiteout || (mask & FAN_DELETE))
                 return OP_DELETE;
@@ -255,7 +262,7 @@ static unsigned ops_of(const struct sensor *s, uint64_t mask, const struct tide_
                 return OP_DELETE;
         if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED && !(f->flags & FILEF_OPAQUE))
                 /* Copied up from the image. A write shows as content as well, where there is a mark for that. */
-                return s->fan ? OP_ATTR : OP_WRITE;
+                return written ? OP_WRITE : OP_ATTR;
         if (mask & (FAN_CREATE | FAN_MOVED_TO))
                 return OP_CREATE;
         return mask & FAN_CLOSE_WRITE ? OP_WRITE : OP_ATTR;
@@ -275,7 +282,7 @@ static void on_name(const struct name_event *ev, void *arg)
         struct tide_event out = {.kind = TIDE_FILE, .sources = inotify ? SRC_INOTIFY : SRC_NAMES};
         struct tide_file *f = &out.file;
         struct layer_entry e, image;
-        bool whiteout = false, there;
+        bool whiteout = false, written = false, there;
         size_t old;
 
         if (!c || !c->layer)
@@ -298,19 +305,28 @@ static void on_name(const struct name_event *ev, void *arg)
         /* What was made in a new directory before it was marked is found by a walk of it. */
         if ((ev->mask & FAN_ONDIR) && (ev->mask & (FAN_CREATE | FAN_MOVED_TO)))
                 request(s, c, ev->path, WALK_SUBTREE);
-        if (there && f->change == CHANGE_MODIFIED && !e.whiteout && !(ev->mask & FAN_DELETE) && is_copy(&e, &image))
+        if (there && f->change == CHANGE_MODIFIED && !e.whiteout && !(ev->mask & FAN_DELETE) && !f->old_path.len &&
+            is_copy(&e, &image)) {
+                /* Copied up to be opened, or another file that was made to look so. */
+                if ((ev->mask & (FAN_CREATE | FAN_MOVED_TO)) && e.type == DT_REG && (e.mode & 0111) &&
+                    !layer_upper_is_metadata(c->layer, f->path))
+                        (void)!sensor_compare(s, c, f->path, &e, false); /* counted there; walks ask again */
                 return;
+        }
         if (there) {
                 whiteout = e.whiteout;
                 if (!(ev->mask & FAN_DELETE))
-                        set_entry(f, &e);
+                        sensor_set_entry(f, &e);
+                written = f->change == CHANGE_MODIFIED && e.type == DT_REG && !is_same_content(&e, &image);
+                if (written && !(ev->mask & FAN_DELETE))
+                        f->flags |= FILEF_CONTENT;
         }
         /* Overlayfs has put another one in its place, in one step: that one's event tells. */
         if (there && !whiteout && (ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM)
                 return;
         if (is_preparation(c, f))
                 return;
-        f->ops = (uint16_t)ops_of(s, ev->mask, f, whiteout);
+        f->ops = (uint16_t)ops_of(ev->mask, f, whiteout, written && c->how != FAN_HOW_FILESYSTEM);
         if (whiteout)
                 f->type = DT_UNKNOWN;
         if (f->ops == OP_DELETE && f->change == CHANGE_MODIFIED) {
@@ -365,6 +381,8 @@ static void begin_next(struct sensor *s)
         struct container *c = w->n ? containers_by_tag(s->containers, front->tag) : NULL;
 
         w->refused_before = s->repair.refused_total;
+        w->compares_refused_before = s->compares.refused;
+        w->began_wall_ns = (uint64_t)clock_wall_ns();
         if (c)
                 send_walk(s, c, front->reason, false, false, 0);
 }
@@ -459,12 +477,26 @@ static void on_walk_unmarked(uint32_t tag, struct bytes handle, void *arg)
                 names_source_undir(s->names, tag, handle);
 }
 
+/* What is only known by looking into it: is there more to say of a file that looks as the image's, and when? */
+static bool is_asked(struct sensor *s, struct container *c, const struct walk_entry *e, struct bytes path,
+                     const struct layer_entry *now, const struct layer_entry *image)
+{
+        bool copy = is_copy(now, image);
+
+        if (e->type != DT_REG || image->type != DT_REG || !is_same_content(now, image) || e->size == 0 ||
+            (!copy && !(e->mode & 0111)) || e->ctime_ns + COARSE_NS < c->walked_wall_ns ||
+            layer_upper_is_metadata(c->layer, path))
+                return false;
+        return sensor_compare(s, c, path, now, !copy) == 0;
+}
+
 static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
 {
         struct sensor *s = arg;
         struct container *c = containers_by_tag(s->containers, tag);
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_WALK};
         struct tide_file *f = &out.file;
+        uint8_t content = 0;
         struct layer_entry image, now = {.type = e->type,
                                          .opaque = e->opaque,
                                          .caps = e->caps,
@@ -485,8 +517,11 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         f->path = buf_bytes(&s->path);
         f->ops = OP_FOUND;
         f->change = change_of(c, f->path, &image);
-        if (f->change == CHANGE_MODIFIED && !e->whiteout && is_copy(&now, &image))
+        if (f->change == CHANGE_MODIFIED && !e->whiteout &&
+            (is_asked(s, c, e, f->path, &now, &image) || is_copy(&now, &image)))
                 return;
+        if (f->change == CHANGE_MODIFIED && e->type == DT_REG && !is_same_content(&now, &image))
+                content = FILEF_CONTENT;
         f->type = e->type;
         if (e->whiteout) {
                 f->type = f->change == CHANGE_MODIFIED ? image.type : DT_UNKNOWN;
@@ -498,7 +533,7 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         f->mtime_ns = e->mtime_ns;
         f->ctime_ns = e->ctime_ns;
         f->target = e->target;
-        f->flags = flags_of(e->opaque, e->caps);
+        f->flags = flags_of(e->opaque, e->caps) | content;
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_WALK, &out, -1);
 }
@@ -517,6 +552,8 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
                 complete = complete && w->refused_before == s->repair.refused_total &&
                            !c->empty_boot_ns; /* its layer may be half gone */
                 send_walk(s, c, (enum tide_walk_reason)cookie, true, complete, entries);
+                if (complete && cookie != WALK_SUBTREE && w->compares_refused_before == s->compares.refused)
+                        c->walked_wall_ns = w->began_wall_ns;
                 if (!complete && cookie != WALK_SUBTREE)
                         s->repair.walk_incomplete++;
                 if (c->marked_boot_ns == 0 || cookie != WALK_SUBTREE)
@@ -533,6 +570,7 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
 
 const struct walk_ops sensor_walk_ops = {.dir = on_walk_dir,
                                           .unmarked = on_walk_unmarked,
+                                          .compared = sensor_on_compared,
                                           .marks = marks_left,
                                           .entry = on_walk_entry,
                                           .end = on_walk_end};

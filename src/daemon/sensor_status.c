@@ -67,9 +67,11 @@ static json_t *walk_status(const struct sensor *s)
         struct walk_stats st;
 
         walker_stats(s->walker, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
                          num(st.entries), "lost", num(st.incomplete), "repaired", num(s->repair.walks), "requests",
-                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued));
+                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued),
+                         "compared", num(st.compared), "compared_unsure", num(s->compares.verdicts[WALK_UNSURE]),
+                         "compares_refused", num(s->compares.refused));
 }
 
 /* What is read out of processes' memory by a helper, and what came of it. */
@@ -105,8 +107,9 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "known", num(st.processes), "exited",
-                         num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}",
+                         "known", num(st.processes), "exited", num(st.exited), "refused", num(st.refused),
+                         "crowded_out", num(st.crowded_out), "execs", num(st.execs),
                          "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
                          num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),

@@ -21,6 +21,7 @@
 #define NAME_KEPT 400u
 #define EXE_KEPT 200u
 #define ARGS_KEPT 256u
+#define PLACES 1024u /* by which findings of one workload are counted */
 
 static struct bytes cut(struct bytes s, uint32_t max)
 {
@@ -88,15 +89,35 @@ static void drop(struct judge *j, size_t i)
         j->stats.refused++;
 }
 
-/* The table is full: the oldest that nobody would be shown goes, else the oldest. */
+static uint32_t place_of(const struct finding *f)
+{
+        return (uint32_t)map_hash((struct map_seed){0, 0}, str_get(&f->workload)) % PLACES;
+}
+
+/*
+ * The table is full. A workload that floods it pays for that itself: of the one with the most findings the least sure
+ * goes, and of those that are equally so the middle one, so that neither how it began nor what it does now is lost.
+ * (Workloads that fall into one place count as one.)
+ */
 static void make_room(struct judge *j)
 {
-        for (size_t i = 0; i < j->nopen; i++)
-                if (j->open[i]->confidence < j->p.show && j->open[i]->type == FINDING_DRIFT) {
-                        drop(j, i);
-                        return;
-                }
-        drop(j, 0);
+        uint32_t count[PLACES] = {0}, most = 0, least = UINT32_MAX, n = 0;
+        size_t i;
+
+        for (i = 0; i < j->nopen; i++)
+                if (++count[place_of(j->open[i])] > most)
+                        most = count[place_of(j->open[i])];
+        for (i = 0; i < j->nopen; i++) {
+                if (count[place_of(j->open[i])] != most || j->open[i]->confidence > least)
+                        continue;
+                n = j->open[i]->confidence < least ? 1 : n + 1;
+                least = j->open[i]->confidence;
+        }
+        n = n / 2 + 1;
+        for (i = 0; i < j->nopen; i++)
+                if (count[place_of(j->open[i])] == most && j->open[i]->confidence == least && --n == 0)
+                        break;
+        drop(j, i < j->nopen ? i : 0);
 }
 
 int group_take(struct judge *j, struct finding *f)

@@ -127,6 +127,7 @@ struct observation {
         enum finding_phase phase;
         bool executable; /* a file that can be run, or setuid: no pattern covers it */
         bool setuid; /* or setgid, or with capabilities: it gives rights */
+        bool image_changed; /* a program of the image whose content was changed */
         bool never_silent;
         bool unseen;     /* the program is not known: never learned */
         bool known_exe; /* exe says who; else any entry of the key fits */

@@ -63,7 +63,7 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
 static int observe_file(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_file *f = &ev->file;
-        bool setuid, caps;
+        bool setuid, caps, changed;
 
         if (f->path.len == 0 || f->ops == 0)
                 return -EAGAIN;
@@ -79,12 +79,17 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
         caps = (f->flags & FILEF_CAPS) != 0;
         o->setuid = setuid || caps;
         o->executable = o->setuid || (S_ISREG(f->mode) && (f->mode & 0111) != 0);
-        o->never_silent = o->setuid;
+        changed = o->executable && f->change == CHANGE_MODIFIED &&
+                  ((f->ops & (OP_WRITE | OP_RENAME)) || (f->flags & FILEF_CONTENT));
+        o->image_changed = changed;
+        o->never_silent = o->setuid || changed;
         observe_path(j, f->path, GENERALISE_DATA);
         /* no pattern of data covers it, nor does the same name as data */
         buf_put_str(&j->path, setuid ? " [setuid]" : caps ? "" : o->executable ? " [executable]" : "");
         if (caps)
                 buf_put_str(&j->path, " [capabilities]");
+        if (changed)
+                buf_put_str(&j->path, " [changed]");
         if ((f->flags & FILEF_OPAQUE) && f->change == CHANGE_MODIFIED)
                 buf_put_str(&j->path, " [replaced]");
         return 0;

@@ -24,6 +24,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
         [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
         [FACTOR_IMAGE_FILE_CHANGED] = {"image_file_changed", 6, "a file of the image was changed or removed"},
+        [FACTOR_IMAGE_PROGRAM_CHANGED] = {"image_program_changed", 30, "a program of the image was changed"},
         [FACTOR_SETUID_FILE] = {"setuid_file", 32,
                                 "a file was made that gives rights: setuid, setgid, or with capabilities"},
         [FACTOR_DATA_FILE] = {"data_file", -4, "a file that cannot be run"},
@@ -193,7 +194,9 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
         int r = 0;
 
-        s->severity = o->setuid ? SEVERITY_HIGH : image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        s->severity = image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
+        if (o->setuid || o->image_changed)
+                s->severity = SEVERITY_HIGH;
         if (o->setuid)
                 r = add(j, s, FACTOR_SETUID_FILE, o->subject);
         else if (o->executable)
@@ -201,7 +204,7 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         else
                 r = add(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
         if (r == 0 && image)
-                r = add(j, s, FACTOR_IMAGE_FILE_CHANGED, o->subject);
+                r = add(j, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED, o->subject);
         if (r == 0 && !o->executable && baseline_varies(j, w, o))
                 r = add(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
         return r;

@@ -61,6 +61,7 @@ static void put_kind(const struct finding_signal *s, struct buf *out)
                 const char *mark, *words;
         } rows[] = {{" [setuid]", ", setuid or setgid"},
                     {" [capabilities]", ", with capabilities"},
+                    {" [changed]", ", whose content is no longer the image's"},
                     {" [replaced]", ", and what the image holds below it is hidden"}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)

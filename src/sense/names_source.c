@@ -31,7 +31,7 @@
 struct dir {
         uint32_t tag;
         bool retired; /* of a container that has ended, or not marked any more: nothing is told of it */
-        uint64_t unmarked; /* the round in which its mark was taken away; 0: it has one */
+        bool unmarked; /* its mark was taken away: it leaves the table when all that it had told has come */
         uint32_t len;
         char path[]; /* relative to the upper directory; empty: itself */
 };
@@ -67,7 +67,7 @@ struct names_source {
         struct early *early, **early_end;
         size_t nearly;
         uint64_t round;
-        size_t unmarked; /* of dirs: they leave the table when their last events have come */
+        size_t unmarked; /* of dirs */
         struct half half;
         struct buf path;
         struct names_stats stats;
@@ -116,6 +116,18 @@ static void uncount(struct names_source *s, struct dir *d)
 
 static void tell_early(struct names_source *s, struct bytes handle);
 
+/* The queue was empty: nothing can come of them any more. */
+static void drop_unmarked(struct names_source *s)
+{
+        struct bytes key;
+        void *value;
+
+        s->unmarked = 0;
+        for (size_t i = 0; map_next(s->dirs, &i, &key, &value);)
+                if (((const struct dir *)value)->unmarked)
+                        (void)!map_del(s->dirs, key);
+}
+
 int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, struct bytes path)
 {
         struct dir *d = dir_make(tag, path), *old = map_get(s->dirs, handle);
@@ -126,6 +138,10 @@ int names_source_dir(struct names_source *s, uint32_t tag, struct bytes handle, 
         if (old)
                 uncount(s, old);
         r = map_put(s->dirs, handle, d);
+        if (r < 0 && s->unmarked) { /* nothing has come for long */
+                drop_unmarked(s);
+                r = map_put(s->dirs, handle, d);
+        }
         if (r < 0) {
                 free(d);
                 return r;
@@ -143,25 +159,8 @@ void names_source_undir(struct names_source *s, uint32_t tag, struct bytes handl
         if (!d || d->tag != tag || d->unmarked)
                 return;
         uncount(s, d);
-        d->unmarked = s->round + 1; /* rounds begin at 0 */
+        d->unmarked = true;
         s->unmarked++;
-}
-
-/* A queue that is full is drained within a round. */
-static void drop_unmarked(struct names_source *s)
-{
-        struct bytes key;
-        void *value;
-
-        s->unmarked = 0;
-        for (size_t i = 0; map_next(s->dirs, &i, &key, &value);) {
-                const struct dir *d = value;
-
-                if (d->unmarked && d->unmarked + 1 <= s->round)
-                        (void)!map_del(s->dirs, key);
-                else
-                        s->unmarked += d->unmarked != 0;
-        }
 }
 
 static bool below(const struct dir *d, struct bytes path)
@@ -340,8 +339,6 @@ void names_source_round(struct names_source *s)
         bool lost = false;
 
         s->round++;
-        if (s->unmarked)
-                drop_unmarked(s);
         /* The walk after the one in which it came has been told whole, too: nobody knows that watch. */
         while (s->early && s->early->round + 2 <= s->round) {
                 drop_early(s, &s->early);
@@ -434,6 +431,8 @@ static int receive(struct names_source *s)
                 return -errno;
         if (len <= 0) {
                 flush_half(s); /* the kernel puts both halves into the queue at once: there is none */
+                if (s->unmarked)
+                        drop_unmarked(s);
                 return 0;
         }
         s->ops->before(s->arg);

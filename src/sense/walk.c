@@ -29,7 +29,7 @@
 
 struct request {
         struct request *next;
-        int fd;
+        int fd, other; /* other: of a comparison; else -1 */
         bool sent;
         struct walk_request rq;
 };
@@ -61,30 +61,40 @@ static void arm(struct walker *w)
                 loop_timer_stop(w->timer);
 }
 
+static void close_files(struct request *q)
+{
+        if (q->fd >= 0)
+                close(q->fd);
+        if (q->other >= 0)
+                close(q->other);
+        q->fd = q->other = -1;
+}
+
 static int send_request(struct walker *w, struct request *q)
 {
         union {
-                char space[CMSG_SPACE(sizeof(int))];
+                char space[CMSG_SPACE(2 * sizeof(int))];
                 struct cmsghdr align;
         } control;
+        const int fds[2] = {q->fd, q->other};
+        size_t size = (q->other < 0 ? 1 : 2) * sizeof(int);
         struct iovec iov = {.iov_base = &q->rq, .iov_len = sizeof(q->rq)};
         struct msghdr m = {.msg_iov = &iov,
                            .msg_iovlen = 1,
                            .msg_control = control.space,
-                           .msg_controllen = sizeof(control.space)};
+                           .msg_controllen = CMSG_SPACE(size)};
         struct cmsghdr *c;
 
         memset(&control, 0, sizeof(control));
         c = CMSG_FIRSTHDR(&m);
         c->cmsg_level = SOL_SOCKET;
         c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(sizeof(int));
-        memcpy(CMSG_DATA(c), &q->fd, sizeof(int));
+        c->cmsg_len = CMSG_LEN(size);
+        memcpy(CMSG_DATA(c), fds, size);
         if (sendmsg(w->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                 return -errno;
         q->sent = true;
-        close(q->fd);
-        q->fd = -1;
+        close_files(q);
         return 0;
 }
 
@@ -96,8 +106,7 @@ static struct request *pop(struct walker *w)
         if (!w->first)
                 w->last = NULL;
         w->stats.queued--;
-        if (q->fd >= 0)
-                close(q->fd);
+        close_files(q);
         return q;
 }
 
@@ -126,6 +135,18 @@ static void finish(struct walker *w, uint64_t entries, bool complete, uint32_t r
         w->ops->end(tag, cookie, entries, complete, refused, w->arg);
 }
 
+static void finish_compare(struct walker *w, enum walk_verdict verdict)
+{
+        struct request *q = pop(w);
+        uint32_t tag = q->rq.tag;
+        uint64_t cookie = q->rq.cookie;
+
+        free(q);
+        w->stats.compared++;
+        begin_next(w);
+        w->ops->compared(tag, cookie, verdict, w->arg);
+}
+
 /* The walker is gone or hangs: a new one, and the request under way counts as incomplete. */
 static void replace(struct walker *w)
 {
@@ -138,6 +159,8 @@ static void replace(struct walker *w)
         w->stats.restarts++;
         if (start_process(w) < 0) /* no process to be had: tried again, requests wait */
                 loop_timer_set(w->timer, loop_now(w->loop) + RETRY_NS);
+        else if (w->first && w->first->sent && w->first->rq.how == WALK_COMPARE)
+                finish_compare(w, WALK_UNSURE);
         else if (w->first && w->first->sent)
                 finish(w, 0, false, 0);
         else
@@ -163,10 +186,14 @@ static int tell(struct walker *w, const struct walk_said *s)
         case WALK_MSG_GONE:
                 w->ops->unmarked(s->tag, s->handle, w->arg);
                 return 0;
-        default:
-                if (!w->first || w->first->rq.tag != s->tag || w->first->rq.cookie != s->cookie)
+        default: /* of the request under way */
+                if (!w->first || w->first->rq.tag != s->tag || w->first->rq.cookie != s->cookie ||
+                    (s->what == WALK_MSG_VERDICT) != (w->first->rq.how == WALK_COMPARE))
                         return -EPROTO;
-                finish(w, s->entries, s->complete, s->refused);
+                if (s->what == WALK_MSG_VERDICT)
+                        finish_compare(w, s->verdict);
+                else
+                        finish(w, s->entries, s->complete, s->refused);
                 return 0;
         }
 }
@@ -307,22 +334,13 @@ uint32_t walker_pid(const struct walker *w)
         return (uint32_t)w->pid;
 }
 
-int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
-                   enum walk_how how, uint64_t entries_max)
+/* Takes q in any case. */
+static int enqueue(struct walker *w, struct request *q, int fd, int other)
 {
-        struct request *q;
-
-        if (w->stats.queued >= REQUESTS_MAX || subdir.len >= WALK_PATH_MAX)
-                return -ENOBUFS;
-        q = calloc(1, sizeof(*q));
-        if (!q)
-                return -ENOMEM;
-        q->rq = (struct walk_request){
-                .cookie = cookie, .entries_max = entries_max, .tag = tag, .how = how};
-        if (subdir.len)
-                memcpy(q->rq.subdir, subdir.p, subdir.len);
-        q->fd = fcntl(upper_fd, F_DUPFD_CLOEXEC, 3);
-        if (q->fd < 0) {
+        q->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+        q->other = other < 0 ? -1 : fcntl(other, F_DUPFD_CLOEXEC, 3);
+        if (q->fd < 0 || (other >= 0 && q->other < 0)) {
+                close_files(q);
                 free(q);
                 return -ENOBUFS;
         }
@@ -336,6 +354,35 @@ int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd
         if (w->first == q)
                 begin_next(w);
         return 0;
+}
+
+int walker_request(struct walker *w, uint32_t tag, uint64_t cookie, int upper_fd, struct bytes subdir,
+                   enum walk_how how, uint64_t entries_max)
+{
+        struct request *q;
+
+        if (w->stats.queued >= REQUESTS_MAX || subdir.len >= WALK_PATH_MAX)
+                return -ENOBUFS;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->rq = (struct walk_request){.cookie = cookie, .entries_max = entries_max, .tag = tag, .how = how};
+        if (subdir.len)
+                memcpy(q->rq.subdir, subdir.p, subdir.len);
+        return enqueue(w, q, upper_fd, -1);
+}
+
+int walker_compare(struct walker *w, uint32_t tag, uint64_t cookie, int a, int b, uint64_t bytes_max)
+{
+        struct request *q;
+
+        if (w->stats.queued >= REQUESTS_MAX)
+                return -ENOBUFS;
+        q = calloc(1, sizeof(*q));
+        if (!q)
+                return -ENOMEM;
+        q->rq = (struct walk_request){.cookie = cookie, .entries_max = bytes_max, .tag = tag, .how = WALK_COMPARE};
+        return enqueue(w, q, a, b);
 }
 
 void walker_stats(const struct walker *w, struct walk_stats *ret)

@@ -34,6 +34,7 @@ static void entry(struct rd *r, struct walk_entry *e)
 int walk_decode(const void *p, size_t len, struct walk_said *ret, size_t *ret_used)
 {
         struct walk_said s = {0};
+        uint8_t verdict;
         struct rd r;
 
         rd_init(&r, p, len);
@@ -49,6 +50,11 @@ int walk_decode(const void *p, size_t len, struct walk_said *ret, size_t *ret_us
                 break;
         case WALK_MSG_GONE:
                 s.handle = rd_bytes(&r);
+                break;
+        case WALK_MSG_VERDICT:
+                s.cookie = rd_u64(&r);
+                verdict = rd_u8(&r);
+                s.verdict = verdict <= WALK_DIFFERS ? (enum walk_verdict)verdict : WALK_UNSURE;
                 break;
         case WALK_MSG_END:
                 s.cookie = rd_u64(&r);

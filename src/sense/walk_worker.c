@@ -27,6 +27,7 @@
 #include "tidemark/err.h"
 #include "tidemark/names_source.h"
 
+#define COMPARE_BYTES 32768u
 #define HANDLE_MAX 128 /* MAX_HANDLE_SZ of open_by_handle_at(2) */
 
 struct todo { /* a directory that is still to be listed */
@@ -126,27 +127,37 @@ static int inotify_dir(struct walk *w, int fd, const char *path)
         return r < 0 ? r : 1;
 }
 
+/* An inotify watch: to add one that is there gives its number. */
+static bool unwatch(struct walk *w, int fd, int *ret_wd)
+{
+        char name[64];
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+        *ret_wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
+        return *ret_wd >= 0 && inotify_rm_watch(w->setup->names_fd, *ret_wd) == 0;
+}
+
 /* Above the bound: an earlier walk, that met others first, may have marked it. */
 static int unmark_dir(struct walk *w, int fd)
 {
         uint8_t handle[12 + HANDLE_MAX];
-        char name[64];
+        struct bytes told;
         size_t len = 0;
         int wd;
 
-        if (w->setup->names_by == NAMES_INOTIFY) { /* to add one that is there gives its number; its end is told */
-                snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
-                wd = inotify_add_watch(w->setup->names_fd, name, IN_DELETE_SELF);
-                if (wd >= 0)
-                        (void)!inotify_rm_watch(w->setup->names_fd, wd);
-                return 0;
+        if (w->setup->names_by == NAMES_INOTIFY) {
+                if (!unwatch(w, fd, &wd))
+                        return 0;
+                told = bytes_of(&wd, sizeof(wd));
+        } else {
+                if (fanotify_mark(w->setup->names_fd, FAN_MARK_REMOVE | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") ||
+                    handle_of(fd, handle, &len) < 0)
+                        return 0; /* it had none */
+                told = bytes_of(handle, len);
         }
-        if (fanotify_mark(w->setup->names_fd, FAN_MARK_REMOVE | FAN_MARK_ONLYDIR, w->setup->mask, fd, ".") < 0 ||
-            handle_of(fd, handle, &len) < 0)
-                return 0; /* it had none */
         buf_put_u8(&w->out, WALK_MSG_GONE);
         buf_put_u32(&w->out, w->rq.tag);
-        buf_put_bytes(&w->out, bytes_of(handle, len));
+        buf_put_bytes(&w->out, told);
         return flush(w);
 }
 
@@ -307,11 +318,74 @@ static int serve(struct walk *w)
         return r < 0 ? r : flush(w);
 }
 
-/* One request with its descriptor. 1; 0: the sensor has closed its end. */
-static int next_request(int fd, struct walk_request *rq, int *ret_root)
+/* ---- comparing ---- */
+
+/* As much as there is, up to n. */
+static ssize_t read_all(int fd, uint8_t *p, size_t n)
+{
+        size_t at = 0;
+
+        while (at < n) {
+                ssize_t got = read(fd, p + at, n - at);
+
+                if (got < 0 && errno == EINTR)
+                        continue;
+                if (got < 0)
+                        return -errno;
+                if (got == 0)
+                        break;
+                at += (size_t)got;
+        }
+        return (ssize_t)at;
+}
+
+static enum walk_verdict compare(int a, int b, uint64_t bytes_max)
+{
+        uint8_t left[COMPARE_BYTES], right[COMPARE_BYTES];
+
+        for (uint64_t done = 0; done < bytes_max; done += sizeof(left)) {
+                ssize_t n = read_all(a, left, sizeof(left)), m = read_all(b, right, sizeof(right));
+
+                if (n < 0 || m < 0)
+                        return WALK_UNSURE;
+                if (n != m || memcmp(left, right, (size_t)n) != 0)
+                        return WALK_DIFFERS;
+                if (n == 0)
+                        return WALK_SAME;
+        }
+        return WALK_UNSURE;
+}
+
+/* The same file for reading: what it is was looked at, and a descriptor leads to no other. */
+static int for_reading(int path_fd)
+{
+        char name[64];
+
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", path_fd);
+        return open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+}
+
+static int serve_compare(struct walk *w, int other)
+{
+        int a = for_reading(w->root), b = for_reading(other);
+        enum walk_verdict verdict = a < 0 || b < 0 ? WALK_UNSURE : compare(a, b, w->rq.entries_max);
+
+        if (a >= 0)
+                close(a);
+        if (b >= 0)
+                close(b);
+        buf_put_u8(&w->out, WALK_MSG_VERDICT);
+        buf_put_u32(&w->out, w->rq.tag);
+        buf_put_u64(&w->out, w->rq.cookie);
+        buf_put_u8(&w->out, (uint8_t)verdict);
+        return flush(w);
+}
+
+/* One request with its descriptors. 1; 0: the sensor has closed its end. */
+static int next_request(int fd, struct walk_request *rq, int ret_fds[2])
 {
         union {
-                char space[CMSG_SPACE(sizeof(int))];
+                char space[CMSG_SPACE(2 * sizeof(int))];
                 struct cmsghdr align;
         } control;
         struct iovec iov = {.iov_base = rq, .iov_len = sizeof(*rq)};
@@ -320,14 +394,16 @@ static int next_request(int fd, struct walk_request *rq, int *ret_root)
                            .msg_control = control.space,
                            .msg_controllen = sizeof(control.space)};
         struct cmsghdr *c;
+        size_t n;
         ssize_t len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
 
         if (len <= 0)
                 return len < 0 ? -errno : 0;
         c = CMSG_FIRSTHDR(&m);
-        if (len != (ssize_t)sizeof(*rq) || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
+        n = rq->how == WALK_COMPARE ? 2 : 1;
+        if (len != (ssize_t)sizeof(*rq) || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(n * sizeof(int)))
                 return -EPROTO;
-        memcpy(ret_root, CMSG_DATA(c), sizeof(int));
+        memcpy(ret_fds, CMSG_DATA(c), n * sizeof(int));
         rq->subdir[sizeof(rq->subdir) - 1] = '\0';
         return 1;
 }
@@ -336,15 +412,17 @@ int walk_worker(int fd, void *arg)
 {
         const struct walk_worker_setup *setup = arg;
         struct walk_request rq;
-        int r, root = -1;
+        int r, fds[2] = {-1, -1};
 
-        while ((r = next_request(fd, &rq, &root)) > 0) {
-                struct walk w = {.fd = fd, .setup = setup, .rq = rq, .root = root};
+        while ((r = next_request(fd, &rq, fds)) > 0) {
+                struct walk w = {.fd = fd, .setup = setup, .rq = rq, .root = fds[0]};
 
                 buf_init(&w.out, WALK_DATAGRAM + WALK_PATH_MAX + 4096);
-                r = serve(&w);
+                r = rq.how == WALK_COMPARE ? serve_compare(&w, fds[1]) : serve(&w);
                 buf_release(&w.out);
-                close(root);
+                close(fds[0]);
+                if (rq.how == WALK_COMPARE)
+                        close(fds[1]);
                 if (r < 0)
                         return r;
         }

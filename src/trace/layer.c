@@ -268,27 +268,16 @@ bool layer_upper_is_metadata(const struct layer *l, struct bytes path)
         return getxattr(link, "trusted.overlay.metacopy", NULL, 0) >= 0;
 }
 
-/* Is the path in this one layer, and what is it there? 1, 0, or negative. */
-static int layer_holds(const struct layer *l, size_t i, struct bytes path, struct layer_entry *ret)
+/* The path in this one layer: a descriptor, -ENOENT, or what is wrong. */
+static int layer_open(const struct layer *l, size_t i, struct bytes path)
 {
-        _cleanup_close_ int own = -1, fd = -1;
-        struct stat st;
-        int base;
+        _cleanup_close_ int own = -1;
+        int base = lower_base(l, i, &own), fd;
 
-        base = lower_base(l, i, &own);
         if (base < 0)
-                return base;
+                return base == -ENOENT ? -ESTALE : base; /* without the layer nothing can be told */
         fd = beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
-        if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP)
-                return 0;
-        if (fd < 0)
-                return fd;
-        if (fstat(fd, &st) < 0)
-                return -errno;
-        if (is_whiteout(&st))
-                return 0;
-        *ret = entry_of(fd, &st);
-        return 1;
+        return fd == -ENOTDIR || fd == -ELOOP ? -ENOENT : fd;
 }
 
 /* Does this layer hide path in the layers below it: by a whiteout, another kind of file or an opaque directory? */
@@ -321,23 +310,60 @@ static bool is_absent(const struct warm *w, struct bytes path)
         return w->absent[0] && bytes_has_prefix(path, bytes_str(w->absent));
 }
 
-static int look_in_image(const struct layer *l, struct bytes path, struct layer_entry *ret)
+/* What of the image is seen at path: a descriptor, -ENOENT: nothing, or what is wrong. */
+static int image_open(const struct layer *l, struct bytes path)
 {
-        int unsure = l->unknown ? -ENOENT : 0;
+        int unsure = -ENOENT;
 
         for (size_t i = 0; i < l->lower_count; i++) {
-                int r = layer_holds(l, i, path, ret);
+                int fd = layer_open(l, i, path);
+                bool hidden = false;
+                struct stat st;
 
-                if (r < 0)
-                        unsure = r;
-                if (r <= 0)
+                if (fd < 0) {
+                        unsure = fd == -ENOENT ? unsure : fd;
                         continue;
-                for (size_t above = 0; above < i; above++)
-                        if (layer_hides(l, above, path))
-                                return 0;
-                return 1;
+                }
+                if (fstat(fd, &st) < 0 || is_whiteout(&st)) {
+                        close(fd);
+                        continue;
+                }
+                for (size_t above = 0; above < i && !hidden; above++)
+                        hidden = layer_hides(l, above, path);
+                if (!hidden)
+                        return fd;
+                close(fd);
+                return -ENOENT;
         }
-        return unsure;
+        return l->unknown && unsure == -ENOENT ? -ESTALE : unsure;
+}
+
+static int look_in_image(const struct layer *l, struct bytes path, struct layer_entry *ret)
+{
+        _cleanup_close_ int fd = image_open(l, path);
+        struct stat st;
+
+        if (fd < 0)
+                return fd == -ENOENT ? 0 : fd;
+        if (fstat(fd, &st) < 0)
+                return -errno;
+        *ret = entry_of(fd, &st);
+        return 1;
+}
+
+int layer_both(const struct layer *l, struct bytes path, int ret[2])
+{
+        _cleanup_close_ int own = -1;
+        int base = upper_base(l, &own);
+
+        ret[0] = base < 0 ? base : beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
+        if (ret[0] < 0)
+                return ret[0];
+        ret[1] = image_open(l, path);
+        if (ret[1] >= 0)
+                return 0;
+        close(ret[0]);
+        return ret[1];
 }
 
 /* The image does not hold path. The second time in one directory it is asked for the directory itself. */

@@ -32,7 +32,7 @@ def subjects(d, name, kind):
 def drift(lab, name, off, content, names):
     d = lab.daemon(config=configuration(off))
     c = lab.container(name)
-    wait("container %s to be covered" % name, lambda: (lambda s: s and s["workload"] and s["coverage"])(d.containers().get(name)))
+    wait("container %s to be covered" % name, lambda: (lambda s: s and s["workload"] and "not yet" not in (s["coverage"] or "not yet"))(d.containers().get(name)))
     state = {s["name"]: s["state"] for s in d.json("status")["sensors"]}
     check(state["content"].startswith(content) and state["names"].startswith(names), "status says what is used", state)
     check(d.containers()[name]["init_pid"] == c.init_pid(), "its init", d.containers()[name])

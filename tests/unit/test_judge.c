@@ -38,6 +38,16 @@ struct world {
         int32_t prior, sum, total;
 };
 
+/* Is this finding still there? Its piece's key is its number, big-endian. */
+static bool is_kept(const struct world *w, uint64_t id)
+{
+        uint8_t key[9] = {PIECE_FINDING};
+
+        for (int i = 0; i < 8; i++)
+                key[1 + i] = (uint8_t)(id >> (56 - 8 * i));
+        return map_get(w->pieces, bytes_of(key, sizeof(key))) != NULL;
+}
+
 static void piece_free(void *p)
 {
         str_clear(p);
@@ -424,6 +434,48 @@ static void test_rights_of_files(void)
         put_flags(&w, "/opt/a", 04755, FILEF_CAPS);
         CU_ASSERT_EQUAL(w.nsignals, 2);
         world_close(&w);
+}
+
+/* Written, replaced or found to be another: raised while learning. A new owner or mode alone is learned. */
+static void test_image_programs(void)
+{
+        static const struct {
+                uint16_t ops;
+                uint8_t flags, change;
+                uint32_t mode;
+                bool raised;
+        } rows[] = {
+                {OP_ATTR, 0, CHANGE_MODIFIED, 0755, false},
+                {OP_FOUND, 0, CHANGE_MODIFIED, 0755, false},
+                {OP_WRITE, 0, CHANGE_MODIFIED, 0644, false},
+                {OP_WRITE, 0, CHANGE_ADDED, 0755, false},
+                {OP_WRITE, 0, CHANGE_MODIFIED, 0755, true},
+                {OP_RENAME, 0, CHANGE_MODIFIED, 0755, true},
+                {OP_FOUND, FILEF_CONTENT, CHANGE_MODIFIED, 0755, true},
+        };
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, "/bin/cp");
+                ev.file.ops = OP_ATTR; /* known by its attributes before */
+                ev.file.change = CHANGE_MODIFIED;
+                ev.file.mode = S_IFREG | 0755;
+                ev.file.path = BYTES_LIT("/bin/web");
+                ev.file.flags = 0;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                ev.file.ops = rows[i].ops;
+                ev.file.change = rows[i].change;
+                ev.file.mode = S_IFREG | rows[i].mode;
+                ev.file.flags = rows[i].flags;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_EQUAL(w.opened, rows[i].raised);
+                CU_ASSERT(!rows[i].raised || (w.confidence >= w.p.show && w.severity >= SEVERITY_HIGH));
+                world_close(&w);
+        }
 }
 
 /* Dropped and run while it learns: the finding has both signals, although the file alone was learned. */
@@ -1068,6 +1120,35 @@ static void test_damaged_pieces(void)
         world_close(&w);
 }
 
+/* A workload that makes findings without end loses its own, and of these neither the first nor the last. */
+static void test_flood(void)
+{
+        uint64_t quiet, first = 0;
+        char text[32];
+        struct world w;
+
+        world_open(&w);
+        judge_free(w.j);
+        w.p.max_findings = 10;
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+        start_as(&w, "quiet", "quiet", false);
+        run_in(&w, "quiet", "/opt/known", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 299);
+        run_in(&w, "quiet", "/opt/upd", LAYER_TMPFS, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 300);
+        quiet = w.last_id;
+        start(&w);
+        for (int i = 0; i < 50; i++) {
+                w.now += 3 * HOUR;
+                snprintf(text, sizeof(text), "/opt/%c%c", 'a' + i / 26, 'a' + i % 26);
+                run_in(&w, "c1", text, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 301 + (uint32_t)i);
+                if (i == 0)
+                        first = w.last_id;
+        }
+        CU_ASSERT_EQUAL(w.opened, 51);
+        CU_ASSERT_TRUE(is_kept(&w, quiet) && is_kept(&w, first) && is_kept(&w, w.last_id));
+        CU_ASSERT_FALSE(is_kept(&w, w.last_id - 20));
+        world_close(&w);
+}
+
 /* Every table has a limit, and counts what it refused. */
 static void test_limits(void)
 {
@@ -1109,11 +1190,13 @@ static void test_limits(void)
 static const struct unit_case cases[] = {
         {"long names are cut so that they stay apart", test_long_names},
         {"times as far apart as can be", test_times_far_apart},
+        {"who floods the queue loses its own", test_flood},
         {"names are generalised", test_generalise},
         {"the entrypoint teaches, sessions do not", test_learning},
         {"learning ends by convergence or by time", test_converge},
         {"what is never learned silently is raised once", test_never_silent},
         {"files that give rights", test_rights_of_files},
+        {"programs of the image that were changed", test_image_programs},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
         {"a pattern covers data, never a program", test_pattern},
