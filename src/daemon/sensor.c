@@ -31,6 +31,7 @@
 
 #define MOD "sensor"
 #define PAIR_BUDGET 64
+#define ANSWERS_NS (5 * NSEC_PER_MSEC)
 #define ROUND_READS 8u /* of some dozen events */
 #define ROUNDS 128     /* then the others have their turn: timers, the engine, operators */
 #define ENGINE_END_NS (10 * NSEC_PER_SEC)
@@ -113,6 +114,8 @@ static void before_sleep(struct loop *loop, void *arg)
         if (s->answered && !s->stirred && proc_source_drain(s->proc) < 0)
                 s->stirred = true; /* settle() says so, and ends */
         if (s->stirred || s->answered) {
+                if (s->answered) /* the next ones can wait a little: whoever reads them is not woken for each */
+                        loop_hold(loop, LOOP_ANSWERS, loop_now(loop) + ANSWERS_NS);
                 s->answered = false;
                 if (s->stirred)
                         settle(s);
