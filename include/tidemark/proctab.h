@@ -63,6 +63,7 @@ struct proctab_stats {
         size_t processes, exited;
         size_t waiting;            /* events that are not told yet */
         uint64_t refused;          /* by the limit */
+        uint64_t crowded_out;      /* living, forgotten to make room: of whoever has the most */
         uint64_t execs;            /* in containers */
         uint64_t exe_from_proc;    /* executable read from /proc */
         uint64_t exe_from_fanotify; /* gone before that, but fanotify had it */

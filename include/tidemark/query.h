@@ -78,6 +78,10 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
  * {"kind", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
  *   exec       "pid", "uid", "origin", "executable", "program", "layer", "args" [], "caller", "flags" []
  *   file       "operation", "path", "old_path", "change", "pid", "uid", "origin", "executable", "flags" []
+ *   privilege  "operation", "pid", "uid", "origin", "executable", "comm", "repeats" (so many like it were not told),
+ *              "flags" []; uid, gid, mount-namespace: "from", "to"; ptrace, mount-namespace: "target_where"; ptrace:
+ *              "target", "target_pid", "target_container"; core-dump: "signal"; comm: "old_comm"; mapped: "path",
+ *              "layer", "change"
  *   container-start, container-stop   "runtime", "init_pid", "running_before", "coverage"
  *   content    "name", "image", "config_digest"
  *   decision   "verb", "target", "uid", "login_uid"

@@ -107,8 +107,9 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "known", num(st.processes), "exited",
-                         num(st.exited), "refused", num(st.refused), "execs", num(st.execs),
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}",
+                         "known", num(st.processes), "exited", num(st.exited), "refused", num(st.refused),
+                         "crowded_out", num(st.crowded_out), "execs", num(st.execs),
                          "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
                          num(st.exe_from_fanotify),
                          "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),

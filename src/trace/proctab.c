@@ -419,10 +419,55 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         proctab_ns_later(pt, p, boot, now);
 }
 
+/* Whose processes are the most: of one container, or (NULL) of the host. */
+static struct container *most_crowded(const struct proctab *pt)
+{
+        size_t host = map_count(pt->by_pid);
+        struct container *c, *most = NULL;
+
+        for (size_t i = 0; containers_next(pt->cs, &i, &c);) {
+                host -= c->tasks < host ? c->tasks : host;
+                if (!most || c->tasks > most->tasks)
+                        most = c;
+        }
+        return most && most->tasks >= host ? most : NULL;
+}
+
+/* Nothing of it waits, and it is found again by /proc when it does something. */
+static bool can_go(const struct proc *p, const struct container *c)
+{
+        return !p->exited && p->c == c && !p->unresolved && !p->last_exec && !p->openings && !p->gains &&
+               (c ? p->pid != c->init_pid : !p->runtime);
+}
+
+/*
+ * All places are taken by the living. Who has the most pays for it, so that nobody can hide others by being many: the
+ * last that came are forgotten, a sixteenth of all at once. Only between messages: nobody holds one of them then.
+ */
+static void make_room(struct proctab *pt, uint64_t now)
+{
+        struct container *c = most_crowded(pt);
+        size_t want = pt->limit / 16 + 1, n = 0;
+        void *value;
+
+        for (size_t i = 0; map_next(pt->by_pid, &i, NULL, &value);)
+                n += can_go(value, c);
+        for (size_t i = 0; map_next(pt->by_pid, &i, NULL, &value);) {
+                if (!can_go(value, c) || n-- > want)
+                        continue;
+                if (c)
+                        proctab_leave(pt, value, now);
+                proctab_drop(pt, value);
+                pt->stats.crowded_out++;
+        }
+}
+
 void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now)
 {
         struct proc *p;
 
+        if (map_count(pt->by_pid) >= pt->limit && !pt->oldest)
+                make_room(pt, now);
         switch (m->what) {
         case PROC_FORK:
                 on_fork(pt, m, now);

@@ -97,7 +97,7 @@ class Container(Shell):
 class Daemon:
     """A tidemarkd with a state and a runtime directory of its own."""
 
-    def __init__(self, lab, config=None, record=None, state=None, env=None, wait_ready=True, preexec=None):
+    def __init__(self, lab, config=None, record=None, state=None, env=None, wait_ready=True, preexec=None, under=()):
         self.lab = lab
         self.dir = tempfile.mkdtemp(dir=lab.dir, prefix="d-")
         os.chmod(self.dir, 0o755)
@@ -107,7 +107,7 @@ class Daemon:
         conf = os.path.join(self.dir, "tidemark.conf")
         with open(conf, "w") as out:
             out.write(config or "")
-        argv = [DAEMON, "--foreground", "--config", conf, "--state-dir", self.state, "--runtime-dir", self.runtime]
+        argv = [*under, DAEMON, "--foreground", "--config", conf, "--state-dir", self.state, "--runtime-dir", self.runtime]
         if record:
             argv += ["--record", record]
         self.log = open(self.log_path, "wb")

@@ -137,32 +137,24 @@ def test_frozen(lab):
 class Opened:
     """Opens and reads in a directory of the host, by inotify; and with strace, where it is installed, by names alone."""
 
-    def __init__(self, directory, d):
+    def __init__(self, lab, directory):
         libc = ctypes.CDLL(None, use_errno=True)
         self.fd = libc.inotify_init1(os.O_NONBLOCK)
         for path in (directory, os.path.join(directory, "etc")):
             check(libc.inotify_add_watch(self.fd, path.encode(), 0x1 | 0x20) > 0, "inotify_add_watch " + path)
-        self.directory, self.trace = directory, None
-        if shutil.which("strace"):
-            self.out = os.path.join(d.dir, "strace")
-            argv = ["strace", "-f", "-y", "-qq", "-e", "trace=%file,name_to_handle_at,fanotify_mark,inotify_add_watch", "-o", self.out]
-            pids = [d.proc.pid, *d.children().values()]
-            for pid in pids:
-                argv += ["-p", str(pid)]
-            self.trace = subprocess.Popen(argv, stderr=subprocess.DEVNULL)
-            wait("strace to be attached", lambda: all(self.traced(p) for p in pids))
-        else:
-            print("     strace is not installed: openings by O_PATH are not looked at")
+        self.directory, self.traces = directory, []
 
-    def traced(self, pid):
-        """Or ended meanwhile, as helpers do that are for the start alone."""
-        try:
-            return "TracerPid:\t%d\n" % self.trace.pid in open("/proc/%d/status" % pid).read() or open("/proc/%d/stat" % pid).read().rsplit(")", 1)[1].split()[0] == "Z"
-        except OSError:
-            return True
+    def daemon(self, lab, **kw):
+        """A tidemarkd whose openings are written down; strace is its child, and only looks at what is asked for."""
+        if not shutil.which("strace"):
+            print("     strace is not installed: openings by O_PATH are not looked at")
+            return lab.daemon(**kw)
+        self.traces.append(os.path.join(lab.dir, "strace-%d" % len(self.traces)))
+        calls = "trace=open,openat,openat2,creat,name_to_handle_at,open_by_handle_at,inotify_add_watch,fanotify_mark,chdir,readlink"
+        return lab.daemon(under=("strace", "-D", "-f", "--seccomp-bpf", "-y", "-qq", "-e", calls, "-o", self.traces[-1]), **kw)
 
     def none(self):
-        """What the host's directory had done to it: nothing."""
+        """What the host's directory had done to it by daemons that have ended: nothing."""
         try:
             got = os.read(self.fd, 65536)
         except BlockingIOError:
@@ -173,15 +165,13 @@ class Opened:
             masks.append((hex(mask), got[16:16 + n].rstrip(b"\0").decode()))
             got = got[16 + n:]
         check(not masks, "nothing of the host's is opened", masks)
-        if self.trace:
-            self.trace.terminate()
-            self.trace.wait()
-            text = open(self.out, errors="replace").read()
-            check("/proc/" in text, "strace has seen something", text[:1000])
+        for path in self.traces:
+            lines = open(path, errors="replace").read().split("\n")
+            check(any("/diff" in line for line in lines), "strace has seen the write layer", lines[:20])
             # a name that was only handed to the kernel is in quotes; where it led to is in <>
-            led = [line for line in text.split("\n") if any(part.split(">")[0].startswith(self.directory) for part in line.split("<")[1:])]
+            led = [line for line in lines if any(part.split(">")[0].startswith(self.directory) for part in line.split("<")[1:])]
             check(not led, "no descriptor leads there", led[:20])
-            followed = [line for line in text.split("\n") if '"%s' % self.directory in line and "readlink" not in line]
+            followed = [line for line in lines if '"%s' % self.directory in line and "readlink" not in line]
             check(not followed, "nor was it asked for by name", followed[:20])
         os.close(self.fd)
 
@@ -195,8 +185,12 @@ def test_links_to_the_host(lab):
         with open(os.path.join(canary, "etc", name), "w") as out:
             out.write("#!/bin/sh\ncanary content\n")
         os.chmod(os.path.join(canary, "etc", name), 0o4755)
-    d, other, c = pair(lab, "links", "--health-cmd", "/bin/sh /opt/check/tool", "--health-interval", "disable")
-    o = Opened(canary, d)
+    o = Opened(lab, canary)
+    d = o.daemon(lab)
+    other = lab.container("bystander-links")
+    c = lab.container("links", "--health-cmd", "/bin/sh /opt/check/tool", "--health-interval", "disable")
+    d.covered(other.name)
+    d.covered(c.name)
     up = "/.." * 40
     # the same names lead to something in the container, so that what is called runs; by itself it has another name there
     c.sh("mkdir -p %s /opt/real/etc; ln -s /opt/real/etc %s/etc; cp /bin/busybox /opt/real/etc/busybox-tool; echo true > /opt/real/etc/passwd" % (canary, canary))
@@ -214,14 +208,13 @@ def test_links_to_the_host(lab):
     wait("one behind a name with dots", lambda: raised(d, c, "/opt/.. /busybox-tool"))
     drifts(d, other, "beside-links")
     check("canary content" not in str(d.findings(every=True)) + d.text() + str(d.json("status")), "nothing of its content is told")
-    o.none()
     d.stop()
     # and at the start of an agent: walks, and what runs
     c.sh("/opt/host/busybox-tool sleep 600 & cd /opt/up && /opt/magic/busybox-tool sleep 601 & true")
-    d = lab.daemon(wait_ready=False)
-    o = Opened(canary, d) if d.engine() else None
+    d = o.daemon(lab)
     d.covered(c.name)
     wait("what runs to be found; there are %s" % d.findings(c.name, every=True), lambda: any(s["subject"] == "/opt/real/etc/busybox-tool" for f in d.findings(c.name, every=True) for s in f["signals"]))
+    d.stop()
     o.none()
 
 
@@ -334,6 +327,22 @@ def test_forks(lab):
     s = d.json("status")["processes"]
     check(s["known"] <= 4096, "the limit", s)
     b.hold(32768)
+
+
+def test_many_living(lab):
+    """Nine hundred processes that live, where there is room for a thousand: another one's are told all the same."""
+    d, other, c = pair(lab, "crowd", config="limits: { processes = 1000; };")
+    b = Bounds(d)
+    c.sh("for n in 1 2 3 4 5 6 7 8 9; do /bin/hostile crowd 100 & done; /bin/sleep 0.5; true")
+    known = d.json("status")["processes"]
+    check(known["known"] >= 900 and known["known"] <= 1000, "the table is full", known)
+    drifts(d, other, "beside-crowd")
+    c.sh("cp /bin/busybox /opt/own; /opt/own true")
+    f = wait("its own drift", lambda: raised(d, c, "/opt/own"))
+    check(all(s["origin"] == "entrypoint" for s in f["signals"]), "by whom", f["signals"])
+    n = d.json("status")["processes"]
+    check(n["crowded_out"] > 0 and n["known"] <= 1000, "who is many makes room", n)
+    b.hold(16384)
 
 
 def test_two_mebibytes_of_arguments(lab):

@@ -862,11 +862,41 @@ static void test_limits(void)
         for (unsigned i = 0; i < 10; i++)
                 forks(100, pid + i);
         proctab_stats(pt, &st);
-        CU_ASSERT(st.processes == 8 && st.refused > 0);
+        CU_ASSERT(st.processes <= 8 && st.crowded_out > 0);
         for (unsigned i = 0; i < 10; i++)
                 exits(pid + i);
         forks(100, 2000); /* the dead make room */
         CU_ASSERT_PTR_NOT_NULL(proctab_container(pt, 2000));
+        end();
+        /* one container is many: another one's processes are told as ever, and its own when they do something */
+        begin_with(40);
+        spawn(60, 1, "/usr/bin/conmon", 0);
+        sys.init[1] = 100;
+        spawn(100, 60, "/bin/many", 1);
+        sys.init[2] = 300;
+        spawn(300, 60, "/bin/web", 2);
+        CU_ASSERT_EQUAL(proctab_scan(pt, now, true), 0);
+        settle();
+        for (unsigned i = 0; i < 50; i++) {
+                forks(100, pid + i);
+                task(pid + i)->session = 100;
+        }
+        forks(300, 301);
+        execs(301, "/tmp/upd");
+        settle();
+        CU_ASSERT(last_exec(301)->origin == ORIGIN_ENTRYPOINT && last_exec(301)->ancestors == 1);
+        execs(pid + 49, "/tmp/own");
+        execs(pid + 10, "/tmp/own");
+        settle();
+        CU_ASSERT(last_exec(pid + 10)->origin == ORIGIN_ENTRYPOINT && last_exec(pid + 49)->origin == ORIGIN_ENTRYPOINT);
+        proctab_stats(pt, &st);
+        CU_ASSERT(st.processes <= 40 && st.refused == 0 && gone == 0);
+        for (unsigned i = 0; i < 50; i++)
+                exits(pid + i);
+        exits(100);
+        now += 2 * SEC;
+        proctab_expire(pt, now);
+        CU_ASSERT_EQUAL(gone, 1); /* and ends with its init */
         end();
         /* a chain of forks whose parents end: bounded, and said to be cut */
         begin();

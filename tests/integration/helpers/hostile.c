@@ -7,6 +7,7 @@
  *   args BYTES           run /bin/sleep with arguments of so many bytes
  *   entries DIR N        make N files in DIR
  *   forks N              N processes that do nothing, a hundred at once
+ *   crowd N              N processes that live until this one is killed
  *   swap A B N           exchange the names A and B, N times, each time with a run of /bin/true between
  *   runtime WORD PROG…   take a runtime's name WORD, and run PROG in a child
  *   call NAME PROG ARG…  run PROG, whose first argument is NAME, in a child: "call '' /bin/x" gives an empty one
@@ -133,6 +134,17 @@ static int forks(int argc, char **argv)
         return 0;
 }
 
+static int crowd(int argc, char **argv)
+{
+        for (int i = 0, n = argc > 0 ? atoi(argv[0]) : 0; i < n; i++)
+                if (fork() == 0) {
+                        prctl(PR_SET_PDEATHSIG, SIGKILL);
+                        pause();
+                }
+        pause();
+        return 0;
+}
+
 static int swap(int argc, char **argv)
 {
         char *v[] = {"true", NULL};
@@ -245,7 +257,7 @@ int main(int argc, char **argv)
                 int (*act)(int, char **);
         } acts[] = {{"deep", deep}, {"args", args},       {"entries", entries}, {"forks", forks}, {"swap", swap},
                     {"call", call}, {"runtime", runtime}, {"cgroup", cgroup},   {"pivot", pivot},
-                    {"uring", uring}, {"mapped", mapped}};
+                    {"uring", uring}, {"mapped", mapped}, {"crowd", crowd}};
 
         for (size_t i = 0; argc > 1 && i < sizeof(acts) / sizeof(acts[0]); i++)
                 if (strcmp(acts[i].word, argv[1]) == 0)
