@@ -416,7 +416,7 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         }
         p->missed_ns = p->c || !p->runtime ? 0 : boot;
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
-        proctab_ns_look(pt, p, boot, now);
+        proctab_ns_later(pt, p, boot, now);
 }
 
 #define ROOM_PAUSE_NS (10 * NSEC_PER_MSEC) /* where little can go: not a look at all of them for each message */
@@ -514,6 +514,7 @@ void proctab_settle(struct proctab *pt, uint64_t now)
 {
         pt->sys.offsets(&pt->boot_offset, &pt->wall_offset, pt->sys.arg);
         proctab_ask_candidates(pt, now);
+        proctab_ns_due(pt, now);
         proctab_flush(pt, now);
 }
 
