@@ -132,6 +132,7 @@ struct sensor {
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
         size_t flushed_at;            /* bytes that waited in the pair when it took no more */
         bool answered;                /* arguments came since events were last told */
+        uint64_t answered_ns;         /* the last turn that brought some */
         bool starting;                /* no loop runs yet */
         bool stirred;                 /* something came since exec events were last settled */
         bool scanning;                /* the first scan: what is found was there before us */

@@ -105,6 +105,16 @@ static void on_expire(struct loop_timer *t, void *arg)
                 loop_timer_set(t, next);
 }
 
+/* Where they come thick the next ones can wait a little: whoever reads them is not woken for each. */
+static void hold_answers(struct sensor *s)
+{
+        uint64_t now = loop_now(s->loop);
+
+        if (now - s->answered_ns < ANSWERS_NS)
+                loop_hold(s->loop, LOOP_ANSWERS, now + ANSWERS_NS);
+        s->answered_ns = now;
+}
+
 static void before_sleep(struct loop *loop, void *arg)
 {
         struct sensor *s = arg;
@@ -114,8 +124,8 @@ static void before_sleep(struct loop *loop, void *arg)
         if (s->answered && !s->stirred && proc_source_drain(s->proc) < 0)
                 s->stirred = true; /* settle() says so, and ends */
         if (s->stirred || s->answered) {
-                if (s->answered) /* the next ones can wait a little: whoever reads them is not woken for each */
-                        loop_hold(loop, LOOP_ANSWERS, loop_now(loop) + ANSWERS_NS);
+                if (s->answered)
+                        hold_answers(s);
                 s->answered = false;
                 if (s->stirred)
                         settle(s);
