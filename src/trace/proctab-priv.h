@@ -150,7 +150,7 @@ struct proctab {
         struct containers *cs;
         struct map *by_pid;
         size_t limit;
-        uint64_t grace_ns;
+        uint64_t grace_ns, room_ns; /* room_ns: not before that is room made again */
         const struct proctab_ops *ops;
         void *arg;
         struct proctab_reader sys;
