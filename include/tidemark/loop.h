@@ -21,7 +21,16 @@ struct loop_src;
 struct loop_timer;
 struct signalfd_siginfo;
 
-enum loop_prio { LOOP_SIGNAL, LOOP_ACT, LOOP_CONTROL, LOOP_KERNEL, LOOP_FILES, LOOP_WORK, LOOP__PRIO_MAX };
+enum loop_prio {
+        LOOP_SIGNAL,
+        LOOP_ACT,
+        LOOP_CONTROL,
+        LOOP_KERNEL,
+        LOOP_FILES,
+        LOOP_ANSWERS, /* of helpers */
+        LOOP_WORK,
+        LOOP__PRIO_MAX
+};
 enum { LOOP_DONE = 0, LOOP_MORE = 1 };
 
 /* Handler. >= 0: LOOP_DONE or LOOP_MORE. < 0: the loop stops and loop_run returns that error. */

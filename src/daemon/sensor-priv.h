@@ -83,6 +83,7 @@ struct sensor_compare {
         uint64_t cookie;
         uint32_t tag;
         bool program, anyway; /* anyway: to be told also when it is the same */
+        uint32_t pid;         /* who wrote it; 0: not known */
         char *path;           /* owned; NULL: free */
 };
 struct sensor_compares {
@@ -125,6 +126,7 @@ struct sensor {
         uint64_t current_ns;          /* boot time at which all kernel queues were known to be empty */
         size_t flushed_at;            /* bytes that waited in the pair when it took no more */
         bool answered;                /* arguments came since events were last told */
+        uint64_t answered_ns;         /* the last turn that brought some */
         bool starting;                /* no loop runs yet */
         bool stirred;                 /* something came since exec events were last settled */
         bool scanning;                /* the first scan: what is found was there before us */
@@ -157,12 +159,15 @@ void sensor_files_gone(struct sensor *s, struct container *c);
 void sensor_walk(struct sensor *s, struct container *c, enum tide_walk_reason reason);
 void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 
+/* Who did it; returns the container of that process, NULL: of none. */
+struct container *sensor_set_actor(struct sensor *s, struct tide_file *f, uint32_t pid);
 void sensor_set_entry(struct tide_file *f, const struct layer_entry *e);
 
 /* sensor_compare.c */
-/* Compare the upper file at path with the image's; told when it is known that they differ, and (anyway) also if not. */
-int sensor_compare(struct sensor *s, struct container *c, struct bytes path, const struct layer_entry *now,
-                   bool anyway) TM_CHECK;
+/* Compare the upper file at path with the image's; told when it is known that they differ, and (anyway) also if not.
+ * pid: who may have written it (0: found, by nobody known). */
+int sensor_compare(struct sensor *s, struct container *c, struct bytes path, const struct layer_entry *now, bool anyway,
+                   uint32_t pid) TM_CHECK;
 void sensor_on_compared(uint32_t tag, uint64_t cookie, enum walk_verdict verdict, void *arg);
 void sensor_compares_end(struct sensor *s);
 

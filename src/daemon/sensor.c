@@ -31,6 +31,7 @@
 
 #define MOD "sensor"
 #define PAIR_BUDGET 64
+#define ANSWERS_NS (5 * NSEC_PER_MSEC)
 #define ROUND_READS 8u /* of some dozen events */
 #define ROUNDS 128     /* then the others have their turn: timers, the engine, operators */
 #define ENGINE_END_NS (10 * NSEC_PER_SEC)
@@ -94,10 +95,24 @@ static void settle(struct sensor *s)
 static void on_expire(struct loop_timer *t, void *arg)
 {
         struct sensor *s = arg;
-        uint64_t next = proctab_expire(s->proctab, loop_now(s->loop));
+        uint64_t next;
 
+        /* Timers come before a turn's end: what has come in it is told in its order first. */
+        if (s->stirred)
+                settle(s);
+        next = proctab_expire(s->proctab, loop_now(s->loop));
         if (next)
                 loop_timer_set(t, next);
+}
+
+/* Where they come thick the next ones can wait a little: whoever reads them is not woken for each. */
+static void hold_answers(struct sensor *s)
+{
+        uint64_t now = loop_now(s->loop);
+
+        if (now - s->answered_ns < ANSWERS_NS)
+                loop_hold(s->loop, LOOP_ANSWERS, now + ANSWERS_NS);
+        s->answered_ns = now;
 }
 
 static void before_sleep(struct loop *loop, void *arg)
@@ -109,6 +124,8 @@ static void before_sleep(struct loop *loop, void *arg)
         if (s->answered && !s->stirred && proc_source_drain(s->proc) < 0)
                 s->stirred = true; /* settle() says so, and ends */
         if (s->stirred || s->answered) {
+                if (s->answered)
+                        hold_answers(s);
                 s->answered = false;
                 if (s->stirred)
                         settle(s);

@@ -18,9 +18,10 @@
 #define PROGRAM_BYTES ((uint64_t)256 << 20) /* of what can be run, so much is read */
 #define DATA_BYTES ((uint64_t)1 << 20)      /* of the rest; what is larger is taken at its word */
 
-static void tell(struct sensor *s, struct container *c, struct bytes path, bool differs)
+static void tell(struct sensor *s, struct container *c, const struct sensor_compare *k, bool differs)
 {
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_WALK, .container = bytes_str(c->id)};
+        struct bytes path = bytes_str(k->path);
         struct layer_entry e;
 
         if (layer_upper_stat(c->layer, path, &e) < 0 || e.whiteout)
@@ -30,10 +31,16 @@ static void tell(struct sensor *s, struct container *c, struct bytes path, bool 
         out.file.change = CHANGE_MODIFIED;
         sensor_set_entry(&out.file, &e);
         out.file.flags |= differs ? FILEF_CONTENT : 0;
-        sensor_send(s, PAIR_WALK, &out, -1);
+        if (k->pid) {
+                out.sources = SRC_CONTENT;
+                out.file.ops = OP_WRITE;
+                sensor_set_actor(s, &out.file, k->pid);
+        }
+        sensor_send(s, k->pid ? PAIR_FILE : PAIR_WALK, &out, -1);
 }
 
-int sensor_compare(struct sensor *s, struct container *c, struct bytes path, const struct layer_entry *now, bool anyway)
+int sensor_compare(struct sensor *s, struct container *c, struct bytes path, const struct layer_entry *now, bool anyway,
+                   uint32_t pid)
 {
         struct sensor_compares *t = &s->compares;
         bool program = (now->mode & 0111) != 0;
@@ -48,6 +55,7 @@ int sensor_compare(struct sensor *s, struct container *c, struct bytes path, con
         r = k ? layer_both(c->layer, path, fds) : -ENOBUFS;
         if (r == 0) {
                 *k = (struct sensor_compare){.cookie = ++t->last, .tag = c->tag, .program = program, .anyway = anyway};
+                k->pid = pid;
                 k->path = bytes_dup(path);
                 r = k->path ? walker_compare(s->walker, c->tag, k->cookie, fds[0], fds[1], limit + 1) : -ENOMEM;
                 close(fds[0]);
@@ -75,7 +83,7 @@ void sensor_on_compared(uint32_t tag, uint64_t cookie, enum walk_verdict verdict
                         continue;
                 t->verdicts[verdict]++;
                 if (c && c->layer && (k->anyway || verdict == WALK_DIFFERS || (verdict == WALK_UNSURE && k->program)))
-                        tell(s, c, bytes_str(k->path), verdict != WALK_SAME);
+                        tell(s, c, k, verdict != WALK_SAME);
                 free(k->path);
                 k->path = NULL;
         }

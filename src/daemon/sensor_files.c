@@ -95,7 +95,7 @@ static bool is_preparation(const struct container *c, const struct tide_file *f)
  * Who did it. The process may be none of the container's: a host process that reaches in is foreign. Returns the
  * container that it is in; NULL: none, or not known.
  */
-static struct container *set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
+struct container *sensor_set_actor(struct sensor *s, struct tide_file *f, uint32_t pid)
 {
         struct container *its;
 
@@ -181,6 +181,20 @@ static int read_written(struct sensor *s, const struct container *c, const struc
         return r;
 }
 
+/* A program of the image: is its content another one? What may be put back is looked into. */
+static void look_into(struct sensor *s, struct container *c, struct tide_file *f, uint32_t pid)
+{
+        struct layer_entry now, image;
+
+        if (f->change != CHANGE_MODIFIED || !(f->mode & 0111) || layer_upper_stat(c->layer, f->path, &now) < 0 ||
+            layer_image_stat(c->layer, f->path, &image) != 1 || now.type != DT_REG || image.type != DT_REG)
+                return;
+        if (!is_same_content(&now, &image))
+                f->flags |= FILEF_CONTENT;
+        else if (!layer_upper_is_metadata(c->layer, f->path) && sensor_compare(s, c, f->path, &now, false, pid) < 0)
+                f->flags |= FILEF_CONTENT; /* there is no telling */
+}
+
 static void on_written(struct sensor *s, const struct fan_event *ev)
 {
         struct tide_event out = {.kind = TIDE_FILE, .sources = SRC_CONTENT};
@@ -203,7 +217,7 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
         if (of.layer != LAYER_WRITE && !gone)
                 return; /* a volume or tmpfs that shares the mark */
         out.container = bytes_str(c->id);
-        set_actor(s, &out.file, ev->pid);
+        sensor_set_actor(s, &out.file, ev->pid);
         out.file.ops = gone ? OP_WRITE | OP_DELETE : OP_WRITE;
         out.file.path = of.path;
         out.file.change = of.change;
@@ -212,6 +226,8 @@ static void on_written(struct sensor *s, const struct fan_event *ev)
                 set_stat(&out.file, ev->fd, &st);
         if (is_preparation(c, &out.file))
                 return;
+        if (!gone)
+                look_into(s, c, &out.file, ev->pid);
         if (c->marked_boot_ns == 0 && !c->running_before)
                 out.flags |= EVF_GAP;
         sensor_send(s, PAIR_FILE, &out, -1);
@@ -312,7 +328,7 @@ static void on_name(const struct name_event *ev, void *arg)
                 /* Copied up to be opened, or another file that was made to look so. */
                 if ((ev->mask & (FAN_CREATE | FAN_MOVED_TO)) && e.type == DT_REG && (e.mode & 0111) &&
                     !layer_upper_is_metadata(c->layer, f->path))
-                        (void)!sensor_compare(s, c, f->path, &e, false); /* counted there; walks ask again */
+                        (void)!sensor_compare(s, c, f->path, &e, false, ev->pid); /* counted there; walks ask again */
                 return;
         }
         if (there) {
@@ -328,6 +344,8 @@ static void on_name(const struct name_event *ev, void *arg)
                 return;
         if (is_preparation(c, f))
                 return;
+        if (f->old_path.len && !written)
+                look_into(s, c, f, ev->pid);
         f->ops = (uint16_t)ops_of(ev->mask, f, whiteout, written && c->how != FAN_HOW_FILESYSTEM);
         if (whiteout)
                 f->type = DT_UNKNOWN;
@@ -335,7 +353,7 @@ static void on_name(const struct name_event *ev, void *arg)
                 f->change = CHANGE_REMOVED;
                 f->type = image.type;
         }
-        if (is_removal(c, set_actor(s, f, ev->pid), f, ev->pid))
+        if (is_removal(c, sensor_set_actor(s, f, ev->pid), f, ev->pid))
                 return;
         out.container = bytes_str(c->id);
         sensor_send(s, PAIR_FILE, &out, -1);
@@ -480,7 +498,7 @@ static bool is_asked(struct sensor *s, struct container *c, const struct walk_en
             (!copy && !(e->mode & 0111)) || e->ctime_ns + COARSE_NS < c->walked_wall_ns ||
             layer_upper_is_metadata(c->layer, path))
                 return false;
-        return sensor_compare(s, c, path, now, !copy) == 0;
+        return sensor_compare(s, c, path, now, !copy, 0) == 0;
 }
 
 static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)

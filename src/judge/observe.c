@@ -79,8 +79,7 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
         caps = (f->flags & FILEF_CAPS) != 0;
         o->setuid = setuid || caps;
         o->executable = o->setuid || (S_ISREG(f->mode) && (f->mode & 0111) != 0);
-        changed = o->executable && f->change == CHANGE_MODIFIED &&
-                  ((f->ops & (OP_WRITE | OP_RENAME)) || (f->flags & FILEF_CONTENT));
+        changed = o->executable && f->change == CHANGE_MODIFIED && (f->flags & FILEF_CONTENT);
         o->image_changed = changed;
         o->never_silent = o->setuid || changed;
         observe_path(j, f->path, GENERALISE_DATA);

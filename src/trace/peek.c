@@ -220,7 +220,7 @@ static int start_process(struct peek *p)
         r = helper_start(p->name, p->ops->urgent ? HELPER_IS_URGENT : HELPER_HAS_TIME, peek_worker, &p->setup, NULL, 0,
                          &p->fd, &p->pid);
         if (r == 0)
-                r = loop_add(p->loop, p->fd, POLLIN, LOOP_KERNEL, p->name, on_ready, p, &p->src);
+                r = loop_add(p->loop, p->fd, POLLIN, LOOP_ANSWERS, p->name, on_ready, p, &p->src);
         if (r < 0)
                 drop_process(p);
         return r;

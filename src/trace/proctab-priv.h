@@ -139,11 +139,18 @@ struct candidate {
 };
 #define CANDIDATES 64u
 
+/* A process whose mount namespace is to be looked at: it has called exec. */
+struct ns_due {
+        uint32_t pid;
+        uint64_t serial, boot_ns;
+};
+#define NS_DUE 256u
+
 struct proctab {
         struct containers *cs;
         struct map *by_pid;
         size_t limit;
-        uint64_t grace_ns;
+        uint64_t grace_ns, room_ns; /* room_ns: not before that is room made again */
         const struct proctab_ops *ops;
         void *arg;
         struct proctab_reader sys;
@@ -156,6 +163,8 @@ struct proctab {
         uint64_t last_token, last_serial;
         struct candidate candidates[CANDIDATES];
         size_t candidates_count;
+        struct ns_due ns_due[NS_DUE];
+        size_t ns_due_count;
         uint64_t expected_ns; /* boot time until which a runtime may be about to start something in a container */
         struct buf path, text; /* scratch */
         bool scanning, at_start;
@@ -224,7 +233,9 @@ void proctab_priv_free(struct privilege *v);
 void proctab_privs_forget(struct proc *p);
 
 /* proctab_ns.c */
-/* In which mount namespace is it now? */
+/* In which mount namespace is it now? later: when what must be read at once has been. */
+void proctab_ns_later(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t now);
+void proctab_ns_due(struct proctab *pt, uint64_t now);
 void proctab_ns_look(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t now);
 void proctab_ns_leave(struct proctab *pt, struct proc *p);
 /* A child of parent is where that is. */

@@ -416,8 +416,10 @@ static void on_exec(struct proctab *pt, const struct proc_msg *m, uint64_t now)
         }
         p->missed_ns = p->c || !p->runtime ? 0 : boot;
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
-        proctab_ns_look(pt, p, boot, now);
+        proctab_ns_later(pt, p, boot, now);
 }
+
+#define ROOM_PAUSE_NS (10 * NSEC_PER_MSEC) /* where little can go: not a look at all of them for each message */
 
 /* Whose processes are the most: of one container, or (NULL) of the host. */
 static struct container *most_crowded(const struct proctab *pt)
@@ -452,6 +454,8 @@ static void make_room(struct proctab *pt, uint64_t now)
 
         for (size_t i = 0; map_next(pt->by_pid, &i, NULL, &value);)
                 n += can_go(value, c);
+        if (n < want)
+                pt->room_ns = now + ROOM_PAUSE_NS;
         for (size_t i = 0; map_next(pt->by_pid, &i, NULL, &value);) {
                 if (!can_go(value, c) || n-- > want)
                         continue;
@@ -466,7 +470,7 @@ void proctab_msg(struct proctab *pt, const struct proc_msg *m, uint64_t now)
 {
         struct proc *p;
 
-        if (map_count(pt->by_pid) >= pt->limit && !pt->oldest)
+        if (map_count(pt->by_pid) >= pt->limit && !pt->oldest && now >= pt->room_ns)
                 make_room(pt, now);
         switch (m->what) {
         case PROC_FORK:
@@ -510,6 +514,7 @@ void proctab_settle(struct proctab *pt, uint64_t now)
 {
         pt->sys.offsets(&pt->boot_offset, &pt->wall_offset, pt->sys.arg);
         proctab_ask_candidates(pt, now);
+        proctab_ns_due(pt, now);
         proctab_flush(pt, now);
 }
 

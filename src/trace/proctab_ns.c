@@ -106,3 +106,24 @@ void proctab_ns_look(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t
         }
         proctab_priv_namespace(pt, p, from ? from : p->c->mntns, ns, where, other_user(pt, p), boot, now);
 }
+
+void proctab_ns_due(struct proctab *pt, uint64_t now)
+{
+        for (size_t i = 0; i < pt->ns_due_count; i++) {
+                const struct ns_due *d = &pt->ns_due[i];
+                struct proc *p = proctab_get(pt, d->pid);
+
+                if (p && p->serial == d->serial)
+                        proctab_ns_look(pt, p, d->boot_ns, now);
+        }
+        pt->ns_due_count = 0;
+}
+
+void proctab_ns_later(struct proctab *pt, struct proc *p, uint64_t boot, uint64_t now)
+{
+        if (!p->c || !p->acting || p->stranger)
+                return;
+        if (pt->ns_due_count == NS_DUE)
+                proctab_ns_due(pt, now);
+        pt->ns_due[pt->ns_due_count++] = (struct ns_due){.pid = p->pid, .serial = p->serial, .boot_ns = boot};
+}

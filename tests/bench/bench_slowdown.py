@@ -96,6 +96,7 @@ class Auditd:
             out.write("log_file = %s/audit.log\nlog_format = RAW\nflush = INCREMENTAL_ASYNC\nfreq = 50\nnum_logs = 2\nmax_log_file = 64\nmax_log_file_action = ROTATE\n"
                       "space_left = 75\nspace_left_action = SYSLOG\nadmin_space_left = 50\nadmin_space_left_action = SUSPEND\ndisk_full_action = SUSPEND\ndisk_error_action = SUSPEND\n" % self.dir)
         os.chmod(os.path.join(self.dir, "auditd.conf"), 0o640)
+        self.enabled = "enabled 1" in run(["auditctl", "-s"]).stdout
         self.proc = subprocess.Popen(["auditd", "-n", "-c", self.dir], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait("auditd to run", lambda: "enabled 1" in run(["auditctl", "-s"]).stdout)
         check(run(["auditctl", "-a", "always,exit", "-F", "arch=b64", "-S", "execve", "-k", "tidemark-bench"]).returncode == 0, "auditctl adds the rule")
@@ -105,6 +106,8 @@ class Auditd:
         run(["auditctl", "-d", "always,exit", "-F", "arch=b64", "-S", "execve", "-k", "tidemark-bench"])
         self.proc.terminate()
         self.proc.wait()
+        if not self.enabled:
+            run(["auditctl", "-e", "0"])
         return ""
 
 

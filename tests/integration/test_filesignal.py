@@ -577,3 +577,16 @@ def test_metadata_only_without_content_marks(lab):
         check("write" not in e["operation"] and e["change"] == "modified", "attributes, and no write", e)
     w.file("/etc/three.conf", "write", c.id)
     w.stop()
+
+
+def test_opened_and_not_written(lab):
+    """With everything on: a program of the image that is opened for writing, or put back as it was, has not changed."""
+    d, c, w = ready(lab, "opened")
+    c.sh("forge open /bin/many; cp -p /bin/storm /tmp/same; mv -f /tmp/same /bin/storm; touch /opt/last")
+    w.file("/opt/last", "write", c.id)
+    w.file("/bin/many", "write", c.id)
+    wait("them to be compared", lambda: next(s for s in d.json("status")["sensors"] if s["name"] == "walk")["compared"] >= 1)
+    c.sh("forge /bin/many; touch /opt/last2")  # and now it has
+    changed_program(d, "opened", "/bin/many")
+    check(not subject(d, "opened", "/bin/storm"), "nothing is said of the other", d.findings("opened", every=True))
+    w.stop()

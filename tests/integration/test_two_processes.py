@@ -163,7 +163,7 @@ def test_trail(lab):
 
 def test_idle(lab):
     """With nothing to tell, the sensor sleeps. The host may have other containers: records, and the answers of helpers, are
-    causes of wake-ups; time alone is one for what ends, waits or is gathered, some dozen times a second at most."""
+    causes of wake-ups; time alone is one for what ends, waits or is gathered, some hundred times a second at most."""
     d = lab.daemon()
 
     def look():
@@ -176,4 +176,4 @@ def test_idle(lab):
     after = look()
     grew = {k: after[k] - before[k] for k in before}
     check(grew["wakeups"] <= 2 * grew["causes"] + 30, "wake-ups without a cause", grew)
-    check(grew["by_time"] <= 3 + min(grew["causes"], 3 * 70), "woken by time alone", grew)
+    check(grew["by_time"] <= 3 + min(grew["causes"], 3 * 300), "woken by time alone", grew)

@@ -13,14 +13,17 @@ mount -t ext4 /dev/vda /d || exit 1
 # the image, and what the container does
 mkdir -p /d/image/bin /d/image/tmp /d/image/opt /d/image/proc /d/image/ctl /d/image/old
 cp /bin/busybox /d/image/bin/busybox
-for tool in sh cp chmod sleep touch true mount umount; do ln -s busybox /d/image/bin/$tool; done
+for tool in sh cp chmod sleep touch true mount umount unshare; do ln -s busybox /d/image/bin/$tool; done
 cat >/d/image/entry.sh <<'EOF'
+if [ -e /ctl/apart ]; then unshare -m /bin/sh /drop.sh; else /bin/sh /drop.sh; fi
+sleep 1000
+EOF
+cat >/d/image/drop.sh <<'EOF'
 while [ ! -e /ctl/go ]; do sleep 0.1; done
 cp /bin/busybox /opt/busybox-upd
 chmod 755 /opt/busybox-upd
 /opt/busybox-upd sleep 0.3
 touch /ctl/done
-sleep 1000
 EOF
 cat >/inside.sh <<'EOF'
 mount --make-rprivate /
@@ -43,6 +46,9 @@ is_ready() { grep -q ready: "$dir/log"; }
 is_covered() { tm status | grep -q "\"coverage\": \"$covered\""; }
 # A walk comes after the run: what it finds is a part of the finding only if the baseline is said to be complete.
 activate() { tidemark --runtime-dir "$dir/run" baseline activate "unknown-$(echo "$id" | cut -c1-12)" >/dev/null; }
+# Whoever drops and runs is in a mount namespace of its own, which is marked by now.
+is_apart() { tm status | grep -A 3 '"namespaces": {' | grep -q '"known": 1'; }
+apart() { wait_for "the other mount namespace to be known" is_apart; }
 found_both() { tm findings >"$dir/findings" && grep -q '"kind": "file"' "$dir/findings" && grep -q '"kind": "process"' "$dir/findings"; }
 
 # What must be true of the findings: one, sure, with a file signal that names the process (unless nothing tells it).
@@ -61,6 +67,7 @@ scenario() { # NAME HEX FACILITIES-OFF COVERAGE WRITER [BEFORE]
         cg=/sys/fs/cgroup/libpod-$id
         mkdir -p "$dir/upper" "$dir/work" "$dir/root" "$dir/ctl" "$dir/state" "$cg"
         mount -t overlay overlay -o "lowerdir=/d/image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" # outside, as runtimes do
+        [ "${6:-}" != apart ] || touch "$dir/ctl/apart"
         echo "probe: { disable = [$3]; }; files: { round = \"10s\"; };" >"$dir/conf"
         tidemarkd --foreground --config "$dir/conf" --state-dir "$dir/state" --runtime-dir "$dir/run" >"$dir/log" 2>&1 &
         daemon=$!
@@ -89,4 +96,5 @@ scenario "drop-and-run without nspid" a6 '"nspid"' "content: filesystem mark; $b
 scenario "drop-and-run as on 3.10" a7 '"filesystem-mark", "open-exec", "names", "nspid"' "content: mount mark; $by_names by inotify" known
 scenario "drop-and-run, inotify and walks" a8 '"content", "names"' "content: not watched; $by_names by inotify" unknown
 scenario "drop-and-run, walks alone" a9 '"content", "names", "inotify"' "content: not watched; names: walks only" unknown activate
+scenario "drop-and-run in another mount namespace" aa '"filesystem-mark", "names"' "content: mount mark; $by_names by inotify.*" known apart
 echo "all scenarios done"

@@ -447,10 +447,11 @@ static void test_image_programs(void)
         } rows[] = {
                 {OP_ATTR, 0, CHANGE_MODIFIED, 0755, false},
                 {OP_FOUND, 0, CHANGE_MODIFIED, 0755, false},
-                {OP_WRITE, 0, CHANGE_MODIFIED, 0644, false},
-                {OP_WRITE, 0, CHANGE_ADDED, 0755, false},
-                {OP_WRITE, 0, CHANGE_MODIFIED, 0755, true},
-                {OP_RENAME, 0, CHANGE_MODIFIED, 0755, true},
+                {OP_WRITE, 0, CHANGE_MODIFIED, 0755, false}, /* opened for it, or not known yet */
+                {OP_WRITE, FILEF_CONTENT, CHANGE_MODIFIED, 0644, false},
+                {OP_WRITE, FILEF_CONTENT, CHANGE_ADDED, 0755, false},
+                {OP_WRITE, FILEF_CONTENT, CHANGE_MODIFIED, 0755, true},
+                {OP_RENAME, FILEF_CONTENT, CHANGE_MODIFIED, 0755, true},
                 {OP_FOUND, FILEF_CONTENT, CHANGE_MODIFIED, 0755, true},
         };
         struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
