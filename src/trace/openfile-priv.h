@@ -30,6 +30,12 @@ void openfile_place(const struct container *c, uint32_t pid, const struct openfa
                     uint8_t *ret_layer, uint8_t *ret_change);
 /* The same for a path alone, which is known to be one of the root. */
 void openfile_place_path(const struct container *c, struct bytes path, uint8_t *ret_layer, uint8_t *ret_change);
+/*
+ * Of what runs: a file of the image that was copied up for its owner or mode (chown -R at every start) is the image's
+ * still, as its size and time say. Who puts those back after a change is told by the writing, and by the walker, which
+ * compares what is in it.
+ */
+void openfile_copy_runs(const struct container *c, struct bytes path, uint8_t *layer, uint8_t *change);
 /* The device number of memfds, from one of our own; 0 if there are none. */
 uint64_t openfile_memfd_dev(void);
 

@@ -202,6 +202,19 @@ void openfile_place_path(const struct container *c, struct bytes path, uint8_t *
         }
 }
 
+void openfile_copy_runs(const struct container *c, struct bytes path, uint8_t *layer, uint8_t *change)
+{
+        struct layer_entry upper, image;
+
+        if (*layer != LAYER_WRITE || *change != CHANGE_MODIFIED || !c || !c->layer ||
+            layer_upper_stat(c->layer, path, &upper) < 0 || layer_image_stat(c->layer, path, &image) != 1)
+                return;
+        if (image.type == upper.type && image.size == upper.size && image.mtime_ns == upper.mtime_ns) {
+                *layer = LAYER_IMAGE;
+                *change = CHANGE_UNKNOWN;
+        }
+}
+
 /* Its root is not where ours is: what stands before it is none of its business. */
 static void strip_seen_at(const struct container *c, struct buf *path)
 {
@@ -391,4 +404,5 @@ void openfile_mapped(const struct container *c, uint32_t pid, const struct peek_
                 openfile_place(c, pid, &f, path, ret_layer, ret_change);
         else
                 openfile_place_path(c, m->path, ret_layer, ret_change);
+        openfile_copy_runs(c, buf_bytes(path), ret_layer, ret_change);
 }

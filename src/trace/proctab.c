@@ -93,6 +93,7 @@ static void sys_place(const struct container *c, uint32_t pid, const struct open
 {
         (void)arg;
         openfile_place(c, pid, f, path, ret_layer, ret_change);
+        openfile_copy_runs(c, buf_bytes(path), ret_layer, ret_change);
 }
 
 static void sys_place_path(const struct container *c, struct bytes path, uint8_t *ret_layer, uint8_t *ret_change,
@@ -100,6 +101,7 @@ static void sys_place_path(const struct container *c, struct bytes path, uint8_t
 {
         (void)arg;
         openfile_place_path(c, path, ret_layer, ret_change);
+        openfile_copy_runs(c, path, ret_layer, ret_change);
 }
 
 static int sys_of_pid(struct containers *cs, uint32_t pid, struct container **ret, bool *ret_new, void *arg)

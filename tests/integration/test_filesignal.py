@@ -590,3 +590,15 @@ def test_opened_and_not_written(lab):
     changed_program(d, "opened", "/bin/many")
     check(not subject(d, "opened", "/bin/storm"), "nothing is said of the other", d.findings("opened", every=True))
     w.stop()
+
+
+def test_owner_changed_at_start(lab):
+    """chown -R over programs of the image, as many an entrypoint does: they are the image's all the same when they run."""
+    d, c, w = learning(lab, "owners", "")
+    c.sh("chown -R 33:33 /bin; /bin/many 1; date > /dev/null")
+    w.file("/bin/many", "attribute", c.id)
+    ran = wait("the program to be told", lambda: next((e for e in w.events("exec", c.id) if e["program"] == "/bin/many"), None))
+    check(ran["layer"] == "image", "the image's", ran)
+    raised = [s for f in d.findings("owners", every=True) for s in f["signals"] if s["kind"] == "process"]
+    check(not raised, "no program of it is raised", raised[:3])
+    w.stop()
