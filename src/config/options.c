@@ -43,7 +43,7 @@ static const struct option_row rows[] = {
         NUM("files.walk_entries", OPT_COUNT64, walk_entries, 1, 1e9, "most entries that one walk lists"),
         NUM("files.walk_deadline", OPT_TIME, walk_deadline_ns, 1e8, HOUR,
             "a walk that takes longer is ended and counts as incomplete"),
-        NUM("files.round", OPT_TIME, round_ns, 10 * SECOND, 30 * DAY, "how often every write layer is walked again"),
+        NUM("files.round", OPT_TIME, round_ns, 2 * SECOND, 30 * DAY, "how often every write layer is walked again"),
         NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
             "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),

@@ -22,7 +22,7 @@ ACTS = ("mkdir /opt/d; cp /bin/busybox /opt/d/busybox-upd; chmod 755 /opt/d/busy
 
 
 def configuration(off):
-    return 'probe: { disable = [%s]; };\nfiles: { round = "10s"; };\n' % ", ".join('"%s"' % w for w in off)
+    return 'probe: { disable = [%s]; };\nfiles: { round = "2s"; };\n' % ", ".join('"%s"' % w for w in off)
 
 
 def subjects(d, name, kind):

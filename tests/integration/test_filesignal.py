@@ -11,7 +11,7 @@ from lab import Container, check, run, wait
 from test_files import by_entrypoint, marked, ready
 
 LONG = 120  # rounds are of all containers of the host: some may be large
-WALK_ALONE = 'probe: { disable = ["content", "names", "inotify"]; };\nfiles: { round = "10s"; };\n'
+WALK_ALONE = 'probe: { disable = ["content", "names", "inotify"]; };\nfiles: { round = "2s"; };\n'
 
 
 def covered(d, name):
@@ -284,7 +284,7 @@ def test_from_outside(lab):
 
 
 def test_from_outside_with_mount_marks(lab):
-    from_outside(lab, "outside-mm", MOUNT_MARKS + 'files: { round = "10s"; };\n', False)
+    from_outside(lab, "outside-mm", MOUNT_MARKS + 'files: { round = "2s"; };\n', False)
 
 
 def started(c, *what):
@@ -413,7 +413,7 @@ def test_metacopy(lab):
 
 
 def limited(lab, name, options, more=""):
-    d = lab.daemon(config="files: { round = \"10s\"; %s };\n" % options + more)
+    d = lab.daemon(config="files: { round = \"2s\"; %s };\n" % options + more)
     c = lab.container(name)
     return d, c, d.watch()
 
@@ -444,7 +444,7 @@ def test_watches_are_capped(lab):
 
 
 def test_marks_of_the_host_are_capped(lab):
-    d = lab.daemon(config="files: { round = \"10s\"; dirs_total = 12; };\n")
+    d = lab.daemon(config="files: { round = \"2s\"; dirs_total = 12; };\n")
     one, two = lab.container("capped-one"), lab.container("capped-two")
     for c in (one, two):
         d.covered(c.name)

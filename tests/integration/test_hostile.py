@@ -330,10 +330,10 @@ def test_forks(lab):
 
 
 def test_many_living(lab):
-    """Nine hundred processes that live, where there is room for a thousand: another one's are told all the same."""
+    """A thousand processes that live, where there is room for a thousand with all others: another one's are told all the same."""
     d, other, c = pair(lab, "crowd", config="limits: { processes = 1000; };")
     b = Bounds(d)
-    c.sh("for n in 1 2 3 4 5 6 7 8 9; do /bin/hostile crowd 100 & done; /bin/sleep 0.5; true")
+    c.sh("for n in 1 2 3 4 5 6 7 8 9 10; do /bin/hostile crowd 100 & done; /bin/sleep 0.5; true")
     known = d.json("status")["processes"]
     check(known["known"] >= 900 and known["known"] <= 1000, "the table is full", known)
     drifts(d, other, "beside-crowd")
