@@ -14,7 +14,7 @@ from lab import Shell, check, run, wait
 
 
 def few_files():
-    """These daemons raise the limit of open files as far as it goes, and this machine may not let them: they end then."""
+    """These daemons raise the limit of open files as far as it goes, and a host may not let them: they end then."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024))
 
 
