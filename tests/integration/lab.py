@@ -4,6 +4,7 @@ own, and waiting for conditions (never for time). Everything is asked through th
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -154,6 +155,17 @@ class Daemon:
 
     def activate(self, name):
         check(self.tidemark("baseline", "activate", name).returncode == 0, "baseline activate " + name)
+
+    def marked(self, by):
+        """Numbers of the inodes that its groups of fanotify or inotify have marks on."""
+        found = set()
+        for path in glob.glob("/proc/%d/fdinfo/*" % self.proc.pid):
+            try:
+                text = open(path).read()
+            except OSError:
+                continue
+            found |= {int(x, 16) for x in re.findall(r"^%s (?:wd:\S+ )?ino:(\S+)" % by, text, re.M)}
+        return found
 
     def both(self, workload):
         """The finding of what was written and then run; waited for."""

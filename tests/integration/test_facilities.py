@@ -2,7 +2,6 @@
 """The same drift with each facility of the kernel switched off: found by the next best way, and said which that is."""
 import json
 import os
-import re
 
 from lab import TIDEMARK, check, run, wait
 
@@ -72,20 +71,9 @@ def test_without_fanotify_names(lab):
     check(all(s["lost"] == 0 for s in d.json("status")["sensors"]), "nothing was lost", d.json("status")["sensors"])
     w.stop()
     inodes = {os.stat(path).st_ino for path, _, _ in os.walk(c.upper())}
-    check(inodes <= watched(d), "each of its directories is watched", len(inodes), len(watched(d)))
+    check(inodes <= d.marked("inotify"), "each of its directories is watched", len(inodes), len(d.marked("inotify")))
     c.stop()
-    wait("its watches to be gone", lambda: not inodes & watched(d))
-
-
-def watched(d):
-    found = set()
-    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
-        try:
-            text = open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
-        except OSError:
-            continue
-        found |= {int(inode, 16) for inode in re.findall(r"^inotify wd:\S+ ino:(\S+)", text, re.M)}
-    return found
+    wait("its watches to be gone", lambda: not inodes & d.marked("inotify"))
 
 
 def test_without_open_exec(lab):

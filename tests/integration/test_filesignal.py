@@ -466,17 +466,6 @@ def test_walks_and_index_are_bounded(lab):
     w.stop()
 
 
-def marked_inodes(d):
-    found = set()
-    for fd in os.listdir("/proc/%d/fdinfo" % d.proc.pid):
-        try:
-            text = open("/proc/%d/fdinfo/%s" % (d.proc.pid, fd)).read()
-        except OSError:
-            continue
-        found |= {int(x, 16) for x in re.findall(r"^fanotify ino:(\S+)", text, re.M)}
-    return found
-
-
 def test_marks_end_with_the_container(lab):
     """Stopped and not removed: no mark is left on its directories; started again they are marked again."""
     d = lab.daemon()
@@ -484,15 +473,15 @@ def test_marks_end_with_the_container(lab):
     d.covered("ended")
     c.sh("mkdir -p /opt/a/b/c")
     inodes = lambda: {os.stat(path).st_ino for path, _, _ in os.walk(c.upper())}
-    wait("each directory to be marked", lambda: len(inodes()) >= 5 and inodes() <= marked_inodes(d))
+    wait("each directory to be marked", lambda: len(inodes()) >= 5 and inodes() <= d.marked("fanotify"))
     was = inodes()
     c.stop()
-    wait("its marks to be gone", lambda: not was & marked_inodes(d))
+    wait("its marks to be gone", lambda: not was & d.marked("fanotify"))
     names = next(s for s in d.json("status")["sensors"] if s["name"] == "names")
     check(names["lost"] == 0, "and nothing was lost by it", names)
     c.start()
     d.covered("ended")
-    wait("its marks again", lambda: inodes() <= marked_inodes(d))
+    wait("its marks again", lambda: inodes() <= d.marked("fanotify"))
     w = d.watch()
     c.sh("touch /opt/a/b/c/again")
     by_entrypoint(w.file("/opt/a/b/c/again", "create", c.id))
