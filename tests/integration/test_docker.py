@@ -49,14 +49,15 @@ def test_drop_and_run(lab):
 
 
 def origins(docker, d):
-    docker.worker("dk-web", "--health-cmd", "/bin/cat /etc/one.conf", "--health-interval", "1s")
+    """What is asked for lives long enough for its arguments to be read: of what is gone within a moment they may not be."""
+    docker.worker("dk-web", "--health-cmd", "/bin/sleep 0.15", "--health-interval", "1s")
     watch = d.watch()
     d.covered("dk-web")
-    docker.run("exec", "dk-web", "/bin/cat", "/etc/two.conf")
-    session = wait("the exec session's program", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["/etc/two.conf"]])
+    docker.run("exec", "dk-web", "/bin/sleep", "0.25")
+    session = wait("the exec session's program", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["0.25"]])
     check({e["origin"] for e in session} == {"exec"}, "docker exec is a session", session)
-    probe = wait("the health check", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["/etc/one.conf"]])
-    wait("its runs to be told as a probe's", lambda: any(e["origin"] == "probe" for e in watch.events("exec") if e["args"][-1:] == ["/etc/one.conf"]))
+    probe = wait("the health check", lambda: [e for e in watch.events("exec") if e["args"][-1:] == ["0.15"]])
+    wait("its runs to be told as a probe's", lambda: any(e["origin"] == "probe" for e in watch.events("exec") if e["args"][-1:] == ["0.15"]))
     check({e["origin"] for e in probe} <= {"probe", "exec"}, "no run of it is the entrypoint's", probe)
     runtime = [e for e in watch.events("exec") if "runc" in (e["program"] or "") or "memfd" in (e["program"] or "")]
     check(not runtime, "the runtime's own acts are not the container's", runtime)
