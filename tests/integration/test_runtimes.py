@@ -85,12 +85,13 @@ def test_nested_cgroups(lab):
 
 
 def test_podman_build(lab):
-    """A build's steps carry no id of a container: they are nobody's, and neither watched nor hindered."""
+    """A build's steps carry no id of a container: they are nobody's, and neither watched nor hindered. One program of them
+    lives long enough to be asked where it runs."""
     d = lab.daemon()
     where = os.path.join(lab.dir, "build-context")
     os.makedirs(where, exist_ok=True)
     with open(os.path.join(where, "Containerfile"), "w") as out:
-        out.write("FROM localhost/work:1\nRUN cp /bin/busybox /opt/true; chmod 755 /opt/true; /opt/true\nRUN rm -r /var/lib; mkdir /var/lib\n")
+        out.write("FROM localhost/work:1\nRUN cp /bin/busybox /opt/true; chmod 755 /opt/true; /opt/true; sleep 0.3\nRUN rm -r /var/lib; mkdir /var/lib\n")
     r = lab.podman("build", "--network", "none", "-q", "-t", "localhost/built:1", where)
     check(r.returncode == 0, "podman build", r.stderr)
     c = lab.container("after", image="localhost/built:1")
