@@ -45,5 +45,7 @@ bool layer_upper_is_metadata(const struct layer *l, struct bytes path) TM_CHECK;
 int layer_in_image(const struct layer *l, struct bytes path) TM_CHECK;
 /* The same, and what the image has there (set only with 1). */
 int layer_image_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
+/* Is the content of two files the same, by their own word? Size and time: both can be put back. */
+bool layer_same_content(const struct layer_entry *a, const struct layer_entry *b);
 
 #endif

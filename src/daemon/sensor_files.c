@@ -64,13 +64,7 @@ static bool is_copy(const struct layer_entry *now, const struct layer_entry *ima
 {
         return now->type == image->type && now->mode == image->mode && now->uid == image->uid &&
                now->gid == image->gid && now->caps == image->caps && !now->opaque &&
-               (now->type == DT_DIR || (now->size == image->size && now->mtime_ns == image->mtime_ns));
-}
-
-/* By its own word: both can be put back. */
-static bool is_same_content(const struct layer_entry *now, const struct layer_entry *image)
-{
-        return now->size == image->size && now->mtime_ns == image->mtime_ns;
+               (now->type == DT_DIR || layer_same_content(now, image));
 }
 
 #define COARSE_NS (10 * NSEC_PER_MSEC) /* a file's times come from a clock that ticks every 4 or 10 ms */
@@ -189,7 +183,7 @@ static void look_into(struct sensor *s, struct container *c, struct tide_file *f
         if (f->change != CHANGE_MODIFIED || !(f->mode & 0111) || layer_upper_stat(c->layer, f->path, &now) < 0 ||
             layer_image_stat(c->layer, f->path, &image) != 1 || now.type != DT_REG || image.type != DT_REG)
                 return;
-        if (!is_same_content(&now, &image))
+        if (!layer_same_content(&now, &image))
                 f->flags |= FILEF_CONTENT;
         else if (!layer_upper_is_metadata(c->layer, f->path) && sensor_compare(s, c, f->path, &now, false, pid) < 0)
                 f->flags |= FILEF_CONTENT; /* there is no telling */
@@ -335,7 +329,7 @@ static void on_name(const struct name_event *ev, void *arg)
                 whiteout = e.whiteout;
                 if (!(ev->mask & FAN_DELETE))
                         sensor_set_entry(f, &e);
-                written = f->change == CHANGE_MODIFIED && e.type == DT_REG && !is_same_content(&e, &image);
+                written = f->change == CHANGE_MODIFIED && e.type == DT_REG && !layer_same_content(&e, &image);
                 if (written && !(ev->mask & FAN_DELETE))
                         f->flags |= FILEF_CONTENT;
         }
@@ -494,7 +488,7 @@ static bool is_asked(struct sensor *s, struct container *c, const struct walk_en
 {
         bool copy = is_copy(now, image);
 
-        if (e->type != DT_REG || image->type != DT_REG || !is_same_content(now, image) || e->size == 0 ||
+        if (e->type != DT_REG || image->type != DT_REG || !layer_same_content(now, image) || e->size == 0 ||
             (!copy && !(e->mode & 0111)) || e->ctime_ns + COARSE_NS < c->walked_wall_ns ||
             layer_upper_is_metadata(c->layer, path))
                 return false;
@@ -531,7 +525,7 @@ static void on_walk_entry(uint32_t tag, const struct walk_entry *e, void *arg)
         if (f->change == CHANGE_MODIFIED && !e->whiteout &&
             (is_asked(s, c, e, f->path, &now, &image) || is_copy(&now, &image)))
                 return;
-        if (f->change == CHANGE_MODIFIED && e->type == DT_REG && !is_same_content(&now, &image))
+        if (f->change == CHANGE_MODIFIED && e->type == DT_REG && !layer_same_content(&now, &image))
                 content = FILEF_CONTENT;
         f->type = e->type;
         if (e->whiteout) {

@@ -407,3 +407,8 @@ int layer_in_image(const struct layer *l, struct bytes path)
 
         return layer_image_stat(l, path, &e);
 }
+
+bool layer_same_content(const struct layer_entry *a, const struct layer_entry *b)
+{
+        return a->size == b->size && a->mtime_ns == b->mtime_ns;
+}

@@ -209,7 +209,7 @@ void openfile_copy_runs(const struct container *c, struct bytes path, uint8_t *l
         if (*layer != LAYER_WRITE || *change != CHANGE_MODIFIED || !c || !c->layer ||
             layer_upper_stat(c->layer, path, &upper) < 0 || layer_image_stat(c->layer, path, &image) != 1)
                 return;
-        if (image.type == upper.type && image.size == upper.size && image.mtime_ns == upper.mtime_ns) {
+        if (image.type == upper.type && layer_same_content(&upper, &image)) {
                 *layer = LAYER_IMAGE;
                 *change = CHANGE_UNKNOWN;
         }
