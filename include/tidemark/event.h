@@ -55,6 +55,12 @@ enum tide_kind {
         TIDE_PING,     /* sensor → engine; answered by an act ACT_PONG */
         /* Recorded too; here, because the numbers of the kinds above stand in recordings: */
         TIDE_PRIV, /* ev.priv: a process changed what it is or may do, or reached into another */
+        TIDE_FLOW, /* ev.flow: a connection began, ended or was found; or a socket that listens */
+        TIDE_NAME, /* ev.name: what an answer of the name service said */
+        /* Again only between the processes: */
+        TIDE_PACKET, /* ev.packet: sensor → engine: a query or an answer of the name service, as NFLOG gave it */
+        TIDE_AUDIT,  /* ev.audit: sensor → engine: one audit record */
+        TIDE_WHO,    /* ev.who: sensor → engine: answer to ACT_WHO */
         TIDE__KIND_MAX
 };
 
@@ -68,6 +74,10 @@ enum tide_source {
         SRC_PROCFS = 1u << 5, /* a scan of /proc */
         SRC_ENGINE = 1u << 6,
         SRC_OPERATOR = 1u << 7,
+        SRC_CONNTRACK = 1u << 8,
+        SRC_SOCKETS = 1u << 9, /* sock_diag */
+        SRC_NFLOG = 1u << 10,
+        SRC_AUDIT = 1u << 11,
 };
 
 enum tide_flag {
@@ -217,6 +227,79 @@ struct tide_priv {
         uint64_t repeats; /* so many more like it were passed over since the last one that was told */
 };
 
+enum tide_flow_what {
+        FLOW_NONE,
+        FLOW_BEGAN,
+        FLOW_ENDED,   /* of one that was told: bytes and duration, where the kernel counts them */
+        FLOW_FOUND,   /* it was there before its namespace was watched (sock_diag) */
+        FLOW_LISTENS, /* a socket that waits for others: proto, local, lport */
+        FLOW__MAX
+};
+enum tide_direction { DIRECTION_UNKNOWN, DIRECTION_OUT, DIRECTION_IN, DIRECTION__MAX };
+enum tide_flow_flag {
+        FLOWF_SHARED = 1u << 0,  /* no process is known and several containers share the namespace: it is one of them */
+        FLOWF_COUNTED = 1u << 1, /* bytes_* are counted */
+        FLOWF_HOST = 1u << 2,    /* the namespace is the host's */
+        FLOWF_LOCAL = 1u << 3,   /* listens: on loopback only */
+        FLOWF_GONE = 1u << 4,    /* listens: no longer */
+        FLOWF_RESOLVER = 1u << 5, /* to a name server that the container is configured with (said by the engine) */
+};
+
+/* Who talks with whom. Addresses: 4 or 16 bytes in network order. Ports in host order; ICMP: lport is the identifier,
+ * rport type · 256 + code. */
+struct tide_flow {
+        struct tide_actor actor; /* who opened it; flags 0: no process is known */
+        uint8_t what;            /* enum tide_flow_what */
+        uint8_t direction;       /* enum tide_direction */
+        uint8_t proto;           /* IPPROTO_* */
+        uint32_t flags;          /* enum tide_flow_flag */
+        struct bytes local, remote;
+        uint16_t lport, rport;
+        struct bytes real; /* where it went after addresses were rewritten in the namespace; empty: to remote */
+        uint16_t real_port;
+        uint64_t bytes_out, bytes_in;
+        uint64_t duration_ns; /* ended: how long it lived as far as conntrack knows; 0: not known */
+        uint64_t id;          /* joins an end to its beginning within the namespace; 0: none */
+        uint64_t netns;
+};
+
+/* How an answer stands to what was asked. */
+enum tide_name_verdict {
+        NAME_UNKNOWN,
+        NAME_ANSWERED, /* it answers a query that was sent to a server which the container is configured with */
+        NAME_UNASKED,  /* nothing that was asked: forged, or far too late */
+        NAME_FOREIGN,  /* asked of a server that the container is not configured with */
+        NAME_MALFORMED,
+        NAME__MAX
+};
+struct tide_name {
+        uint8_t verdict; /* enum tide_name_verdict */
+        uint8_t proto;   /* IPPROTO_UDP, IPPROTO_TCP */
+        struct bytes server; /* 4 or 16 bytes */
+        uint16_t server_port;
+        struct bytes question;  /* lower case, labels with dots between, none at the end; RFC 1035's \DDD for others */
+        struct bytes chain;     /* list of alias, canonical name: CNAMEs in the order in which they lead */
+        struct bytes addresses; /* list of address (4 or 16 bytes), TTL in seconds (u32, little-endian) */
+        struct bytes reason;    /* words, for what does not count */
+        uint64_t netns;
+};
+
+struct tide_packet {
+        uint64_t netns;
+        uint8_t out;         /* sent by the namespace (a query, as a rule), or received */
+        struct bytes ip;     /* from the IP header on, at most 64 KiB less the record's own; cut: by its length */
+};
+
+struct tide_audit {
+        uint16_t type;     /* nlmsg_type: AUDIT_SYSCALL, …: linux/audit.h */
+        struct bytes text; /* "audit(TIME.MS:SERIAL): …" */
+};
+
+struct tide_who {
+        struct tide_actor actor; /* flags 0: never heard of it */
+        uint64_t token;          /* of the act that asked */
+};
+
 struct tide_ctr {
         struct bytes runtime; /* "podman", "docker", "containerd", "crio", "unknown" */
         uint32_t init_pid;
@@ -294,6 +377,7 @@ enum tide_act_kind {
         ACT_PONG,
         ACT_OPEN,     /* open the metadata file name of the container named in ev.container; id is its enum metafile */
         ACT_COUNTERS, /* send TIDE_COUNTERS now: somebody asked for status */
+        ACT_WHO,      /* who is (or was) process act.pid? Answered by TIDE_WHO with act.id as its token */
         ACT__MAX
 };
 
@@ -319,6 +403,11 @@ struct tide_event {
                 struct tide_exit exit;
                 struct tide_file file;
                 struct tide_priv priv;
+                struct tide_flow flow;
+                struct tide_name name;
+                struct tide_packet packet;
+                struct tide_audit audit;
+                struct tide_who who;
                 struct tide_ctr ctr;
                 struct tide_walk walk;
                 struct tide_content content;
@@ -366,12 +455,21 @@ const char *tide_walk_reason_name(unsigned reason);
 /* "uid", "gid", "ptrace", "comm", "core-dump", "mount-namespace", "mapped" */
 const char *tide_priv_name(unsigned what);
 const char *tide_where_name(unsigned where); /* "same-container", "other-container", "host" */
+const char *tide_flow_name(unsigned what);   /* "began", "ended", "found", "listens" */
+const char *tide_direction_name(unsigned direction);   /* "outbound", "inbound" */
+const char *tide_name_verdict_name(unsigned verdict);  /* "answered", "unasked", "foreign", "malformed" */
+/* "tcp", "udp", "icmp", "icmp6", "sctp", …, else the number. Fixed array of at least TIDE_PROTO_TEXT. */
+#define TIDE_PROTO_TEXT 12
+char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT]);
+/* "10.1.2.3", "fe80::1"; "?" for what is no address. Fixed array of at least TIDE_ADDRESS_TEXT. */
+#define TIDE_ADDRESS_TEXT 48
+char *tide_address_text(struct bytes address, char dst[TIDE_ADDRESS_TEXT]);
 /* "create+write" for a set of operations; "" for none. Fixed array of at least TIDE_OPS_TEXT. */
 #define TIDE_OPS_TEXT 64
 char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);
 const char *tide_class_name(unsigned v);
 /* "proc connector + fanotify content". */
-#define TIDE_SOURCES_TEXT 128
+#define TIDE_SOURCES_TEXT 160
 char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT]);
 
 #endif

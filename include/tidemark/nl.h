@@ -7,6 +7,7 @@
 #ifndef TIDEMARK_NL_H
 #define TIDEMARK_NL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,9 +23,14 @@ struct nl_stats {
 /* bus: NETLINK_CONNECTOR, …; groups: bit mask for bind; rcvbuf: bytes wanted (SO_RCVBUFFORCE, else SO_RCVBUF).
  * Non-blocking. */
 int nl_open(int bus, uint32_t groups, int rcvbuf, struct nl **ret) TM_CHECK;
+/* The same over a descriptor that somebody else opened, such as a helper in another network namespace. Taken over on
+ * success; non-blocking from then on. -EPROTOTYPE: not a netlink socket that is bound. */
+int nl_adopt(int fd, struct nl **ret) TM_CHECK;
 struct nl *nl_close(struct nl *nl);
 DEFINE_CLEANUP(struct nl *, nl_close)
 int nl_fd(const struct nl *nl);
+/* The number that the kernel knows this socket by: of answers to what it asked, nlmsg_pid has it. */
+uint32_t nl_port(const struct nl *nl);
 int nl_send(struct nl *nl, const void *msg, size_t len) TM_CHECK;
 /*
  * One datagram: cb for each message in it. 1 if a datagram was read (whatever became of it: see stats), 0 when there
@@ -33,6 +39,12 @@ int nl_send(struct nl *nl, const void *msg, size_t len) TM_CHECK;
  */
 typedef int (*nl_cb)(const struct nlmsghdr *nlh, void *arg);
 int nl_recv(struct nl *nl, nl_cb cb, void *arg) TM_CHECK;
+/*
+ * For helpers, which may wait: send, and receive until the kernel has acknowledged the message with number seq (its
+ * nlmsg_seq; the one with NLM_F_ACK) or a dump's NLMSG_DONE, at most timeout_ms in all. cb, if not NULL, gets every
+ * other message. 0, the negative errno that the kernel answered, -ETIMEDOUT, ERR_OVERRUN, or what cb returned.
+ */
+int nl_talk(struct nl *nl, const void *msg, size_t len, uint32_t seq, int timeout_ms, nl_cb cb, void *arg) TM_CHECK;
 void nl_stats(const struct nl *nl, struct nl_stats *ret);
 
 #endif

@@ -8,50 +8,71 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libmnl/libmnl.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 #include <linux/netlink.h>
 
+#include "tidemark/clock.h"
 #include "tidemark/err.h"
 
 #define DATAGRAM_MAX (64u * 1024) /* the kernel's own limit of one is 32 KiB: af_netlink.c */
 
 struct nl {
-        struct mnl_socket *sock;
+        int fd;
+        uint32_t port;
         struct nl_stats stats;
         uint8_t *inbox;
 };
 
-static int set_up(struct nl *nl, uint32_t groups, int rcvbuf)
+static int bind_to(int fd, uint32_t groups, int rcvbuf)
 {
-        int fd = mnl_socket_get_fd(nl->sock);
+        struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = groups};
 
-        /* libmnl 1.0.3 has no mnl_socket_open2(). */
-        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
-                return -errno;
         if (rcvbuf > 0 && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &rcvbuf, sizeof(rcvbuf)) < 0 &&
             setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &rcvbuf, sizeof(rcvbuf)) < 0)
                 return -errno;
-        return mnl_socket_bind(nl->sock, groups, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
+        return bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ? -errno : 0;
 }
 
 int nl_open(int bus, uint32_t groups, int rcvbuf, struct nl **ret)
 {
-        _cleanup_(nl_closep) struct nl *nl = calloc(1, sizeof(*nl));
+        _cleanup_close_ int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, bus);
         int r;
 
+        if (fd < 0)
+                return -errno;
+        r = bind_to(fd, groups, rcvbuf);
+        if (r == 0)
+                r = nl_adopt(fd, ret);
+        if (r == 0)
+                TAKE_FD(fd);
+        return r;
+}
+
+int nl_adopt(int fd, struct nl **ret)
+{
+        _cleanup_(nl_closep) struct nl *nl = NULL;
+        struct sockaddr_nl own = {0};
+        socklen_t len = sizeof(own);
+
+        if (getsockname(fd, (struct sockaddr *)&own, &len) < 0)
+                return -errno;
+        if (len != sizeof(own) || own.nl_family != AF_NETLINK || own.nl_pid == 0)
+                return -EPROTOTYPE;
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 || fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+                return -errno;
+        nl = calloc(1, sizeof(*nl));
         if (!nl)
                 return -ENOMEM;
+        nl->fd = -1;
         nl->inbox = malloc(DATAGRAM_MAX);
         if (!nl->inbox)
                 return -ENOMEM;
-        nl->sock = mnl_socket_open(bus);
-        if (!nl->sock)
-                return -errno;
-        r = set_up(nl, groups, rcvbuf);
-        if (r < 0)
-                return r;
+        nl->fd = fd;
+        nl->port = own.nl_pid;
         *ret = TAKE_PTR(nl);
         return 0;
 }
@@ -60,8 +81,8 @@ struct nl *nl_close(struct nl *nl)
 {
         if (!nl)
                 return NULL;
-        if (nl->sock)
-                mnl_socket_close(nl->sock);
+        if (nl->fd >= 0)
+                close(nl->fd);
         free(nl->inbox);
         free(nl);
         return NULL;
@@ -69,12 +90,19 @@ struct nl *nl_close(struct nl *nl)
 
 int nl_fd(const struct nl *nl)
 {
-        return mnl_socket_get_fd(nl->sock);
+        return nl->fd;
+}
+
+uint32_t nl_port(const struct nl *nl)
+{
+        return nl->port;
 }
 
 int nl_send(struct nl *nl, const void *msg, size_t len)
 {
-        return mnl_socket_sendto(nl->sock, msg, len) < 0 ? -errno : 0;
+        struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
+
+        return sendto(nl->fd, msg, len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0 ? -errno : 0;
 }
 
 /* mnl_nlmsg_ok compares as int: a length from 2 GiB on would pass, and the next message would be this one again. */
@@ -124,6 +152,55 @@ int nl_recv(struct nl *nl, nl_cb cb, void *arg)
                 return 1;
         }
         return tell_messages(nl, (size_t)len, cb, arg);
+}
+
+struct talk {
+        uint32_t seq;
+        nl_cb cb;
+        void *arg;
+        bool over;
+        int error;
+};
+
+static int on_talk(const struct nlmsghdr *h, void *arg)
+{
+        struct talk *t = arg;
+        const struct nlmsgerr *e = mnl_nlmsg_get_payload(h);
+
+        if (h->nlmsg_seq == t->seq && h->nlmsg_type == NLMSG_DONE) {
+                t->over = true;
+        } else if (h->nlmsg_seq == t->seq && h->nlmsg_type == NLMSG_ERROR &&
+                   mnl_nlmsg_get_payload_len(h) >= sizeof(*e)) {
+                t->over = true;
+                t->error = e->error;
+        } else if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(*e) && e->error != 0) {
+                t->error = t->error ? t->error : e->error; /* of a batch, the first that was refused */
+        } else if (t->cb) {
+                return t->cb(h, t->arg);
+        }
+        return 0;
+}
+
+int nl_talk(struct nl *nl, const void *msg, size_t len, uint32_t seq, int timeout_ms, nl_cb cb, void *arg)
+{
+        struct talk t = {.seq = seq, .cb = cb, .arg = arg};
+        uint64_t deadline = clock_boot_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC, now;
+        struct pollfd p = {.fd = nl->fd, .events = POLLIN};
+        int r = nl_send(nl, msg, len);
+
+        while (r >= 0 && !t.over) {
+                r = nl_recv(nl, on_talk, &t);
+                now = clock_boot_ns();
+                if (r != 0)
+                        continue;
+                if (t.error) /* nothing more is there: an acknowledgement does not follow a refused batch */
+                        break;
+                if (now >= deadline)
+                        return -ETIMEDOUT;
+                if (poll(&p, 1, (int)((deadline - now) / NSEC_PER_MSEC) + 1) < 0 && errno != EINTR)
+                        return -errno;
+        }
+        return r < 0 ? r : t.error;
 }
 
 void nl_stats(const struct nl *nl, struct nl_stats *ret)

@@ -5,7 +5,9 @@
  */
 #include "tidemark/event.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,6 +52,19 @@ static const struct field priv_fields[] = {
         U64(priv.target_start), STR(priv.target_exe), STR(priv.target_comm), STR(priv.target_container),
         STR(priv.old_comm), STR(priv.path), U32(priv.mode), U64(priv.size), U64(priv.ino), U64(priv.repeats),
 };
+static const struct field flow_fields[] = {
+        ACTOR(flow.actor), ENUM8(flow.what, FLOW__MAX), ENUM8(flow.direction, DIRECTION__MAX), U8(flow.proto),
+        U32(flow.flags), STR(flow.local), STR(flow.remote), U16(flow.lport), U16(flow.rport), STR(flow.real),
+        U16(flow.real_port), U64(flow.bytes_out), U64(flow.bytes_in), U64(flow.duration_ns), U64(flow.id),
+        U64(flow.netns),
+};
+static const struct field name_fields[] = {
+        ENUM8(name.verdict, NAME__MAX), U8(name.proto), STR(name.server), U16(name.server_port), STR(name.question),
+        STR(name.chain), STR(name.addresses), STR(name.reason), U64(name.netns),
+};
+static const struct field packet_fields[] = {U64(packet.netns), U8(packet.out), STR(packet.ip)};
+static const struct field audit_fields[] = {U16(audit.type), STR(audit.text)};
+static const struct field who_fields[] = {ACTOR(who.actor), U64(who.token)};
 static const struct field ctr_fields[] = {
         STR(ctr.runtime), U32(ctr.init_pid), U64(ctr.init_start), STR(ctr.cgroup), STR(ctr.root_fstype), STR(ctr.upper),
         STR(ctr.lower), U64(ctr.netns), U64(ctr.mntns), U64(ctr.pidns), U8(ctr.running_before), U64(ctr.gap_ns),
@@ -100,6 +115,11 @@ static const struct kind kinds[TIDE__KIND_MAX] = {
         [TIDE_FILES] = KIND("files", act_fields),
         [TIDE_PING] = KIND("ping", act_fields),
         [TIDE_PRIV] = KIND("privilege", priv_fields),
+        [TIDE_FLOW] = KIND("flow", flow_fields),
+        [TIDE_NAME] = KIND("name", name_fields),
+        [TIDE_PACKET] = KIND("packet", packet_fields),
+        [TIDE_AUDIT] = KIND("audit", audit_fields),
+        [TIDE_WHO] = KIND("who", who_fields),
 };
 
 #define HEAD_BYTES (4 + 2 + 2 + 8 + 8 + 8 + 2 + 2) /* before the container */
@@ -286,7 +306,7 @@ const char *tide_kind_name(unsigned kind)
 
 bool tide_kind_is_event(unsigned kind)
 {
-        return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || kind == TIDE_PRIV;
+        return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || (kind >= TIDE_PRIV && kind <= TIDE_NAME);
 }
 
 const char *tide_origin_name(unsigned origin)
@@ -333,6 +353,52 @@ const char *tide_where_name(unsigned where)
         return word(words, ARRAY_LEN(words), where);
 }
 
+const char *tide_flow_name(unsigned what)
+{
+        static const char *const words[] = {"unknown", "began", "ended", "found", "listens"};
+
+        return word(words, ARRAY_LEN(words), what);
+}
+
+const char *tide_direction_name(unsigned direction)
+{
+        static const char *const words[] = {"unknown", "outbound", "inbound"};
+
+        return word(words, ARRAY_LEN(words), direction);
+}
+
+const char *tide_name_verdict_name(unsigned verdict)
+{
+        static const char *const words[] = {"unknown", "answered", "unasked", "foreign", "malformed"};
+
+        return word(words, ARRAY_LEN(words), verdict);
+}
+
+char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT])
+{
+        static const struct {
+                unsigned proto;
+                const char *name;
+        } words[] = {{IPPROTO_TCP, "tcp"},     {IPPROTO_UDP, "udp"},   {IPPROTO_ICMP, "icmp"},
+                     {IPPROTO_ICMPV6, "icmp6"}, {IPPROTO_SCTP, "sctp"}, {IPPROTO_DCCP, "dccp"},
+                     {IPPROTO_GRE, "gre"},     {IPPROTO_UDPLITE, "udplite"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(words); i++)
+                if (words[i].proto == proto)
+                        return strcpy(dst, words[i].name);
+        snprintf(dst, TIDE_PROTO_TEXT, "%u", proto & 0xffu);
+        return dst;
+}
+
+char *tide_address_text(struct bytes address, char dst[TIDE_ADDRESS_TEXT])
+{
+        int family = address.len == 4 ? AF_INET : address.len == 16 ? AF_INET6 : AF_UNSPEC;
+
+        if (family == AF_UNSPEC || !inet_ntop(family, address.p, dst, TIDE_ADDRESS_TEXT))
+                return strcpy(dst, "?");
+        return dst;
+}
+
 /* Names of the set bits, lowest first, joined. */
 static char *bit_text(unsigned bits, const char *const *names, size_t n, const char *joint, char *dst, size_t size)
 {
@@ -359,7 +425,8 @@ char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT])
 char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT])
 {
         static const char *const names[] = {"proc connector", "fanotify content", "fanotify names", "inotify",
-                                            "walk",           "/proc",            "engine",         "operator"};
+                                            "walk",           "/proc",            "engine",         "operator",
+                                            "conntrack",      "sock_diag",        "NFLOG",          "audit"};
 
         return bit_text(sources, names, ARRAY_LEN(names), " + ", dst, TIDE_SOURCES_TEXT);
 }

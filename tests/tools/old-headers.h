@@ -20,6 +20,7 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <cap-ng.h>
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
 #include <endian.h>
@@ -37,6 +38,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <openssl/evp.h>
 #include <poll.h>
 #include <pwd.h>

@@ -48,6 +48,17 @@
                 N(priv.target_pid) N(priv.target_start) S(priv.target_exe) S(priv.target_comm)                         \
                 S(priv.target_container) S(priv.old_comm) S(priv.path) N(priv.mode) N(priv.size) N(priv.ino)           \
                 N(priv.repeats)
+#define FLOW(N, E, S)                                                                                                  \
+        ACTOR(N, E, S, flow.actor)                                                                                     \
+        E(flow.what) E(flow.direction) N(flow.proto) N(flow.flags) S(flow.local) S(flow.remote) N(flow.lport)          \
+                N(flow.rport) S(flow.real) N(flow.real_port) N(flow.bytes_out) N(flow.bytes_in) N(flow.duration_ns)    \
+                N(flow.id) N(flow.netns)
+#define NAME_(N, E, S)                                                                                                 \
+        E(name.verdict) N(name.proto) S(name.server) N(name.server_port) S(name.question) S(name.chain)                \
+                S(name.addresses) S(name.reason) N(name.netns)
+#define PACKET(N, E, S) N(packet.netns) N(packet.out) S(packet.ip)
+#define AUDIT(N, E, S) N(audit.type) S(audit.text)
+#define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token)
 #define NOTHING(N, E, S)
 
 /* Filling: no two fields alike, and the highest byte of each number in use, so that a narrower one shows. */
@@ -99,6 +110,11 @@ DEFINE(loss, LOSS)
 DEFINE(state, STATE)
 DEFINE(act, ACT)
 DEFINE(priv, PRIV)
+DEFINE(flow, FLOW)
+DEFINE(name, NAME_)
+DEFINE(packet, PACKET)
+DEFINE(audit, AUDIT)
+DEFINE(who, WHO)
 DEFINE(nothing, NOTHING)
 
 /*
@@ -131,6 +147,11 @@ static const struct {
         [TIDE_FILES] = {KIND(act), 77, 0xe358075b},
         [TIDE_PING] = {KIND(act), 77, 0x1f06c0c6},
         [TIDE_PRIV] = {KIND(priv), 201, 0x8145b1a1},
+        [TIDE_FLOW] = {KIND(flow), 174, 0x856be050},
+        [TIDE_NAME] = {KIND(name), 90, 0x2f37d99e},
+        [TIDE_PACKET] = {KIND(packet), 55, 0x83c8ed29},
+        [TIDE_AUDIT] = {KIND(audit), 48, 0x1dbb67e9},
+        [TIDE_WHO] = {KIND(who), 105, 0xc4a19b3e},
 };
 
 static struct tide_event filled(unsigned kind, struct fill *f)
@@ -270,6 +291,10 @@ static void test_numbers(void)
         CU_ASSERT_EQUAL(TIDE_END, 14);
         CU_ASSERT_EQUAL(TIDE_PING, 19);
         CU_ASSERT_EQUAL(TIDE_PRIV, 20);
+        CU_ASSERT_EQUAL(TIDE_WHO, 25);
+        CU_ASSERT_TRUE(tide_kind_is_event(TIDE_FLOW) && tide_kind_is_event(TIDE_NAME));
+        CU_ASSERT_FALSE(tide_kind_is_event(TIDE_PACKET) || tide_kind_is_event(TIDE_AUDIT) ||
+                        tide_kind_is_event(TIDE_WHO));
         CU_ASSERT_TRUE(tide_kind_is_event(TIDE_EXEC) && tide_kind_is_event(TIDE_LOSS) && tide_kind_is_event(TIDE_PRIV));
         CU_ASSERT_FALSE(tide_kind_is_event(TIDE_NONE) || tide_kind_is_event(TIDE_SNAPSHOT) ||
                         tide_kind_is_event(TIDE_END) || tide_kind_is_event(TIDE_PING) ||

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nsworker - the helper that enters network namespaces, so that the sensor never does: it makes our table stand there,
+ * opens the sockets by which the sensor then listens, and takes the table away again.
+ *
+ * Owns:      the helper process, its requests and their deadline.
+ * Never:     waits in the sensor: every answer comes by a call later. The helper may wait.
+ * Hands over: descriptors, as they are opened, to whoever asked; they belong to the namespace that was asked for, and
+ *            keep it alive until they are closed (netlink sockets do): close them with the last task of it.
+ *
+ * One request after the other, in the order in which they were made. A helper that does not answer in time is replaced;
+ * what it had not answered is answered -ETIMEDOUT.
+ */
+#ifndef TIDEMARK_NSWORKER_H
+#define TIDEMARK_NSWORKER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct nsworker;
+struct loop;
+
+#define NSWORKER_ADDRESSES 64u /* told of one namespace at most: the first */
+
+enum nsworker_flag {
+        NSW_FLOWS = 1u << 0, /* the table switches conntrack on */
+        NSW_NAMES = 1u << 1, /* and logs queries and answers of the name service */
+        NSW_LISTEN = 1u << 2, /* open the sockets, and subscribe the first: without it, only look */
+        NSW_TAKE_AWAY = 1u << 3, /* the table is taken away, if it is there, and nothing else is done */
+};
+
+struct nsworker_answer {
+        uint64_t token;
+        int error;      /* 0, or why the table does not stand (taken away: is still there) */
+        uint32_t flags; /* of the request */
+        uint64_t netns; /* inode number of the namespace that was entered; 0: not entered */
+        bool adopted;   /* the table stood already: of an earlier life of ours */
+        bool made;      /* it was made, or made anew */
+        uint16_t group; /* NFLOG group that the events' socket is bound to; 0: none */
+        /*
+         * NETLINK_NETFILTER, subscribed to conntrack's new and destroyed entries and to changes of nftables, bound to
+         * the NFLOG group; NETLINK_SOCK_DIAG. -1: not asked for, or not had. Taken with TAKE_FD, else closed.
+         */
+        int events, diag;
+        struct {
+                uint8_t len; /* 4 or 16 */
+                uint8_t bytes[16];
+        } addresses[NSWORKER_ADDRESSES]; /* of its interfaces, loopback's included */
+        uint32_t naddresses;
+        uint64_t conntrack_max, conntrack_count; /* net.netfilter.nf_conntrack_{max,count} there; 0: not known */
+};
+
+struct nsworker_ops {
+        void (*answer)(struct nsworker_answer *a, void *arg);
+};
+
+struct nsworker_setup {
+        const char *instance; /* of the table's name: letters, digits and -, at most 32 bytes */
+        uint16_t group;       /* NFLOG group to begin with; a few after it are tried where another program has it */
+        int rcvbuf;           /* of the events' socket, bytes */
+        uint64_t deadline_ns; /* for one request */
+};
+
+int nsworker_start(struct loop *loop, const struct nsworker_setup *setup, const struct nsworker_ops *ops, void *arg,
+                   struct nsworker **ret) TM_CHECK;
+/* ns: a descriptor of a network namespace (/proc/PID/ns/net); the caller keeps its own. flags: enum nsworker_flag.
+ * -ENOBUFS: too many requests wait. */
+int nsworker_ask(struct nsworker *w, uint64_t token, int ns, uint32_t flags) TM_CHECK;
+/* At the end: waits until what was asked is done, or the deadline; answers still come. */
+void nsworker_finish(struct nsworker *w);
+struct nsworker *nsworker_stop(struct nsworker *w);
+DEFINE_CLEANUP(struct nsworker *, nsworker_stop)
+/* 0: none runs. */
+pid_t nsworker_pid(const struct nsworker *w);
+
+struct nsworker_stats {
+        uint64_t asked, failed, replaced, refused;
+};
+void nsworker_stats(const struct nsworker *w, struct nsworker_stats *ret);
+
+#endif
