@@ -2,7 +2,7 @@
 /*
  * dns - what the name service told a container: packets as NFLOG gave them in, TIDE_NAME events out.
  *
- * Owns:      queries that wait for their answer, pieces of TCP streams, the name servers of each container. All bounded.
+ * Owns:      queries that wait for their answer, pieces of TCP streams, the name servers of each container: bounded.
  * Never:     believes a name that nobody asked for; sees a clock (events have times), a descriptor or a log.
  * Hands over: one event for each answer that can be read, with its verdict (enum tide_name_verdict).
  *
@@ -19,8 +19,8 @@
  * resolver waits: resolv.conf(5)), and for 30 seconds after packets were lost or its queries were pushed out.
  *
  * Addresses count whose owner is the question, or the end of the chain of CNAMEs that leads from it, whatever the order
- * of the records; of the type that was asked for. IPv4 addresses mapped into IPv6 (RFC 4291 2.5.5.2) are IPv4 everywhere.
- * Additional records and those of other types are passed over.
+ * of the records; of the type that was asked for. IPv4 addresses mapped into IPv6 (RFC 4291 2.5.5.2) are IPv4
+ * everywhere. Additional records and those of other types are passed over.
  */
 #ifndef TIDEMARK_DNS_H
 #define TIDEMARK_DNS_H

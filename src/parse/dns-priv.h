@@ -67,7 +67,8 @@ struct dns_packet {
 /*
  * From the IP header on: IPv4 (RFC 791), IPv6 (RFC 8200, up to 8 extension headers); UDP (RFC 768), TCP (RFC 9293).
  * 0; ERR_TRUNCATED: a fragment, or ends within its headers; ERR_SCHEMA: something else, or lengths that cannot be.
- * *ret is only of use after 0. Checksums are not looked at: those of a local sender are filled in by hardware, or never.
+ * *ret is only of use after 0. Checksums are not looked at: those of a local sender are filled in by hardware, or
+ * never.
  */
 int dns_packet_decode(struct bytes ip, struct dns_packet *ret) TM_CHECK;
 
@@ -79,7 +80,8 @@ struct dns_name {
         uint8_t wire[DNS_NAME_MAX];
 };
 bool dns_name_eq(const struct dns_name *a, const struct dns_name *b);
-/* Letters, digits, '-' and '_' stay; others are \DDD (RFC 1035 5.1). Dots between labels, none at the end; root: ".". */
+/* Letters, digits, '-' and '_' stay; others are \DDD (RFC 1035 5.1). Dots between labels, none at the end; the root
+ * is ".". */
 void dns_name_text(const struct dns_name *n, struct buf *out);
 
 struct dns_address {
@@ -132,8 +134,8 @@ struct dns_streams {
 };
 void dns_streams_init(struct dns_streams *s, void (*message)(struct bytes msg, bool out, void *arg));
 void dns_streams_release(struct dns_streams *s);
-/* A segment of owner's (an address, never looked into); message() is called with arg for each message that it completes,
- * and must not call back. Streams whose beginning was not seen are incomplete, and passed over. */
+/* A segment of owner's (an address, never looked into); message() is called with arg for each message that it
+ * completes, and must not call back. Streams whose beginning was not seen are incomplete, and passed over. */
 void dns_streams_segment(struct dns_streams *s, const void *owner, const struct dns_ends *ends, bool out,
                          const struct dns_packet *pk, void *arg);
 void dns_streams_gone(struct dns_streams *s, const void *owner);
