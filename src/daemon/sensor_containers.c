@@ -186,6 +186,12 @@ static void on_namespace(struct container *c, uint32_t pid, uint64_t start, uint
         }
 }
 
+static void on_stopping(struct container *c, void *arg)
+{
+        c->stopping = true;
+        sensor_container_tell(arg, c);
+}
+
 static void on_emptied(struct container *c, void *arg)
 {
         struct sensor *s = arg;
@@ -205,5 +211,6 @@ static void on_gone(struct container *c, void *arg)
 
 const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,
                                                 .namespace = on_namespace,
+                                                .stopping = on_stopping,
                                                 .emptied = on_emptied,
                                                 .want_args = sensor_want_args};
