@@ -21,14 +21,14 @@ struct nlmsghdr;
 
 struct diag_sock {
         struct flow_tuple tuple; /* src: its own side */
-        uint8_t state;           /* enum of net/tcp_states.h: 1 established, 2 SYN sent, 7 closed (UDP: bound), 10 listens */
+        uint8_t state;           /* as net/tcp_states.h of the kernel has it: DIAG_* */
         uint32_t inode;          /* 0: belongs to no process any more */
         uint32_t uid;
 };
 #define DIAG_ESTABLISHED 1u
 #define DIAG_SYN_SENT 2u
 #define DIAG_SYN_RECV 3u
-#define DIAG_UNCONNECTED 7u
+#define DIAG_UNCONNECTED 7u /* UDP: bound, with no peer */
 #define DIAG_LISTEN 10u
 
 /* Pure. proto: what was asked for (the answer does not say). 0; -EAGAIN: a message of control; ERR_SCHEMA. */
@@ -42,7 +42,7 @@ DEFINE_CLEANUP(struct diag_source *, diag_source_close)
  * -ENOENT: none (any more); -EOPNOTSUPP: the kernel does not tell of this protocol. */
 int diag_find(struct diag_source *s, const struct flow_tuple *t, struct diag_sock *ret) TM_CHECK;
 /*
- * All sockets of TCP and UDP over IPv4 and IPv6 in one of these states (bit 1 << state). Bounded: at most limit are told;
+ * All sockets of TCP and UDP over IPv4 and IPv6 in one of these states (bit 1 << state). At most limit are told;
  * ERR_LIMIT if there are more, -EAGAIN if the kernel was interrupted and tells what is not whole: what was told stands.
  */
 int diag_each(struct diag_source *s, uint32_t states, size_t limit, void (*cb)(const struct diag_sock *d, void *arg),

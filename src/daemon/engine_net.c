@@ -3,8 +3,8 @@
  * The network's side of the engine: packets of the name service become names, and flows to a container's own name
  * servers are told from the others.
  *
- * Owns: the way from TIDE_PACKET to TIDE_NAME, and each container's resolv.conf until it is read. Must not: parse either
- * (parse/dns does), or hold a descriptor longer than one call. Hands over: names and flows to the pipeline.
+ * Owns: the way from TIDE_PACKET to TIDE_NAME, and each container's resolv.conf until it is read. Must not: parse
+ * either (parse/dns does), or hold a descriptor longer than one call. Hands over: names and flows to the pipeline.
  */
 #include <errno.h>
 #include <unistd.h>

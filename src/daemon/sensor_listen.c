@@ -2,8 +2,8 @@
 /*
  * What waits in a watched network namespace, and what was there before it was watched: by sock_diag(7).
  *
- * Owns: the looks at all sockets of a namespace. Must not: look at them for each flow. Hands over: TIDE_FLOW of what was
- * found and what listens.
+ * Owns: the looks at all sockets of a namespace. Must not: look at them for each flow. Hands over: TIDE_FLOW of what
+ * was found and what listens.
  */
 #include <netinet/in.h>
 #include <string.h>

@@ -61,6 +61,7 @@ struct net {
         uint32_t nlisteners;
         uint64_t listen_due_ns, listened_ns; /* the next look, 0: none is wanted; the last */
         struct rate inbound_rate, packet_rate, remake_rate;
+        uint16_t group;   /* of NFLOG, that the socket is bound to */
         uint64_t removed; /* how often something took the table away */
 };
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "daemon/sensor_net-priv.h"
+#include "tidemark/caps.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
@@ -146,7 +147,7 @@ void net_ask(struct sensor *s, struct net *n, uint32_t flags)
                 return;
         }
         n->token = ++s->nets->last_token;
-        r = nsworker_ask(s->nets->worker, n->token, n->fd, flags);
+        r = nsworker_ask(s->nets->worker, n->token, n->fd, flags, flags & NSW_LISTEN ? 0 : n->group);
         n->asked = r == 0;
         if (r < 0) {
                 s->nets->stats.refused++;
@@ -223,6 +224,7 @@ static void take_addresses(struct net *n, const struct nsworker_answer *a)
         }
         n->max = a->conntrack_max;
         n->entries = a->conntrack_count;
+        n->group = a->group ? a->group : n->group;
 }
 
 static int open_sources(struct sensor *s, struct net *n, struct nsworker_answer *a)
@@ -486,10 +488,19 @@ static size_t candidates(uint64_t netns, struct sockets_process *to, size_t n, v
 
 static const struct sockets_ops sockets_ops = {.candidates = candidates, .alive = alive};
 
+static int confine(void)
+{
+        size_t n;
+        const struct caps_need *needs = caps_enterer(&n);
+
+        return caps_reduce(needs, n);
+}
+
 int sensor_net_start(struct sensor *s)
 {
         struct nsworker_setup setup = {
-                .group = NFLOG_GROUP, .rcvbuf = (int)s->cfg->net_rcvbuf, .deadline_ns = WORKER_DEADLINE_NS};
+                .group = NFLOG_GROUP, .rcvbuf = (int)s->cfg->net_rcvbuf, .deadline_ns = WORKER_DEADLINE_NS,
+                .confine = confine};
         struct stat st;
         int r;
 

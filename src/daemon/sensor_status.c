@@ -188,7 +188,8 @@ static uint64_t helpers_pss_kib(const struct sensor *s)
 
         sensor_mapped_stats(s, &m);
         return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
-               memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid);
+               memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid) +
+               (s->nets ? memory_pss_kib(nsworker_pid(s->nets->worker)) : 0);
 }
 
 static json_t *repair_status(const struct sensor *s)
@@ -215,7 +216,8 @@ void sensor_status_send(struct sensor *s)
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
                 "{s:[o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
-                content_status(s), names_status(s), walk_status(s), flows_status(s), "network", network_status(s), "processes", exec_status(s),
+                content_status(s), names_status(s), walk_status(s), flows_status(s), "network", network_status(s),
+                "processes", exec_status(s),
                 "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),

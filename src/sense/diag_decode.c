@@ -8,7 +8,6 @@
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "tidemark/err.h"
 

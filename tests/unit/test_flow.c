@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Flows: messages of conntrack, NFLOG and nftables as the kernel writes them, whole and damaged; sockets of sock_diag. */
+/* Messages of conntrack, NFLOG and nftables as the kernel writes them, whole and damaged; sockets of sock_diag. */
 #include <arpa/inet.h>
 #include <endian.h>
 #include <errno.h>
