@@ -41,7 +41,10 @@
 #include <libnftnl/udata.h>
 #include <limits.h>
 #include <linux/connector.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/rtnetlink.h>
 #include <math.h>
 #include <net/if.h>
