@@ -74,6 +74,7 @@ enum factor {
         FACTOR_FORGED_NAME,
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
+        FACTOR_SHUTDOWN,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -97,7 +98,7 @@ struct judge_params {
         double converged_p;            /* learn.converged_p, default 0.02 */
         uint64_t converge_min_ns;      /* learn.converge_min, default 24 h: not before */
         uint64_t startup_ns;           /* learn.startup, default 60 s: phase start-up */
-        uint64_t shutdown_ns;          /* learn.shutdown, default 10 s before a container's end */
+        uint64_t shutdown_ns;          /* learn.shutdown, default 60 s: phase shutdown, at most */
         uint64_t join_ns; /* group.join, default 1 h: lineage and cause join a finding last seen so long ago */
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
@@ -194,8 +195,8 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
-/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number, at
- * most max. */
+/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number,
+ * at most max. */
 size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
 
 /* Losses of late, the latest last; not kept over a restart. */

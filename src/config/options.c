@@ -86,7 +86,7 @@ static const struct option_row rows[] = {
         NUM("learn.converge_min", OPT_TIME, judge.converge_min_ns, 0, 365 * DAY, "but not before so much time"),
         NUM("learn.startup", OPT_TIME, judge.startup_ns, 0, DAY, "so long after its start a container is starting up"),
         NUM("learn.shutdown", OPT_TIME, judge.shutdown_ns, 0, DAY,
-            "what a container calls so shortly before its end is a part of its shutdown"),
+            "so long after its runtime was asked to end it a container is shutting down"),
         NUM("learn.siblings", OPT_COUNT, judge.siblings, 2, 1e6,
             "so many names of one program in one directory make it a pattern"),
         NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,

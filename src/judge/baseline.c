@@ -559,28 +559,6 @@ static void hold_back(struct judge *j, struct workload *w)
         }
 }
 
-void baseline_shutdown(struct judge *j, const struct container_memory *c, int64_t wall_ns)
-{
-        struct workload *w = c->workload;
-        uint64_t caller = map_hash(seed, str_get(&c->id));
-        void *value;
-
-        if (!w || w->dim[DIM_NETWORK].state != DS_LEARNING)
-                return;
-        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
-                struct entry *e = value;
-                int64_t ago = ns_apart(wall_ns, e->last_ns);
-
-                if (e->dim != DIM_NETWORK || ago < 0 || ago > (int64_t)j->p.shutdown_ns ||
-                    (e->phases & PHASE_BIT(PHASE_SHUTDOWN)) || (w->running > 1 && (e->several || e->caller != caller)))
-                        continue;
-                e->phases |= PHASE_BIT(PHASE_SHUTDOWN);
-                if (note_phases(w, e) < 0)
-                        j->stats.refused++;
-                pieces_save_entry(j, w, e);
-        }
-}
-
 uint64_t baseline_period(const struct judge *j, unsigned dim)
 {
         return dim == DIM_NETWORK ? j->p.network_ns : j->p.calibration_ns;

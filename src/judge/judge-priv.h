@@ -111,6 +111,7 @@ struct container_memory {
         struct str_owned
                 written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
         uint32_t next_written;
+        int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
         uint64_t netns;
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
@@ -219,8 +220,6 @@ void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
-/* A container ends: what it called last was a part of its shutdown. */
-void baseline_shutdown(struct judge *j, const struct container_memory *c, int64_t wall_ns);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same. */
 void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns);
 uint64_t baseline_period(const struct judge *j, unsigned dim);

@@ -532,6 +532,8 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         if (r == 0)
                 r = str_set(&c->coverage, t->coverage);
         if (was && c->init_pid == t->init_pid && c->init_start == t->init_start) {
+                if (t->stopping && !c->stopping_ns)
+                        c->stopping_ns = ev->wall_ns;
                 measure_gap(j, c, t); /* its marks stand now */
                 pieces_save_container(j, c);
                 return r;
@@ -539,6 +541,7 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
         c->gap_ns = 0;
+        c->stopping_ns = t->stopping ? ev->wall_ns : 0;
         measure_gap(j, c, t);
         j->stats.starts += !t->running_before;
         c->running_before = t->running_before;
@@ -561,7 +564,6 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);
-        baseline_shutdown(j, c, ev->wall_ns);
         if (c->running && c->workload && c->workload->running)
                 c->workload->running--;
         c->running = false;

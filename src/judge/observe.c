@@ -6,12 +6,16 @@
 
 #include "judge/judge-priv.h"
 
-/*
- * That a container is shutting down is known afterwards only: a runtime tells it by a signal, which nothing shows, and
- * then it ends. So no act is judged as one of the shutdown; baseline_shutdown() notes it on what was known.
- */
+/* A container that was asked to end and does not is at work again after a while. */
+static bool is_stopping(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
+{
+        return c->stopping_ns && ns_apart(wall_ns, c->stopping_ns) < (int64_t)j->p.shutdown_ns;
+}
+
 static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
 {
+        if (is_stopping(j, c, wall_ns))
+                return PHASE_SHUTDOWN;
         if (c->running_before)
                 return PHASE_STEADY;
         return ns_apart(wall_ns, c->started_ns) < (int64_t)j->p.startup_ns ? PHASE_STARTUP : PHASE_STEADY;

@@ -271,6 +271,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 buf_put_bytes(&j->blob, str_get(&c->written[i]));
         buf_put_u8(&j->blob, (uint8_t)c->class);
+        buf_put_u64(&j->blob, (uint64_t)c->stopping_ns);
         buf_put_u64(&j->blob, c->netns);
         buf_put_bytes(&j->blob, str_get(&c->ports));
         buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
@@ -328,6 +329,7 @@ void container_memory_free(void *p)
 
 static void get_net(struct rd *r, struct container_memory *c, int *err)
 {
+        c->stopping_ns = (int64_t)rd_u64(r);
         c->netns = rd_u64(r);
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);

@@ -66,7 +66,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 2, "this workload never called this destination"},
         [FACTOR_NEW_PORT] = {"new_port", 0, "this workload calls the destination, but never called this port"},
-        [FACTOR_NEW_PHASE] = {"new_phase", -4,
+        [FACTOR_NEW_PHASE] = {"new_phase", -5,
                               "this workload calls the destination, but in another phase of its life"},
         [FACTOR_OTHER_EXECUTABLE] = {"other_executable", 0,
                                      "this workload calls the destination, but never by this program"},
@@ -77,6 +77,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
+        [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 
@@ -103,7 +104,7 @@ void judge_params_default(struct judge_params *p)
         p->converged_p = 0.02;
         p->converge_min_ns = 24 * hour;
         p->startup_ns = hour / 60;
-        p->shutdown_ns = hour / 360;
+        p->shutdown_ns = hour / 60;
         p->join_ns = hour;
         p->max_workloads = 1000;
         p->max_entries = 2000;
@@ -321,6 +322,8 @@ static int add_context(const struct judge *j, const struct observation *o, struc
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_STARTUP)
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
+        if (r == 0 && o->phase == PHASE_SHUTDOWN)
+                r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
         return r;

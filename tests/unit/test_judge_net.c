@@ -538,13 +538,20 @@ static void test_phases(void)
         world_open(&w);
         /* A package mirror, called by each container as it starts. */
         for (int h = 0; h < 200; h++) {
-                struct tide_event stop = {.kind = TIDE_CTR_STOP};
+                struct tide_event stop = {.kind = TIDE_CTR_STOP}, told = {.kind = TIDE_CTR_START};
 
                 snprintf(id, sizeof(id), "r%d", h);
                 start_as(&w, id, "web", false);
                 answer_in(&w, id, "mirror.example.org", "198.51.100.1", NAME_ANSWERED);
                 CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.1", .port = 443}), 0);
                 w.now += HOUR;
+                answer_in(&w, id, "work.example.org", "198.51.100.3", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.3", .port = 443}), 0);
+                told.container = bytes_str(id);
+                told.ctr.init_pid = INIT_PID;
+                told.ctr.init_start = 1;
+                told.ctr.stopping = 1;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
                 answer_in(&w, id, "bye.example.org", "198.51.100.2", NAME_ANSWERED);
                 CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.2", .port = 443}), 0);
                 w.now += 2 * SEC;
@@ -554,7 +561,8 @@ static void test_phases(void)
         }
         CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
         CU_ASSERT_EQUAL(entry(&w, "mirror.example.org:443/tcp").phases, 1u << PHASE_STARTUP);
-        CU_ASSERT_EQUAL(entry(&w, "bye.example.org:443/tcp").phases, 1u << PHASE_STEADY | 1u << PHASE_SHUTDOWN);
+        CU_ASSERT_EQUAL(entry(&w, "bye.example.org:443/tcp").phases, 1u << PHASE_SHUTDOWN);
+        CU_ASSERT_EQUAL(entry(&w, "work.example.org:443/tcp").phases, 1u << PHASE_STEADY);
         CU_ASSERT_EQUAL(w.opened, 0);
         start_as(&w, "c1", "web", false);
         answer(&w, "mirror.example.org", "198.51.100.1");
@@ -567,6 +575,27 @@ static void test_phases(void)
         CU_ASSERT_TRUE(w.confidence >= w.p.show);
         CU_ASSERT_TRUE(w.confidence < w.p.page);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "never called at this time of its life"));
+        /* What it does at work, and still does when it is asked to end: told, and below show. */
+        w.now += 10 * HOUR;
+        {
+                struct tide_event told = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+                told.ctr.init_pid = INIT_PID;
+                told.ctr.init_start = 1;
+                told.ctr.stopping = 1;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
+        }
+        answer(&w, "work.example.org", "198.51.100.3");
+        call(&w, "198.51.100.3", 443);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "shutdown"));
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        answer(&w, "bye.example.org", "198.51.100.2");
+        call(&w, "198.51.100.2", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        w.now += 120 * SEC; /* it does not end: it is at work again */
+        call(&w, "198.51.100.3", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
         world_close(&w);
 }
 

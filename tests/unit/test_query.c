@@ -420,6 +420,7 @@ static void test_baseline(void)
                 .dim = DIM_FILE, .key = BYTES_LIT("/a/\x01"), .exe = BYTES_LIT("/bin/sh"), .windows = 1};
         judge.e[1] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/b"), .windows = 2, .count = 9};
         judge.e[2] = (struct judge_entry){.dim = DIM_PROCESS, .key = BYTES_LIT("/c"), .windows = 1, .candidate = true};
+        judge.e[2].why = "never-silent";
         d = good("{'cmd':'baseline.list'}", &hold);
         CU_ASSERT_EQUAL(json_array_size(d), 4);
         v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_FILE);
@@ -621,7 +622,8 @@ static void test_watch(void)
         for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
                 bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
                              kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
-                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV;
+                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV ||
+                             kind == TIDE_FLOW || kind == TIDE_NAME;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;
