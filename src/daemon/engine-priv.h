@@ -36,6 +36,8 @@ struct engine {
         struct record_writer *recorder; /* NULL: none */
         struct lineserver *control;
         struct mask *mask;              /* NULL: nothing is masked */
+        struct dns *dns;
+        int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
         struct loop_timer *commit_timer, *tick_timer, *ask_timer;
@@ -53,12 +55,24 @@ struct engine {
 int engine_send(struct engine *e, const struct tide_event *ev);
 /* An event of the engine's own making: times are set here. Result of pipeline_event. */
 int engine_inject(struct engine *e, struct tide_event *ev);
+/* The one way into the pipeline; times are the event's. */
+int engine_enter(struct engine *e, struct tide_event *ev);
 /* Commit what is pending; what waited for it goes out to watchers. */
 int engine_commit(struct engine *e, bool sync);
 
 /* engine_meta.c: TIDE_FILES of a container, until their end; then TIDE_CONTENT is injected. */
 int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd);
 void engine_meta_drop(struct engine *e, struct bytes container);
+
+/* engine_net.c: names, and which flows are to name servers */
+int engine_net_open(struct engine *e);
+/* Result of pipeline_event, for what the packet said. */
+int engine_net_packet(struct engine *e, const struct tide_event *ev);
+void engine_net_flow(const struct engine *e, struct tide_event *ev);
+/* fd: its resolv.conf; stays the caller's. */
+void engine_net_resolvers(struct engine *e, struct bytes container, int fd);
+void engine_net_gone(struct engine *e, struct bytes container);
+void engine_net_close(struct engine *e);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);

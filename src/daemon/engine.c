@@ -35,8 +35,8 @@ int engine_send(struct engine *e, const struct tide_event *ev)
         return r;
 }
 
-/* The one way in: what is secret is masked before anything is recorded, kept or shown. */
-static int enter(struct engine *e, struct tide_event *ev)
+/* What is secret is masked before anything is recorded, kept or shown. */
+int engine_enter(struct engine *e, struct tide_event *ev)
 {
         if (e->mask)
                 mask_event(e->mask, ev);
@@ -49,7 +49,7 @@ int engine_inject(struct engine *e, struct tide_event *ev)
         ev->wall_ns = clock_wall_ns();
         if (ev->sources == 0)
                 ev->sources = SRC_ENGINE;
-        return enter(e, ev);
+        return engine_enter(e, ev);
 }
 
 int engine_commit(struct engine *e, bool sync)
@@ -169,18 +169,9 @@ static int on_command(struct engine *e, const struct tide_event *ev, int *fd)
         return 0;
 }
 
-/* Everything else is an event of the host: into the pipeline. */
-static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
+/* What the pipeline said of an event that came in. */
+static int entered(struct engine *e, int r)
 {
-        struct tide_event copy = *ev;
-        int r;
-
-        (void)fd;
-        if (ev->kind == TIDE_CTR_START && e->announced && map_put(e->announced, ev->container, e) < 0)
-                return -ENOMEM;
-        if (ev->kind == TIDE_CTR_STOP)
-                engine_meta_drop(e, ev->container);
-        r = enter(e, &copy);
         if (r == -EINVAL) {
                 e->malformed++;
                 return 0;
@@ -192,11 +183,37 @@ static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
         return r;
 }
 
+/* Everything else is an event of the host: into the pipeline. */
+static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
+{
+        struct tide_event copy = *ev;
+        int r;
+
+        (void)fd;
+        if (ev->kind == TIDE_CTR_START && e->announced && map_put(e->announced, ev->container, e) < 0)
+                return -ENOMEM;
+        if (ev->kind == TIDE_CTR_STOP)
+                engine_meta_drop(e, ev->container);
+        if (ev->kind == TIDE_FLOW)
+                engine_net_flow(e, &copy);
+        r = engine_enter(e, &copy);
+        if (ev->kind == TIDE_CTR_STOP)
+                engine_net_gone(e, ev->container);
+        return entered(e, r);
+}
+
+static int on_packet(struct engine *e, const struct tide_event *ev, int *fd)
+{
+        (void)fd;
+        return entered(e, engine_net_packet(e, ev));
+}
+
 static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_event *, int *) = {
         [TIDE_EXEC] = on_tide,      [TIDE_FORK] = on_tide,         [TIDE_EXIT] = on_tide,  [TIDE_FILE] = on_tide,
         [TIDE_CTR_START] = on_tide, [TIDE_CTR_STOP] = on_tide,     [TIDE_WALK] = on_tide,  [TIDE_LOSS] = on_tide,
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
-        [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,
+        [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,        [TIDE_FLOW] = on_tide,
+        [TIDE_PACKET] = on_packet,
 };
 
 static int on_record(const struct tide_event *ev, int *fd, void *arg)
@@ -400,6 +417,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_pipeline(e);
         if (r == 0)
+                r = engine_net_open(e);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 r = engine_control_open(e, s->control_fd);
@@ -423,6 +442,7 @@ static int stop(struct engine *e, int r)
                 end = end < 0 ? end : err;
         }
         engine_control_close(e);
+        engine_net_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);

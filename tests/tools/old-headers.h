@@ -41,7 +41,10 @@
 #include <libnftnl/udata.h>
 #include <limits.h>
 #include <linux/connector.h>
+#include <linux/inet_diag.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <linux/rtnetlink.h>
 #include <math.h>
 #include <net/if.h>
@@ -72,6 +75,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/queue.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
