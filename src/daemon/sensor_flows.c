@@ -326,8 +326,7 @@ static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m
         snprintf(own, sizeof(own), "tidemark-%s", s->nets->instance);
         if (!bytes_eq(m->table, bytes_str(own)) || n->state != NET_WATCHED)
                 return;
-        if (rate_pass(&n->remake_rate, loop_now(s->loop), NULL))
-                net_ask(s, n, NSW_FLOWS | NSW_NAMES);
+        net_remake(s, n);
 }
 
 void net_dump(struct sensor *s, struct net *n)

@@ -213,6 +213,61 @@ static void watch_host(struct sensor *s)
         watch(s, &self, NET_SCOPE_HOST);
 }
 
+/* ---- what is due ---- */
+
+static void sooner(uint64_t *next, uint64_t due)
+{
+        if (due && (*next == 0 || due < *next))
+                *next = due;
+}
+
+static void set_timer(struct sensor *s)
+{
+        uint64_t next = 0;
+
+        for (struct net *n = s->nets->first; n; n = n->next) {
+                sooner(&next, n->listen_due_ns);
+                sooner(&next, n->remake_due_ns);
+        }
+        if (next)
+                loop_timer_set(s->nets->timer, next);
+}
+
+void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns)
+{
+        if (n->state != NET_WATCHED || n->listen_due_ns)
+                return;
+        n->listen_due_ns = loop_now(s->loop) + delay_ns;
+        set_timer(s);
+}
+
+/* Whoever takes it away again and again does not make us make it without an end. */
+void net_remake(struct sensor *s, struct net *n)
+{
+        if (n->remake_due_ns == 0)
+                net_ask(s, n, flags_of(n) & ~(uint32_t)NSW_LISTEN);
+}
+
+static void on_due(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t now = loop_now(s->loop);
+
+        (void)t;
+        for (struct net *n = s->nets->first; n; n = n->next) {
+                if (n->listen_due_ns && n->listen_due_ns <= now) {
+                        n->listen_due_ns = 0;
+                        n->listened_ns = now;
+                        net_listen(s, n);
+                }
+                if (n->remake_due_ns && n->remake_due_ns <= now) {
+                        n->remake_due_ns = 0;
+                        net_remake(s, n);
+                }
+        }
+        set_timer(s);
+}
+
 /* ---- its answers ---- */
 
 static void take_addresses(struct net *n, const struct nsworker_answer *a)
@@ -264,6 +319,10 @@ static void remade(struct sensor *s, struct net *n)
 
         n->removed++;
         s->nets->stats.removed++;
+        if (!rate_pass(&n->remake_rate, loop_now(s->loop), NULL)) {
+                n->remake_due_ns = loop_now(s->loop) + REMAKE_NS;
+                set_timer(s);
+        }
         if (!net_owners(s, n, &c, 1))
                 return;
         ev.container = bytes_str(c->id);
@@ -392,36 +451,6 @@ void sensor_net_emptied(struct sensor *s)
         }
 }
 
-/* ---- what is due ---- */
-
-void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns)
-{
-        uint64_t due = loop_now(s->loop) + delay_ns;
-
-        if (n->state != NET_WATCHED || n->listen_due_ns)
-                return;
-        n->listen_due_ns = due;
-        loop_timer_set(s->nets->timer, due);
-}
-
-static void on_due(struct loop_timer *t, void *arg)
-{
-        struct sensor *s = arg;
-        uint64_t now = loop_now(s->loop), next = 0;
-
-        for (struct net *n = s->nets->first; n; n = n->next) {
-                if (n->listen_due_ns && n->listen_due_ns <= now) {
-                        n->listen_due_ns = 0;
-                        n->listened_ns = now;
-                        net_listen(s, n);
-                }
-                if (n->listen_due_ns && (next == 0 || n->listen_due_ns < next))
-                        next = n->listen_due_ns;
-        }
-        if (next)
-                loop_timer_set(t, next);
-}
-
 void sensor_net_exec(struct sensor *s, const struct container *c)
 {
         struct net *n = s->nets ? by_ns(s->nets, c->netns) : NULL;
@@ -510,7 +539,7 @@ int sensor_net_start(struct sensor *s)
         if (!s->nets)
                 return -ENOMEM;
         s->nets->scope = cfg_net_scope(s->cfg);
-        setup.instance = cfg_instance(s->cfg, s->nets->instance);
+        setup.instance = cfg_instance(s->setup->state_dir, s->nets->instance);
         r = stat("/proc/self/ns/net", &st) < 0 ? -errno : 0;
         s->nets->own_ns = r == 0 ? st.st_ino : 0;
         if (r == 0)
