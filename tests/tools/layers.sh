@@ -29,7 +29,7 @@ why_not() {
 }
 
 # library include -> rooms that may
-declare -A only=([sqlite3.h]=store [libconfig.h]=config [cap-ng.h]=priv [libmnl/libmnl.h]="nl sense" [openssl/evp.h]="act parse")
+declare -A only=([sqlite3.h]=store [libconfig.h]=config [cap-ng.h]=priv [libmnl/libmnl.h]="nl sense" [openssl/evp.h]="act parse" [libaudit.h]="act sense")
 pure='^src/(fuse|judge)/|_decode\.c$'
 impure='tidemark/clock\.h|tidemark/log\.h|<time\.h>|<unistd\.h>|<fcntl\.h>|<sys/socket\.h>'
 

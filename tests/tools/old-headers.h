@@ -31,9 +31,11 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <libaudit.h>
 #include <libconfig.h>
 #include <libmnl/libmnl.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
