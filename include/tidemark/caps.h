@@ -33,6 +33,9 @@ int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing)
 /* What a helper needs that reads other processes' memory. */
 const struct caps_need *caps_reader(size_t *ret_n);
 
+/* What a helper needs that enters network namespaces and makes our table there. */
+const struct caps_need *caps_enterer(size_t *ret_n);
+
 /*
  * Keep only the capabilities of needs, permitted and effective, and no way to more: for a helper of a process that has
  * reduced its bounding set already. Those that are not there stay away. -EPERM when reading back shows others left.

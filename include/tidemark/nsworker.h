@@ -8,8 +8,14 @@
  * Hands over: descriptors, as they are opened, to whoever asked; they belong to the namespace that was asked for, and
  *            keep it alive until they are closed (netlink sockets do): close them with the last task of it.
  *
- * One request after the other, in the order in which they were made. A helper that does not answer in time is replaced;
- * what it had not answered is answered -ETIMEDOUT.
+ * One request after the other, in the order in which they were made. A helper that does not answer in time is replaced,
+ * and its request answered -ETIMEDOUT; what waited behind that is asked of the next helper.
+ *
+ * The table, family inet, is named tidemark-INSTANCE; it has no verdict but to go on. What the events' socket tells of
+ * its own making: nothing when it is first made (it subscribes to nftables' changes last, and looks again). When it is
+ * made anew where it stood (re-asserted after a rule of it was deleted) NFT_MSG_DELTABLE and NFT_MSG_NEWTABLE of its name
+ * come in one transaction, which NFT_MSG_NEWGEN ends: NFTA_GEN_PROC_PID there is nsworker_pid() (not on 3.10). So: what
+ * counts is whether a table of our name was there when the transaction ended, and whose rules were deleted.
  */
 #ifndef TIDEMARK_NSWORKER_H
 #define TIDEMARK_NSWORKER_H
@@ -25,23 +31,29 @@
 struct nsworker;
 struct loop;
 
-#define NSWORKER_ADDRESSES 64u /* told of one namespace at most: the first */
+#define NSWORKER_ADDRESSES 64u      /* told of one namespace at most: the first */
+#define NSWORKER_SNAPLEN (16u * 1024) /* bytes of a packet that NFLOG hands over, from its IP header on */
 
+/*
+ * What a request asks for. FLOWS and NAMES: the table shall stand with just these, whatever stood before; the exchange
+ * is one transaction, so nothing is missed between. Neither: it is left as it is, and looked at.
+ */
 enum nsworker_flag {
-        NSW_FLOWS = 1u << 0, /* the table switches conntrack on */
-        NSW_NAMES = 1u << 1, /* and logs queries and answers of the name service */
-        NSW_LISTEN = 1u << 2, /* open the sockets, and subscribe the first: without it, only look */
+        NSW_FLOWS = 1u << 0,     /* the table switches conntrack on */
+        NSW_NAMES = 1u << 1,     /* and logs queries and answers of the name service */
+        NSW_LISTEN = 1u << 2,    /* open the sockets, and subscribe the first before the table is made */
         NSW_TAKE_AWAY = 1u << 3, /* the table is taken away, if it is there, and nothing else is done */
 };
 
 struct nsworker_answer {
         uint64_t token;
-        int error;      /* 0, or why the table does not stand (taken away: is still there) */
+        int error;      /* 0, or why the table does not stand (taken away: is still there), or the sockets are not had */
         uint32_t flags; /* of the request */
         uint64_t netns; /* inode number of the namespace that was entered; 0: not entered */
-        bool adopted;   /* the table stood already: of an earlier life of ours */
+        bool stands;    /* the table of our name stands now, made by whom it may */
+        bool adopted;   /* it stood already: of an earlier life of ours, or changed by somebody: made anew */
         bool made;      /* it was made, or made anew */
-        uint16_t group; /* NFLOG group that the events' socket is bound to; 0: none */
+        uint16_t group; /* NFLOG group that the events' socket is bound to (or that the request named); 0: none */
         /*
          * NETLINK_NETFILTER, subscribed to conntrack's new and destroyed entries and to changes of nftables, bound to
          * the NFLOG group; NETLINK_SOCK_DIAG. -1: not asked for, or not had. Taken with TAKE_FD, else closed.
@@ -52,7 +64,8 @@ struct nsworker_answer {
                 uint8_t bytes[16];
         } addresses[NSWORKER_ADDRESSES]; /* of its interfaces, loopback's included */
         uint32_t naddresses;
-        uint64_t conntrack_max, conntrack_count; /* net.netfilter.nf_conntrack_{max,count} there; 0: not known */
+        uint64_t conntrack_max, conntrack_count; /* the most that the namespace may have, and has; max 0: not known */
+        uint64_t names_over; /* packets of the name service that the table's own limit kept from us; looks only */
 };
 
 struct nsworker_ops {
@@ -63,14 +76,18 @@ struct nsworker_setup {
         const char *instance; /* of the table's name: letters, digits and -, at most 32 bytes */
         uint16_t group;       /* NFLOG group to begin with; a few after it are tried where another program has it */
         int rcvbuf;           /* of the events' socket, bytes */
-        uint64_t deadline_ns; /* for one request */
+        uint64_t deadline_ns; /* for one request, from when the helper is given it */
+        int (*confine)(void); /* the helper gives up what it does not need: caps_reduce(caps_enterer()). NULL: nothing */
 };
 
 int nsworker_start(struct loop *loop, const struct nsworker_setup *setup, const struct nsworker_ops *ops, void *arg,
                    struct nsworker **ret) TM_CHECK;
-/* ns: a descriptor of a network namespace (/proc/PID/ns/net); the caller keeps its own. flags: enum nsworker_flag.
- * -ENOBUFS: too many requests wait. */
-int nsworker_ask(struct nsworker *w, uint64_t token, int ns, uint32_t flags) TM_CHECK;
+/*
+ * ns: a descriptor of a network namespace (/proc/PID/ns/net); the caller keeps its own. flags: enum nsworker_flag.
+ * group: where the table shall log to when no socket is opened: of the answer that brought the socket that listens
+ * there; 0 with NSW_LISTEN. -ENOBUFS: too many requests wait. -EINVAL: NSW_NAMES with neither socket nor group.
+ */
+int nsworker_ask(struct nsworker *w, uint64_t token, int ns, uint32_t flags, uint16_t group) TM_CHECK;
 /* At the end: waits until what was asked is done, or the deadline; answers still come. */
 void nsworker_finish(struct nsworker *w);
 struct nsworker *nsworker_stop(struct nsworker *w);

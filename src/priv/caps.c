@@ -37,6 +37,17 @@ const struct caps_need *caps_reader(size_t *ret_n)
         return reader_needs;
 }
 
+static const struct caps_need enterer_needs[] = {
+        {CAP_SYS_ADMIN, "other processes' network namespaces"},
+        {CAP_NET_ADMIN, "tables of nftables, conntrack's and NFLOG's messages, receive buffers beyond the default limit"},
+};
+
+const struct caps_need *caps_enterer(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(enterer_needs);
+        return enterer_needs;
+}
+
 static bool needed(const struct caps_need *needs, size_t n, int cap)
 {
         for (size_t i = 0; i < n; i++)
