@@ -32,7 +32,7 @@ struct audit_rules_state {
         uint32_t wanted, stand; /* rules of ours: to be, and that stand now */
         uint32_t removed;       /* that were left by an earlier life, or taken away at the end */
         uint32_t others;        /* rules that are not ours */
-        uint32_t enabled;       /* 0 off, 1 on, 2 locked until the next boot: audit_set_enabled(3) */
+        uint32_t enabled;       /* 0 off, 1 on, 2 locked until the next boot (nothing is done): audit_set_enabled(3) */
         uint32_t backlog_limit, lost; /* as the kernel has them */
         uint32_t never_task;    /* a rule says that no task is audited: -a never,task */
         uint32_t any_family;    /* the kernel cannot tell families apart: connections of all kinds are recorded */

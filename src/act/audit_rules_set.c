@@ -11,31 +11,38 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #define REPLY_MS 5000
 #define RULES_MAX 4096u /* of a site, that are looked through */
 
+#define FIELD_SADDR_FAM 113u /* AUDIT_SADDR_FAM of linux/audit.h, Linux 5.3 */
+#define FIELD_EXE 112u       /* AUDIT_EXE, Linux 4.3 */
+
 /*
- * As auditctl's words: -a always,exit -F arch=… -S … -F …. The families are AF_INET and AF_INET6: Linux 5.3 can tell
- * them apart; an older one is asked for every connect(2) (row plain). 32-bit programs may call by socketcall(2) as
- * well; a machine that has no such call has no such rule.
+ * As auditctl's words: -a always,exit -F arch=… -S … -F …=…. Linux 5.3 can tell families of addresses apart; an older
+ * one is asked for every connect(2) (rows plain). 32-bit programs may call by socketcall(2) as well, whose first
+ * argument 3 means connect; a machine that has no such call has no such rule.
  */
 static const struct row {
         enum audit_rules_want from; /* and above */
         bool plain;                 /* in place of those with families */
-        const char *arch, *calls[2], *fields[2];
+        const char *arch, *calls[2];
+        struct {
+                uint32_t field, value;
+        } fields[2]; /* field 0: none */
 } rows[] = {
-        {AUDIT_RULES_EXEC, false, "arch=b64", {"execve", "execveat"}, {NULL, NULL}},
-        {AUDIT_RULES_EXEC, false, "arch=b32", {"execve", "execveat"}, {NULL, NULL}},
-        {AUDIT_RULES_CONNECT, false, "arch=b64", {"connect", NULL}, {"saddr_fam=2", NULL}},
-        {AUDIT_RULES_CONNECT, false, "arch=b64", {"connect", NULL}, {"saddr_fam=10", NULL}},
-        {AUDIT_RULES_CONNECT, false, "arch=b32", {"connect", NULL}, {"saddr_fam=2", NULL}},
-        {AUDIT_RULES_CONNECT, false, "arch=b32", {"connect", NULL}, {"saddr_fam=10", NULL}},
-        {AUDIT_RULES_CONNECT, false, "arch=b32", {"socketcall", NULL}, {"a0=3", "saddr_fam=2"}},
-        {AUDIT_RULES_CONNECT, false, "arch=b32", {"socketcall", NULL}, {"a0=3", "saddr_fam=10"}},
-        {AUDIT_RULES_CONNECT, true, "arch=b64", {"connect", NULL}, {NULL, NULL}},
-        {AUDIT_RULES_CONNECT, true, "arch=b32", {"connect", NULL}, {NULL, NULL}},
-        {AUDIT_RULES_CONNECT, true, "arch=b32", {"socketcall", NULL}, {"a0=3", NULL}},
+        {AUDIT_RULES_EXEC, false, "arch=b64", {"execve", "execveat"}, {{0, 0}}},
+        {AUDIT_RULES_EXEC, false, "arch=b32", {"execve", "execveat"}, {{0, 0}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b64", {"connect"}, {{FIELD_SADDR_FAM, AF_INET}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b64", {"connect"}, {{FIELD_SADDR_FAM, AF_INET6}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b32", {"connect"}, {{FIELD_SADDR_FAM, AF_INET}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b32", {"connect"}, {{FIELD_SADDR_FAM, AF_INET6}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b32", {"socketcall"}, {{AUDIT_ARG0, 3}, {FIELD_SADDR_FAM, AF_INET}}},
+        {AUDIT_RULES_CONNECT, false, "arch=b32", {"socketcall"}, {{AUDIT_ARG0, 3}, {FIELD_SADDR_FAM, AF_INET6}}},
+        {AUDIT_RULES_CONNECT, true, "arch=b64", {"connect"}, {{0, 0}}},
+        {AUDIT_RULES_CONNECT, true, "arch=b32", {"connect"}, {{0, 0}}},
+        {AUDIT_RULES_CONNECT, true, "arch=b32", {"socketcall"}, {{AUDIT_ARG0, 3}}},
 };
 
 static void free_rule(struct audit_rule_data **r)
@@ -153,30 +160,35 @@ static int remove_ours(int fd, const char *key, struct audit_rules_state *st)
 
 /* ---- ours ---- */
 
-/* 0; -ENOTSUP: this machine or library has no such call; -EINVAL: no such field. */
+static void put_field(struct audit_rule_data *rule, uint32_t field, uint32_t value)
+{
+        rule->fields[rule->field_count] = field;
+        rule->fieldflags[rule->field_count] = AUDIT_EQUAL;
+        rule->values[rule->field_count++] = value;
+}
+
+/* 0; -ENOTSUP: this machine or library has no such call. */
 static int build(const struct row *row, const char *key, struct audit_rule_data **ret)
 {
-        _cleanup_(free_rule) struct audit_rule_data *rule = calloc(1, sizeof(*rule));
-        const char *const fields[] = {row->fields[0], row->fields[1], key};
-        char text[AUDIT_RULES_KEY + 8];
-        size_t calls = 0;
+        size_t len = strlen(key), calls = 0;
+        _cleanup_(free_rule) struct audit_rule_data *rule = calloc(1, sizeof(*rule) + len);
+        char arch[16]; /* the library writes into it */
 
         if (!rule)
                 return -ENOMEM;
-        snprintf(text, sizeof(text), "%s", row->arch);
-        if (audit_rule_fieldpair_data(&rule, text, AUDIT_FILTER_EXIT) < 0)
+        snprintf(arch, sizeof(arch), "%s", row->arch);
+        if (audit_rule_fieldpair_data(&rule, arch, AUDIT_FILTER_EXIT) < 0)
                 return -ENOTSUP;
         for (size_t i = 0; i < 2; i++)
                 calls += row->calls[i] && audit_rule_syscallbyname_data(rule, row->calls[i]) == 0;
         if (calls == 0)
                 return -ENOTSUP;
-        for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
-                if (!fields[i])
-                        continue;
-                snprintf(text, sizeof(text), "%s%s", fields[i] == key ? "key=" : "", fields[i]);
-                if (audit_rule_fieldpair_data(&rule, text, AUDIT_FILTER_EXIT) < 0)
-                        return -EINVAL;
-        }
+        for (size_t i = 0; i < 2; i++)
+                if (row->fields[i].field)
+                        put_field(rule, row->fields[i].field, row->fields[i].value);
+        put_field(rule, AUDIT_FILTERKEY, (uint32_t)len);
+        rule->buflen = (uint32_t)len;
+        memcpy(rule->buf, key, len);
         *ret = TAKE_PTR(rule);
         return 0;
 }
@@ -217,8 +229,9 @@ static int set(int fd, enum audit_rules_want want, const char *key, struct audit
 {
         int r = ask_status(fd, st);
 
-        if (r == 0)
-                r = remove_ours(fd, key, st);
+        if (r < 0 || st->enabled == 2) /* locked: nothing can be done, and what we left stays too */
+                return r;
+        r = remove_ours(fd, key, st);
         if (r < 0 || want == AUDIT_RULES_NONE)
                 return r;
         add_rows(fd, want, false, key, st);
@@ -244,7 +257,7 @@ static bool is_string(uint32_t field)
 {
         return (field >= AUDIT_SUBJ_USER && field <= AUDIT_SUBJ_CLR) ||
                (field >= AUDIT_OBJ_USER && field <= AUDIT_OBJ_LEV_HIGH) || field == AUDIT_WATCH ||
-               field == AUDIT_DIR || field == AUDIT_FILTERKEY || field == 112 /* AUDIT_EXE, Linux 4.3 */;
+               field == AUDIT_DIR || field == AUDIT_FILTERKEY || field == FIELD_EXE;
 }
 
 bool audit_rules_has_key(const void *p, size_t len, struct bytes key)

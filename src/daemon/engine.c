@@ -35,8 +35,7 @@ int engine_send(struct engine *e, const struct tide_event *ev)
         return r;
 }
 
-/* The one way in: what is secret is masked before anything is recorded, kept or shown. */
-static int enter(struct engine *e, struct tide_event *ev)
+int engine_enter(struct engine *e, struct tide_event *ev)
 {
         if (e->mask)
                 mask_event(e->mask, ev);
@@ -49,7 +48,7 @@ int engine_inject(struct engine *e, struct tide_event *ev)
         ev->wall_ns = clock_wall_ns();
         if (ev->sources == 0)
                 ev->sources = SRC_ENGINE;
-        return enter(e, ev);
+        return engine_enter(e, ev);
 }
 
 int engine_commit(struct engine *e, bool sync)
@@ -172,24 +171,12 @@ static int on_command(struct engine *e, const struct tide_event *ev, int *fd)
 /* Everything else is an event of the host: into the pipeline. */
 static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
 {
-        struct tide_event copy = *ev;
-        int r;
-
         (void)fd;
         if (ev->kind == TIDE_CTR_START && e->announced && map_put(e->announced, ev->container, e) < 0)
                 return -ENOMEM;
         if (ev->kind == TIDE_CTR_STOP)
                 engine_meta_drop(e, ev->container);
-        r = enter(e, &copy);
-        if (r == -EINVAL) {
-                e->malformed++;
-                return 0;
-        }
-        if (r == ERR_LIMIT) { /* so much waits to be stored that no more is taken: told once by the commit that fails */
-                e->unstored++;
-                return 0;
-        }
-        return r;
+        return engine_audit_event(e, ev);
 }
 
 static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_event *, int *) = {
@@ -197,6 +184,7 @@ static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_
         [TIDE_CTR_START] = on_tide, [TIDE_CTR_STOP] = on_tide,     [TIDE_WALK] = on_tide,  [TIDE_LOSS] = on_tide,
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
         [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,
+        [TIDE_AUDIT] = engine_audit_record, [TIDE_WHO] = engine_audit_who,
 };
 
 static int on_record(const struct tide_event *ev, int *fd, void *arg)
@@ -400,6 +388,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_pipeline(e);
         if (r == 0)
+                r = engine_audit_open(e);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 r = engine_control_open(e, s->control_fd);
@@ -408,7 +398,10 @@ static int start(struct engine *e, const struct engine_setup *s)
 
 static int stop(struct engine *e, int r)
 {
-        int end = e->pipeline && e->control ? pipeline_flush(e->pipeline) : 0;
+        int end = e->pipeline && e->control ? engine_audit_flush(e) : 0;
+
+        if (e->pipeline && e->control && end >= 0)
+                end = pipeline_flush(e->pipeline);
 
         if (e->store && e->control) {
                 int err = engine_commit(e, true);
@@ -423,6 +416,7 @@ static int stop(struct engine *e, int r)
                 end = end < 0 ? end : err;
         }
         engine_control_close(e);
+        engine_audit_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);
