@@ -2,9 +2,9 @@
 /*
  * Audit in the sensor: where records come from, our rules, and who a process is that the engine asks about.
  *
- * Owns: the multicast socket or the plugins' socket, the helper of the rules, and what is said about audit's state. Must
- * not: read a record (a container chose parts of it), or change audit beyond the rules that are configured. Hands over:
- * each record to the engine as TIDE_AUDIT.
+ * Owns: the multicast socket or the plugin's socket, the helper of the rules, what is said about audit's state. Must not:
+ * read a record (a container chose parts of it), or change audit beyond the rules that are configured. Hands over: each
+ * record to the engine as TIDE_AUDIT.
  *
  * All of it is opened before privileges are given up: the group needs CAP_AUDIT_READ to be joined, not to be listened
  * to, and the rules' helper keeps CAP_AUDIT_CONTROL for itself.
