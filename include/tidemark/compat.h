@@ -116,4 +116,12 @@ struct compat_statx {
 #define PR_CAP_AMBIENT_CLEAR_ALL 4
 #endif
 
+/* ---- sockets: linux/socket.h; glibc 2.17 does not name it ---- */
+#ifndef SOL_NETLINK
+#define SOL_NETLINK 270
+#endif
+
+/* linux/netfilter/nfnetlink_conntrack.h, Linux 4.18: CTA_STATS_GLOBAL_MAX_ENTRIES */
+#define COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES 2
+
 #endif

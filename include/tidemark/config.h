@@ -21,6 +21,8 @@
 
 struct buf;
 
+enum net_scope { NET_SCOPE_NAMESPACE, NET_SCOPE_HOST, NET_SCOPE_OFF };
+
 struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
@@ -39,6 +41,9 @@ struct cfg {
         char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
+        char net_scope_word[16];   /* network.scope: "namespace", "host", "off"; see cfg_net_scope() */
+        uint32_t net_guard;        /* network.guard, percent of conntrack's table, default 50 */
+        uint32_t net_rcvbuf;       /* network.rcvbuf, bytes, default 1 MiB */
         bool secrets_mask;         /* secrets.mask, default true */
         struct str_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
         struct judge_params judge;
@@ -62,6 +67,11 @@ void cfg_mistakes_print(const struct cfg_mistakes *ms, FILE *out);
 const char *cfg_default_path(void);
 
 void cfg_default(struct cfg *c);
+enum net_scope cfg_net_scope(const struct cfg *c);
+/* What tells our nftables tables from those of another agent on this host: by where its state is kept, so that the next
+ * life of the same agent has the same. Letters and digits. Fixed array of at least CFG_INSTANCE. */
+#define CFG_INSTANCE 16
+char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE]);
 /*
  * Load path and its conf.d (path NULL: defaults alone; a path that does not exist is a mistake, an empty file is
  * none). 0 when there is no mistake, -EINVAL when ms has some; c is then untouched. Files must belong to root or the

@@ -51,6 +51,7 @@ struct container {
         uint64_t init_start;
         uint64_t mntns, pidns, netns;
         bool running_before;
+        bool stopping; /* its runtime has been asked to end it */
         uint64_t first_boot_ns;  /* its first act that we know of */
         uint64_t marked_boot_ns; /* when our marks stood; 0: not yet */
         char *cgroup, *upper, *lower, *fstype, *rootdir, *bundle; /* owned; upper NULL: no usable one */

@@ -314,6 +314,7 @@ struct tide_ctr {
         struct bytes coverage;  /* words for status: "content: filesystem mark; names: 12 directories" */
         struct bytes rootdir;   /* runtime's storage root as derived from upper */
         struct bytes bundle;    /* from the monitor's command line, if found */
+        uint8_t stopping;       /* its runtime has been asked to end it: from here on it shuts down */
 };
 
 struct tide_walk {

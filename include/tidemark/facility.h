@@ -18,6 +18,7 @@ enum facility {
         FACILITY_NAMES,           /* "names": FAN_REPORT_DFID_NAME */
         FACILITY_INOTIFY,         /* "inotify": watches on directories */
         FACILITY_NSPID,           /* "nspid": NSpid in /proc/PID/status */
+        FACILITY_FLOWS,           /* "flows": conntrack's events and packets, by a table of nftables */
         FACILITY__MAX
 };
 

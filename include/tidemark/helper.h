@@ -25,7 +25,18 @@ enum helper_haste { HELPER_HAS_TIME, HELPER_IS_URGENT };
  */
 int helper_start(const char *name, enum helper_haste haste, helper_main main, void *arg, const int *keep, size_t nkeep,
                  int *ret_fd, pid_t *ret_pid) TM_CHECK;
-/* Kill and reap it, if *pid is not 0; *pid becomes 0. */
+/* Kill and reap it, if *pid is not 0; *pid becomes 0. Waits for its end: for helpers that cannot hang in the kernel. */
 void helper_end(pid_t *pid);
+
+/* Helpers that were killed while they hung: each is gone once what it waits for is. Begins as zeros. */
+#define HELPER_STUCK 8u
+struct helper_stuck {
+        pid_t pid[HELPER_STUCK];
+};
+/* Kill it, if *pid is not 0, and do not wait: it is one of the stuck until helper_reap has found its end. *pid becomes
+ * 0. */
+void helper_leave(struct helper_stuck *s, pid_t *pid);
+/* How many are left: with HELPER_STUCK of them no further one should be started. */
+unsigned helper_reap(struct helper_stuck *s);
 
 #endif

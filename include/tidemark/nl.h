@@ -26,6 +26,8 @@ int nl_open(int bus, uint32_t groups, int rcvbuf, struct nl **ret) TM_CHECK;
 /* The same over a descriptor that somebody else opened, such as a helper in another network namespace. Taken over on
  * success; non-blocking from then on. -EPROTOTYPE: not a netlink socket that is bound. */
 int nl_adopt(int fd, struct nl **ret) TM_CHECK;
+/* Subscribe to one more group, by its number (from 1): NETLINK_ADD_MEMBERSHIP, netlink(7). */
+int nl_join(struct nl *nl, unsigned group) TM_CHECK;
 struct nl *nl_close(struct nl *nl);
 DEFINE_CLEANUP(struct nl *, nl_close)
 int nl_fd(const struct nl *nl);
@@ -42,7 +44,8 @@ int nl_recv(struct nl *nl, nl_cb cb, void *arg) TM_CHECK;
 /*
  * For helpers, which may wait: send, and receive until the kernel has acknowledged the message with number seq (its
  * nlmsg_seq; the one with NLM_F_ACK) or a dump's NLMSG_DONE, at most timeout_ms in all. cb, if not NULL, gets every
- * other message. 0, the negative errno that the kernel answered, -ETIMEDOUT, ERR_OVERRUN, or what cb returned.
+ * other message. 0, the negative errno that the kernel answered (of a batch: to the first message that it refused),
+ * -ETIMEDOUT, ERR_OVERRUN, or what cb returned.
  */
 int nl_talk(struct nl *nl, const void *msg, size_t len, uint32_t seq, int timeout_ms, nl_cb cb, void *arg) TM_CHECK;
 void nl_stats(const struct nl *nl, struct nl_stats *ret);

@@ -13,9 +13,9 @@
  *
  * The table, family inet, is named tidemark-INSTANCE; it has no verdict but to go on. What the events' socket tells of
  * its own making: nothing when it is first made (it subscribes to nftables' changes last, and looks again). When it is
- * made anew where it stood (re-asserted after a rule of it was deleted) NFT_MSG_DELTABLE and NFT_MSG_NEWTABLE of its name
- * come in one transaction, which NFT_MSG_NEWGEN ends: NFTA_GEN_PROC_PID there is nsworker_pid() (not on 3.10). So: what
- * counts is whether a table of our name was there when the transaction ended, and whose rules were deleted.
+ * made anew where it stood (re-asserted after a rule of it was deleted) NFT_MSG_DELTABLE and NFT_MSG_NEWTABLE of its
+ * name come in one transaction, which NFT_MSG_NEWGEN ends; NFTA_GEN_PROC_PID there is nsworker_pid() (3.10 has none).
+ * What counts is whether a table of our name is there when the transaction ends.
  */
 #ifndef TIDEMARK_NSWORKER_H
 #define TIDEMARK_NSWORKER_H
@@ -47,7 +47,7 @@ enum nsworker_flag {
 
 struct nsworker_answer {
         uint64_t token;
-        int error;      /* 0, or why the table does not stand (taken away: is still there), or the sockets are not had */
+        int error;      /* 0, or why the table does not stand (taken away: is there still), or no sockets are had */
         uint32_t flags; /* of the request */
         uint64_t netns; /* inode number of the namespace that was entered; 0: not entered */
         bool stands;    /* the table of our name stands now, made by whom it may */
@@ -73,11 +73,11 @@ struct nsworker_ops {
 };
 
 struct nsworker_setup {
-        const char *instance; /* of the table's name: letters, digits and -, at most 32 bytes */
+        const char *instance; /* of the table's name: letters, digits and -, at most 22 bytes: 3.10 takes no more */
         uint16_t group;       /* NFLOG group to begin with; a few after it are tried where another program has it */
         int rcvbuf;           /* of the events' socket, bytes */
         uint64_t deadline_ns; /* for one request, from when the helper is given it */
-        int (*confine)(void); /* the helper gives up what it does not need: caps_reduce(caps_enterer()). NULL: nothing */
+        int (*confine)(void); /* in the helper: caps_reduce(caps_enterer()). NULL: it keeps what the sensor has */
 };
 
 int nsworker_start(struct loop *loop, const struct nsworker_setup *setup, const struct nsworker_ops *ops, void *arg,

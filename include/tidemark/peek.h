@@ -20,7 +20,6 @@ struct loop;
 struct peek;
 
 #define PEEK_WAITING 256u /* requests that the helper has; more are refused */
-#define PEEK_STUCK 8u     /* killed helpers that have not gone yet; then there is no helper until one has */
 #define PEEK_FILES 256u   /* files of one process that are told */
 
 /* A file that a process has mapped executable. */

@@ -55,6 +55,10 @@ struct proctab_ops {
          * such a one is told then). May be NULL.
          */
         void (*namespace)(struct container *c, uint32_t pid, uint64_t start, uint64_t mntns, bool kept, void *arg);
+        /* Its runtime has been asked to end it. May be NULL. */
+        void (*stopping)(struct container *c, void *arg);
+        /* The last of its own tasks has ended: what keeps a namespace of it alive is to be closed. May be NULL. */
+        void (*emptied)(struct container *c, void *arg);
 };
 
 #define PROCTAB_NAMESPACES 256u

@@ -6,6 +6,7 @@
 
 #include "config/config-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/map.h"
 
 #define OPTIONS_MAX 96
 #define AT(m) offsetof(struct cfg, m)
@@ -19,6 +20,7 @@
 
 static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
 static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
+static const char *const scopes[] = {"namespace", "host", "off", NULL}; /* as enum net_scope */
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
@@ -33,7 +35,7 @@ static const struct option_row rows[] = {
          "how much is logged: error, warn, info, debug"},
         {"probe.disable", OPT_DISABLE, AT(disabled), 0, 0, 0, NULL,
          "kernel facilities not to use, as if there were none: content, filesystem-mark, open-exec, names, inotify, "
-         "nspid"},
+         "nspid, flows"},
         NUM("sensor.proc_rcvbuf", OPT_BYTES, proc_rcvbuf, 65536, 256 * MIB, "receive buffer of the proc connector"),
         NUM("sensor.queue", OPT_BYTES, pair_queue, 65536, 256 * MIB, "most that may wait between sensor and engine"),
         NUM("sensor.cpu_max", OPT_COUNT, cpu_max, 1, 100,
@@ -53,6 +55,13 @@ static const struct option_row rows[] = {
          "where audit records come from: auto (only with audit.rules), none, multicast, plugin (of auditd)"},
         {"audit.rules", OPT_WORD, AT(audit_rules), sizeof(((struct cfg *)0)->audit_rules), 0, 0, audit_rules,
          "audit rules to add, and to remove at the end: none, exec, exec+connect; see tidemark.conf(5) for their cost"},
+        {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
+         "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
+         "namespace, host, off"},
+        NUM("network.guard", OPT_PERCENT, net_guard, 1, 95,
+            "our table is taken out of a namespace where more of conntrack's entries than this are in use"),
+        NUM("network.rcvbuf", OPT_BYTES, net_rcvbuf, 65536, 256 * MIB,
+            "receive buffer for flows of one network namespace"),
         {"secrets.mask", OPT_YES, AT(secrets_mask), 0, 0, 0, NULL,
          "replace secrets in arguments, labels and health checks before anything is kept or shown"},
         {"secrets.patterns", OPT_PATTERNS, AT(secrets_patterns), 0, 0, 0, NULL,
@@ -112,6 +121,23 @@ const struct option_row *config_options(size_t *ret_n)
         return all;
 }
 
+enum net_scope cfg_net_scope(const struct cfg *c)
+{
+        int i = NET_SCOPE_OFF;
+
+        while (i > 0 && strcmp(c->net_scope_word, scopes[i]) != 0)
+                i--;
+        return (enum net_scope)i;
+}
+
+char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE])
+{
+        static const struct map_seed seed = {0x746964656d61726b, 0x696e7374616e6365};
+
+        snprintf(dst, CFG_INSTANCE, "%08x", (unsigned)map_hash(seed, bytes_str(c->state_dir)));
+        return dst;
+}
+
 void cfg_default(struct cfg *c)
 {
         const char *const *shipped;
@@ -135,6 +161,9 @@ void cfg_default(struct cfg *c)
         c->round_ns = (uint64_t)HOUR;
         snprintf(c->audit_source, sizeof(c->audit_source), "auto");
         snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
+        snprintf(c->net_scope_word, sizeof(c->net_scope_word), "namespace");
+        c->net_guard = 50;
+        c->net_rcvbuf = 1u << 20;
         c->secrets_mask = true;
         shipped = mask_shipped(&n);
         for (size_t i = 0; i < n && i < MASK_PATTERNS_MAX; i++)

@@ -41,6 +41,8 @@ struct engine {
         struct lineserver *control;
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
+        struct dns *dns;
+        int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
         struct loop_timer *commit_timer, *tick_timer, *ask_timer;
@@ -56,18 +58,22 @@ struct engine {
 
 /* engine.c */
 int engine_send(struct engine *e, const struct tide_event *ev);
-/* The one way in for an event: what is secret is masked before anything is recorded, kept or shown. */
-int engine_enter(struct engine *e, struct tide_event *ev);
 /* An event of the engine's own making: times are set here. Result of pipeline_event. */
 int engine_inject(struct engine *e, struct tide_event *ev);
+/* The one way into the pipeline: what is secret is masked before anything is recorded, kept or shown; times are the
+ * event's. */
+int engine_enter(struct engine *e, struct tide_event *ev);
+/* The sensor's way there, once nothing more is awaited of it: what the pipeline refuses is counted. Negative: it cannot
+ * go on. */
+int engine_event(struct engine *e, struct tide_event *ev);
 /* Commit what is pending; what waited for it goes out to watchers. */
 int engine_commit(struct engine *e, bool sync);
 
 /* engine_audit.c */
 int engine_audit_open(struct engine *e);
 void engine_audit_close(struct engine *e);
-/* An event of the sensor's, on its way to engine_enter(): at once, or when what audit tells of it has come. Result as
- * of engine_enter(), of this event or of one that went on before it. */
+/* An event of the sensor's, on its way to engine_event(): at once, or when what audit tells of it has come. Result as
+ * of engine_event(), of this event or of one that went on before it. */
 int engine_audit_event(struct engine *e, const struct tide_event *ev);
 /* What still waits goes on: at the end. */
 int engine_audit_flush(struct engine *e);
@@ -78,6 +84,16 @@ void engine_audit_stats(const struct engine *e, struct audit_stats *ret_records,
 /* engine_meta.c: TIDE_FILES of a container, until their end; then TIDE_CONTENT is injected. */
 int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd);
 void engine_meta_drop(struct engine *e, struct bytes container);
+
+/* engine_net.c: names, and which flows are to name servers */
+int engine_net_open(struct engine *e);
+/* Result of pipeline_event, for what the packet said. */
+int engine_net_packet(struct engine *e, const struct tide_event *ev);
+void engine_net_flow(const struct engine *e, struct tide_event *ev);
+/* fd: its resolv.conf; stays the caller's. */
+void engine_net_resolvers(struct engine *e, struct bytes container, int fd);
+void engine_net_gone(struct engine *e, struct bytes container);
+void engine_net_close(struct engine *e);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);

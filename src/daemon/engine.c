@@ -168,7 +168,33 @@ static int on_command(struct engine *e, const struct tide_event *ev, int *fd)
         return 0;
 }
 
-/* Everything else is an event of the host: into the pipeline. */
+/* What the pipeline said of an event that came in. */
+static int entered(struct engine *e, int r)
+{
+        if (r == -EINVAL) {
+                e->malformed++;
+                return 0;
+        }
+        if (r == ERR_LIMIT) { /* so much waits to be stored that no more is taken: told once by the commit that fails */
+                e->unstored++;
+                return 0;
+        }
+        return r;
+}
+
+int engine_event(struct engine *e, struct tide_event *ev)
+{
+        int r;
+
+        if (ev->kind == TIDE_FLOW)
+                engine_net_flow(e, ev);
+        r = engine_enter(e, ev);
+        if (ev->kind == TIDE_CTR_STOP)
+                engine_net_gone(e, ev->container);
+        return entered(e, r);
+}
+
+/* Everything else is an event of the host: into the pipeline, when what audit may tell of it has come. */
 static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
 {
         (void)fd;
@@ -179,11 +205,18 @@ static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
         return engine_audit_event(e, ev);
 }
 
+static int on_packet(struct engine *e, const struct tide_event *ev, int *fd)
+{
+        (void)fd;
+        return entered(e, engine_net_packet(e, ev));
+}
+
 static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_event *, int *) = {
         [TIDE_EXEC] = on_tide,      [TIDE_FORK] = on_tide,         [TIDE_EXIT] = on_tide,  [TIDE_FILE] = on_tide,
         [TIDE_CTR_START] = on_tide, [TIDE_CTR_STOP] = on_tide,     [TIDE_WALK] = on_tide,  [TIDE_LOSS] = on_tide,
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
-        [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,
+        [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,        [TIDE_FLOW] = on_tide,
+        [TIDE_PACKET] = on_packet,
         [TIDE_AUDIT] = engine_audit_record, [TIDE_WHO] = engine_audit_who,
 };
 
@@ -390,6 +423,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = engine_audit_open(e);
         if (r == 0)
+                r = engine_net_open(e);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 r = engine_control_open(e, s->control_fd);
@@ -417,6 +452,7 @@ static int stop(struct engine *e, int r)
         }
         engine_control_close(e);
         engine_audit_close(e);
+        engine_net_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);

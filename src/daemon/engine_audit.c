@@ -3,7 +3,7 @@
  * Audit in the engine: records become acts, acts complete events on their way into the pipeline.
  *
  * Owns: the way from the pair to the pipeline for the sensor's events, and its timer. Must not: judge, or keep an event
- * longer than auditjoin.h says. Hands over: events to engine_enter(), questions about processes to the sensor.
+ * longer than auditjoin.h says. Hands over: events to engine_event(), questions about processes to the sensor.
  */
 #include "daemon/engine-priv.h"
 
@@ -25,18 +25,7 @@ struct engine_audit {
 
 static int on_event(struct tide_event *ev, void *arg)
 {
-        struct engine *e = arg;
-        int r = engine_enter(e, ev);
-
-        if (r == -EINVAL) {
-                e->malformed++;
-                return 0;
-        }
-        if (r == ERR_LIMIT) { /* so much waits to be stored that no more is taken: told once by the commit that fails */
-                e->unstored++;
-                return 0;
-        }
-        return r;
+        return engine_event(arg, ev);
 }
 
 static void on_who(uint64_t token, uint32_t pid, void *arg)

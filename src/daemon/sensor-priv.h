@@ -39,7 +39,17 @@ struct sensor_command {
 };
 
 /* Whose queue can overflow. */
-enum sensor_lost_by { LOST_PROC, LOST_EXECS, LOST_CONTENT, LOST_NAMES, LOST_AUDIT, LOST_PAIR, LOST__MAX };
+enum sensor_lost_by {
+        LOST_PROC,
+        LOST_EXECS,
+        LOST_CONTENT,
+        LOST_NAMES,
+        LOST_FLOWS,
+        LOST_PACKETS,
+        LOST_AUDIT,
+        LOST_PAIR,
+        LOST__MAX
+};
 
 /* What was lost and is not told yet: losses come in bursts, and each burst is told as one. */
 struct sensor_lost {
@@ -109,6 +119,7 @@ struct sensor {
         struct sensor_audit *audit; /* sensor_audit.c */
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
+        struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
         struct sensor_asked asked[SENSOR_ASKED];
         struct containers *containers;
         struct proctab *proctab;
@@ -129,6 +140,7 @@ struct sensor {
         bool answered;                /* arguments came since events were last told */
         uint64_t answered_ns;         /* the last turn that brought some */
         bool starting;                /* no loop runs yet */
+        bool emptied;                 /* the last task of some container has ended */
         bool stirred;                 /* something came since exec events were last settled */
         bool scanning;                /* the first scan: what is found was there before us */
         bool ready;
@@ -230,6 +242,18 @@ void sensor_mapped_written(struct sensor *s, struct container *c, int fd, struct
 void sensor_mapped_opened(struct sensor *s, uint32_t pid);
 void sensor_mapped_gone(struct sensor *s, const struct container *c);
 void sensor_mapped_stats(const struct sensor *s, struct sensor_mapped_stats *ret);
+
+/* sensor_net.c: network namespaces, and what happens in them */
+int sensor_net_start(struct sensor *s);
+/* Wait until those of the containers that were found are watched. */
+void sensor_net_settle(struct sensor *s);
+void sensor_net_stop(struct sensor *s);
+void sensor_net_container(struct sensor *s, const struct container *c);
+/* A program runs in it: what it may listen on is looked at soon. */
+void sensor_net_exec(struct sensor *s, const struct container *c);
+/* The last task of some container may have ended. */
+void sensor_net_emptied(struct sensor *s);
+void sensor_net_round(struct sensor *s);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);

@@ -129,6 +129,9 @@ static void before_sleep(struct loop *loop, void *arg)
                 s->answered = false;
                 if (s->stirred)
                         settle(s);
+                if (s->emptied)
+                        sensor_net_emptied(s);
+                s->emptied = false;
                 on_expire(s->expire_timer, s);
                 sensor_pace(s);
         }
@@ -156,6 +159,7 @@ static void on_round(struct loop_timer *t, void *arg)
 
         sensor_walk_all(s, WALK_ROUND);
         sensor_mapped_round(s);
+        sensor_net_round(s);
         loop_timer_set(t, loop_now(s->loop) + s->cfg->round_ns);
 }
 
@@ -426,6 +430,8 @@ static int stage_processes(struct sensor *s)
 
         if (r == 0)
                 r = sensor_mapped_start(s);
+        if (r == 0)
+                r = sensor_net_start(s);
         if (r < 0)
                 return r;
         r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
@@ -444,6 +450,7 @@ static int stage_processes(struct sensor *s)
                 s->starting = true;
                 r = proctab_scan(s->proctab, loop_now(s->loop), true);
                 peek_wait(s->peek_args);
+                sensor_net_settle(s);
                 s->starting = false;
         }
         if (r < 0)
@@ -508,6 +515,7 @@ static void stop(struct sensor *s)
         proc_source_close(s->proc);
         sensor_peek_stop(s);
         sensor_mapped_stop(s);
+        sensor_net_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         loop_timer_free(s->expire_timer);

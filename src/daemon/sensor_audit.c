@@ -2,7 +2,7 @@
 /*
  * Audit in the sensor: where records come from, our rules, and who a process is that the engine asks about.
  *
- * Owns: the multicast socket or the plugin's socket, the helper of the rules, what is said about audit's state. Must not:
+ * Owns: the multicast socket or the plugin's socket, the helper of the rules, and what is said of audit. Must not:
  * read a record (a container chose parts of it), or change audit beyond the rules that are configured. Hands over: each
  * record to the engine as TIDE_AUDIT.
  *

@@ -56,6 +56,7 @@ static void on_container(struct container *c, bool before, void *arg)
         int r = mark_root(s, c, c->init_pid, c->init_start, c->mntns);
 
         (void)before;
+        sensor_net_container(s, c);
         if (r < 0)
                 log_warn(MOD, "container %.12s: contents of its files cannot be watched (%s)", c->id, err_str(r));
         if (!c->layer)
@@ -129,6 +130,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 break;
         case TIDE_EXEC:
                 sensor_mapped_exec(s, c, ev->exec.actor.pid, ev->exec.actor.start);
+                sensor_net_exec(s, c);
                 sensor_send(s, PAIR_EXEC, ev, -1);
                 break;
         case TIDE_PRIV: /* names are worth the least */
@@ -184,6 +186,20 @@ static void on_namespace(struct container *c, uint32_t pid, uint64_t start, uint
         }
 }
 
+static void on_stopping(struct container *c, void *arg)
+{
+        c->stopping = true;
+        sensor_container_tell(arg, c);
+}
+
+static void on_emptied(struct container *c, void *arg)
+{
+        struct sensor *s = arg;
+
+        (void)c;
+        s->emptied = true;
+}
+
 static void on_gone(struct container *c, void *arg)
 {
         struct sensor *s = arg;
@@ -195,4 +211,6 @@ static void on_gone(struct container *c, void *arg)
 
 const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,
                                                 .namespace = on_namespace,
+                                                .stopping = on_stopping,
+                                                .emptied = on_emptied,
                                                 .want_args = sensor_want_args};

@@ -28,6 +28,9 @@ static const struct {
         [LOST_NAMES] = {SRC_NAMES, false, true,
                         "the queue of names overflowed, or named a directory that is not known"},
         [LOST_AUDIT] = {SRC_AUDIT, false, false, "audit records came faster than they are read"},
+        [LOST_FLOWS] = {SRC_CONNTRACK, false, false,
+                        "the queue of flows overflowed: those that came and went meanwhile are not known"},
+        [LOST_PACKETS] = {SRC_NFLOG, false, false, "packets of the name service were dropped, or came too thick"},
         [LOST_PAIR] = {0, false, false, "the queue between the two processes was full"},
 };
 
@@ -90,6 +93,9 @@ static void refused(struct sensor *s, const struct tide_event *ev)
         case TIDE_EXEC:
                 proctab_untold(s->proctab, ev->exec.actor.pid, ev->exec.actor.start);
                 s->repair.scan = true;
+                break;
+        case TIDE_FLOW: /* cannot be asked for again: what lives is not judged twice */
+        case TIDE_PACKET:
                 break;
         case TIDE_CTR_START:
         case TIDE_FILES:

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: the sensor's part of status: what each source delivered, lost and repaired. Hands over: one JSON object. */
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/memory.h"
-#include "daemon/sensor-priv.h"
+#include "daemon/sensor_net-priv.h"
 #include "tidemark/log.h"
 
 static json_int_t num(uint64_t v)
@@ -132,6 +133,57 @@ static json_t *exec_status(const struct sensor *s)
                          "namespaces", namespaces_status(s, &st));
 }
 
+static json_t *flows_status(const struct sensor *s)
+{
+        const struct nets_stats none = {0}, *st = s->nets ? &s->nets->stats : &none;
+
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "flows", "state",
+                         !s->nets || s->nets->scope == NET_SCOPE_OFF ? "off"
+                         : s->nets->scope == NET_SCOPE_HOST          ? "conntrack of the host's namespace"
+                                                                     : "conntrack of each namespace",
+                         "delivered", num(st->outbound + st->inbound), "lost",
+                         num(s->nets ? s->nets->stats.packets_passed : 0), "lost_unknown", unknown(s, LOST_FLOWS),
+                         "repaired", num(st->dumps), "overruns", num(st->overruns));
+}
+
+/* Of the namespaces that are there now. */
+static json_t *namespaces_of(const struct nets *nets)
+{
+        size_t of[NET_LEFT + 1] = {0}, entries = 0;
+
+        for (const struct net *n = nets->first; n; n = n->next) {
+                of[n->state]++;
+                entries += n->entries;
+        }
+        return json_pack("{s:I,s:I,s:I,s:I,s:I}", "watched", num(of[NET_WATCHED]), "waiting", num(of[NET_ASKED]),
+                         "refused", num(of[NET_REFUSED]), "withdrawn", num(of[NET_WITHDRAWN]), "conntrack_entries",
+                         num(entries));
+}
+
+static json_t *network_status(const struct sensor *s)
+{
+        static const char *const scopes[] = {"namespace", "host", "off"};
+        const struct nets_stats *st;
+        struct sockets_stats look;
+        char table[64];
+
+        if (!s->nets)
+                return json_pack("{s:s}", "scope", "off");
+        st = &s->nets->stats;
+        sockets_stats(s->nets->sockets, &look);
+        snprintf(table, sizeof(table), "inet tidemark-%s", s->nets->instance);
+        return json_pack(
+                "{s:s,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I}}",
+                "scope", scopes[s->nets->scope], "table", table, "namespaces", namespaces_of(s->nets), "outbound",
+                num(st->outbound), "inbound", num(st->inbound), "inbound_passed_over", num(st->inbound_passed),
+                "loopback", num(st->loopback), "local", num(st->local), "forwarded", num(st->forwarded), "resumed",
+                num(st->resumed), "found", num(st->found), "listeners", num(st->listeners), "process_known",
+                num(st->named), "process_unknown", num(st->unnamed), "container_unsure", num(st->shared), "host_own",
+                num(st->host_own), "packets", num(st->packets), "table_removed", num(st->removed), "withdrawn",
+                num(st->withdrawn), "sockets", "asked", num(look.asked), "remembered", num(look.remembered), "gone",
+                num(look.gone), "refused", num(look.refused));
+}
+
 static json_t *pair_status(const struct sensor *s)
 {
         static const char *const names[PAIR__CLASS_MAX] = {"walk", "file", "flow", "exec", "control"};
@@ -150,7 +202,8 @@ static uint64_t helpers_pss_kib(const struct sensor *s)
 
         sensor_mapped_stats(s, &m);
         return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
-               memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid);
+               memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid) +
+               (s->nets ? memory_pss_kib(nsworker_pid(s->nets->worker)) : 0);
 }
 
 static json_t *repair_status(const struct sensor *s)
@@ -176,9 +229,9 @@ void sensor_status_send(struct sensor *s)
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o,o],s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
-                content_status(s), names_status(s), walk_status(s), audit_status(s), "processes", exec_status(s),
-                "repair", repair_status(s), "pace", pace_status(s),
+                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "network",
+                network_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
                 "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",

@@ -94,3 +94,27 @@ void helper_end(pid_t *pid)
         }
         *pid = 0;
 }
+
+void helper_leave(struct helper_stuck *s, pid_t *pid)
+{
+        if (*pid > 0)
+                kill(*pid, SIGKILL);
+        for (unsigned i = 0; *pid > 0 && i < HELPER_STUCK; i++)
+                if (s->pid[i] == 0) {
+                        s->pid[i] = *pid;
+                        break;
+                }
+        *pid = 0;
+}
+
+unsigned helper_reap(struct helper_stuck *s)
+{
+        unsigned left = 0;
+
+        for (unsigned i = 0; i < HELPER_STUCK; i++) {
+                if (s->pid[i] && waitpid(s->pid[i], NULL, WNOHANG) != 0)
+                        s->pid[i] = 0;
+                left += s->pid[i] != 0;
+        }
+        return left;
+}

@@ -16,6 +16,7 @@
 #include <linux/netlink.h>
 
 #include "tidemark/clock.h"
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 
 #define DATAGRAM_MAX (64u * 1024) /* the kernel's own limit of one is 32 KiB: af_netlink.c */
@@ -75,6 +76,11 @@ int nl_adopt(int fd, struct nl **ret)
         nl->port = own.nl_pid;
         *ret = TAKE_PTR(nl);
         return 0;
+}
+
+int nl_join(struct nl *nl, unsigned group)
+{
+        return setsockopt(nl->fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0 ? -errno : 0;
 }
 
 struct nl *nl_close(struct nl *nl)
@@ -169,11 +175,8 @@ static int on_talk(const struct nlmsghdr *h, void *arg)
 
         if (h->nlmsg_seq == t->seq && h->nlmsg_type == NLMSG_DONE) {
                 t->over = true;
-        } else if (h->nlmsg_seq == t->seq && h->nlmsg_type == NLMSG_ERROR &&
-                   mnl_nlmsg_get_payload_len(h) >= sizeof(*e)) {
-                t->over = true;
-                t->error = e->error;
-        } else if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(*e) && e->error != 0) {
+        } else if (h->nlmsg_type == NLMSG_ERROR && mnl_nlmsg_get_payload_len(h) >= sizeof(*e)) {
+                t->over = t->over || h->nlmsg_seq == t->seq;
                 t->error = t->error ? t->error : e->error; /* of a batch, the first that was refused */
         } else if (t->cb) {
                 return t->cb(h, t->arg);

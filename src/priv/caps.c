@@ -39,7 +39,7 @@ const struct caps_need *caps_reader(size_t *ret_n)
 
 static const struct caps_need enterer_needs[] = {
         {CAP_SYS_ADMIN, "other processes' network namespaces"},
-        {CAP_NET_ADMIN, "tables of nftables, conntrack's and NFLOG's messages, receive buffers beyond the default limit"},
+        {CAP_NET_ADMIN, "tables of nftables, messages of conntrack and NFLOG, receive buffers beyond the limit"},
 };
 
 const struct caps_need *caps_enterer(size_t *ret_n)

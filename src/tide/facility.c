@@ -8,6 +8,7 @@ static const char *const words[FACILITY__MAX] = {
         [FACILITY_CONTENT] = "content",     [FACILITY_FILESYSTEM_MARK] = "filesystem-mark",
         [FACILITY_OPEN_EXEC] = "open-exec", [FACILITY_NAMES] = "names",
         [FACILITY_INOTIFY] = "inotify",     [FACILITY_NSPID] = "nspid",
+        [FACILITY_FLOWS] = "flows",
 };
 
 const char *facility_word(unsigned f)

@@ -221,6 +221,7 @@ void container_event(const struct container *c, uint16_t kind, struct tide_event
         ctr->mntns = c->mntns;
         ctr->pidns = c->pidns;
         ctr->running_before = c->running_before;
+        ctr->stopping = c->stopping;
         if (c->first_boot_ns && c->marked_boot_ns > c->first_boot_ns)
                 ctr->gap_ns = c->marked_boot_ns - c->first_boot_ns;
         ctr->rootdir = bytes_str(c->rootdir);

@@ -10,12 +10,10 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "peek-priv.h"
@@ -40,7 +38,7 @@ struct peek {
         uint64_t deadline_ns;
         int fd; /* -1: no helper is to be had now */
         pid_t pid;
-        pid_t stuck[PEEK_STUCK];
+        struct helper_stuck stuck;
         struct peek_shared *shared;
         struct peek_worker_setup setup;
         uint64_t waiting[PEEK_WAITING]; /* a ring of tokens */
@@ -85,18 +83,10 @@ static void finish(struct peek *p, int error, struct bytes args, uint32_t total)
 
 /* ---- the helper's process ---- */
 
-/* Those that were killed while they hung are gone once what they wait for is. */
 static unsigned reap(struct peek *p)
 {
-        unsigned left = 0;
-
-        for (unsigned i = 0; i < PEEK_STUCK; i++) {
-                if (p->stuck[i] && waitpid(p->stuck[i], NULL, WNOHANG) != 0)
-                        p->stuck[i] = 0;
-                left += p->stuck[i] != 0;
-        }
-        p->stats.stuck = left;
-        return left;
+        p->stats.stuck = helper_reap(&p->stuck);
+        return p->stats.stuck;
 }
 
 static void drop_process(struct peek *p)
@@ -105,16 +95,7 @@ static void drop_process(struct peek *p)
         if (p->fd >= 0)
                 close(p->fd);
         p->fd = -1;
-        if (p->pid <= 0)
-                return;
-        kill(p->pid, SIGKILL);
-        for (unsigned i = 0; i < PEEK_STUCK; i++) {
-                if (p->stuck[i])
-                        continue;
-                p->stuck[i] = p->pid;
-                break;
-        }
-        p->pid = 0;
+        helper_leave(&p->stuck, &p->pid);
 }
 
 /*
@@ -126,7 +107,7 @@ static void replace(struct peek *p)
         uint32_t n = p->n; /* those; what is asked for meanwhile belongs to the next helper */
 
         drop_process(p);
-        if (reap(p) < PEEK_STUCK && start_process(p) == 0)
+        if (reap(p) < HELPER_STUCK && start_process(p) == 0)
                 p->stats.restarts++;
         while (n-- > 0) {
                 bool hung = p->waiting[p->first] == culprit;
@@ -192,7 +173,7 @@ static void on_deadline(struct loop_timer *t, void *arg)
                         arm(p);
                 return;
         }
-        if (reap(p) < PEEK_STUCK && start_process(p) == 0)
+        if (reap(p) < HELPER_STUCK && start_process(p) == 0)
                 p->stats.restarts++;
         arm(p);
 }

@@ -199,6 +199,12 @@ bool proctab_is_runtime(struct bytes exe);
 /* One that makes containers itself, in a child that becomes their first process. */
 bool proctab_makes_containers(struct bytes exe, bool after_runtime);
 
+/* proctab_stop.c */
+/* Arguments of runc(8), NUL-separated: do they ask a container to end, and which? Borrowed. Pure. */
+bool proctab_stop_args(struct bytes args, struct bytes *ret_id);
+/* A runtime's program runs: is it to end a container? */
+void proctab_stop(struct proctab *pt, const struct proc *p);
+
 /* proctab_visit.c */
 uint8_t proctab_origin(const struct proc *p);
 uint32_t proctab_visit_flags(const struct visit *v);

@@ -116,6 +116,15 @@ void proctab_join(struct proc *p, struct container *c, bool stranger)
                 c->empty_boot_ns = 0;
 }
 
+static void emptied(struct proctab *pt, struct container *c, uint64_t now)
+{
+        if (c->empty_boot_ns)
+                return;
+        c->empty_boot_ns = now;
+        if (pt->ops->emptied)
+                pt->ops->emptied(c, pt->arg);
+}
+
 void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now)
 {
         struct container *c = p->c;
@@ -123,8 +132,8 @@ void proctab_leave(struct proctab *pt, struct proc *p, uint64_t now)
         proctab_ns_leave(pt, p);
         c->tasks -= c->tasks > 0;
         c->strangers -= p->stranger && c->strangers > 0;
-        if (c->tasks == c->strangers && c->empty_boot_ns == 0)
-                c->empty_boot_ns = now;
+        if (c->tasks == c->strangers)
+                emptied(pt, c, now);
 }
 
 static void registered(struct proctab *pt, struct container *c, uint64_t first_boot_ns, uint64_t now)
@@ -430,8 +439,8 @@ static void end_unseen(struct proctab *pt, uint64_t now)
                         proctab_exited(pt, p, 0, now, now);
         }
         for (size_t i = 0; containers_next(pt->cs, &i, &c);)
-                if (c->tasks == c->strangers && c->empty_boot_ns == 0)
-                        c->empty_boot_ns = now;
+                if (c->tasks == c->strangers)
+                        emptied(pt, c, now);
 }
 
 void proctab_untold(struct proctab *pt, uint32_t pid, uint64_t start)

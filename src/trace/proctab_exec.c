@@ -172,8 +172,10 @@ static void host_exec(struct proctab *pt, struct proc *p, uint64_t now)
         p->link->exe_layer = LAYER_HOST;
         if (p->runtime && pt->sys.stat(p->pid, &st, pt->sys.arg) == 0)
                 memcpy(p->comm, st.comm, sizeof(p->comm) - 1);
-        if (p->runtime && proctab_makes_containers(exe, true))
+        if (p->runtime && proctab_makes_containers(exe, true)) {
                 proctab_candidate(pt, p->pid, now);
+                proctab_stop(pt, p);
+        }
 }
 
 /* Everything that /proc says now; false: it is gone, or the pid is another's. */

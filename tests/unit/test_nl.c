@@ -140,10 +140,58 @@ static void test_overrun(void)
         nl_close(nl);
 }
 
+/* Two questions in one datagram: a device that is not there, then loopback. The first is refused, the last is not. */
+static void test_first_error(void)
+{
+        char space[2][64] __attribute__((aligned(8))) = {{0}};
+        size_t len = 0;
+        struct nl *nl;
+
+        CU_ASSERT_EQUAL_FATAL(nl_open(NETLINK_ROUTE, 0, 65536, &nl), 0);
+        for (unsigned i = 0; i < 2; i++) {
+                struct nlmsghdr *h = mnl_nlmsg_put_header((char *)space + len);
+                struct ifinfomsg *m;
+
+                h->nlmsg_type = RTM_GETLINK;
+                h->nlmsg_flags = NLM_F_REQUEST | (i ? NLM_F_ACK : 0);
+                h->nlmsg_seq = i + 1;
+                m = mnl_nlmsg_put_extra_header(h, sizeof(*m));
+                m->ifi_index = i ? 1 : 0x7ffffff0;
+                len += h->nlmsg_len;
+        }
+        CU_ASSERT_EQUAL(nl_talk(nl, space, len, 2, 5000, NULL, NULL), -ENODEV);
+        CU_ASSERT_EQUAL(nl_talk(nl, (char *)space + len / 2, len / 2, 2, 5000, NULL, NULL), 0);
+        nl_close(nl);
+}
+
+/* A socket that is subscribed later hears what is sent from then on. */
+static void test_join(void)
+{
+        struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = 1u << 4};
+        struct nlmsghdr h = {.nlmsg_len = sizeof(h), .nlmsg_type = 77};
+        struct nl_stats st;
+        struct nl *nl;
+        int fd = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+
+        CU_ASSERT_EQUAL_FATAL(nl_open(NETLINK_USERSOCK, 0, 65536, &nl), 0);
+        (void)!sendto(fd, &h, sizeof(h), 0, (struct sockaddr *)&to, sizeof(to));
+        CU_ASSERT_EQUAL(nl_recv(nl, NULL, NULL), 0);
+        CU_ASSERT_EQUAL(nl_join(nl, 5), 0);
+        (void)!sendto(fd, &h, sizeof(h), 0, (struct sockaddr *)&to, sizeof(to));
+        CU_ASSERT_EQUAL(nl_recv(nl, NULL, NULL), 1); /* it came; that it is another process's word is another matter */
+        nl_stats(nl, &st);
+        CU_ASSERT_EQUAL(st.forged, 1);
+        CU_ASSERT_EQUAL(nl_join(nl, 100000), -EINVAL);
+        close(fd);
+        nl_close(nl);
+}
+
 static const struct unit_case cases[] = {
         {"the kernel's answer is told", test_kernel},
         {"another process's word is not", test_forged},
         {"nor are lengths that do not fit", test_forged_lengths},
         {"an overrun is told once", test_overrun},
+        {"of a batch, the first that was refused", test_first_error},
+        {"a group is joined later", test_join},
 };
 UNIT_MAIN("nl", cases)

@@ -1360,7 +1360,38 @@ static void test_namespaces_found(void)
         end();
 }
 
+/* What a runtime is asked for: the end of a container, by a signal that ends. */
+static void test_stop_args(void)
+{
+        static const struct {
+                struct bytes args;
+                const char *id; /* NULL: no end is asked for */
+        } rows[] = {
+                {BYTES_LIT("runc\0kill\0abc\0TERM\0"), "abc"},
+                {BYTES_LIT("/usr/sbin/runc\0--root\0/run/runc\0kill\0--all\0abc\0" "9"), "abc"},
+                {BYTES_LIT("runc\0kill\0abc"), "abc"},
+                {BYTES_LIT("runc\0kill\0abc\0SIGKILL\0"), "abc"},
+                {BYTES_LIT("runc\0kill\0abc\0HUP\0"), NULL}, /* a reload */
+                {BYTES_LIT("runc\0kill\0abc\0" "1\0"), NULL},
+                {BYTES_LIT("runc\0exec\0abc\0kill\0"), NULL}, /* kill without anything to kill */
+                {BYTES_LIT("runc\0state\0abc\0"), NULL},
+                {BYTES_LIT("kill"), NULL},
+                {BYTES_LIT(""), NULL},
+                {BYTES_LIT("\0\0\0"), NULL},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct bytes id = {0};
+                bool asked = proctab_stop_args(rows[i].args, &id);
+
+                CU_ASSERT_EQUAL(asked, rows[i].id != NULL);
+                if (asked && rows[i].id)
+                        CU_ASSERT_TRUE(bytes_eq(id, bytes_str(rows[i].id)));
+        }
+}
+
 static const struct unit_case cases[] = {
+        {"what asks a container to end", test_stop_args},
         {"a container's own init that is called like a runtime", test_disguised_init},
         {"other mount namespaces", test_namespaces},
         {"other mount namespaces, found", test_namespaces_found},

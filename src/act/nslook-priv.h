@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* nslook - what the helper asks the kernel in the network namespace that it is in, beside the table. All may wait. */
+#ifndef TIDEMARK_ACT_NSLOOK_PRIV_H
+#define TIDEMARK_ACT_NSLOOK_PRIV_H
+
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+
+struct nl;
+struct nlmsghdr;
+struct nsworker_answer;
+
+/*
+ * The NFLOG group becomes this socket's: at most snaplen bytes of each packet, one message each at once, numbered.
+ * linux/netfilter/nfnetlink_log.h. -EPERM or -EBUSY: it is another's. The address families' own logger (PF_BIND) is
+ * left as it is: our rules name the group, and it would take the namespace's other messages along.
+ */
+int nslook_bind_group(struct nl *nl, uint16_t group, uint32_t snaplen, int timeout_ms) TM_CHECK;
+/* Fills a->addresses, as many as there is room for; none when they are not to be had. rtnetlink(7), RTM_GETADDR. */
+void nslook_addresses(struct nsworker_answer *a, int timeout_ms);
+/* One RTM_NEWADDR message: its address is added. struct nsworker_answer is arg. Pure; 0. */
+int nslook_on_address(const struct nlmsghdr *h, void *arg);
+/*
+ * Fills a->conntrack_max and _count: IPCTNL_MSG_CT_GET_STATS (linux/netfilter/nfnetlink_conntrack.h), which has the
+ * maximum from 4.18 on; before, /proc/sys/net/netfilter/nf_conntrack_max of the namespace. nl: NETLINK_NETFILTER.
+ */
+void nslook_counts(struct nl *nl, int timeout_ms, struct nsworker_answer *a);
+
+#endif

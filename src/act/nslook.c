@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * nslook - the NFLOG group, addresses, and conntrack's counts of the namespace that this process is in.
+ *
+ * Owns: nothing. Must not: enter a namespace. Hands over: what the kernel said, in an answer's fields.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <libmnl/libmnl.h>
+#include <linux/if_addr.h>
+#include <linux/netfilter/nfnetlink.h>
+#include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netfilter/nfnetlink_log.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+
+#include "nslook-priv.h"
+#include "tidemark/compat.h"
+#include "tidemark/nl.h"
+#include "tidemark/nsworker.h"
+
+#define SEQ 1u
+#define MAX_PATH "/proc/sys/net/netfilter/nf_conntrack_max"
+
+static struct nlmsghdr *netfilter(char *space, uint8_t subsystem, uint8_t type, uint16_t flags, uint16_t resource)
+{
+        struct nlmsghdr *h = mnl_nlmsg_put_header(space);
+        struct nfgenmsg *g;
+
+        h->nlmsg_type = (uint16_t)(subsystem << 8 | type);
+        h->nlmsg_flags = (uint16_t)(NLM_F_REQUEST | flags);
+        h->nlmsg_seq = SEQ;
+        g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+        g->nfgen_family = AF_UNSPEC;
+        g->version = NFNETLINK_V0;
+        g->res_id = htons(resource);
+        return h;
+}
+
+int nslook_bind_group(struct nl *nl, uint16_t group, uint32_t snaplen, int timeout_ms)
+{
+        struct nfulnl_msg_config_cmd cmd = {.command = NFULNL_CFG_CMD_BIND};
+        struct nfulnl_msg_config_mode mode = {.copy_range = htonl(snaplen), .copy_mode = NFULNL_COPY_PACKET};
+        char space[256] __attribute__((aligned(8)));
+        struct nlmsghdr *h = netfilter(space, NFNL_SUBSYS_ULOG, NFULNL_MSG_CONFIG, NLM_F_ACK, group);
+
+        mnl_attr_put(h, NFULA_CFG_CMD, sizeof(cmd), &cmd);
+        mnl_attr_put(h, NFULA_CFG_MODE, sizeof(mode), &mode);
+        mnl_attr_put_u32(h, NFULA_CFG_QTHRESH, htonl(1));
+        mnl_attr_put_u16(h, NFULA_CFG_FLAGS, htons(NFULNL_CFG_F_SEQ));
+        return nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, NULL, NULL);
+}
+
+/* ---- addresses ---- */
+
+int nslook_on_address(const struct nlmsghdr *h, void *arg)
+{
+        struct nsworker_answer *a = arg;
+        const struct nlattr *at, *local = NULL, *address = NULL;
+        uint16_t len;
+
+        if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(struct ifaddrmsg))
+                return 0;
+        mnl_attr_for_each(at, h, sizeof(struct ifaddrmsg)) {
+                if (mnl_attr_get_type(at) == IFA_LOCAL)
+                        local = at;
+                else if (mnl_attr_get_type(at) == IFA_ADDRESS)
+                        address = at;
+        }
+        if (local) /* of a point-to-point link IFA_ADDRESS is the other end's: linux/if_addr.h */
+                address = local;
+        len = address ? mnl_attr_get_payload_len(address) : 0;
+        if ((len != 4 && len != 16) || a->naddresses == NSWORKER_ADDRESSES)
+                return 0;
+        a->addresses[a->naddresses].len = (uint8_t)len;
+        memcpy(a->addresses[a->naddresses++].bytes, mnl_attr_get_payload(address), len);
+        return 0;
+}
+
+void nslook_addresses(struct nsworker_answer *a, int timeout_ms)
+{
+        _cleanup_(nl_closep) struct nl *nl = NULL;
+        char space[64] __attribute__((aligned(8)));
+        struct nlmsghdr *h = mnl_nlmsg_put_header(space);
+        int r = nl_open(NETLINK_ROUTE, 0, 0, &nl);
+
+        h->nlmsg_type = RTM_GETADDR;
+        h->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        h->nlmsg_seq = SEQ;
+        mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg)); /* zeros: of every family */
+        if (r == 0)
+                r = nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_on_address, a);
+        if (r < 0)
+                a->naddresses = 0;
+}
+
+/* ---- conntrack's counts ---- */
+
+static int on_counts(const struct nlmsghdr *h, void *arg)
+{
+        struct nsworker_answer *a = arg;
+        const struct nlattr *at;
+
+        if (h->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS) ||
+            mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
+                return 0;
+        mnl_attr_for_each(at, h, sizeof(struct nfgenmsg)) {
+                if (mnl_attr_get_payload_len(at) != sizeof(uint32_t))
+                        continue;
+                if (mnl_attr_get_type(at) == CTA_STATS_GLOBAL_ENTRIES)
+                        a->conntrack_count = ntohl(mnl_attr_get_u32(at));
+                else if (mnl_attr_get_type(at) == COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES)
+                        a->conntrack_max = ntohl(mnl_attr_get_u32(at));
+        }
+        return 0;
+}
+
+/* /proc/sys/net is that of the reading task's namespace (net/sysctl_net.c: net_ctl_header_lookup). */
+static uint64_t read_max(void)
+{
+        _cleanup_close_ int fd = open(MAX_PATH, O_RDONLY | O_CLOEXEC);
+        char text[32];
+        ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+
+        if (n <= 0)
+                return 0;
+        text[n] = '\0';
+        return strtoull(text, NULL, 10);
+}
+
+void nslook_counts(struct nl *nl, int timeout_ms, struct nsworker_answer *a)
+{
+        char space[64] __attribute__((aligned(8)));
+        struct nlmsghdr *h = netfilter(space, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, 0);
+
+        if (nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, on_counts, a) < 0)
+                a->conntrack_count = a->conntrack_max = 0;
+        else if (a->conntrack_max == 0)
+                a->conntrack_max = read_max();
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What happens in a watched network namespace, as events.
+ *
+ * Owns: direction, who opened a flow, what is passed over and how that is counted. Must not: judge where it went, or
+ * read a byte of a packet (the engine does). Hands over: TIDE_FLOW and TIDE_PACKET on the pair.
+ *
+ * Outbound is what begins at one of the namespace's own addresses; inbound what ends there. An entry that conntrack
+ * makes in the midst of a connection says nothing of who began it: it is counted and passed over. So are, for a minute,
+ * datagrams of ports that were in use when the watching began.
+ */
+#include <errno.h>
+#include <linux/netfilter/nf_conntrack_common.h>
+#include <linux/netfilter/nf_conntrack_tcp.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/sensor_net-priv.h"
+#include "tidemark/clock.h"
+#include "tidemark/log.h"
+
+#define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer */
+#define LOOK_NS NSEC_PER_SEC           /* between two looks at a namespace's addresses */
+#define KNOWN_TOTAL 65536u             /* tuples remembered, of all namespaces */
+#define LISTEN_SOON_NS (100 * NSEC_PER_MSEC)
+#define PACKET_MAX (TIDE_RECORD_MAX - 1024u)
+
+static bool loopback(const struct flow_address *a)
+{
+        static const uint8_t six[16] = {[15] = 1};
+
+        return a->len == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, six, sizeof(six)) == 0;
+}
+
+bool net_is_loopback(const struct flow_tuple *t)
+{
+        return loopback(&t->src) || loopback(&t->dst);
+}
+
+static struct bytes address_bytes(const struct flow_address *a)
+{
+        return bytes_of(a->bytes, a->len);
+}
+
+struct bytes net_tuple_key(const struct flow_tuple *t, uint8_t dst[40])
+{
+        size_t at = 0;
+
+        dst[at++] = t->proto;
+        memcpy(dst + at, t->src.bytes, t->src.len);
+        at += t->src.len;
+        memcpy(dst + at, t->dst.bytes, t->dst.len);
+        at += t->dst.len;
+        memcpy(dst + at, &t->sport, sizeof(t->sport));
+        memcpy(dst + at + 2, &t->dport, sizeof(t->dport));
+        return bytes_of(dst, at + 4);
+}
+
+/* ---- who ---- */
+
+bool net_actor_of_inode(struct sensor *s, struct net *n, uint32_t inode, struct tide_actor *ret,
+                        struct container **ret_c)
+{
+        uint64_t now = clock_boot_ns();
+        struct sockets_process p;
+
+        return sockets_find(s->nets->sockets, n->ns, inode, now, &p) == 0 &&
+               proctab_actor(s->proctab, p.pid, now, &s->lineage, ret, ret_c) == 0;
+}
+
+bool net_actor(struct sensor *s, struct net *n, const struct flow_tuple *t, bool listening, struct tide_actor *ret,
+               struct container **ret_c)
+{
+        struct diag_sock d;
+
+        if (!n->diag || diag_find(n->diag, t, &d) < 0 || (!listening && d.state == DIAG_LISTEN))
+                return false;
+        return net_actor_of_inode(s, n, d.inode, ret, ret_c);
+}
+
+/* The namespace's flows are seen from the host's: whose address is it? */
+static struct net *of_address(struct sensor *s, const struct flow_address *a)
+{
+        for (struct net *n = s->nets->first; n; n = n->next)
+                if (!n->host && n->state == NET_WATCHED && net_is_local(n, a))
+                        return n;
+        return NULL;
+}
+
+/* ---- telling ---- */
+
+static void fill(struct tide_event *ev, const struct net *n, enum tide_flow_what what, enum tide_direction direction,
+                 const struct flow_tuple *t)
+{
+        bool out = direction != DIRECTION_IN;
+
+        ev->kind = TIDE_FLOW;
+        ev->flow.what = (uint8_t)what;
+        ev->flow.direction = (uint8_t)direction;
+        ev->flow.proto = t->proto;
+        ev->flow.netns = n->ns;
+        ev->flow.flags |= n->host ? FLOWF_HOST : 0;
+        ev->flow.local = address_bytes(out ? &t->src : &t->dst);
+        ev->flow.remote = address_bytes(out ? &t->dst : &t->src);
+        ev->flow.lport = out ? t->sport : t->dport;
+        ev->flow.rport = out ? t->dport : t->sport;
+        if (out && (t->proto == IPPROTO_ICMP || t->proto == IPPROTO_ICMPV6)) {
+                ev->flow.lport = t->sport;
+                ev->flow.rport = t->dport;
+        }
+}
+
+void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct container *c)
+{
+        struct container *of[2];
+        size_t count = c ? 1 : net_owners(s, n, of, 2);
+
+        if (count == 0 || (!c && n->host)) { /* the host's own, as far as can be told */
+                s->nets->stats.host_own += n->host;
+                return;
+        }
+        if (!c && count > 1) {
+                ev->flow.flags |= FLOWF_SHARED;
+                s->nets->stats.shared++;
+        }
+        ev->container = bytes_str((c ? c : of[0])->id);
+        sensor_send(s, PAIR_FLOW, ev, -1);
+}
+
+/* Remember it, so that a dump does not tell it again. False: it was told already. */
+static bool remember(struct sensor *s, struct net *n, const struct flow_tuple *t)
+{
+        uint8_t space[40];
+        struct bytes key = net_tuple_key(t, space);
+
+        if (n->fresh && map_put(n->fresh, key, n) < 0)
+                s->nets->stats.untold++;
+        if (map_get(n->known, key))
+                return false;
+        if (s->nets->known < KNOWN_TOTAL && map_put(n->known, key, n) == 0)
+                s->nets->known++;
+        else
+                s->nets->stats.untold++;
+        return true;
+}
+
+/* Where it really goes, if something in the namespace has rewritten the address: a redirecting proxy, as a rule. */
+static void fill_real(struct tide_event *ev, const struct flow_msg *m)
+{
+        bool icmp = m->orig.proto == IPPROTO_ICMP || m->orig.proto == IPPROTO_ICMPV6;
+
+        if (icmp || (m->reply.src.len == m->orig.dst.len &&
+                     memcmp(m->reply.src.bytes, m->orig.dst.bytes, m->orig.dst.len) == 0 &&
+                     m->reply.sport == m->orig.dport))
+                return;
+        ev->flow.real = address_bytes(&m->reply.src);
+        ev->flow.real_port = m->reply.sport;
+}
+
+/* Up to n, whichever of them has the socket: n is the one whose address it is where the host's namespace tells. */
+static void outbound(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        struct tide_event ev = {.sources = SRC_CONNTRACK, .flags = m->dumped ? EVF_LOSS_NEAR : 0};
+        struct container *c = NULL;
+        struct tide_actor actor;
+
+        s->nets->stats.outbound++;
+        fill(&ev, n, FLOW_BEGAN, DIRECTION_OUT, &m->orig);
+        fill_real(&ev, m);
+        ev.flow.id = m->id;
+        if (proc_source_drain(s->proc) < 0) /* who was forked a moment ago? */
+                s->stirred = true;          /* settle() says so, and ends */
+        if (net_actor(s, n, &m->orig, false, &actor, &c)) {
+                ev.flow.actor = actor;
+                ev.sources |= SRC_SOCKETS;
+                s->nets->stats.named++;
+                s->stirred = true; /* what came of the proc connector is to be told too */
+        } else {
+                s->nets->stats.unnamed++;
+        }
+        net_tell(s, n, &ev, c);
+}
+
+/* Counted all; told some, so that it can be seen who calls. */
+static void inbound(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        struct tide_event ev = {.sources = SRC_CONNTRACK};
+        struct container *c = NULL;
+        struct tide_actor actor;
+        struct flow_tuple own = {.src = m->orig.dst, .dst = m->orig.src, .proto = m->orig.proto,
+                                 .sport = m->orig.dport, .dport = m->orig.sport};
+
+        s->nets->stats.inbound++;
+        if (!rate_pass(&n->inbound_rate, loop_now(s->loop), NULL)) {
+                s->nets->stats.inbound_passed++;
+                return;
+        }
+        net_listen_later(s, n, LISTEN_SOON_NS);
+        fill(&ev, n, FLOW_BEGAN, DIRECTION_IN, &m->orig);
+        ev.flow.id = m->id;
+        if (net_actor(s, n, &own, true, &actor, &c)) {
+                ev.flow.actor = actor;
+                ev.sources |= SRC_SOCKETS;
+        }
+        net_tell(s, n, &ev, c);
+}
+
+/* Was it there before, so that this entry says nothing of who began it? */
+static bool is_resumed(const struct net *n, const struct flow_msg *m)
+{
+        uint16_t own = net_is_local(n, &m->orig.src) ? m->orig.sport : m->orig.dport;
+
+        if (m->orig.proto == IPPROTO_TCP)
+                return !m->dumped && m->tcp_state != TCP_CONNTRACK_SYN_SENT && m->tcp_state != TCP_CONNTRACK_SYN_RECV &&
+                       m->tcp_state != TCP_CONNTRACK_NONE;
+        if (m->orig.proto != IPPROTO_UDP || clock_boot_ns() > n->watched_ns + RESUMED_NS)
+                return false;
+        for (uint32_t i = 0; i < n->nbound; i++)
+                if (n->bound[i] == own)
+                        return true;
+        return false;
+}
+
+static void began(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        bool from = net_is_local(n, &m->orig.src), to = net_is_local(n, &m->orig.dst);
+        uint64_t now = loop_now(s->loop);
+
+        if (!from && !to && n->scope == NET_SCOPE_HOST && n->host) {
+                n = of_address(s, &m->orig.src);
+                from = n != NULL;
+                if (!n && (n = of_address(s, &m->orig.dst)) == NULL) {
+                        s->nets->stats.forwarded++;
+                        return;
+                }
+                to = !from;
+        }
+        if (!from && !to) { /* an address that it got meanwhile, or another's that is passed on */
+                s->nets->stats.forwarded++;
+                if (now >= n->looked_ns + LOOK_NS) {
+                        n->looked_ns = now;
+                        net_ask(s, n, 0);
+                }
+                return;
+        }
+        if (!remember(s, n, &m->orig))
+                return;
+        if (from && to)
+                s->nets->stats.local++;
+        else if (is_resumed(n, m))
+                s->nets->stats.resumed++;
+        else if (from)
+                outbound(s, n, m);
+        else
+                inbound(s, n, m);
+}
+
+static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        if (m->dumped)
+                n->dumped++;
+        else
+                n->entries++;
+        if (n->max && n->entries >= n->max / 100 * s->cfg->net_guard)
+                net_withdraw(s, n);
+        if (net_is_loopback(&m->orig))
+                s->nets->stats.loopback++;
+        else
+                began(s, n, m);
+}
+
+static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        struct tide_event ev = {.sources = SRC_CONNTRACK};
+        uint8_t key[40];
+        bool out;
+
+        n->entries -= n->entries > 0;
+        if (n->fresh && map_del(n->fresh, net_tuple_key(&m->orig, key)) == 0)
+                n->dumped -= n->dumped > 0;
+        if (net_is_loopback(&m->orig) || map_del(n->known, net_tuple_key(&m->orig, key)) < 0)
+                return;
+        s->nets->known--;
+        s->nets->stats.ended++;
+        out = net_is_local(n, &m->orig.src);
+        if (!out || !m->counted)
+                return; /* nothing is said that its beginning did not say */
+        fill(&ev, n, FLOW_ENDED, DIRECTION_OUT, &m->orig);
+        ev.flow.flags |= FLOWF_COUNTED;
+        ev.flow.id = m->id;
+        ev.flow.bytes_out = m->bytes[0];
+        ev.flow.bytes_in = m->bytes[1];
+        if (m->stop_ns > m->start_ns && m->start_ns)
+                ev.flow.duration_ns = m->stop_ns - m->start_ns;
+        net_tell(s, n, &ev, NULL);
+}
+
+static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG};
+        struct container *c = NULL;
+
+        if (!rate_pass(&n->packet_rate, loop_now(s->loop), NULL)) {
+                s->nets->stats.packets_passed++;
+                sensor_lost(s, LOST_PACKETS, 1, 0);
+                return;
+        }
+        s->nets->stats.packets++;
+        if (!net_owners(s, n, &c, 1))
+                return;
+        ev.container = bytes_str(c->id);
+        ev.packet.netns = n->ns;
+        ev.packet.out = m->out;
+        ev.packet.ip = m->payload;
+        if (ev.packet.ip.len > PACKET_MAX)
+                ev.packet.ip.len = PACKET_MAX; /* the engine sees by the headers that it is cut */
+        sensor_send(s, PAIR_FLOW, &ev, -1);
+}
+
+/* A table of nftables is gone: was it ours? The worker looks, and makes it anew. */
+static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        char own[64];
+
+        snprintf(own, sizeof(own), "tidemark-%s", s->nets->instance);
+        if (!bytes_eq(m->table, bytes_str(own)) || n->state != NET_WATCHED)
+                return;
+        if (rate_pass(&n->remake_rate, loop_now(s->loop), NULL))
+                net_ask(s, n, NSW_FLOWS | NSW_NAMES);
+}
+
+void net_dump(struct sensor *s, struct net *n)
+{
+        if (flow_source_dump(n->flows) < 0) {
+                n->dump_again = true;
+                return;
+        }
+        s->nets->stats.dumps++;
+        n->dump_again = false;
+        n->dumped = 0;
+        n->fresh = map_free(n->fresh);
+        if (map_new(NET_KNOWN, map_seed_random(), NULL, &n->fresh) < 0)
+                s->nets->stats.untold++; /* what ended unseen is remembered for longer than need be */
+}
+
+static void on_dumped(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        (void)m;
+        n->entries = n->dumped;
+        if (n->fresh) {
+                s->nets->known += map_count(n->fresh);
+                s->nets->known -= map_count(n->known);
+                map_free(n->known);
+                n->known = TAKE_PTR(n->fresh);
+        }
+        if (n->dump_again)
+                net_dump(s, n);
+}
+
+static void on_msg(const struct flow_msg *m, void *arg)
+{
+        static void (*const rows[])(struct sensor *, struct net *, const struct flow_msg *) = {
+                [FLOW_MSG_NEW] = on_new,         [FLOW_MSG_DESTROY] = on_destroy, [FLOW_MSG_PACKET] = on_packet,
+                [FLOW_MSG_REMOVED] = on_removed, [FLOW_MSG_DUMPED] = on_dumped,   [FLOW_MSG_ERROR] = NULL,
+        };
+        struct net *n = arg;
+
+        if ((size_t)m->kind < ARRAY_LEN(rows) && rows[m->kind])
+                rows[m->kind](n->s, n, m);
+}
+
+/* What still lives is found by the dump; what came and went meanwhile is lost, and that is said. */
+static void on_loss(uint64_t count, bool packets, void *arg)
+{
+        struct net *n = arg;
+        struct sensor *s = n->s;
+
+        sensor_lost(s, packets ? LOST_PACKETS : LOST_FLOWS, count, 0);
+        if (packets)
+                return;
+        s->nets->stats.overruns++;
+        net_dump(s, n);
+}
+
+const struct flow_source_ops net_flow_ops = {.msg = on_msg, .loss = on_loss};

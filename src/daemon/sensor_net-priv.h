@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * sensor_net-priv - the network namespaces that are watched: what sensor_net.c (which are watched, and until when),
+ * sensor_flows.c (what happens in them) and sensor_listen.c (what waits in them, and what was there before) share.
+ */
+#ifndef TIDEMARK_DAEMON_SENSOR_NET_PRIV_H
+#define TIDEMARK_DAEMON_SENSOR_NET_PRIV_H
+
+#include "daemon/sensor-priv.h"
+#include "tidemark/diag_source.h"
+#include "tidemark/flow_source.h"
+#include "tidemark/map.h"
+#include "tidemark/nsworker.h"
+#include "tidemark/rate.h"
+#include "tidemark/sockets.h"
+
+#define NET_BOUND 256u     /* UDP ports that were in use when the watching began */
+#define NET_KNOWN 8192u    /* tuples remembered of one namespace */
+#define NET_LISTENERS 256u /* sockets that wait, of one namespace */
+
+enum net_state {
+        NET_ASKED,     /* the worker is on its way */
+        NET_WATCHED,
+        NET_REFUSED,   /* it could not be watched: said, and tried again on the slow round */
+        NET_WITHDRAWN, /* the guard has taken the table away: tried again on the slow round */
+        NET_LEFT,      /* its last task is gone, or it is not to be watched: freed when the worker has answered */
+};
+
+struct net_listener {
+        struct flow_address address;
+        uint16_t port;
+        uint8_t proto;
+        bool seen; /* by the look that is under way */
+};
+
+struct net {
+        struct net *next;
+        struct sensor *s; /* the sources know the namespace alone */
+        uint64_t ns, token;
+        enum net_state state;
+        enum net_scope scope;
+        bool host;  /* the host's own namespace */
+        bool asked; /* an answer of the worker is still to come */
+        bool again; /* something took our table away meanwhile: ask once more */
+        int fd;     /* of the namespace; kept as long as its sockets are, which keep it alive as well. -1: closed */
+        struct flow_source *flows; /* NULL: not watched */
+        struct diag_source *diag;
+        struct flow_address addresses[NSWORKER_ADDRESSES];
+        uint32_t naddresses;
+        uint64_t looked_ns; /* when the addresses were asked for last */
+        uint64_t max;       /* conntrack's table: most entries; 0: not known */
+        uint64_t entries;   /* that are in it, as the stream has it */
+        uint64_t dumped;    /* entries told by the dump under way */
+        bool dump_again;
+        uint64_t watched_ns; /* since when */
+        struct map *known;   /* tuples that were told or passed over, so that a dump tells none twice */
+        struct map *fresh;   /* those of the dump under way: what it does not tell has ended */
+        uint16_t bound[NET_BOUND];
+        uint32_t nbound;
+        struct net_listener listeners[NET_LISTENERS];
+        uint32_t nlisteners;
+        uint64_t listen_due_ns, listened_ns; /* the next look, 0: none is wanted; the last */
+        struct rate inbound_rate, packet_rate, remake_rate;
+        uint16_t group;   /* of NFLOG, that the socket is bound to */
+        uint64_t removed; /* how often something took the table away */
+};
+
+struct nets_stats {
+        uint64_t outbound, inbound, inbound_passed, loopback, local, forwarded, resumed, ended;
+        uint64_t named, unnamed, shared; /* outbound: with a process; without; without, in a shared namespace */
+        uint64_t host_own;               /* in the host's namespace and of none of its containers */
+        uint64_t found, listeners, packets, packets_passed;
+        uint64_t dumps, overruns, withdrawn, refused, removed, untold;
+};
+
+struct nets {
+        struct nsworker *worker;
+        struct sockets *sockets;
+        struct net *first;
+        size_t count;
+        uint64_t last_token, own_ns;
+        size_t known; /* tuples, of all */
+        struct loop_timer *timer;
+        struct nets_stats stats;
+        char instance[CFG_INSTANCE];
+        enum net_scope scope;
+        bool ending;
+};
+
+/* The containers that live in it, oldest first: at most max. Returns how many there are. */
+size_t net_containers(const struct sensor *s, const struct net *n, struct container **to, size_t max);
+/* The same; where none lives any more, those that did a moment ago. */
+size_t net_owners(const struct sensor *s, const struct net *n, struct container **to, size_t max);
+bool net_is_local(const struct net *n, const struct flow_address *a);
+
+/* sensor_net.c */
+void net_ask(struct sensor *s, struct net *n, uint32_t flags);
+/* The look at listening sockets is wanted soon. */
+void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns);
+void net_withdraw(struct sensor *s, struct net *n);
+
+/* sensor_flows.c */
+/* Ask for what is there; one at a time. */
+void net_dump(struct sensor *s, struct net *n);
+extern const struct flow_source_ops net_flow_ops;
+/* Who opened it, by its socket; false: not known. The actor's strings are in s->lineage and proctab's until the next
+ * question. */
+bool net_actor(struct sensor *s, struct net *n, const struct flow_tuple *t, bool listening, struct tide_actor *ret,
+               struct container **ret_c);
+bool net_actor_of_inode(struct sensor *s, struct net *n, uint32_t inode, struct tide_actor *ret,
+                        struct container **ret_c);
+/* Tell it, of c, or of whoever the namespace belongs to. */
+void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct container *c);
+struct bytes net_tuple_key(const struct flow_tuple *t, uint8_t dst[40]);
+bool net_is_loopback(const struct flow_tuple *t);
+
+/* sensor_listen.c */
+/* What is there when the watching begins. */
+void net_begin(struct sensor *s, struct net *n);
+void net_listen(struct sensor *s, struct net *n);
+
+#endif
