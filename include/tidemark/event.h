@@ -124,6 +124,7 @@ enum tide_priv_what {
         PRIV_CORE,    /* it crashed and dumped core: to is the signal, 0 if not known */
         PRIV_MOUNTNS, /* it made or entered another mount or user namespace: from, to are their inode numbers */
         PRIV_MAPPED,  /* it mapped a file executable that it does not run: path, layer, change, mode, size, ino */
+        PRIV_BLINDED, /* it took away what we watch by: our nftables table */
         PRIV__MAX
 };
 
@@ -346,6 +347,7 @@ struct tide_content {
         struct bytes health;  /* configured health check command, NUL-separated */
         struct bytes workload; /* as an orchestrator's own records say: "namespace/owner/container"; or empty */
         uint8_t class;         /* enum tide_class, by the runtime's own facts */
+        struct bytes ports;    /* list of port ("80"), protocol ("tcp"): what the image declares that it listens on */
 };
 
 struct tide_decision {

@@ -21,6 +21,7 @@
 #include "tidemark/helper.h"
 #include "tidemark/kmsg.h"
 #include "tidemark/loop.h"
+#include "tidemark/passfd.h"
 
 #define TURN_BUDGET 16 /* datagrams */
 #define DRAIN_BUDGET 1024
@@ -60,27 +61,11 @@ static void arm(struct walker *w)
 
 static int send_request(struct walker *w, struct walk_queued *q)
 {
-        union {
-                char space[CMSG_SPACE(2 * sizeof(int))];
-                struct cmsghdr align;
-        } control;
         const int fds[2] = {q->fd, q->other};
-        size_t size = (q->other < 0 ? 1 : 2) * sizeof(int);
-        struct iovec iov = {.iov_base = &q->rq, .iov_len = sizeof(q->rq)};
-        struct msghdr m = {.msg_iov = &iov,
-                           .msg_iovlen = 1,
-                           .msg_control = control.space,
-                           .msg_controllen = CMSG_SPACE(size)};
-        struct cmsghdr *c;
+        int r = passfd_send(w->fd, &q->rq, sizeof(q->rq), fds, q->other < 0 ? 1 : 2, MSG_DONTWAIT);
 
-        memset(&control, 0, sizeof(control));
-        c = CMSG_FIRSTHDR(&m);
-        c->cmsg_level = SOL_SOCKET;
-        c->cmsg_type = SCM_RIGHTS;
-        c->cmsg_len = CMSG_LEN(size);
-        memcpy(CMSG_DATA(c), fds, size);
-        if (sendmsg(w->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                return -errno;
+        if (r < 0)
+                return r;
         q->sent = true;
         walk_queued_close(q);
         return 0;

@@ -26,6 +26,7 @@
 #include "tidemark/compat.h"
 #include "tidemark/err.h"
 #include "tidemark/names_source.h"
+#include "tidemark/passfd.h"
 
 #define COMPARE_BYTES 32768u
 #define HANDLE_MAX 128 /* MAX_HANDLE_SZ of open_by_handle_at(2) */
@@ -384,26 +385,13 @@ static int serve_compare(struct walk *w, int other)
 /* One request with its descriptors. 1; 0: the sensor has closed its end. */
 static int next_request(int fd, struct walk_request *rq, int ret_fds[2])
 {
-        union {
-                char space[CMSG_SPACE(2 * sizeof(int))];
-                struct cmsghdr align;
-        } control;
-        struct iovec iov = {.iov_base = rq, .iov_len = sizeof(*rq)};
-        struct msghdr m = {.msg_iov = &iov,
-                           .msg_iovlen = 1,
-                           .msg_control = control.space,
-                           .msg_controllen = sizeof(control.space)};
-        struct cmsghdr *c;
         size_t n;
-        ssize_t len = recvmsg(fd, &m, MSG_CMSG_CLOEXEC);
+        ssize_t len = passfd_recv(fd, rq, sizeof(*rq), ret_fds, 2, &n, 0);
 
         if (len <= 0)
-                return len < 0 ? -errno : 0;
-        c = CMSG_FIRSTHDR(&m);
-        n = rq->how == WALK_COMPARE ? 2 : 1;
-        if (len != (ssize_t)sizeof(*rq) || !c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(n * sizeof(int)))
+                return (int)len;
+        if (len != (ssize_t)sizeof(*rq) || n != (rq->how == WALK_COMPARE ? 2u : 1u))
                 return -EPROTO;
-        memcpy(ret_fds, CMSG_DATA(c), n * sizeof(int));
         rq->subdir[sizeof(rq->subdir) - 1] = '\0';
         return 1;
 }

@@ -77,6 +77,7 @@ static const struct field content_fields[] = {
         STR(content.config_digest), STR(content.config_source), STR(content.manifest_digest),
         STR(content.manifest_source), STR(content.labels), STR(content.image_labels), STR(content.created),
         STR(content.health), STR(content.workload), ENUM8(content.class, CLASS__MAX),
+        STR(content.ports),
 };
 static const struct field decision_fields[] = {
         U64(decision.id), U32(decision.uid), U32(decision.login_uid), U32(decision.pid), STR(decision.verb),
@@ -341,7 +342,7 @@ const char *tide_walk_reason_name(unsigned reason)
 const char *tide_priv_name(unsigned what)
 {
         static const char *const words[] = {"unknown",   "uid",  "gid", "ptrace", "comm",
-                                            "core-dump", "mount-namespace", "mapped"};
+                                            "core-dump", "mount-namespace", "mapped", "blinded"};
 
         return word(words, ARRAY_LEN(words), what);
 }

@@ -16,6 +16,7 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
+#include "tidemark/passfd.h"
 
 struct datagram {
         struct datagram *next;
@@ -143,24 +144,7 @@ int pair_send(struct pair *p, enum pair_class class, const struct tide_event *ev
 
 static int send_one(struct pair *p, const struct datagram *d)
 {
-        union {
-                char space[CMSG_SPACE(sizeof(int))];
-                struct cmsghdr align;
-        } control;
-        struct iovec iov = {.iov_base = (void *)d->data, .iov_len = d->len};
-        struct msghdr m = {.msg_iov = &iov, .msg_iovlen = 1};
-
-        if (d->fd >= 0) {
-                memset(&control, 0, sizeof(control));
-                m.msg_control = control.space;
-                m.msg_controllen = sizeof(control.space);
-                struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-                c->cmsg_level = SOL_SOCKET;
-                c->cmsg_type = SCM_RIGHTS;
-                c->cmsg_len = CMSG_LEN(sizeof(int));
-                memcpy(CMSG_DATA(c), &d->fd, sizeof(int));
-        }
-        return sendmsg(p->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+        return passfd_send(p->fd, d->data, d->len, &d->fd, d->fd >= 0 ? 1 : 0, MSG_DONTWAIT);
 }
 
 int pair_flush(struct pair *p)

@@ -86,10 +86,10 @@ class Docker(Server):
     def inspect(self, name):
         return json.loads(self.run("inspect", name).stdout)[0]
 
-    def worker(self, name, *options):
+    def worker(self, name, *options, network="none"):
         w = Shell(self.lab, name)
         self.workers.append(w)
-        r = self.run("run", "-d", "--name", name, "--network", "none", "-v", w.ctl + ":/ctl", *options, "work:1", *Shell.ENTRY)
+        r = self.run("run", "-d", "--name", name, "--network", network, "-v", w.ctl + ":/ctl", *options, "work:1", *Shell.ENTRY)
         check(r.returncode == 0, "docker run", r.stderr)
         return w
 

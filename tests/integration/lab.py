@@ -274,7 +274,7 @@ class Lab:
         self.dir = tempfile.mkdtemp(prefix="tidemark-it-", dir=os.environ.get("TIDEMARK_LAB_DIR", "/tmp"))
         os.chmod(self.dir, 0o755)
         self.daemons, self.watches, self.containers, self.count = [], [], [], 0
-        self.stalls = []
+        self.stalls, self.nets = [], []
         self.conf = os.path.join(self.dir, "containers.conf")
         with open(self.conf, "w") as out:
             out.write('[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
@@ -321,7 +321,7 @@ class Lab:
         name = name or "w%d" % self.count
         c = Container(self, name)
         c.image = image
-        r = self.podman("run", "-d", "--name", name, "--network", network, "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
+        r = self.podman("run", "-d", "--name", name, *(() if "--network" in options else ("--network", network)), "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
         check(r.returncode == 0, "podman run", r.stderr)
         c.id = r.stdout.strip()
         self.containers.append(c)
@@ -347,6 +347,9 @@ class Lab:
         for c in self.containers:
             shutil.rmtree(c.ctl, ignore_errors=True)
         self.containers = []
+        for n in self.nets:
+            n.end()
+        self.nets = []
         if errors:
             raise Failure("\n".join(errors))
 

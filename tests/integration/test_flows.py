@@ -105,6 +105,24 @@ def test_flushed(lab):
     check(len(tables(d, server)) == 1, "the other's is untouched", tables(d, server))
 
 
+def test_blinded(lab):
+    """The same by a process of the container itself: that is a finding, and counted when it comes again."""
+    c = lab.container("blinds", "--cap-add", "NET_ADMIN", "-v", "/usr:/usr:ro", "-v", "/lib:/lib:ro", "-v",
+                      "/lib64:/lib64:ro", network="bridge")
+    d = lab.daemon()
+    watched(d, c)
+    d.activate("blinds")
+    for n in range(1, 4):
+        c.sh("/usr/sbin/nft flush ruleset")
+        wait("the table to stand again", lambda: network(d)["table_removed"] == n and len(tables(d, c)) == 1)
+
+    def found():
+        return [f for f in d.findings("blinds") for s in f["signals"] if s["operation"] == "blinded" and s["count"] == 3]
+    f = wait("one finding of three times", found)
+    check(len(f) == 1 and f[0]["severity"] == "high", "one finding", f)
+    check(any("took away the nftables table" in x for x in f[0]["story"]), "in words", f[0]["story"])
+
+
 def test_inbound_load(lab):
     """Started, and started again, while others call without a pause: nothing of that is outbound."""
     server, client = pair(lab)

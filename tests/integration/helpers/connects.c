@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * connects PROTO ADDRESS PORT COUNT [HOLD_US [PAUSE_US]] - opens COUNT flows to ADDRESS, one after the other, each from a
- * port of its own: tcp connects, sends a byte and closes after HOLD_US; udp sends one. "tcp-range" and "udp-range" go
+ * connects PROTO ADDRESS PORT COUNT [HOLD_US [PAUSE_US]] - opens COUNT flows to ADDRESS, one after the other, each from
+ * a port of its own: tcp connects, sends a byte and closes after HOLD_US; udp sends one. "tcp-range" and "udp-range" go
  * to PORT, PORT + 1, … instead. Prints how many were begun and how many connects were answered.
  */
 #include <arpa/inet.h>
