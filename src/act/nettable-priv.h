@@ -11,11 +11,11 @@
  *     chain output { type filter hook output priority -150; policy accept;
  *       ct state new counter                                     FLOWS
  *       udp dport 53 jump names                                  NAMES
- *       tcp dport 53 tcp flags & (syn | rst) == 0 jump names
+ *       tcp dport 53 jump names
  *     }
  *     chain input { type filter hook input priority 300; policy accept;
  *       udp sport 53 jump names
- *       tcp sport 53 tcp flags & (syn | rst) == 0 jump names
+ *       tcp sport 53 jump names
  *     }
  *     chain names {
  *       limit rate 2000/second burst 1000 packets log group N snaplen S queue-threshold 1 return
@@ -28,9 +28,9 @@
  * (-200), which also joins fragments, and before the nat of Docker's embedded name server (127.0.0.11, -100); input
  * behind the nat of its answers (100).
  *
- * TCP: every segment but those that open or reset a connection. nf_tables cannot tell a segment with payload from a
- * bare acknowledgement (it would take arithmetic on two header lengths), and the push flag is not on each piece of a
- * long answer; so bare acknowledgements come too, and the reader passes over them.
+ * TCP: every segment. Those that open a connection say where its bytes begin: without, nobody could tell where a
+ * message does. nf_tables cannot tell a segment with payload from a bare acknowledgement (it would take arithmetic on
+ * two header lengths), and the push flag is not on each piece of a long answer; so the reader passes over these.
  */
 #ifndef TIDEMARK_ACT_NETTABLE_PRIV_H
 #define TIDEMARK_ACT_NETTABLE_PRIV_H

@@ -25,8 +25,6 @@
 #include "nettable-priv.h"
 
 #define NAME_PORT 53u
-#define TCP_FLAGS_AT 13u  /* RFC 793, 3.1 */
-#define TCP_SYN_RST 0x06u
 
 static const struct chain {
         const char *name;
@@ -184,7 +182,6 @@ static void count_new(struct making *m, const struct nettable_plan *p, const str
 
 static void go_names(struct making *m, const struct nettable_plan *p, const struct nettable_rule *r)
 {
-        static const uint8_t syn_rst = TCP_SYN_RST, none;
         const uint16_t port = htons(NAME_PORT);
 
         (void)p;
@@ -192,11 +189,6 @@ static void go_names(struct making *m, const struct nettable_plan *p, const stru
         compare(m, NFT_CMP_EQ, &r->proto, sizeof(r->proto));
         load_transport(m, r->by_source ? 0 : 2, sizeof(port)); /* UDP's and TCP's ports lie alike */
         compare(m, NFT_CMP_EQ, &port, sizeof(port));
-        if (r->proto == IPPROTO_TCP) {
-                load_transport(m, TCP_FLAGS_AT, sizeof(syn_rst));
-                mask_with(m, &syn_rst, sizeof(syn_rst));
-                compare(m, NFT_CMP_EQ, &none, sizeof(none));
-        }
         verdict(m, NFT_JUMP, chains[NETTABLE_LOGGED].name);
 }
 

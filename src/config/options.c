@@ -8,7 +8,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/map.h"
 
-#define OPTIONS_MAX 96
+#define OPTIONS_MAX 160
 #define AT(m) offsetof(struct cfg, m)
 #define TEXT(name, m, help) {name, OPT_TEXT, AT(m), sizeof(((struct cfg *)0)->m), 1, 0, NULL, help}
 #define NUM(name, form, m, min, max, help) {name, form, AT(m), 0, min, max, NULL, help}
@@ -73,14 +73,20 @@ static const struct option_row rows[] = {
             "most workloads kept; the one unseen for longest goes"),
         NUM("limits.entries", OPT_COUNT, judge.max_entries, 10, 1e6,
             "most baseline entries of one workload and dimension"),
+        NUM("limits.names", OPT_COUNT, judge.max_names, 8, 1e6,
+            "most names and addresses of the name service kept for one container; the oldest goes"),
         NUM("limits.open_findings", OPT_COUNT, judge.max_findings, 1, 1e6, "most findings kept open"),
         NUM("learn.period", OPT_TIME, judge.calibration_ns, SECOND, 365 * DAY,
             "a baseline is learned for so long, unless it converges before"),
+        NUM("learn.network_period", OPT_TIME, judge.network_ns, SECOND, 365 * DAY,
+            "the same for whom a workload calls and where it listens"),
         NUM("learn.window", OPT_TIME, judge.window_ns, SECOND, 30 * DAY, "length of one window of learning"),
         NUM("learn.converged_p", OPT_CHANCE, judge.converged_p, 1e-6, 1,
             "learning ends when the chance of something new in the next window is below this"),
         NUM("learn.converge_min", OPT_TIME, judge.converge_min_ns, 0, 365 * DAY, "but not before so much time"),
         NUM("learn.startup", OPT_TIME, judge.startup_ns, 0, DAY, "so long after its start a container is starting up"),
+        NUM("learn.shutdown", OPT_TIME, judge.shutdown_ns, 0, DAY,
+            "so long after its runtime was asked to end it a container is shutting down"),
         NUM("learn.siblings", OPT_COUNT, judge.siblings, 2, 1e6,
             "so many names of one program in one directory make it a pattern"),
         NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,

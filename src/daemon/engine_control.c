@@ -225,7 +225,7 @@ void engine_control_watch(struct engine *e, const struct tide_event *ev, struct 
 
         if (!e->control || lineserver_watchers(e->control) == 0)
                 return;
-        line = query_watch_event(ev, workload, verdict, finding);
+        line = query_watch_event(pipeline_judge(e->pipeline), ev, workload, verdict, finding);
         if (line)
                 queue_line(e, json_pack("{s:o}", "event", line));
 }

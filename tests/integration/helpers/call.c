@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * call tcp|udp HOST PORT [MILLISECONDS [TIMES]] - connect, say a line, print what comes back, stay connected for so long,
- * end; so many times. HOST: a name too. Says "failed: WHY" where it cannot.
+ * call tcp|udp HOST PORT [MILLISECONDS [TIMES]] - connect, say a line, print what comes back, stay connected for so
+ * long, end; so many times. HOST: a name too. Says "failed: WHY" where it cannot.
  */
 #include <errno.h>
 #include <netdb.h>
