@@ -48,6 +48,16 @@ const struct caps_need *caps_enterer(size_t *ret_n)
         return enterer_needs;
 }
 
+static const struct caps_need auditor_needs[] = {
+        {CAP_AUDIT_CONTROL, "the audit rules that are configured, set and removed"},
+};
+
+const struct caps_need *caps_auditor(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(auditor_needs);
+        return auditor_needs;
+}
+
 static bool needed(const struct caps_need *needs, size_t n, int cap)
 {
         for (size_t i = 0; i < n; i++)
