@@ -101,9 +101,9 @@ int nettable_remove(struct nl *nl, const char *name, int timeout_ms) TM_CHECK;
 /* 1: a table of that name stands and is not dormant; 0: none. */
 int nettable_stands(struct nl *nl, const char *name, int timeout_ms) TM_CHECK;
 /*
- * How many rules the table of that name has, and how many packets its limit kept from the log since it was made (0 where
- * it has no such rule). -E2BIG: the namespace has more rules than anybody reads for that; close the socket then, as
- * after any error: the rest of the answer still comes.
+ * How many rules the table of that name has, and how many packets its limit kept from the log since it was made (0
+ * where it has no such rule). -E2BIG: the namespace has more rules than anybody reads for that; close the socket then,
+ * as after any error: the rest of the answer still comes.
  */
 int nettable_look(struct nl *nl, const char *name, int timeout_ms, uint32_t *ret_rules, uint64_t *ret_over) TM_CHECK;
 

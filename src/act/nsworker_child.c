@@ -117,7 +117,7 @@ static int make_and_watch(const struct child *c, uint32_t flags, struct opened *
         return r < 0 ? r : 0;
 }
 
-/* What is said for the table alone fails it; its rules are read over a socket of their own, which may be left midway. */
+/* Only the first question may fail it; the rules are read over a socket of their own, which may be left midway. */
 static int look(const struct child *c, struct opened *o, struct nsworker_answer *a)
 {
         _cleanup_(nl_closep) struct nl *nl = NULL;

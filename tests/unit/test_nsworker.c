@@ -485,6 +485,8 @@ static void test_flushed(void)
 /* One message of nf_tables in a transaction of its own, as anybody there may send it. */
 static int change(const struct bench *b, uint16_t type, uint16_t attr, const char *chain, uint32_t flags)
 {
+        const uint16_t types[3] = {NFNL_MSG_BATCH_BEGIN, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+                                   NFNL_MSG_BATCH_END};
         char space[3][128] __attribute__((aligned(8))) = {{0}};
         struct nlmsghdr *h;
         size_t len = 0;
@@ -495,7 +497,7 @@ static int change(const struct bench *b, uint16_t type, uint16_t attr, const cha
                 struct nfgenmsg *g;
 
                 h = mnl_nlmsg_put_header((char *)space + len);
-                h->nlmsg_type = i == 0 ? NFNL_MSG_BATCH_BEGIN : i == 2 ? NFNL_MSG_BATCH_END : NFNL_SUBSYS_NFTABLES << 8 | type;
+                h->nlmsg_type = types[i];
                 h->nlmsg_flags = NLM_F_REQUEST | (i == 1 ? NLM_F_ACK | NLM_F_CREATE : 0);
                 h->nlmsg_seq = i + 1;
                 g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
