@@ -106,6 +106,10 @@ struct compat_statx {
 #define COMPAT_STATX_MNT_ID 0x1000u
 #define COMPAT_AT_STATX_DONT_SYNC 0x4000
 
+/* linux/capability.h and linux/audit.h, Linux 3.16 */
+#define COMPAT_CAP_AUDIT_READ 37
+#define COMPAT_AUDIT_NLGRP_READLOG 1
+
 /* linux/prctl.h, Linux 4.3 */
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT 47

@@ -38,6 +38,8 @@ struct cfg {
         uint64_t walk_entries;     /* files.walk_entries, default 200000 per walk */
         uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
+        char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
+        char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         char net_scope_word[16];   /* network.scope: "namespace", "host", "off"; see cfg_net_scope() */
         uint32_t net_guard;        /* network.guard, percent of conntrack's table, default 50 */

@@ -346,6 +346,7 @@ struct tide_content {
         struct bytes health;  /* configured health check command, NUL-separated */
         struct bytes workload; /* as an orchestrator's own records say: "namespace/owner/container"; or empty */
         uint8_t class;         /* enum tide_class, by the runtime's own facts */
+        struct bytes ports;    /* list of port ("80"), protocol ("tcp"): what the image declares that it listens on */
 };
 
 struct tide_decision {

@@ -26,6 +26,7 @@ struct buf;
 #define FINDING_LINEAGE 16
 #define FINDING_PROCS 64      /* identities that later acts are joined by */
 #define FINDING_INVENTORY 24  /* names kept in a first-sight inventory */
+#define FINDING_NET 12        /* listeners and flows kept there */
 
 enum finding_type { FINDING_DRIFT, FINDING_FIRST_SIGHT };
 enum finding_state { FINDING_OPEN, FINDING_TRIAGED, FINDING_CLOSED };
@@ -37,13 +38,37 @@ struct str_owned {
         uint32_t len;
 };
 
+/* Why a flow is told: what the baseline lacks of it. Stored: never renumber. */
+enum flow_novelty {
+        FLOW_KNOWN,
+        FLOW_NEW_DESTINATION,
+        FLOW_NEW_PORT,       /* of a destination that is called otherwise */
+        FLOW_NEW_PHASE,      /* known, but not in this phase of the container's life */
+        FLOW_NEW_EXECUTABLE, /* known, but not by this program */
+        FLOW_UNAPPROVED_RAW, /* called while learning: a raw public address is not learned by that alone */
+        FLOW_UNAPPROVED_ONE, /* called while learning, by one of several replicas in one window only */
+        FLOW_NOVELTY__MAX
+};
+
+struct finding_flow { /* signals of kind network */
+        uint8_t address[16]; /* of the other side; of a listener its own */
+        uint8_t address_len; /* 4, 16; 0: none */
+        uint8_t proto;       /* IPPROTO_* */
+        uint8_t direction;   /* enum tide_direction */
+        uint8_t novelty;     /* enum flow_novelty */
+        uint16_t port;
+        bool has_port, counted;       /* counted: so many bytes, of flows that ended */
+        uint64_t bytes_out, bytes_in;
+        uint64_t duration_ns; /* of the longest that ended */
+};
+
 struct finding_signal {
         enum dimension kind;
         struct str_owned subject;    /* path, executable; as it was, not generalised */
         struct str_owned key;        /* generalised */
         struct str_owned operation;  /* "create+write", "exec" */
         struct str_owned executable; /* who did it; for exec: the caller */
-        struct str_owned args;       /* exec: NUL-separated */
+        struct str_owned args;       /* NUL-closed: of exec; of network: the chain in words, then the names */
         uint32_t pid;                /* 0: not known */
         uint64_t start;
         uint32_t uid;
@@ -53,6 +78,7 @@ struct finding_signal {
         uint32_t container; /* index into containers; beyond ncontainers: one that was not kept */
         int64_t first_ns, last_ns;
         uint64_t count;
+        struct finding_flow flow;
 };
 enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
 
@@ -77,6 +103,9 @@ struct finding_inventory { /* FINDING_FIRST_SIGHT */
         uint64_t added, modified, removed, executables, running;
         struct str_owned names[FINDING_INVENTORY]; /* executables in the write layer */
         uint32_t nnames;
+        uint64_t listeners, flows; /* that were there: sockets that wait, outbound flows */
+        struct str_owned net[FINDING_NET]; /* of them, as a person reads them */
+        uint32_t nnet;
 };
 
 struct finding {
@@ -133,5 +162,7 @@ const char *finding_state_name(unsigned v);
 const char *finding_severity_name(unsigned v);
 const char *finding_phase_name(unsigned v);
 const char *dimension_name(unsigned v);
+/* "known", "new-destination", "new-port", "new-phase", "new-executable", "unapproved-raw", "unapproved-one-replica" */
+const char *flow_novelty_name(unsigned v);
 
 #endif

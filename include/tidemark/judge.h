@@ -65,6 +65,16 @@ enum factor {
         FACTOR_MAPPED_MOUNT,
         FACTOR_ORIGIN_PROBE,
         FACTOR_CHANGED_PROBE,
+        FACTOR_NEW_DESTINATION,
+        FACTOR_NEW_PORT,
+        FACTOR_NEW_PHASE,
+        FACTOR_OTHER_EXECUTABLE,
+        FACTOR_UNAPPROVED_DESTINATION,
+        FACTOR_RAW_ADDRESS,
+        FACTOR_FORGED_NAME,
+        FACTOR_NEW_LISTENER,
+        FACTOR_LOCAL_LISTENER,
+        FACTOR_SHUTDOWN,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -83,14 +93,17 @@ struct judge_params {
                                0.02 */
         uint32_t show, page;           /* queue.show 50, queue.page 95: percent */
         uint64_t calibration_ns;       /* learn.period, default 72 h */
+        uint64_t network_ns;           /* learn.network_period, the same of dimension network, default 168 h */
         uint64_t window_ns;            /* learn.window, default 1 h */
         double converged_p;            /* learn.converged_p, default 0.02 */
         uint64_t converge_min_ns;      /* learn.converge_min, default 24 h: not before */
         uint64_t startup_ns;           /* learn.startup, default 60 s: phase start-up */
+        uint64_t shutdown_ns;          /* learn.shutdown, default 60 s: phase shutdown, at most */
         uint64_t join_ns; /* group.join, default 1 h: lineage and cause join a finding last seen so long ago */
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
+        uint32_t max_names;            /* limits.names 512: names and addresses of one container */
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t siblings;             /* learn.siblings 8: so many names in one directory make it dir/<pattern> */
 };
@@ -102,7 +115,8 @@ enum judge_piece {
         PIECE_WORKLOAD = 2,
         PIECE_ENTRY = 3,
         PIECE_FINDING = 4,
-        PIECE_CONTAINER = 5
+        PIECE_CONTAINER = 5,
+        PIECE_NAME = 6
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -128,6 +142,17 @@ int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct by
 int judge_event(struct judge *j, const struct tide_event *ev) TM_CHECK;
 const char *judge_error(const struct judge *j);
 
+/* What was told of connections; since the start, not kept over a restart. */
+struct judge_net {
+        uint64_t outbound, inbound, undirected; /* flows that began or were found */
+        uint64_t resolver;        /* of the outbound ones: to name servers that are configured */
+        uint64_t local;           /* of the outbound ones: within the namespace */
+        uint64_t process_unknown; /* of the outbound ones that are neither */
+        uint64_t named;           /* of them: led to by a name */
+        uint64_t forged;          /* of them: an answer that does not count named the address */
+        uint64_t ended, listeners;
+};
+
 /* Views for status and baseline commands; borrowed until the next event. */
 struct judge_workload {
         struct bytes id;    /* stable identity: "name@digest" */
@@ -141,7 +166,8 @@ struct judge_workload {
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */
                 double p_new;
                 uint64_t refused;
-        } dim[DIM__MAX]; /* NETWORK has state "off" until its sensor exists */
+        } dim[DIM__MAX]; /* of NETWORK windows is 0 until anything was told of its connections */
+        struct judge_net net;
 };
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret);
 struct judge_entry {
@@ -150,7 +176,10 @@ struct judge_entry {
         int64_t first_ns, last_ns;
         uint64_t count;
         uint32_t windows;
-        bool candidate; /* never learned silently: seen, raised, not in the baseline */
+        bool candidate; /* seen, not in the baseline */
+        bool waiting;   /* a candidate that was not raised yet */
+        const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica" */
+        uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret);
@@ -166,6 +195,10 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
+/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number,
+ * at most max. */
+size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
+
 /* Losses of late, the latest last; not kept over a restart. */
 struct judge_loss {
         struct bytes words;     /* what was lost, when, how much */
@@ -178,6 +211,10 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret);
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         size_t workloads, entries, findings, containers;
+        struct judge_net net;
+        /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */
+        uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_refused;
+        size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */
         uint64_t ended_unmarked; /* gone before that, and had a write layer to mark */

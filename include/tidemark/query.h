@@ -82,13 +82,21 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
  *              "flags" []; uid, gid, mount-namespace: "from", "to"; ptrace, mount-namespace: "target_where"; ptrace:
  *              "target", "target_pid", "target_container"; core-dump: "signal"; comm: "old_comm"; mapped: "path",
  *              "layer", "change"
+ *   flow       "operation" (began, ended, found, listens), "direction", "protocol", "local", "local_port", "remote",
+ *              "remote_port", "real", "real_port" (where it was sent on to, or null), "names" [] (that led to remote),
+ *              "resolver", "bytes_out", "bytes_in", "duration_ms" (null: not counted), "pid", "uid", "origin",
+ *              "executable", "flags" []
+ *   name       "operation" (answered, unasked, foreign, malformed), "name", "chain" [], "addresses" [], "server",
+ *              "server_port", "protocol", "reason"
  *   container-start, container-stop   "runtime", "init_pid", "running_before", "coverage"
  *   content    "name", "image", "config_digest"
  *   decision   "verb", "target", "uid", "login_uid"
  *   walk       "reason", "ended", "complete", "entries"
  *   loss       "what", "count"
  */
-json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict,
-                          uint64_t finding) TM_CHECK;
+struct judge;
+/* j: for the names of a flow; NULL: without. */
+json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, struct bytes workload,
+                          const char *verdict, uint64_t finding) TM_CHECK;
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "tidemark/query.h"
 
+#include <string.h>
+
 #include "case/query-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
@@ -51,6 +53,59 @@ static json_t *containers_json(const struct finding *f)
         return TAKE_PTR(a);
 }
 
+/* The n-th of NUL-closed texts; false: there are not so many. */
+static bool text_at(struct bytes all, unsigned n, struct bytes *ret)
+{
+        for (uint32_t at = 0; at < all.len; n--) {
+                const uint8_t *end = memchr(all.p + at, 0, all.len - at);
+                uint32_t len = end ? (uint32_t)(end - (all.p + at)) : all.len - at;
+
+                *ret = bytes_of(all.p + at, len);
+                if (n == 0)
+                        return true;
+                at += len + 1;
+        }
+        return false;
+}
+
+static json_t *names_json(struct bytes all)
+{
+        _cleanup_json_ json_t *a = json_array();
+        struct bytes name;
+
+        for (unsigned n = 1; text_at(all, n, &name); n++)
+                if (json_array_append_new(a, cj_text(name)) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
+}
+
+static int put_flow(json_t *o, const struct finding_signal *s)
+{
+        const struct finding_flow *w = &s->flow;
+        char address[TIDE_ADDRESS_TEXT], proto[TIDE_PROTO_TEXT];
+        struct bytes chain = {0};
+        int bad = 0;
+
+        if (s->kind != DIM_NETWORK)
+                return 0;
+        text_at(str_get(&s->args), 0, &chain);
+        bad |= json_object_set_new(
+                o, "address",
+                w->address_len ? json_string(tide_address_text(bytes_of(w->address, w->address_len), address))
+                               : json_null());
+        bad |= json_object_set_new(o, "port", cj_u64_or_null(w->has_port, w->port));
+        bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(w->proto, proto)));
+        bad |= json_object_set_new(o, "direction", json_string(tide_direction_name(w->direction)));
+        bad |= json_object_set_new(o, "names", names_json(str_get(&s->args)));
+        bad |= json_object_set_new(o, "chain", cj_text_or_null(chain));
+        bad |= json_object_set_new(o, "novelty", json_string(flow_novelty_name(w->novelty)));
+        bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null(w->counted, w->bytes_out));
+        bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null(w->counted, w->bytes_in));
+        bad |= json_object_set_new(o, "longest_ms",
+                                   w->duration_ns ? cj_real((double)w->duration_ns / 1e6) : json_null());
+        return bad;
+}
+
 static json_t *signal_json(const struct finding *f, const struct finding_signal *s)
 {
         _cleanup_json_ json_t *o = json_object();
@@ -68,7 +123,7 @@ static json_t *signal_json(const struct finding *f, const struct finding_signal 
         bad |= json_object_set_new(o, "count", cj_u64(s->count));
         /* Beyond the promised ones: */
         bad |= json_object_set_new(o, "key", cj_text(str_get(&s->key)));
-        bad |= json_object_set_new(o, "args", cj_split(str_get(&s->args)));
+        bad |= json_object_set_new(o, "args", s->kind == DIM_NETWORK ? json_array() : cj_split(str_get(&s->args)));
         bad |= json_object_set_new(o, "uid", s->pid ? cj_id_or_null(s->uid) : json_null());
         bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(s->layer)));
         bad |= json_object_set_new(o, "change", json_string(tide_change_name(s->change)));
@@ -76,6 +131,7 @@ static json_t *signal_json(const struct finding *f, const struct finding_signal 
                                    s->container < f->ncontainers ? cj_text(str_get(&f->containers[s->container].id))
                                                                  : json_null());
         bad |= json_object_set_new(o, "flags", cj_flags(s->flags));
+        bad |= put_flow(o, s);
         return bad ? NULL : TAKE_PTR(o);
 }
 
@@ -156,7 +212,7 @@ static json_t *story_json(const struct finding *f)
 static json_t *inventory_json(const struct finding *f)
 {
         const struct finding_inventory *v = &f->inventory;
-        _cleanup_json_ json_t *o = json_object(), *names = json_array();
+        _cleanup_json_ json_t *o = json_object(), *names = json_array(), *net = json_array();
         int bad = 0;
 
         if (f->type != FINDING_FIRST_SIGHT)
@@ -169,6 +225,11 @@ static json_t *inventory_json(const struct finding *f)
         bad |= json_object_set_new(o, "executables", cj_u64(v->executables));
         bad |= json_object_set_new(o, "running", cj_u64(v->running));
         bad |= json_object_set_new(o, "executable_names", TAKE_PTR(names));
+        for (uint32_t i = 0; i < v->nnet; i++)
+                bad |= json_array_append_new(net, cj_text(str_get(&v->net[i])));
+        bad |= json_object_set_new(o, "listeners", cj_u64(v->listeners));
+        bad |= json_object_set_new(o, "flows", cj_u64(v->flows));
+        bad |= json_object_set_new(o, "network", TAKE_PTR(net));
         return bad ? NULL : TAKE_PTR(o);
 }
 

@@ -42,6 +42,7 @@ enum query_match query_match(struct bytes s, const char *text);
 int query_workload(const struct judge *j, const char *text, bool prefix, struct judge_workload *ret,
                    json_t **ret_answer) TM_CHECK;
 /* One workload without its entries. */
+json_t *query_net_json(const struct judge_net *n);
 json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
 /* Bytes of v as it will be sent. */
 size_t query_size(const json_t *v);

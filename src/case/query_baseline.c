@@ -66,6 +66,7 @@ json_t *query_workload_json(const struct judge *j, const struct judge_workload *
         bad |= json_object_set_new(o, "first_seen", cj_time(w->first_ns));
         bad |= json_object_set_new(o, "last_seen", cj_time(w->last_ns));
         bad |= json_object_set(o, "dimensions", dims);
+        bad |= json_object_set_new(o, "network", query_net_json(&w->net));
         return bad ? NULL : TAKE_PTR(o);
 }
 
@@ -83,6 +84,16 @@ json_t *query_baseline_list(const struct query_env *env, const json_t *request)
         return query_ok(TAKE_PTR(a));
 }
 
+static json_t *phases_json(const struct judge_entry *e)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (unsigned p = PHASE_STARTUP; p <= PHASE_SHUTDOWN; p++)
+                if ((e->phases & 1u << p) && json_array_append_new(a, json_string(finding_phase_name(p))) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
+}
+
 static json_t *entry_json(const struct judge_entry *e)
 {
         _cleanup_json_ json_t *o = json_object();
@@ -96,6 +107,9 @@ static json_t *entry_json(const struct judge_entry *e)
         bad |= json_object_set_new(o, "count", cj_u64(e->count));
         bad |= json_object_set_new(o, "windows", json_integer(e->windows));
         bad |= json_object_set_new(o, "candidate", json_boolean(e->candidate));
+        bad |= json_object_set_new(o, "raised", json_boolean(e->candidate && !e->waiting));
+        bad |= json_object_set_new(o, "why", e->candidate ? json_string(e->why) : json_null());
+        bad |= json_object_set_new(o, "phases", phases_json(e));
         return bad ? NULL : TAKE_PTR(o);
 }
 

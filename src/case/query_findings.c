@@ -216,7 +216,7 @@ static uint64_t count_learning(const struct judge *j)
                 bool learning = false;
 
                 for (unsigned d = 0; d < DIM__MAX; d++)
-                        learning |= !strcmp(w.dim[d].state, "learning");
+                        learning |= !strcmp(w.dim[d].state, "learning") && (d != DIM_NETWORK || w.dim[d].windows);
                 n += learning;
         }
         return n;

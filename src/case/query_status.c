@@ -141,6 +141,47 @@ static int put_judge(json_t *o, const struct judge *j)
         return bad | json_object_set(o, "judge", v);
 }
 
+json_t *query_net_json(const struct judge_net *n)
+{
+        _cleanup_json_ json_t *v = json_object();
+        uint64_t judged = n->outbound - n->resolver - n->local;
+        int bad = 0;
+
+        bad |= json_object_set_new(v, "outbound", cj_u64(n->outbound));
+        bad |= json_object_set_new(v, "inbound", cj_u64(n->inbound));
+        bad |= json_object_set_new(v, "undirected", cj_u64(n->undirected));
+        bad |= json_object_set_new(v, "resolver", cj_u64(n->resolver));
+        bad |= json_object_set_new(v, "local", cj_u64(n->local));
+        bad |= json_object_set_new(v, "judged", cj_u64(judged));
+        bad |= json_object_set_new(v, "process_unknown", cj_u64(n->process_unknown));
+        bad |= json_object_set_new(v, "process_known_share",
+                                   judged ? cj_real(1.0 - (double)n->process_unknown / (double)judged) : json_null());
+        bad |= json_object_set_new(v, "named", cj_u64(n->named));
+        bad |= json_object_set_new(v, "forged", cj_u64(n->forged));
+        bad |= json_object_set_new(v, "ended", cj_u64(n->ended));
+        bad |= json_object_set_new(v, "listeners", cj_u64(n->listeners));
+        return bad ? NULL : TAKE_PTR(v);
+}
+
+/* Connections and answers of the name service, as they reached the judge. */
+static int put_net(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *names = json_object(), *v = NULL;
+        struct judge_stats s;
+        int bad = 0;
+
+        judge_stats(j, &s);
+        v = query_net_json(&s.net);
+        bad |= json_object_set_new(names, "kept", cj_u64(s.names));
+        bad |= json_object_set_new(names, "answered", cj_u64(s.names_answered));
+        bad |= json_object_set_new(names, "unasked", cj_u64(s.names_unasked));
+        bad |= json_object_set_new(names, "foreign", cj_u64(s.names_foreign));
+        bad |= json_object_set_new(names, "malformed", cj_u64(s.names_malformed));
+        bad |= json_object_set_new(names, "refused", cj_u64(s.names_refused));
+        bad |= v ? json_object_set(v, "names", names) : -1;
+        return bad | json_object_set(o, "flows", v);
+}
+
 /* What walks are compared with. */
 static int put_index(json_t *o, const struct pipeline *p)
 {
@@ -205,6 +246,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
         bad |= put_index(o, env->pipeline);
+        bad |= put_net(o, j);
         bad |= put_losses(o, j);
         if (env->status) {
                 own = env->status(env->arg);

@@ -10,7 +10,11 @@
 #include <dirent.h>
 
 #include "case/json-priv.h"
+#include "tidemark/buf.h"
 #include "tidemark/event.h"
+#include "tidemark/judge.h"
+
+#define NAMES_MAX 4 /* of one flow */
 
 static int put_actor(json_t *o, const struct tide_actor *a)
 {
@@ -109,6 +113,68 @@ static int put_priv(json_t *o, const struct tide_event *ev)
         return bad;
 }
 
+static json_t *address_json(struct bytes address)
+{
+        char text[TIDE_ADDRESS_TEXT];
+
+        return address.len ? json_string(tide_address_text(address, text)) : json_null();
+}
+
+static int put_flow(json_t *o, const struct tide_event *ev)
+{
+        const struct tide_flow *t = &ev->flow;
+        char proto[TIDE_PROTO_TEXT];
+        int bad = put_actor(o, &t->actor);
+
+        bad |= json_object_set_new(o, "operation", json_string(tide_flow_name(t->what)));
+        bad |= json_object_set_new(o, "direction", json_string(tide_direction_name(t->direction)));
+        bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(t->proto, proto)));
+        bad |= json_object_set_new(o, "local", address_json(t->local));
+        bad |= json_object_set_new(o, "local_port", json_integer(t->lport));
+        bad |= json_object_set_new(o, "remote", address_json(t->remote));
+        bad |= json_object_set_new(o, "remote_port", json_integer(t->rport));
+        bad |= json_object_set_new(o, "real", address_json(t->real));
+        bad |= json_object_set_new(o, "real_port", cj_u64_or_null(t->real.len != 0, t->real_port));
+        bad |= json_object_set_new(o, "resolver", json_boolean(t->flags & FLOWF_RESOLVER));
+        bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null((t->flags & FLOWF_COUNTED) != 0, t->bytes_out));
+        bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null((t->flags & FLOWF_COUNTED) != 0, t->bytes_in));
+        bad |= json_object_set_new(o, "duration_ms",
+                                   t->duration_ns ? cj_real((double)t->duration_ns / 1e6) : json_null());
+        bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
+        return bad;
+}
+
+/* The second of each pair as an address, or the second of each as a name. */
+static json_t *answers_json(struct bytes list, bool addresses)
+{
+        _cleanup_json_ json_t *a = json_array();
+        struct bytes key, value;
+        struct rd r;
+
+        rd_init(&r, list.p, list.len);
+        while (tide_list_next(&r, &key, &value))
+                if (json_array_append_new(a, addresses ? address_json(key) : cj_text(value)) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
+}
+
+static int put_name(json_t *o, const struct tide_event *ev)
+{
+        const struct tide_name *t = &ev->name;
+        char proto[TIDE_PROTO_TEXT];
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "operation", json_string(tide_name_verdict_name(t->verdict)));
+        bad |= json_object_set_new(o, "name", cj_text(t->question));
+        bad |= json_object_set_new(o, "chain", answers_json(t->chain, false));
+        bad |= json_object_set_new(o, "addresses", answers_json(t->addresses, true));
+        bad |= json_object_set_new(o, "server", address_json(t->server));
+        bad |= json_object_set_new(o, "server_port", json_integer(t->server_port));
+        bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(t->proto, proto)));
+        bad |= json_object_set_new(o, "reason", cj_words_or_null(t->reason));
+        return bad;
+}
+
 static int put_ctr(json_t *o, const struct tide_event *ev)
 {
         int bad = 0;
@@ -170,6 +236,8 @@ static const struct shown {
         {TIDE_EXEC, "exec", put_exec},
         {TIDE_FILE, "file", put_file},
         {TIDE_PRIV, "privilege", put_priv},
+        {TIDE_FLOW, "flow", put_flow},
+        {TIDE_NAME, "name", put_name},
         {TIDE_CTR_START, "container-start", put_ctr},
         {TIDE_CTR_STOP, "container-stop", put_ctr},
         {TIDE_CONTENT, "content", put_content},
@@ -178,7 +246,27 @@ static const struct shown {
         {TIDE_LOSS, "loss", put_loss},
 };
 
-json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding)
+/* Who is called is known by name, and only the judge remembers it. */
+static int put_names(json_t *o, const struct judge *j, const struct tide_event *ev)
+{
+        struct bytes names[NAMES_MAX];
+        json_t *a;
+        size_t n;
+
+        if (!j || ev->kind != TIDE_FLOW)
+                return 0;
+        a = json_array();
+        n = judge_flow_names(j, ev, names, NAMES_MAX);
+        for (size_t i = 0; i < n; i++)
+                if (json_array_append_new(a, cj_text(names[i])) < 0) {
+                        json_decref(a);
+                        return -1;
+                }
+        return json_object_set_new(o, "names", a);
+}
+
+json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, struct bytes workload,
+                          const char *verdict, uint64_t finding)
 {
         _cleanup_json_ json_t *o = NULL;
         size_t i = 0;
@@ -196,5 +284,6 @@ json_t *query_watch_event(const struct tide_event *ev, struct bytes workload, co
         bad |= json_object_set_new(o, "verdict", verdict && *verdict ? cj_words(bytes_str(verdict)) : json_null());
         bad |= json_object_set_new(o, "finding", cj_finding_id(finding));
         bad |= shown[i].put(o, ev);
+        bad |= put_names(o, j, ev);
         return bad ? NULL : TAKE_PTR(o);
 }

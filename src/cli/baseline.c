@@ -66,6 +66,14 @@ static int list(struct cli *c, const struct what *what)
         return CLI_DONE;
 }
 
+/* What is not in the baseline: raised already, or to be raised when it is seen after learning. */
+static const char *candidate_words(const json_t *e)
+{
+        if (!json_is_true(json_object_get(e, "candidate")))
+                return "";
+        return json_is_false(json_object_get(e, "raised")) ? " (not learned)" : " (raised)";
+}
+
 static void print_workload(const json_t *w)
 {
         static const char *const head[] = {"DIMENSION", "WHAT", "BY", "COUNT", "HOURS", "FIRST SEEN (UTC)"};
@@ -81,8 +89,7 @@ static void print_workload(const json_t *w)
                         cli_text(e, "dimension"), cli_text(e, "key"), cli_text(e, "executable"), count, hours, first};
 
                 snprintf(count, sizeof(count), "%lld", (long long)cli_int(e, "count"));
-                snprintf(hours, sizeof(hours), "%lld%s", (long long)cli_int(e, "windows"),
-                         json_is_true(json_object_get(e, "candidate")) ? " (raised)" : "");
+                snprintf(hours, sizeof(hours), "%lld%s", (long long)cli_int(e, "windows"), candidate_words(e));
                 snprintf(first, sizeof(first), "%.16s", cli_text(e, "first_seen"));
                 cli_table_row(t, cells);
         }

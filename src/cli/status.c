@@ -83,21 +83,62 @@ static void print_unobserved(const json_t *u)
         puts(".");
 }
 
-static bool is_learning(const json_t *workload)
+/* network: of that dimension alone, where anything was told of it; else of the others. */
+static bool is_learning(const json_t *workload, bool network)
 {
         size_t i;
         json_t *d;
 
-        json_array_foreach(json_object_get(workload, "dimensions"), i, d)
-                if (strcmp(cli_text(d, "state"), "learning") == 0)
+        json_array_foreach(json_object_get(workload, "dimensions"), i, d) {
+                bool net = strcmp(cli_text(d, "dimension"), "network") == 0;
+
+                if (net == network && strcmp(cli_text(d, "state"), "learning") == 0 &&
+                    (!net || cli_int(d, "windows") > 0))
                         return true;
+        }
         return false;
+}
+
+static void print_learning(const json_t *data)
+{
+        size_t i, learning = 0, network = 0;
+        json_t *w;
+
+        json_array_foreach(json_object_get(data, "workloads"), i, w) {
+                learning += is_learning(w, false);
+                network += !is_learning(w, false) && is_learning(w, true);
+        }
+        if (learning)
+                printf("%zu workload%s not judged yet; only what is never learned silently raises now (tidemark "
+                       "baseline list)\n\n",
+                       learning, learning == 1 ? "" : "s");
+        if (network)
+                printf("Of %zu workload%s it is still learned whom %s (tidemark baseline list)\n\n", network,
+                       network == 1 ? "" : "s", network == 1 ? "it calls" : "they call");
+}
+
+/* Whose connections reach us, and how well they are known. */
+static void print_flows(const json_t *n)
+{
+        const json_t *names = json_object_get(n, "names"), *share = json_object_get(n, "process_known_share");
+
+        if (cli_int(n, "outbound") + cli_int(n, "inbound") + cli_int(n, "listeners") == 0)
+                return;
+        printf("Connections: %lld outbound (%lld to name servers, %lld led to by a name), %lld inbound",
+               (long long)cli_int(n, "outbound"), (long long)cli_int(n, "resolver"), (long long)cli_int(n, "named"),
+               (long long)cli_int(n, "inbound"));
+        if (json_is_number(share))
+                printf("; process known: %.1f%%", 100 * json_number_value(share));
+        printf(".\nNames: %lld known, %lld answers; %lld that do not count (unasked, foreign, malformed), %lld "
+               "refused.\n",
+               (long long)cli_int(names, "kept"), (long long)cli_int(names, "answered"),
+               (long long)(cli_int(names, "unasked") + cli_int(names, "foreign") + cli_int(names, "malformed")),
+               (long long)cli_int(names, "refused"));
 }
 
 int cli_status(struct cli *c)
 {
-        json_t *data = NULL, *memory, *findings, *secrets, *w;
-        size_t i, learning = 0;
+        json_t *data = NULL, *memory, *findings, *secrets;
         int operands, r = cli_options(c, NULL, 0, &operands);
 
         if (r != CLI_DONE || operands)
@@ -110,12 +151,7 @@ int cli_status(struct cli *c)
                 json_decref(data);
                 return r;
         }
-        json_array_foreach(json_object_get(data, "workloads"), i, w)
-                learning += is_learning(w);
-        if (learning)
-                printf("%zu workload%s not judged yet; only what is never learned silently raises now (tidemark "
-                       "baseline list)\n\n",
-                       learning, learning == 1 ? "" : "s");
+        print_learning(data);
         print_sensors(data);
         print_losses(data);
         putchar('\n');
@@ -127,6 +163,7 @@ int cli_status(struct cli *c)
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
         print_unobserved(json_object_get(data, "unobserved"));
+        print_flows(json_object_get(data, "flows"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
                        "containers on cgroup v1).\n",

@@ -9,11 +9,65 @@
 
 #define CONNECT_MS 15000
 
+/* "name (address)", or the address. */
+static void put_host(const json_t *e, const char *field, char *dst, size_t size)
+{
+        const char *name = json_string_value(json_array_get(json_object_get(e, "names"), 0));
+        const char *address = cli_text(e, field);
+
+        if (name)
+                snprintf(dst, size, "%.200s (%s)", name, address);
+        else
+                snprintf(dst, size, strchr(address, ':') ? "[%s]" : "%s", address);
+}
+
+/* As a person reads a flow: where to, or where from; who; how much. */
+static void put_flow(const json_t *e, char *dst, size_t size)
+{
+        bool in = strcmp(cli_text(e, "direction"), "inbound") == 0, listens = !*cli_text(e, "remote");
+        const char *exe = cli_text(e, "executable");
+        char host[300], who[300] = "", traffic[80] = "";
+
+        put_host(e, listens ? "local" : "remote", host, sizeof(host));
+        if (*exe)
+                snprintf(who, sizeof(who), "  %.200s %lld %s", exe, (long long)cli_int(e, "pid"),
+                         cli_text(e, "origin"));
+        if (json_is_integer(json_object_get(e, "bytes_out")))
+                snprintf(traffic, sizeof(traffic), "  %lld out %lld in", (long long)cli_int(e, "bytes_out"),
+                         (long long)cli_int(e, "bytes_in"));
+        if (in && !listens) /* the other side's port is drawn: ours says what is served */
+                snprintf(dst, size, "from %s to :%lld/%s%s%s", host, (long long)cli_int(e, "local_port"),
+                         cli_text(e, "protocol"), who, traffic);
+        else
+                snprintf(dst, size, "%s%s:%lld/%s%s%s", listens ? "on " : "to ", host,
+                         (long long)cli_int(e, listens ? "local_port" : "remote_port"), cli_text(e, "protocol"), who,
+                         traffic);
+}
+
+/* "name is at address, address, by server" */
+static void put_answer(const json_t *e, char *dst, size_t size)
+{
+        size_t i, len = (size_t)snprintf(dst, size, "%.250s:", cli_text(e, "name"));
+        json_t *a;
+
+        json_array_foreach(json_object_get(e, "addresses"), i, a)
+                if (len < size && json_is_string(a))
+                        len += (size_t)snprintf(dst + len, size - len, " %s", json_string_value(a));
+        if (len < size)
+                snprintf(dst + len, size - len, "  by %s", cli_text(e, "server"));
+}
+
 static void print_event(const struct cli *c, const json_t *e)
 {
         const char *kind = cli_text(e, "kind"), *subject = cli_text(e, "program");
-        char text[1024];
+        char text[1024], net[900];
 
+        if (strcmp(kind, "flow") == 0)
+                put_flow(e, net, sizeof(net));
+        else if (strcmp(kind, "name") == 0)
+                put_answer(e, net, sizeof(net));
+        if (strcmp(kind, "flow") == 0 || strcmp(kind, "name") == 0)
+                subject = net;
         if (!*subject)
                 subject = *cli_text(e, "path")     ? cli_text(e, "path")
                           : *cli_text(e, "target") ? cli_text(e, "target")

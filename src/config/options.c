@@ -8,7 +8,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/map.h"
 
-#define OPTIONS_MAX 96
+#define OPTIONS_MAX 160
 #define AT(m) offsetof(struct cfg, m)
 #define TEXT(name, m, help) {name, OPT_TEXT, AT(m), sizeof(((struct cfg *)0)->m), 1, 0, NULL, help}
 #define NUM(name, form, m, min, max, help) {name, form, AT(m), 0, min, max, NULL, help}
@@ -18,6 +18,8 @@
 #define DAY (24 * HOUR)
 #define MIB (1024.0 * 1024)
 
+static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
+static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
 static const char *const scopes[] = {"namespace", "host", "off", NULL}; /* as enum net_scope */
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
@@ -49,6 +51,10 @@ static const struct option_row rows[] = {
         NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
             "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),
+        {"audit.source", OPT_WORD, AT(audit_source), sizeof(((struct cfg *)0)->audit_source), 0, 0, audit_sources,
+         "where audit records come from: auto (only with audit.rules), none, multicast, plugin (of auditd)"},
+        {"audit.rules", OPT_WORD, AT(audit_rules), sizeof(((struct cfg *)0)->audit_rules), 0, 0, audit_rules,
+         "audit rules to add, and to remove at the end: none, exec, exec+connect; see tidemark.conf(5) for their cost"},
         {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
          "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
          "namespace, host, off"},
@@ -73,14 +79,20 @@ static const struct option_row rows[] = {
             "most workloads kept; the one unseen for longest goes"),
         NUM("limits.entries", OPT_COUNT, judge.max_entries, 10, 1e6,
             "most baseline entries of one workload and dimension"),
+        NUM("limits.names", OPT_COUNT, judge.max_names, 8, 1e6,
+            "most names and addresses of the name service kept for one container; the oldest goes"),
         NUM("limits.open_findings", OPT_COUNT, judge.max_findings, 1, 1e6, "most findings kept open"),
         NUM("learn.period", OPT_TIME, judge.calibration_ns, SECOND, 365 * DAY,
             "a baseline is learned for so long, unless it converges before"),
+        NUM("learn.network_period", OPT_TIME, judge.network_ns, SECOND, 365 * DAY,
+            "the same for whom a workload calls and where it listens"),
         NUM("learn.window", OPT_TIME, judge.window_ns, SECOND, 30 * DAY, "length of one window of learning"),
         NUM("learn.converged_p", OPT_CHANCE, judge.converged_p, 1e-6, 1,
             "learning ends when the chance of something new in the next window is below this"),
         NUM("learn.converge_min", OPT_TIME, judge.converge_min_ns, 0, 365 * DAY, "but not before so much time"),
         NUM("learn.startup", OPT_TIME, judge.startup_ns, 0, DAY, "so long after its start a container is starting up"),
+        NUM("learn.shutdown", OPT_TIME, judge.shutdown_ns, 0, DAY,
+            "so long after its runtime was asked to end it a container is shutting down"),
         NUM("learn.siblings", OPT_COUNT, judge.siblings, 2, 1e6,
             "so many names of one program in one directory make it a pattern"),
         NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,
@@ -153,6 +165,8 @@ void cfg_default(struct cfg *c)
         c->walk_entries = 200000;
         c->walk_deadline_ns = (uint64_t)(30 * SECOND);
         c->round_ns = (uint64_t)HOUR;
+        snprintf(c->audit_source, sizeof(c->audit_source), "auto");
+        snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
         snprintf(c->net_scope_word, sizeof(c->net_scope_word), "namespace");
         c->net_guard = 50;
         c->net_rcvbuf = 1u << 20;

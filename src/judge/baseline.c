@@ -34,6 +34,7 @@ void baseline_free(void *p)
         map_free(w->entries);
         map_free(w->keys);
         map_free(w->siblings);
+        map_free(w->phases);
         str_clear(&w->id);
         str_clear(&w->name);
         str_clear(&w->image);
@@ -75,14 +76,16 @@ static struct workload *make(struct judge *j, struct bytes id)
 
         if (!w)
                 return NULL;
-        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(limit, seed, NULL, &w->keys) < 0 ||
-            map_new(limit, seed, NULL, &w->siblings) < 0 || str_set(&w->id, id) < 0) {
+        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(2 * limit, seed, NULL, &w->keys) < 0 ||
+            map_new(limit, seed, NULL, &w->siblings) < 0 || map_new(limit, seed, NULL, &w->phases) < 0 ||
+            str_set(&w->id, id) < 0) {
                 baseline_free(w);
                 return NULL;
         }
-        w->dim[DIM_FILE].state = w->dim[DIM_PROCESS].state = w->dim[DIM_PRIVILEGE].state = DS_LEARNING;
-        for (int d = 0; d < DIM__MAX; d++)
+        for (int d = 0; d < DIM__MAX; d++) {
+                w->dim[d].state = DS_LEARNING;
                 w->dim[d].last_window = -1;
+        }
         return w;
 }
 
@@ -126,8 +129,10 @@ static size_t number_get(const struct map *m, struct bytes key)
 
 static int number_add(struct map *m, struct bytes key, int step)
 {
-        size_t n = number_get(m, key) + (size_t)step;
+        size_t had = number_get(m, key), n = had + (size_t)step;
 
+        if (step < 0 && had == 0)
+                return 0;
         return n == 0 ? map_del(m, key) : map_put(m, key, (void *)(uintptr_t)n);
 }
 
@@ -167,22 +172,60 @@ static struct entry *find_pattern(const struct workload *w, struct bytes key, st
         return text.err ? NULL : find(w, DIM_FILE, pattern, exe, scratch);
 }
 
+static enum known as_entry(const struct observation *o, const struct entry *e)
+{
+        if (e->candidate)
+                return e->waiting ? KNOWN_WAITING : KNOWN_CANDIDATE;
+        return o->dim == DIM_NETWORK && !o->net.listens && !(e->phases & PHASE_BIT(o->phase)) ? KNOWN_OTHER_PHASE
+                                                                                              : KNOWN_YES;
+}
+
+/* Some other executable does it. Where none is known now, by any of them will do, in this phase. */
+static enum known as_others(const struct workload *w, const struct observation *o, struct bytes key)
+{
+        if (number_get(w->keys, key) == 0)
+                return KNOWN_NOT;
+        if (o->dim == DIM_NETWORK && !o->known_exe && !o->net.listens &&
+            !(number_get(w->phases, key) & PHASE_BIT(o->phase)))
+                return KNOWN_OTHER_PHASE;
+        return KNOWN_OTHER_EXE;
+}
+
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret)
 {
         _cleanup_buf_ struct buf scratch;
         struct entry *e;
-        bool other;
 
         buf_init(&scratch, 16384);
         e = find(w, o->dim, o->key, o->exe, &scratch);
         if (!e && o->dim == DIM_FILE && !o->executable)
                 e = find_pattern(w, o->key, o->exe, &scratch);
+        if (!e && o->dim == DIM_NETWORK && o->known_exe) /* learned of nobody knows whom: it may have been this one */
+                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch);
         *ret = e;
         if (e)
-                return e->candidate ? KNOWN_CANDIDATE : KNOWN_YES;
+                return as_entry(o, e);
         entry_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
-        other = !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
-        return other ? KNOWN_OTHER_EXE : KNOWN_NOT;
+        return scratch.err ? KNOWN_NOT : as_others(w, o, buf_bytes(&scratch));
+}
+
+/* Beside the keys of flows, which have a protocol, so that these differ from all of them. */
+static void host_key(struct bytes key, struct buf *out)
+{
+        struct bytes host = net_host(key);
+
+        buf_reset(out);
+        if (host.len)
+                entry_key(DIM_NETWORK, host, BYTES_LIT("host"), out);
+}
+
+bool baseline_knows_host(const struct workload *w, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        host_key(key, &scratch);
+        return scratch.len && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
 }
 
 /* ---- learning ---- */
@@ -200,23 +243,78 @@ static void see_window(struct judge *j, struct dim_learning *d, int64_t wall_ns,
 
 void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns)
 {
-        struct dim_learning *d = &w->dim[DIM_PRIVILEGE];
+        struct dim_learning *d = &w->dim[DIM_PRIVILEGE], *net = &w->dim[DIM_NETWORK];
+        uint32_t before = d->windows + net->windows;
+        int64_t window;
+
+        see_window(j, d, wall_ns, &window);
+        if (net->windows) /* its connections are watched */
+                see_window(j, net, wall_ns, &window);
+        if (d->windows + net->windows != before)
+                pieces_save_workload(j, w);
+}
+
+void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_NETWORK];
         uint32_t before = d->windows;
         int64_t window;
 
+        if (before == 0 && d->state == DS_LEARNING)
+                d->since_ns = wall_ns; /* watched from now on */
         see_window(j, d, wall_ns, &window);
         if (d->windows != before)
                 pieces_save_workload(j, w);
 }
 
-void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_t wall_ns)
+/* The phase it is called in, and by how many of how many. True: that is new of it. */
+static bool note_caller(struct workload *w, struct entry *e, const struct observation *o, bool learning)
+{
+        struct bytes id = str_get(&o->c->id);
+        bool another = map_hash(seed, id) != e->caller, more = w->running > e->replicas;
+        uint8_t phases = e->phases;
+
+        if (e->dim != DIM_NETWORK)
+                return false;
+        another = another && !e->several;
+        e->several = e->several || another;
+        if (more)
+                e->replicas = w->running;
+        if (learning)
+                e->phases |= PHASE_BIT(o->phase);
+        return another || more || phases != e->phases;
+}
+
+static int note_phases(struct workload *w, const struct entry *e)
+{
+        _cleanup_buf_ struct buf scratch;
+        size_t all;
+        int r;
+
+        buf_init(&scratch, 16384);
+        if (e->dim != DIM_NETWORK || e->candidate)
+                return 0;
+        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
+        if (scratch.err)
+                return 0;
+        all = number_get(w->phases, buf_bytes(&scratch)) | e->phases;
+        r = map_put(w->phases, buf_bytes(&scratch), (void *)(uintptr_t)all);
+        return r == ERR_LIMIT ? 0 : r;
+}
+
+void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
         struct dim_learning *d = &w->dim[e->dim];
-        int64_t window;
+        int64_t window, wall_ns = o->ev->wall_ns;
 
         e->count++;
         e->last_ns = wall_ns;
         see_window(j, d, wall_ns, &window);
+        if (note_caller(w, e, o, learning)) {
+                if (note_phases(w, e) < 0)
+                        j->stats.refused++;
+                pieces_save_entry(j, w, e);
+        }
         if (window <= e->last_window)
                 return; /* stored with the next window: a count of this hour is all that a crash can take back */
         e->last_window = window;
@@ -224,6 +322,38 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_
                 d->once--;
         pieces_save_entry(j, w, e);
         pieces_save_workload(j, w);
+}
+
+/* In or out of what is counted of the workload: step is 1 or -1. */
+static int count_entry(struct workload *w, const struct entry *e, int step)
+{
+        struct dim_learning *d = &w->dim[e->dim];
+        _cleanup_buf_ struct buf scratch;
+        int r = 0, r2 = 0;
+
+        buf_init(&scratch, 16384);
+        if (e->candidate) {
+                d->candidates += (uint32_t)step;
+                return 0;
+        }
+        if (step > 0 || d->entries)
+                d->entries += (uint32_t)step;
+        if (e->windows == 1 && (step > 0 || d->once))
+                d->once += (uint32_t)step;
+        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
+        if (!scratch.err)
+                r = number_add(w->keys, buf_bytes(&scratch), step);
+        buf_reset(&scratch);
+        if (e->dim == DIM_FILE)
+                entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
+        else if (e->dim == DIM_NETWORK)
+                host_key(str_get(&e->key), &scratch);
+        if (!scratch.err && scratch.len)
+                r2 = number_add(e->dim == DIM_FILE ? w->siblings : w->keys, buf_bytes(&scratch), step);
+        if (r == 0 && step > 0)
+                r = note_phases(w, e);
+        r = r == 0 ? r2 : r;
+        return r == ERR_LIMIT || r == -ENOENT ? 0 : r; /* then only a count is short */
 }
 
 int baseline_insert(struct workload *w, struct entry *e)
@@ -236,45 +366,28 @@ int baseline_insert(struct workload *w, struct entry *e)
         r = scratch.err ? scratch.err : map_put(w->entries, buf_bytes(&scratch), e);
         if (r < 0)
                 return r;
-        if (e->candidate)
-                return 0;
-        w->dim[e->dim].entries++;
-        if (e->windows == 1)
-                w->dim[e->dim].once++;
-        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
-        if (!scratch.err)
-                r = number_add(w->keys, buf_bytes(&scratch), 1);
-        if (e->dim != DIM_FILE)
-                return 0;
-        entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
-        if (!scratch.err)
-                r = number_add(w->siblings, buf_bytes(&scratch), 1);
-        return r == ERR_LIMIT ? 0 : r; /* then only the count of siblings is short */
+        r = count_entry(w, e, 1);
+        if (r < 0) { /* the caller's again */
+                entry_key(e->dim, str_get(&e->key), str_get(&e->exe), &scratch);
+                e = map_take(w->entries, buf_bytes(&scratch));
+        }
+        return e ? r : -ENOENT;
 }
 
 static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
 {
         _cleanup_buf_ struct buf scratch;
-        struct dim_learning *d = &w->dim[e->dim];
 
         buf_init(&scratch, 16384);
         pieces_drop_entry(j, w, e);
-        entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
-        if (number_add(w->keys, buf_bytes(&scratch), -1) < 0)
+        if (count_entry(w, e, -1) < 0)
                 j->stats.refused++;
-        entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
-        if (e->dim == DIM_FILE && number_add(w->siblings, buf_bytes(&scratch), -1) < 0)
-                j->stats.refused++;
-        if (d->entries)
-                d->entries--;
-        if (e->windows == 1 && d->once)
-                d->once--;
         entry_key(e->dim, str_get(&e->key), str_get(&e->exe), &scratch);
         if (map_del(w->entries, buf_bytes(&scratch)) < 0)
                 j->stats.refused++;
 }
 
-static struct entry *entry_new(const struct observation *o, struct bytes key, bool candidate, int64_t window)
+static struct entry *entry_new(const struct observation *o, struct bytes key, enum learn how, int64_t window)
 {
         struct entry *e = calloc(1, sizeof(*e));
 
@@ -285,7 +398,14 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, bo
         e->count = 1;
         e->windows = 1;
         e->last_window = window;
-        e->candidate = candidate;
+        e->candidate = how != LEARN_KNOWN;
+        e->waiting = how == LEARN_WAITING;
+        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : WHY_NEVER_SILENT;
+        if (o->dim == DIM_NETWORK) {
+                e->phases = PHASE_BIT(o->phase);
+                e->caller = map_hash(seed, str_get(&o->c->id));
+                e->replicas = o->c->workload ? o->c->workload->running : 0;
+        }
         if (str_set(&e->key, key) < 0 || str_set(&e->exe, o->exe) < 0) {
                 entry_free(e);
                 return NULL;
@@ -306,7 +426,7 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
         pattern = pattern_of(o->key, &text);
         if (text.err)
                 return 0;
-        fresh = entry_new(o, pattern, false, window);
+        fresh = entry_new(o, pattern, LEARN_KNOWN, window);
         if (!fresh)
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
@@ -330,22 +450,23 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
         return 0;
 }
 
-int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, bool candidate)
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
 {
         _cleanup_buf_ struct buf scratch;
         struct dim_learning *d = &w->dim[o->dim];
+        bool candidate = how != LEARN_KNOWN;
         struct entry *e;
         int64_t window;
         int r;
 
         buf_init(&scratch, 16384);
         see_window(j, d, o->ev->wall_ns, &window);
-        if (d->entries >= j->p.max_entries) {
+        if ((candidate ? d->candidates : d->entries) >= j->p.max_entries) {
                 d->refused++;
                 j->stats.refused++;
                 return 0;
         }
-        e = entry_new(o, o->key, candidate, window);
+        e = entry_new(o, o->key, how, window);
         if (!e)
                 return -ENOMEM;
         r = baseline_insert(w, e);
@@ -388,6 +509,61 @@ double baseline_p_new(const struct workload *w, enum dimension dim)
         return 1.0 - exp(-((double)d->once + 0.5) / ((double)d->windows + 1.0));
 }
 
+void baseline_raised(struct judge *j, struct workload *w, struct entry *e)
+{
+        e->waiting = false;
+        pieces_save_entry(j, w, e);
+}
+
+/* From a candidate to a part of the baseline, or back. */
+static int change_candidate(struct judge *j, struct workload *w, struct entry *e, bool candidate)
+{
+        int r = count_entry(w, e, -1);
+
+        e->candidate = e->waiting = candidate;
+        if (!candidate)
+                e->why = WHY_NEVER_SILENT; /* as it is where there is none */
+        if (r == 0)
+                r = count_entry(w, e, 1);
+        pieces_save_entry(j, w, e);
+        return r;
+}
+
+int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
+{
+        void *value;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim == dim && e->candidate && e->why != WHY_NEVER_SILENT)
+                        r = change_candidate(j, w, e, false);
+        }
+        return r;
+}
+
+/* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */
+static void hold_back(struct judge *j, struct workload *w)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2)
+                        continue;
+                e->why = WHY_ONE_REPLICA;
+                if (change_candidate(j, w, e, true) < 0)
+                        j->stats.refused++;
+        }
+}
+
+uint64_t baseline_period(const struct judge *j, unsigned dim)
+{
+        return dim == DIM_NETWORK ? j->p.network_ns : j->p.calibration_ns;
+}
+
 static void end_learning(struct judge *j, struct workload *w, enum dimension dim, int64_t wall_ns)
 {
         struct dim_learning *d = &w->dim[dim];
@@ -398,12 +574,14 @@ static void end_learning(struct judge *j, struct workload *w, enum dimension dim
         since = (uint64_t)ns_apart(wall_ns, d->since_ns);
         if (since >= j->p.converge_min_ns && baseline_p_new(w, dim) <= j->p.converged_p)
                 snprintf(d->by, sizeof(d->by), "converged");
-        else if (since >= j->p.calibration_ns)
+        else if (since >= baseline_period(j, dim))
                 snprintf(d->by, sizeof(d->by), "timer");
         else
                 return;
         d->state = DS_ACTIVE;
         d->since_ns = wall_ns;
+        if (dim == DIM_NETWORK)
+                hold_back(j, w);
         pieces_save_workload(j, w);
 }
 
@@ -414,8 +592,7 @@ void baseline_tick(struct judge *j, int64_t wall_ns)
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);) {
                 if (((struct workload *)value)->running)
                         baseline_hour(j, value, wall_ns);
-                end_learning(j, value, DIM_FILE, wall_ns);
-                end_learning(j, value, DIM_PROCESS, wall_ns);
-                end_learning(j, value, DIM_PRIVILEGE, wall_ns);
+                for (int dim = 0; dim < DIM__MAX; dim++)
+                        end_learning(j, value, (enum dimension)dim, wall_ns);
         }
 }

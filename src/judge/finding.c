@@ -8,7 +8,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 
-#define FORMAT 1u
+#define FORMAT 2u /* 1: without flows */
 
 struct finding *finding_new(void)
 {
@@ -73,6 +73,8 @@ struct finding *finding_free(struct finding *f)
         }
         for (size_t i = 0; i < FINDING_INVENTORY; i++)
                 str_clear(&f->inventory.names[i]);
+        for (size_t i = 0; i < FINDING_NET; i++)
+                str_clear(&f->inventory.net[i]);
         free(f);
         return NULL;
 }
@@ -83,6 +85,7 @@ struct finding *finding_free(struct finding *f)
 struct codec {
         struct buf *w;
         struct rd *r;
+        uint32_t format;
         int err;
 };
 
@@ -163,6 +166,27 @@ static void c_str(struct codec *c, struct str_owned *s)
                 c->err = str_set(s, rd_bytes(c->r));
 }
 
+static void c_flow(struct codec *c, struct finding_flow *w)
+{
+        uint32_t port = w->port;
+
+        for (size_t i = 0; i < sizeof(w->address); i++)
+                c_u8(c, &w->address[i]);
+        c_u8(c, &w->address_len);
+        if (w->address_len != 0 && w->address_len != 4 && w->address_len != 16)
+                c->err = ERR_SCHEMA;
+        c_u8(c, &w->proto);
+        c_u8(c, &w->direction);
+        w->novelty = (uint8_t)c_enum(c, w->novelty, FLOW_NOVELTY__MAX);
+        c_u32(c, &port);
+        w->port = (uint16_t)port;
+        c_bool(c, &w->has_port);
+        c_bool(c, &w->counted);
+        c_u64(c, &w->bytes_out);
+        c_u64(c, &w->bytes_in);
+        c_u64(c, &w->duration_ns);
+}
+
 static void c_signal(struct codec *c, struct finding_signal *s)
 {
         uint32_t flags = s->flags;
@@ -186,6 +210,8 @@ static void c_signal(struct codec *c, struct finding_signal *s)
         c_i64(c, &s->first_ns);
         c_i64(c, &s->last_ns);
         c_u64(c, &s->count);
+        if (c->format > 1 && s->kind == DIM_NETWORK)
+                c_flow(c, &s->flow);
 }
 
 static void c_proc(struct codec *c, struct finding_proc *p)
@@ -206,6 +232,13 @@ static void c_inventory(struct codec *c, struct finding_inventory *v)
         c_count(c, &v->nnames, FINDING_INVENTORY);
         for (uint32_t i = 0; i < v->nnames; i++)
                 c_str(c, &v->names[i]);
+        if (c->format < 2)
+                return;
+        c_u64(c, &v->listeners);
+        c_u64(c, &v->flows);
+        c_count(c, &v->nnet, FINDING_NET);
+        for (uint32_t i = 0; i < v->nnet; i++)
+                c_str(c, &v->net[i]);
 }
 
 static void c_arrays(struct codec *c, struct finding *f)
@@ -270,7 +303,7 @@ static void c_finding(struct codec *c, struct finding *f)
 
 int finding_encode(const struct finding *f, struct buf *out)
 {
-        struct codec c = {.w = out};
+        struct codec c = {.w = out, .format = FORMAT};
         struct finding copy = *f; /* the walk takes what it may change; a writer changes nothing that is owned */
 
         buf_put_u32(out, FORMAT);
@@ -287,7 +320,8 @@ int finding_decode(struct bytes blob, struct finding **ret)
         if (!f)
                 return -ENOMEM;
         rd_init(&r, blob.p, blob.len);
-        if (rd_u32(&r) != FORMAT)
+        c.format = rd_u32(&r);
+        if (c.format < 1 || c.format > FORMAT)
                 return r.err ? r.err : ERR_SCHEMA;
         c_finding(&c, f);
         if (r.err || c.err)
@@ -334,6 +368,15 @@ const char *finding_phase_name(unsigned v)
 const char *dimension_name(unsigned v)
 {
         static const char *const words[] = {"file", "process", "network", "privilege"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+const char *flow_novelty_name(unsigned v)
+{
+        static const char *const words[] = {"known",          "new-destination", "new-port",
+                                            "new-phase",      "new-executable",  "unapproved-raw",
+                                            "unapproved-one-replica"};
 
         return word(words, ARRAY_LEN(words), v);
 }

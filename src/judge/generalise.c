@@ -108,6 +108,106 @@ static void put_component(struct bytes c, struct buf *out)
         }
 }
 
+/* ---- names of hosts ---- */
+
+#define NUMBERED_MIN 4u /* "web12" is one of several; "s3" and "ec2" are names */
+
+/* Letters that end in digits: which of several it is. */
+static void put_host_token(struct bytes t, struct buf *out)
+{
+        struct classes k = count(t);
+        uint32_t digits = 0;
+
+        while (digits < t.len && is_digit(t.p[t.len - 1 - digits]))
+                digits++;
+        if (digits == 0 || digits == t.len || t.len < NUMBERED_MIN || k.digits != digits || is_random(t, &k) ||
+            (k.hex == t.len && t.len >= HEX_MIN)) {
+                put_token(t, out);
+                return;
+        }
+        buf_put(out, t.p, t.len - digits);
+        buf_put_str(out, "<n>");
+}
+
+static void put_label(struct bytes c, struct buf *out)
+{
+        for (uint32_t at = 0, end; at < c.len; at = end) {
+                end = at + 1;
+                if (c.len - at >= UUID_LEN && is_uuid(bytes_of(c.p + at, c.len - at))) {
+                        buf_put_str(out, "<uuid>");
+                        end = at + UUID_LEN;
+                } else if (is_token(c.p[at])) {
+                        while (end < c.len && is_token(c.p[end]))
+                                end++;
+                        put_host_token(bytes_of(c.p + at, end - at), out);
+                } else {
+                        buf_put_u8(out, c.p[at]);
+                }
+        }
+}
+
+/*
+ * Suffixes below which anybody may have a name, as the private part of the public suffix list (publicsuffix.org) has
+ * them, so far as services are really called there: the label left of one is somebody's own.
+ */
+static const char *const shared[] = {
+        ".cloudfront.net",      ".s3.amazonaws.com",      ".elasticbeanstalk.com", ".azurewebsites.net",
+        ".azureedge.net",       ".azurefd.net",           ".cloudapp.net",         ".blob.core.windows.net",
+        ".trafficmanager.net",  ".appspot.com",           ".run.app",              ".web.app",
+        ".firebaseapp.com",     ".storage.googleapis.com", ".herokuapp.com",       ".github.io",
+        ".gitlab.io",           ".netlify.app",           ".vercel.app",           ".pages.dev",
+        ".workers.dev",         ".trycloudflare.com",     ".onrender.com",         ".fly.dev",
+        ".ngrok.io",            ".ngrok-free.app",        ".duckdns.org",          ".ddns.net",
+        ".no-ip.org",           ".dyndns.org",            ".hopto.org",            ".b-cdn.net",
+        ".fastly.net",          ".digitaloceanspaces.com", ".backblazeb2.com",     ".r2.dev",
+};
+
+/* So many labels at the end are what somebody registered: two; one more below "co.uk" and the like, or a shared one. */
+static unsigned registered_labels(struct bytes name)
+{
+        int dot = bytes_rfind(name, '.');
+        struct bytes left = bytes_of(name.p, dot < 0 ? 0 : (size_t)dot);
+        uint32_t second = left.len - (uint32_t)(bytes_rfind(left, '.') + 1);
+
+        for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+                unsigned dots = 0;
+
+                if (!bytes_has_suffix(name, bytes_str(shared[i])))
+                        continue;
+                for (const char *c = shared[i]; *c; c++)
+                        dots += *c == '.';
+                return dots + 1;
+        }
+        return dot >= 0 && name.len - (uint32_t)dot == 3 && second <= 3 ? 3 : 2;
+}
+
+static uint32_t registered_at(struct bytes name)
+{
+        unsigned labels = registered_labels(name);
+        uint32_t at = name.len;
+
+        while (at > 0 && labels > 0)
+                if (name.p[--at] == '.')
+                        labels--;
+        return labels ? 0 : at + 1;
+}
+
+void generalise_name(struct bytes name, struct buf *out)
+{
+        uint32_t kept = registered_at(name);
+
+        for (uint32_t at = 0, end; at < kept; at = end + 1) {
+                end = at;
+                while (name.p[end] != '.') /* there is one: kept lies behind a dot */
+                        end++;
+                put_label(bytes_of(name.p + at, end - at), out);
+                buf_put_u8(out, '.');
+        }
+        buf_put(out, name.p + kept, name.len - kept);
+}
+
+/* ---- paths ---- */
+
 void generalise_path(struct bytes path, enum generalise_kind kind, struct buf *out)
 {
         bool proc = bytes_has_prefix(path, BYTES_LIT("/proc/"));

@@ -6,7 +6,9 @@
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
  *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or,
  * within a minute, of a directory on the way to it;
- *   3. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
+ *   3. for a flow: the program that calls is one whose run the finding holds; or nobody knows who called, there or
+ *      here, within a minute;
+ *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are children of one parent, within a minute.
  */
 #include <errno.h>
@@ -21,6 +23,7 @@
 #define NAME_KEPT 400u
 #define EXE_KEPT 200u
 #define ARGS_KEPT 256u
+#define NAMES_KEPT 400u
 #define PLACES 1024u /* by which findings of one workload are counted */
 
 static struct bytes cut(struct bytes s, uint32_t max)
@@ -299,6 +302,31 @@ static int set_parts(struct finding_signal *s, const struct tide_event *ev)
         return str_set(&s->args, buf_bytes(&parts));
 }
 
+static int set_names(struct finding_signal *s, const struct observation *o)
+{
+        _cleanup_buf_ struct buf parts;
+
+        buf_init(&parts, NAMES_KEPT);
+        observe_net_parts(&o->net, &parts);
+        return str_set(&s->args, buf_bytes(&parts));
+}
+
+static void set_flow(const struct workload *w, struct finding_signal *s, const struct observation *o)
+{
+        const struct net_facts *n = &o->net;
+
+        s->flow = (struct finding_flow){.proto = n->flow->proto,
+                                        .direction = n->listens ? DIRECTION_IN : DIRECTION_OUT,
+                                        .port = n->port,
+                                        .has_port = n->has_port};
+        if (n->kind != ADDRESS_NONE) {
+                memcpy(s->flow.address, n->address.p, n->address.len);
+                s->flow.address_len = (uint8_t)n->address.len;
+        }
+        if (!n->listens)
+                s->flow.novelty = (uint8_t)net_novelty(w, o);
+}
+
 static int fill_signal(struct finding_signal *s, const struct observation *o)
 {
         const struct tide_event *ev = o->ev;
@@ -323,6 +351,11 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
                 r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
         if (r == 0 && ev->kind == TIDE_PRIV)
                 r = set_parts(s, ev);
+        if (o->dim == DIM_NETWORK) {
+                set_flow(o->c->workload, s, o);
+                if (r == 0)
+                        r = set_names(s, o);
+        }
         return r;
 }
 
@@ -351,6 +384,8 @@ int group_signal(struct finding *f, const struct observation *o)
         f->count++;
         if (o->ev->wall_ns > f->last_ns)
                 f->last_ns = o->ev->wall_ns;
+        if (o->ev->wall_ns < f->first_ns)
+                f->first_ns = o->ev->wall_ns; /* a file's act waits for its other half, a flow does not */
         add_actor(f, o);
         for (uint32_t i = 0; i < f->nsignals && !s; i++)
                 if (same_cause(&f->signals[i], o))
@@ -427,6 +462,32 @@ static bool joins_by_path(const struct finding *f, const struct observation *o)
         return false;
 }
 
+static bool is_of_container(const struct finding *f, const struct finding_signal *s, const struct observation *o)
+{
+        return s->container < f->ncontainers &&
+               bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id));
+}
+
+/* Whom a program calls that is itself what was found; or nobody knows who calls, time and again. */
+static bool joins_by_caller(const struct finding *f, const struct observation *o)
+{
+        bool unknown = !(o->actor->flags & ACTOR_PID) && ns_apart(o->ev->wall_ns, f->last_ns) < BURST_NS;
+
+        if (o->dim != DIM_NETWORK)
+                return false;
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                const struct finding_signal *s = &f->signals[i];
+
+                if (!is_of_container(f, s, o))
+                        continue;
+                if (o->never_silent && s->kind == DIM_PROCESS && is_kept(&s->subject, o->exe, NAME_KEPT))
+                        return true;
+                if (unknown && s->kind == DIM_NETWORK && s->pid == 0)
+                        return true;
+        }
+        return false;
+}
+
 static bool joins_by_lineage(const struct judge *j, const struct finding *f, const struct observation *o)
 {
         int64_t apart = ns_apart(o->ev->wall_ns, f->last_ns);
@@ -455,7 +516,7 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
                 if (f->type == FINDING_DRIFT && f->state == FINDING_OPEN &&
                     bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
                     bytes_eq(str_get(&f->digest), str_get(&w->digest)) &&
-                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_lineage(j, f, o)))
+                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_caller(f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
         return NULL;
@@ -617,4 +678,46 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 return r < 0 ? r : 1;
         }
         return 0;
+}
+
+/* ---- the end of a flow ---- */
+
+static struct finding *by_id(struct judge *j, uint64_t id)
+{
+        for (size_t i = 0; i < j->nopen; i++)
+                if (j->open[i]->id == id)
+                        return j->open[i];
+        return NULL;
+}
+
+static bool is_flow_of(const struct finding *f, const struct finding_signal *s, const struct container_memory *c,
+                       const struct tide_flow *t, struct bytes address, uint16_t port)
+{
+        return s->kind == DIM_NETWORK && s->flow.direction == DIRECTION_OUT && s->flow.proto == t->proto &&
+               (!s->flow.has_port || s->flow.port == port) && s->container < f->ncontainers &&
+               bytes_eq(bytes_of(s->flow.address, s->flow.address_len), address) &&
+               bytes_eq(str_get(&f->containers[s->container].id), str_get(&c->id));
+}
+
+void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding)
+{
+        struct finding *f = by_id(j, finding);
+        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
+        struct bytes address = address_plain(rewritten ? t->real : t->remote);
+
+        for (uint32_t i = 0; f && i < f->nsignals; i++) {
+                struct finding_flow *w = &f->signals[i].flow;
+
+                if (!is_flow_of(f, &f->signals[i], c, t, address, rewritten ? t->real_port : t->rport))
+                        continue;
+                if (t->flags & FLOWF_COUNTED) {
+                        w->counted = true;
+                        w->bytes_out += t->bytes_out;
+                        w->bytes_in += t->bytes_in;
+                }
+                if (t->duration_ns > w->duration_ns)
+                        w->duration_ns = t->duration_ns;
+                group_changed(j, f, false);
+                return;
+        }
 }

@@ -3,9 +3,11 @@
  * judge-priv - the judge's memory, and what its files ask of each other:
  *
  *     judge.c      events in, pieces out; containers; decisions
- *     observe.c    event → observation (observe_priv.c: of rights)
+ *     observe.c    event → observation (observe_priv.c: of rights; observe_net.c: of flows)
+ *     net.c        which flows are judged, what names led where
+ *     names.c      names of one container's addresses
  *     baseline.c   workloads, entries, windows, states: is this known?
- *     score.c      factors and their sum
+ *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
  *     sight.c      first sight of containers that ran before us
  *     pieces.c     the memory's encoded form
@@ -13,6 +15,7 @@
 #ifndef TIDEMARK_JUDGE_PRIV_H
 #define TIDEMARK_JUDGE_PRIV_H
 
+#include "judge/names-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
@@ -29,6 +32,9 @@
 #define WRITTEN_PATH 1024u
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
+/* Why an entry is a candidate. Stored: never renumber. */
+enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY__MAX };
+
 struct entry {
         enum dimension dim;
         struct str_owned key, exe;
@@ -37,7 +43,15 @@ struct entry {
         uint32_t windows;
         int64_t last_window;
         bool candidate;
+        bool waiting; /* a candidate that was not raised: it was seen while learning only */
+        uint8_t why;  /* enum candidate_why */
+        /* Network: */
+        uint8_t phases;    /* set of PHASE_BIT */
+        uint32_t replicas; /* most containers of the workload that ran when it was called */
+        uint64_t caller;   /* hash of the first container that called it */
+        bool several;      /* another one called it too */
 };
+#define PHASE_BIT(phase) (1u << (phase))
 
 enum dim_state { DS_OFF, DS_LEARNING, DS_ACTIVE };
 struct dim_learning {
@@ -47,6 +61,7 @@ struct dim_learning {
         uint32_t windows;    /* T */
         int64_t last_window; /* -1: none yet */
         uint32_t entries, once; /* once: Q1 */
+        uint32_t candidates;
         bool declared;       /* an operator said that it is complete */
         uint64_t refused;
 };
@@ -61,7 +76,15 @@ struct workload {
         struct map *entries;  /* dim · key length · key · exe → struct entry */
         struct map *keys;     /* dim · key → how many entries have it, as a number */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
+        struct map *phases;   /* network: dim · key → phases in which anybody called it, as a number */
+        struct judge_net net;
 };
+
+/* A flow that was raised: its end tells how much went. */
+struct told_flow {
+        uint64_t flow, finding; /* ids; 0: none */
+};
+#define TOLD_KEPT 16u
 
 /* What was there before us, until the first walk is over. */
 struct sight {
@@ -88,7 +111,17 @@ struct container_memory {
         struct str_owned
                 written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
         uint32_t next_written;
+        int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
+        uint64_t netns;
+        bool shares_netns;       /* another running container has the same */
+        struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
+        struct names *names;     /* NULL: none yet */
+        int64_t claims_minute;   /* of the wall clock, in which so many claims were taken: */
+        uint32_t claims_taken;
+        struct told_flow told[TOLD_KEPT];
+        uint32_t next_told;
 };
+#define CLAIMS_A_MINUTE 32u
 
 struct known_loss {
         struct str_owned container, words;
@@ -108,12 +141,34 @@ struct judge {
         uint64_t next_finding;
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
-        struct buf blob, key, path; /* scratch */
+        struct buf blob, key, path, subject; /* scratch */
         struct judge_stats stats;
         char error[256];
 };
 
 /* ---- an observation: an act, seen as what a baseline could hold ---- */
+
+/* How well the baseline knows an act, the best first. */
+enum known {
+        KNOWN_YES,
+        KNOWN_OTHER_PHASE, /* network: but not in this phase of life */
+        KNOWN_CANDIDATE,   /* seen and raised, not in the baseline */
+        KNOWN_WAITING,     /* seen while learning, not in the baseline, not raised yet */
+        KNOWN_OTHER_EXE,   /* by another executable */
+        KNOWN_NOT
+};
+
+struct net_facts {
+        const struct tide_flow *flow;
+        struct bytes address; /* of the other side, plain; of a listener its own */
+        enum address_kind kind;
+        uint16_t port;
+        bool has_port, listens;
+        struct name_fact names[NAMES_SHOWN]; /* that led there; the first is judged: the least known */
+        uint32_t nnames;
+        bool claimed; /* an answer that does not count named the address: */
+        struct name_fact claim;
+};
 
 struct observation {
         const struct tide_event *ev;
@@ -131,6 +186,8 @@ struct observation {
         bool never_silent;
         bool unseen;     /* the program is not known: never learned */
         bool known_exe; /* exe says who; else any entry of the key fits */
+        enum known known; /* once it is raised */
+        struct net_facts net; /* dimension network */
 };
 
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
@@ -138,16 +195,34 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
 
 /* The generalised path, as the first part of a key: marks in brackets may follow, and no name can look like one. */
 void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
+/* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
+int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
+void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
+/* What a finding keeps of its names: struct finding_signal, args. */
+void observe_net_parts(const struct net_facts *n, struct buf *out);
+/* The destination within a key of a flow, without port and protocol; empty: a listener's. */
+struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
 /* ---- baseline ---- */
 
-enum known { KNOWN_NOT, KNOWN_YES, KNOWN_OTHER_EXE, KNOWN_CANDIDATE };
+/* *ret: the entry that decided; NULL: none, or several. */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* Learn, or count again what is known. candidate: raised, not learned. */
-int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, bool candidate);
-void baseline_touch(struct judge *j, struct workload *w, struct entry *e, int64_t wall_ns);
+/* Into the baseline; as a candidate that is raised; as one that is not. */
+enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING };
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
+/* Seen again. learning: a phase that the entry lacks is taken up. */
+void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning);
+/* A waiting candidate is raised now. */
+void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
+/* An operator's word: candidates of addresses and replicas are a part of the baseline. */
+int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
+/* Is the flow's destination called, at whatever port, by whomever? */
+bool baseline_knows_host(const struct workload *w, struct bytes key);
+/* Something was told of the workload's connections: from now on hours without any are hours all the same. */
+void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns);
+uint64_t baseline_period(const struct judge *j, unsigned dim);
 double baseline_p_new(const struct workload *w, enum dimension dim);
 /* Do many names already vary in the directory of the observed file? */
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o);
@@ -175,6 +250,10 @@ void score_release(struct score *s);
 /* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if
  * it does for all. */
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
+/* One factor of the table, with what it rests on. */
+int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what);
+int score_net(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
+enum flow_novelty net_novelty(const struct workload *w, const struct observation *o);
 int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...) TM_PRINTF(4, 5);
 void score_sum(const struct judge *j, struct finding *f);
 
@@ -204,6 +283,33 @@ void group_changed(struct judge *j, struct finding *f, bool opened);
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* Bytes of a flow that ended, into the signal that told of it. */
+void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+
+/* ---- flows and names ---- */
+
+/* 1: to be judged; 0: it was only counted, *ret_words says as what. */
+int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words);
+/* Who is to answer for a flow of which only the namespace is known: whoever knows it, or learns. */
+struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+/* By namespace: events of a namespace that several share may name none of them. NULL: none runs in it. */
+struct container_memory *net_container(const struct judge *j, uint64_t netns);
+int net_name(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+void net_drop_names(struct judge *j, struct container_memory *c);
+/* Who shares a namespace with whom, after c came or went. */
+void net_mates(struct judge *j, uint64_t netns);
+/* Names of an address, as all that run in the container's namespace were told; *ret_claim if it is only claimed. */
+size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
+                 struct name_fact *ret, size_t max);
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address,
+                 struct name_fact *ret);
+/* Its end will tell how much went. */
+void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
+/* Learn or count again, by every name. */
+int net_learn(struct judge *j, struct workload *w, const struct observation *o);
+bool net_declared(const struct container_memory *c, const struct net_facts *n);
+struct names *net_names_of(struct judge *j, struct container_memory *c);
+
 /* ---- first sight ---- */
 
 /* 1 if the event was taken: it belongs to what was there before us. */
@@ -217,6 +323,8 @@ void pieces_save_workload(struct judge *j, const struct workload *w);
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e);
 void pieces_drop_entry(struct judge *j, const struct workload *w, const struct entry *e);
 void pieces_save_container(struct judge *j, const struct container_memory *c);
+void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
+void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
 void pieces_save_finding(struct judge *j, const struct finding *f);
 void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);

@@ -30,6 +30,7 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         buf_init(&j->blob, BLOB_MAX);
         buf_init(&j->key, TIDE_RECORD_MAX);
         buf_init(&j->path, 4 * TIDE_RECORD_MAX);
+        buf_init(&j->subject, TIDE_RECORD_MAX);
         r = map_new(p->max_workloads, seed, baseline_free, &j->workloads);
         if (r == 0)
                 r = map_new(16u * p->max_workloads, seed, container_memory_free, &j->containers);
@@ -55,6 +56,7 @@ struct judge *judge_free(struct judge *j)
         buf_release(&j->blob);
         buf_release(&j->key);
         buf_release(&j->path);
+        buf_release(&j->subject);
         free(j);
         return NULL;
 }
@@ -85,12 +87,15 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 
 /*
  * Who may teach: the entrypoint's own processes, and probes. What a walk found may be a session's as well; if it is
- * not known it is judged mildly, and by name: any executable that is known to make it will do.
+ * not known it is judged mildly, and by name: any executable that is known to make it will do. A flow of which nobody
+ * knows the process teaches that somebody calls there.
  */
 static bool teaches(const struct observation *o)
 {
         if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
+        if (o->dim == DIM_NETWORK && !(o->actor->flags & ACTOR_PID))
+                return true;
         return (o->actor->flags & ACTOR_PID) &&
                (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
 }
@@ -109,16 +114,23 @@ static bool is_probes_own(const struct observation *o)
 static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known,
                  const struct finding **ret)
 {
+        struct observation judged = *o;
         struct score s;
-        int r = score_observation(j, w, o, known, &s);
+        int r;
 
+        judged.known = known;
+        r = score_observation(j, w, &judged, known, &s);
         if (r < 0)
                 return r;
         j->stats.deviations++;
         if (o->never_silent)
                 j->stats.never_silent++;
-        r = group_deviation(j, w, o, &s, ret);
+        r = group_deviation(j, w, &judged, &s, ret);
         score_release(&s);
+        if (r == 0 && o->dim == DIM_NETWORK) {
+                net_told(o->c, o, (*ret)->id);
+                pieces_save_container(j, o->c);
+        }
         return r;
 }
 
@@ -181,14 +193,14 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
 
         if (!o->never_silent && learning) {
                 if (teaches(o))
-                        r = baseline_learn(j, w, o, false);
+                        r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, LEARN_KNOWN);
                 if (r == 0)
                         r = keep_written(j, o);
                 verdict(j, o->ev, w, teaches(o) ? "learned" : "not learned: by no process of the entrypoint", 0);
                 return r;
         }
         if (o->never_silent)
-                r = baseline_learn(j, w, o, true); /* raised once, and remembered as such */
+                r = baseline_learn(j, w, o, LEARN_RAISED); /* raised once, and remembered as such */
         if (r == 0 && o->never_silent && o->dim == DIM_PROCESS) {
                 r = raise_written(j, w, o);
                 if (r == 0)
@@ -201,11 +213,44 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
         return r;
 }
 
+static int judge_known(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
+{
+        bool learned = teaches(o) && o->c->class == CLASS_SERVICE;
+        int r = 0;
+
+        j->stats.known++;
+        if (learned && o->dim == DIM_NETWORK && o->net.nnames > 1 && w->dim[DIM_NETWORK].state == DS_LEARNING)
+                r = net_learn(j, w, o);
+        else if (learned)
+                baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
+        verdict(j, o->ev, w, "known", 0);
+        return r;
+}
+
+/* Seen before, and not in the baseline: raised once, or not before learning has ended. */
+static int judge_candidate(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
+{
+        struct finding *f = NULL;
+        int r = 0;
+
+        baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
+        if (e->waiting) {
+                verdict(j, o->ev, w, "a candidate: not learned by itself", 0);
+                return 0;
+        }
+        r = group_repeat(j, w, o, &f);
+        if (f && o->dim == DIM_NETWORK) {
+                net_told(o->c, o, f->id);
+                pieces_save_container(j, o->c);
+        }
+        verdict(j, o->ev, w, "raised already", f ? f->id : 0);
+        return r < 0 ? r : 0;
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
         struct observation o;
-        struct finding *f = NULL;
         struct entry *e;
         enum known known;
         int r = observe(j, c, ev, &o);
@@ -215,25 +260,24 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         j->stats.observations++;
         w->last_ns = ev->wall_ns;
         baseline_hour(j, w, ev->wall_ns);
-        known = baseline_lookup(w, &o, &e);
-        if (known == KNOWN_YES) {
+        if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {
                 j->stats.known++;
-                if (teaches(&o) && c->class == CLASS_SERVICE)
-                        baseline_touch(j, w, e, ev->wall_ns);
-                verdict(j, ev, w, "known", 0);
+                verdict(j, ev, w, "known: the image declares it", 0);
                 return 0;
         }
-        if (known == KNOWN_CANDIDATE) {
-                baseline_touch(j, w, e, ev->wall_ns);
-                r = group_repeat(j, w, &o, &f);
-                verdict(j, ev, w, "raised already", f ? f->id : 0);
-                return r < 0 ? r : 0;
-        }
+        known = baseline_lookup(w, &o, &e);
+        if (known == KNOWN_YES)
+                return judge_known(j, w, &o, e);
+        if (known == KNOWN_CANDIDATE || (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING))
+                return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
                 return 0;
         }
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && o.dim == DIM_FILE && !o.never_silent) {
+        if (known == KNOWN_WAITING)
+                baseline_raised(j, w, e);
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
+            !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
                 verdict(j, ev, w, "known, by another process", 0);
                 return 0;
@@ -267,7 +311,21 @@ static int on_act(struct judge *j, struct container_memory *c, const struct tide
 
         if (r != 0)
                 return r < 0 ? r : 0;
+        if (ev->kind == TIDE_FLOW)
+                c = net_judged(j, c, ev);
         return c->workload ? judge_act(j, c, ev) : hold(j, c, ev);
+}
+
+static int on_flow(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        const char *words;
+        int r = net_take(j, c, ev, &words);
+
+        if (r > 0)
+                return on_act(j, c, ev);
+        if (r == 0)
+                verdict(j, ev, c->workload, words, 0);
+        return r;
 }
 
 static int let_go(struct judge *j, struct container_memory *c, int64_t wall_ns)
@@ -422,6 +480,8 @@ static int on_content(struct judge *j, struct container_memory *c, const struct 
                 r = str_set(&c->labels, t->labels);
         if (r == 0)
                 r = str_set(&c->image_labels, t->image_labels);
+        if (r == 0)
+                r = str_set(&c->ports, t->ports);
         if (r == 0 && t->runtime.len)
                 r = str_set(&c->runtime, t->runtime);
         if (r < 0)
@@ -458,12 +518,22 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         const struct tide_ctr *t = &ev->ctr;
         bool known = c->started_ns != 0, was = c->running;
         int r = str_set(&c->runtime, t->runtime);
+        uint64_t left = c->netns;
+
+        c->running = true;
+        c->netns = t->netns;
+        if (left != c->netns || !was) {
+                net_mates(j, left);
+                net_mates(j, c->netns);
+        }
 
         if (r == 0)
                 r = str_set(&c->upper, t->upper);
         if (r == 0)
                 r = str_set(&c->coverage, t->coverage);
         if (was && c->init_pid == t->init_pid && c->init_start == t->init_start) {
+                if (t->stopping && !c->stopping_ns)
+                        c->stopping_ns = ev->wall_ns;
                 measure_gap(j, c, t); /* its marks stand now */
                 pieces_save_container(j, c);
                 return r;
@@ -471,10 +541,10 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
         c->gap_ns = 0;
+        c->stopping_ns = t->stopping ? ev->wall_ns : 0;
         measure_gap(j, c, t);
         j->stats.starts += !t->running_before;
         c->running_before = t->running_before;
-        c->running = true;
         c->started_ns = ev->wall_ns;
         if (c->workload && !was)
                 c->workload->running++;
@@ -496,6 +566,10 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
                 r = sight_finish(j, c, ev->wall_ns);
         if (c->running && c->workload && c->workload->running)
                 c->workload->running--;
+        c->running = false;
+        c->shares_netns = false;
+        net_mates(j, c->netns);
+        net_drop_names(j, c);
         j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
         if (map_del(j->containers, ev->container) < 0)
                 j->stats.refused++;
@@ -538,7 +612,6 @@ static int activate(struct judge *j, struct workload *w, enum dimension dim, con
 {
         struct dim_learning *d = &w->dim[dim];
 
-        (void)j;
         d->state = DS_ACTIVE;
         d->declared = true;
         d->since_ns = ev->wall_ns;
@@ -547,7 +620,7 @@ static int activate(struct judge *j, struct workload *w, enum dimension dim, con
                          ev->decision.login_uid);
         else
                 snprintf(d->by, sizeof(d->by), "operator uid %u", ev->decision.uid);
-        return 0;
+        return baseline_approve(j, w, dim);
 }
 
 static int learn(struct judge *j, struct workload *w, enum dimension dim, const struct tide_event *ev)
@@ -582,6 +655,7 @@ static int on_decision(struct judge *j, const struct tide_event *ev)
         char shown[128];
         bool done = false;
         size_t v = 0;
+        int r = 0;
 
         while (v < ARRAY_LEN(verbs) && !bytes_eq(d->verb, bytes_str(verbs[v].verb)))
                 v++;
@@ -597,32 +671,45 @@ static int on_decision(struct judge *j, const struct tide_event *ev)
                 if (w->dim[dim].state == DS_OFF ||
                     (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))
                         continue;
-                verbs[v].act(j, w, (enum dimension)dim, ev);
+                if (r == 0)
+                        r = verbs[v].act(j, w, (enum dimension)dim, ev);
                 done = true;
         }
         if (!done)
-                return refuse(j, "dimension '%s' is not one of: file, process, privilege",
+                return refuse(j, "dimension '%s' is not one of: file, process, network, privilege",
                               str_print(only, shown, sizeof(shown)));
         pieces_save_workload(j, w);
         verdict(j, ev, w, "decided", 0);
-        return 0;
+        return r;
 }
 
 /* ---- events ---- */
+
+/* What is told of a namespace that several share may name none of them. */
+static struct container_memory *named_container(const struct judge *j, const struct tide_event *ev)
+{
+        if (ev->container.len)
+                return map_get(j->containers, ev->container);
+        if (ev->kind == TIDE_NAME)
+                return net_container(j, ev->name.netns);
+        return ev->kind == TIDE_FLOW ? net_container(j, ev->flow.netns) : NULL;
+}
 
 static int on_container_event(struct judge *j, const struct tide_event *ev)
 {
         static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
                 [TIDE_EXEC] = on_act,       [TIDE_FILE] = on_act, [TIDE_CTR_START] = on_start,
                 [TIDE_CTR_STOP] = on_stop,  [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
-                [TIDE_PRIV] = on_act,
+                [TIDE_PRIV] = on_act,       [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
         };
         struct container_memory *c;
         int r;
 
-        if (ev->kind >= ARRAY_LEN(rows) || !rows[ev->kind] || ev->container.len == 0)
+        if (ev->kind >= ARRAY_LEN(rows) || !rows[ev->kind])
                 return 0;
-        c = map_get(j->containers, ev->container);
+        c = named_container(j, ev);
+        if (!c && ev->container.len == 0)
+                return 0;
         if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK))
                 return 0;
         if (!c)
@@ -632,7 +719,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 return 0;
         }
         r = rows[ev->kind](j, c, ev);
-        if (r == 0 && rows[ev->kind] != on_act)
+        if (r == 0 && rows[ev->kind] != on_act && rows[ev->kind] != on_flow)
                 verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
         return r;
 }

@@ -6,8 +6,16 @@
 
 #include "judge/judge-priv.h"
 
+/* A container that was asked to end and does not is at work again after a while. */
+static bool is_stopping(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
+{
+        return c->stopping_ns && ns_apart(wall_ns, c->stopping_ns) < (int64_t)j->p.shutdown_ns;
+}
+
 static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
 {
+        if (is_stopping(j, c, wall_ns))
+                return PHASE_SHUTDOWN;
         if (c->running_before)
                 return PHASE_STEADY;
         return ns_apart(wall_ns, c->started_ns) < (int64_t)j->p.startup_ns ? PHASE_STARTUP : PHASE_STEADY;
@@ -96,7 +104,7 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
 
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret)
 {
-        struct observation o = {.ev = ev, .c = c};
+        struct observation o = {.ev = ev, .c = c, .phase = phase_of(j, c, ev->wall_ns)};
         int r = -EAGAIN;
 
         buf_reset(&j->path);
@@ -106,14 +114,16 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
                 r = observe_file(j, ev, &o);
         else if (ev->kind == TIDE_PRIV)
                 r = observe_priv(j, ev, &o);
+        else if (ev->kind == TIDE_FLOW)
+                r = observe_net(j, ev, &o);
         if (r < 0)
                 return r;
-        if (o.actor && o.actor->origin == ORIGIN_PROBE) /* what a probe may do is not what the workload may */
+        /* What a probe may do is not what the workload may. */
+        if (o.dim != DIM_NETWORK && o.actor->origin == ORIGIN_PROBE)
                 buf_put_str(&j->path, " [probe]");
         if (j->path.err)
                 return j->path.err;
         o.key = buf_bytes(&j->path);
-        o.phase = phase_of(j, c, ev->wall_ns);
         *ret = o;
         return 0;
 }

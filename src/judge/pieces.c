@@ -3,7 +3,8 @@
  * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
- * that the store's order is theirs; container: its id. Each blob begins with its format's number.
+ * that the store's order is theirs; container: its id; name: string id · claimed · string address · name. Each blob
+ * begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -11,7 +12,7 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-#define FORMAT 2u /* 1: containers and workloads without a class */
+#define FORMAT 3u /* 1: containers and workloads without a class; 2: nothing of networks */
 
 static void begin(struct judge *j)
 {
@@ -128,7 +129,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
                 d->windows = rd_u32(r);
                 d->last_window = (int64_t)rd_u64(r);
                 d->refused = rd_u64(r);
-                if (d->state == DS_OFF && i == DIM_PRIVILEGE) { /* stored before there was such a dimension */
+                if (d->state == DS_OFF) { /* stored before there was such a dimension */
                         d->state = DS_LEARNING;
                         d->since_ns = w->last_ns;
                         d->last_window = -1;
@@ -157,7 +158,12 @@ static void put_entry(struct judge *j, const struct entry *e)
         buf_put_u64(&j->blob, e->count);
         buf_put_u32(&j->blob, e->windows);
         buf_put_u64(&j->blob, (uint64_t)e->last_window);
-        buf_put_u8(&j->blob, e->candidate);
+        /* As it ever was: 1 is a candidate that was raised. */
+        buf_put_u8(&j->blob, (uint8_t)(e->candidate | e->waiting << 1 | e->why << 2));
+        buf_put_u8(&j->blob, e->phases);
+        buf_put_u32(&j->blob, e->replicas);
+        buf_put_u64(&j->blob, e->caller);
+        buf_put_u8(&j->blob, e->several);
 }
 
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
@@ -177,6 +183,27 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
                 j->ops->save(PIECE_ENTRY, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
 }
 
+static void get_entry(struct rd *r, uint32_t format, struct entry *e)
+{
+        uint8_t candidate;
+
+        e->first_ns = (int64_t)rd_u64(r);
+        e->last_ns = (int64_t)rd_u64(r);
+        e->count = rd_u64(r);
+        e->windows = rd_u32(r);
+        e->last_window = (int64_t)rd_u64(r);
+        candidate = rd_u8(r);
+        e->candidate = candidate & 1;
+        e->waiting = e->candidate && candidate & 2;
+        e->why = e->candidate && candidate >> 2 < WHY__MAX ? (uint8_t)(candidate >> 2) : WHY_NEVER_SILENT;
+        if (format < 3)
+                return;
+        e->phases = rd_u8(r);
+        e->replicas = rd_u32(r);
+        e->caller = rd_u64(r);
+        e->several = rd_u8(r) != 0;
+}
+
 static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         struct workload *w;
@@ -186,7 +213,6 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
         struct rd rk;
         int err = 0;
 
-        (void)format;
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         dim = rd_u8(&rk);
@@ -198,12 +224,7 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
         if (!e)
                 return w ? -ENOMEM : ERR_LIMIT;
         e->dim = (enum dimension)dim;
-        e->first_ns = (int64_t)rd_u64(r);
-        e->last_ns = (int64_t)rd_u64(r);
-        e->count = rd_u64(r);
-        e->windows = rd_u32(r);
-        e->last_window = (int64_t)rd_u64(r);
-        e->candidate = rd_u8(r) != 0;
+        get_entry(r, format, e);
         err = r->err;
         if (err == 0)
                 err = str_set(&e->key, k);
@@ -250,6 +271,16 @@ static void put_container(struct judge *j, const struct container_memory *c)
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 buf_put_bytes(&j->blob, str_get(&c->written[i]));
         buf_put_u8(&j->blob, (uint8_t)c->class);
+        buf_put_u64(&j->blob, (uint64_t)c->stopping_ns);
+        buf_put_u64(&j->blob, c->netns);
+        buf_put_bytes(&j->blob, str_get(&c->ports));
+        buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
+        buf_put_u32(&j->blob, c->claims_taken);
+        buf_put_u32(&j->blob, c->next_told);
+        for (size_t i = 0; i < TOLD_KEPT; i++) {
+                buf_put_u64(&j->blob, c->told[i].flow);
+                buf_put_u64(&j->blob, c->told[i].finding);
+        }
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -287,9 +318,27 @@ void container_memory_free(void *p)
                 str_clear(&c->sight.inventory.names[i]);
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 str_clear(&c->written[i]);
+        for (size_t i = 0; i < FINDING_NET; i++)
+                str_clear(&c->sight.inventory.net[i]);
+        str_clear(&c->ports);
+        names_free(c->names);
         buf_release(&c->held);
         buf_release(&c->sight.running);
         free(c);
+}
+
+static void get_net(struct rd *r, struct container_memory *c, int *err)
+{
+        c->stopping_ns = (int64_t)rd_u64(r);
+        c->netns = rd_u64(r);
+        get_str(r, &c->ports, err);
+        c->claims_minute = (int64_t)rd_u64(r);
+        c->claims_taken = rd_u32(r);
+        c->next_told = rd_u32(r) % TOLD_KEPT;
+        for (size_t i = 0; i < TOLD_KEPT; i++) {
+                c->told[i].flow = rd_u64(r);
+                c->told[i].finding = rd_u64(r);
+        }
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -316,12 +365,81 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 get_str(r, &c->written[i], &err);
         c->class = get_class(r, format);
+        if (format > 2)
+                get_net(r, c, &err);
+        net_mates(j, c->netns);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
                 if (c->workload && c->running)
                         c->workload->running++;
         }
         return err;
+}
+
+/* ---- names ---- */
+
+static void put_name(struct judge *j, const struct container_memory *c, const struct name_fact *f)
+{
+        buf_reset(&j->key);
+        buf_put_bytes(&j->key, str_get(&c->id));
+        buf_put_u8(&j->key, f->verdict != NAME_ANSWERED);
+        buf_put_bytes(&j->key, f->address);
+        buf_put(&j->key, f->name.p, f->name.len);
+        begin(j);
+        buf_put_u8(&j->blob, f->verdict);
+        buf_put_u64(&j->blob, (uint64_t)f->last_ns);
+        buf_put_u32(&j->blob, f->ttl);
+        buf_put_bytes(&j->blob, f->chain);
+}
+
+void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f)
+{
+        put_name(j, c, f);
+        if (j->key.err)
+                j->stats.refused++;
+        else
+                save(j, PIECE_NAME, buf_bytes(&j->key));
+}
+
+void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f)
+{
+        put_name(j, c, f);
+        if (!j->key.err)
+                j->ops->save(PIECE_NAME, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
+}
+
+static void on_dropped(const struct name_fact *f, void *arg)
+{
+        (void)f;
+        ++*(uint64_t *)arg; /* stored under a larger limit than is set now */
+}
+
+static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
+{
+        struct container_memory *c;
+        struct name_fact f = {.verdict = rd_u8(r)};
+        struct names *names;
+        struct bytes id;
+        struct rd rk;
+        int err;
+
+        (void)format;
+        f.last_ns = (int64_t)rd_u64(r);
+        f.ttl = rd_u32(r);
+        f.chain = rd_bytes(r);
+        rd_init(&rk, key.p, key.len);
+        id = rd_bytes(&rk);
+        rd_u8(&rk);
+        f.address = rd_bytes(&rk);
+        f.name = rd_take(&rk, rd_left(&rk));
+        if (r->err || rk.err || f.verdict >= NAME__MAX)
+                return ERR_SCHEMA;
+        c = container_make(j, id);
+        names = c ? net_names_of(j, c) : NULL;
+        if (!names)
+                return ERR_LIMIT;
+        err = names_put(names, &f, on_dropped, &j->stats.names_refused);
+        return err == -EINVAL ? ERR_SCHEMA : err < 0 ? err : 0;
 }
 
 /* ---- findings ---- */
@@ -381,6 +499,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_WORKLOAD] = restore_workload,
                 [PIECE_ENTRY] = restore_entry,
                 [PIECE_CONTAINER] = restore_container,
+                [PIECE_NAME] = restore_name,
         };
         uint32_t format;
         struct rd r;
@@ -426,22 +545,39 @@ static int each_workload(struct judge *j, each_cb cb, void *arg)
         return r;
 }
 
+static int each_container(struct judge *j, each_cb cb, void *arg)
+{
+        struct bytes key;
+        void *value;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && map_next(j->containers, &i, &key, &value);) {
+                struct container_memory *c = value;
+                const void *at = NULL;
+                struct name_fact f;
+
+                put_container(j, c);
+                r = tell(j, PIECE_CONTAINER, key, cb, arg);
+                while (r >= 0 && c->names && names_next(c->names, &at, &f)) {
+                        put_name(j, c, &f);
+                        r = j->key.err ? j->key.err : tell(j, PIECE_NAME, buf_bytes(&j->key), cb, arg);
+                }
+        }
+        return r;
+}
+
 int judge_each(const struct judge *cj, each_cb cb, void *arg)
 {
         struct judge *j = (struct judge *)cj; /* its scratch buffers change, its memory does not */
-        struct bytes key;
         uint8_t number[8];
-        void *value;
         int r;
 
         put_meta(j);
         r = tell(j, PIECE_META, bytes_of(NULL, 0), cb, arg);
         if (r >= 0)
                 r = each_workload(j, cb, arg);
-        for (size_t i = 0; r >= 0 && map_next(j->containers, &i, &key, &value);) {
-                put_container(j, value);
-                r = tell(j, PIECE_CONTAINER, key, cb, arg);
-        }
+        if (r >= 0)
+                r = each_container(j, cb, arg);
         for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
                 put_finding(j, j->open[i]);
                 r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);

@@ -64,6 +64,21 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_ORIGIN_PROBE] = {"origin_probe", -12, "by a health check or a probe that comes on a schedule"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
+        [FACTOR_NEW_DESTINATION] = {"new_destination", 2, "this workload never called this destination"},
+        [FACTOR_NEW_PORT] = {"new_port", 0, "this workload calls the destination, but never called this port"},
+        [FACTOR_NEW_PHASE] = {"new_phase", -5,
+                              "this workload calls the destination, but in another phase of its life"},
+        [FACTOR_OTHER_EXECUTABLE] = {"other_executable", 0,
+                                     "this workload calls the destination, but never by this program"},
+        [FACTOR_UNAPPROVED_DESTINATION] = {"unapproved_destination", -8,
+                                           "called while learning, but such a destination is never learned by that "
+                                           "alone"},
+        [FACTOR_RAW_ADDRESS] = {"raw_address", 6, "a public address that no name led to"},
+        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
+        [FACTOR_NEW_LISTENER] = {"new_listener", 4,
+                                 "this workload never listened there, nor does its image declare it"},
+        [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
+        [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -84,14 +99,17 @@ void judge_params_default(struct judge_params *p)
         p->show = 50;
         p->page = 95;
         p->calibration_ns = 72 * hour;
+        p->network_ns = 168 * hour;
         p->window_ns = hour;
         p->converged_p = 0.02;
         p->converge_min_ns = 24 * hour;
         p->startup_ns = hour / 60;
+        p->shutdown_ns = hour / 60;
         p->join_ns = hour;
         p->max_workloads = 1000;
         p->max_entries = 2000;
         p->max_findings = 1000;
+        p->max_names = 512;
         p->siblings = 8;
 }
 
@@ -151,7 +169,7 @@ static int add_novelty(const struct judge *j, const struct workload *w, const st
         return r;
 }
 
-static int add(const struct judge *j, struct score *s, enum factor f, struct bytes what)
+int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what)
 {
         char shown[300];
 
@@ -178,13 +196,13 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         s->severity = SEVERITY_MEDIUM;
         if (o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED) {
                 s->severity = SEVERITY_CRITICAL;
-                r = add(j, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
+                r = score_factor(j, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
         } else if (layers[o->layer].severity) {
                 s->severity = layers[o->layer].severity;
-                r = add(j, s, layers[o->layer].f, o->subject);
+                r = score_factor(j, s, layers[o->layer].f, o->subject);
         }
         if (r == 0)
-                r = add(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
+                r = score_factor(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
                         known == KNOWN_OTHER_EXE ? o->exe : o->subject);
         return r;
 }
@@ -198,15 +216,16 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         if (o->setuid || o->image_changed)
                 s->severity = SEVERITY_HIGH;
         if (o->setuid)
-                r = add(j, s, FACTOR_SETUID_FILE, o->subject);
+                r = score_factor(j, s, FACTOR_SETUID_FILE, o->subject);
         else if (o->executable)
-                r = add(j, s, FACTOR_NEW_EXECUTABLE_FILE, o->subject);
+                r = score_factor(j, s, FACTOR_NEW_EXECUTABLE_FILE, o->subject);
         else
-                r = add(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
         if (r == 0 && image)
-                r = add(j, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED, o->subject);
+                r = score_factor(j, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED,
+                                 o->subject);
         if (r == 0 && !o->executable && baseline_varies(j, w, o))
-                r = add(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
         return r;
 }
 
@@ -232,7 +251,7 @@ static int add_mapped(const struct judge *j, const struct observation *o, struct
                                                   : FACTOR_MAPPED_MEMORY;
 
         s->severity = changed ? SEVERITY_CRITICAL : o->layer == LAYER_WRITE ? SEVERITY_HIGH : SEVERITY_MEDIUM;
-        return add(j, s, f, o->subject);
+        return score_factor(j, s, f, o->subject);
 }
 
 static enum factor id_factor(const struct tide_priv *t)
@@ -284,7 +303,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 break;
         }
         s->severity = severity[f]; /* low is 0 */
-        return add(j, s, f, o->subject);
+        return score_factor(j, s, f, o->subject);
 }
 
 static int add_context(const struct judge *j, const struct observation *o, struct score *s)
@@ -296,15 +315,17 @@ static int add_context(const struct judge *j, const struct observation *o, struc
         int r = 0;
 
         if (!(o->actor->flags & ACTOR_PID))
-                r = add(j, s, FACTOR_PROCESS_UNKNOWN, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_PROCESS_UNKNOWN, bytes_of(NULL, 0));
         else if (o->actor->flags & ACTOR_NOT_PROBE)
-                r = add(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
-                r = add(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
+                r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_STARTUP)
-                r = add(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
+        if (r == 0 && o->phase == PHASE_SHUTDOWN)
+                r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
-                r = add(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
+                r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
         return r;
 }
 
@@ -316,6 +337,8 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         memset(ret, 0, sizeof(*ret));
         if (o->ev->kind == TIDE_PRIV)
                 r = add_priv(j, o, ret);
+        else if (o->dim == DIM_NETWORK)
+                r = score_net(j, w, o, ret);
         else
                 r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)

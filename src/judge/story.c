@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: the sentences of a finding, in the order of what happened. Pure. Every name in them is escaped. */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "tidemark/buf.h"
@@ -260,6 +261,57 @@ static bool put_priv(const struct finding_signal *s, struct buf *out)
         return false;
 }
 
+/* ---- flows ---- */
+
+static const char *verb_of(const struct finding_signal *s)
+{
+        if (s->flow.proto == IPPROTO_TCP || s->flow.proto == IPPROTO_SCTP)
+                return " connected to ";
+        return " sent to ";
+}
+
+static void put_traffic(const struct finding_flow *w, struct buf *out)
+{
+        if (!w->counted)
+                return;
+        buf_printf(out, "; %llu bytes out, %llu in", (unsigned long long)w->bytes_out,
+                   (unsigned long long)w->bytes_in);
+}
+
+static void put_other_names(const struct finding_signal *s, struct buf *out)
+{
+        for (unsigned n = 2; part(s, n).len && n < 10; n++) {
+                buf_put_str(out, n == 2 ? " (also known as " : ", ");
+                put_name(part(s, n), out);
+        }
+        buf_put_str(out, part(s, 2).len ? ")" : "");
+}
+
+static void put_net(const struct finding_signal *s, struct buf *out)
+{
+        static const char *const novelties[FLOW_NOVELTY__MAX] = {
+                [FLOW_NEW_DESTINATION] = ", where this workload never called",
+                [FLOW_NEW_PORT] = ", where this workload calls, but never at this port",
+                [FLOW_NEW_PHASE] = ", where this workload never called at this time of its life",
+                [FLOW_NEW_EXECUTABLE] = ", where this workload calls, but never by this program",
+                [FLOW_UNAPPROVED_RAW] = ", a public address without a name, which is never learned by itself",
+                [FLOW_UNAPPROVED_ONE] = ", which one of several replicas called, in one hour only, while learning"};
+
+        put_who(s, out);
+        if (bytes_eq(str_get(&s->operation), BYTES_LIT("listen"))) {
+                buf_put_str(out, " listens on ");
+                put_name(str_get(&s->subject), out);
+                buf_put_str(out, ", where this workload never did");
+                return;
+        }
+        buf_put_str(out, verb_of(s));
+        put_name(str_get(&s->subject), out);
+        put_other_names(s, out);
+        if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
+                buf_put_str(out, novelties[s->flow.novelty]);
+        put_traffic(&s->flow, out);
+}
+
 static void put_signal(const struct finding *f, const struct finding_signal *s, struct buf *out)
 {
         put_time(s->first_ns, out);
@@ -268,6 +320,8 @@ static void put_signal(const struct finding *f, const struct finding_signal *s, 
                 buf_put_str(out, "(before this host was watched) ");
         if ((s->kind == DIM_PROCESS || s->kind == DIM_PRIVILEGE) && put_priv(s, out))
                 ;
+        else if (s->kind == DIM_NETWORK)
+                put_net(s, out);
         else if (s->kind == DIM_PROCESS)
                 put_exec(s, out);
         else
@@ -316,8 +370,18 @@ static int put_inventory(const struct finding *f, struct buf *out)
         }
         if (v->executables > v->nnames && v->nnames)
                 buf_put_str(out, ", and more");
-        buf_printf(out, "; %llu running program%s came from it. Nothing of this was learned.",
-                   (unsigned long long)v->running, v->running == 1 ? "" : "s");
+        buf_printf(out, "; %llu running program%s came from it", (unsigned long long)v->running,
+                   v->running == 1 ? "" : "s");
+        if (v->listeners + v->flows)
+                buf_printf(out, ". It listened at %llu places and had %llu connections of its own",
+                           (unsigned long long)v->listeners, (unsigned long long)v->flows);
+        for (uint32_t i = 0; i < v->nnet; i++) {
+                buf_put_str(out, i ? ", " : ": ");
+                put_name(str_get(&v->net[i]), out);
+        }
+        if (v->listeners + v->flows > v->nnet && v->nnet)
+                buf_put_str(out, ", and more");
+        buf_put_str(out, ". Nothing of this was learned.");
         return 1;
 }
 

@@ -18,7 +18,8 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                                        .class = bytes_str(tide_class_name(w->class)),
                                        .first_ns = w->first_ns,
                                        .last_ns = w->last_ns,
-                                       .containers = w->running};
+                                       .containers = w->running,
+                                       .net = w->net};
         for (int d = 0; d < DIM__MAX; d++) {
                 const struct dim_learning *l = &w->dim[d];
 
@@ -26,7 +27,7 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                 ret->dim[d].by = l->by;
                 ret->dim[d].since_ns = l->since_ns;
                 ret->dim[d].due_ns = l->state == DS_LEARNING && w->class == CLASS_SERVICE
-                                             ? ns_plus(l->since_ns, j->p.calibration_ns)
+                                             ? ns_plus(l->since_ns, baseline_period(j, (unsigned)d))
                                              : 0;
                 ret->dim[d].entries = l->entries;
                 ret->dim[d].windows = l->windows;
@@ -39,6 +40,7 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
 
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret)
 {
+        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica"};
         const struct workload *w = map_get(j->workloads, workload_id);
         const struct entry *e;
         void *value;
@@ -53,7 +55,10 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
                                     .last_ns = e->last_ns,
                                     .count = e->count,
                                     .windows = e->windows,
-                                    .candidate = e->candidate};
+                                    .candidate = e->candidate,
+                                    .waiting = e->waiting,
+                                    .why = e->candidate ? why[e->why] : "",
+                                    .phases = e->phases};
         return 1;
 }
 
@@ -96,8 +101,14 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         ret->containers = map_count(j->containers);
         ret->findings = j->nopen;
         ret->entries = 0;
+        ret->names = 0;
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
                 ret->entries += map_count(((struct workload *)value)->entries);
+        for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
+                const struct container_memory *c = value;
+
+                ret->names += c->names ? names_count(c->names) : 0;
+        }
 }
 
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
@@ -115,4 +126,18 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
                 return 1;
         }
         return 0;
+}
+
+size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max)
+{
+        const struct container_memory *c = map_get(j->containers, ev->container);
+        struct name_fact names[NAMES_SHOWN];
+        size_t n;
+
+        if (!c || ev->kind != TIDE_FLOW)
+                return 0;
+        n = net_names(j, c, address_plain(ev->flow.remote), ev->wall_ns, names, max < NAMES_SHOWN ? max : NAMES_SHOWN);
+        for (size_t i = 0; i < n; i++)
+                ret[i] = names[i].name;
+        return n;
 }

@@ -77,6 +77,7 @@ static const struct field content_fields[] = {
         STR(content.config_digest), STR(content.config_source), STR(content.manifest_digest),
         STR(content.manifest_source), STR(content.labels), STR(content.image_labels), STR(content.created),
         STR(content.health), STR(content.workload), ENUM8(content.class, CLASS__MAX),
+        STR(content.ports),
 };
 static const struct field decision_fields[] = {
         U64(decision.id), U32(decision.uid), U32(decision.login_uid), U32(decision.pid), STR(decision.verb),

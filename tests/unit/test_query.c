@@ -61,6 +61,11 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
         return 0;
 }
 
+size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max)
+{
+        (void)j, (void)ev, (void)ret, (void)max;
+        return 0;
+}
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret)
 {
         if (*i >= j->nc)
@@ -415,6 +420,7 @@ static void test_baseline(void)
                 .dim = DIM_FILE, .key = BYTES_LIT("/a/\x01"), .exe = BYTES_LIT("/bin/sh"), .windows = 1};
         judge.e[1] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/b"), .windows = 2, .count = 9};
         judge.e[2] = (struct judge_entry){.dim = DIM_PROCESS, .key = BYTES_LIT("/c"), .windows = 1, .candidate = true};
+        judge.e[2].why = "never-silent";
         d = good("{'cmd':'baseline.list'}", &hold);
         CU_ASSERT_EQUAL(json_array_size(d), 4);
         v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_FILE);
@@ -604,7 +610,7 @@ static void test_watch(void)
                 (struct tide_actor){.flags = ACTOR_PID, .pid = 7, .uid = UINT32_MAX, .exe = BYTES_LIT("not known")};
         ev.exec.program = BYTES_LIT("/x\x1b");
         ev.exec.args = BYTES_LIT("a\0\0b");
-        j = query_watch_event(&ev, BYTES_LIT("web"), "deviation F-12", 12);
+        j = query_watch_event(NULL, &ev, BYTES_LIT("web"), "deviation F-12", 12);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "kind")), "exec");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "program")), "/x\\x1b");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "finding")), "F-12");
@@ -616,11 +622,12 @@ static void test_watch(void)
         for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
                 bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
                              kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
-                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV;
+                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV ||
+                             kind == TIDE_FLOW || kind == TIDE_NAME;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;
-                j = query_watch_event(&ev, bytes_of(NULL, 0), NULL, 0);
+                j = query_watch_event(NULL, &ev, bytes_of(NULL, 0), NULL, 0);
                 CU_ASSERT_EQUAL(j != NULL, shown);
                 CU_ASSERT(!j || json_is_null(json_object_get(j, "finding")));
                 CU_ASSERT(!j || json_is_null(json_object_get(j, "verdict")));

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: names by address, in the order in which they were last told of. Must not: know of flows, of baselines. Pure. */
+#include "judge/names-priv.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tidemark/event.h"
+#include "tidemark/finding.h"
+#include "tidemark/map.h"
+
+enum { ANSWERED, CLAIMED, CLASSES };
+
+struct entry {
+        struct entry *next, *prev; /* of its class, by last_ns */
+        struct entry *same;        /* of the same address and class, the latest put first */
+        uint8_t address[17];       /* class, address: the key */
+        uint8_t length;            /* of the key */
+        uint8_t verdict;
+        uint32_t ttl;
+        int64_t last_ns, saved_ns;
+        struct str_owned name, chain;
+};
+
+struct list {
+        struct entry *first, *last;
+        uint32_t n, limit;
+};
+
+struct names {
+        struct list lists[CLASSES];
+        struct map *by_address; /* class, address → the first of its entries */
+};
+
+static unsigned class_of(uint8_t verdict)
+{
+        return verdict == NAME_ANSWERED ? ANSWERED : CLAIMED;
+}
+
+int names_new(uint32_t limit, struct names **ret)
+{
+        static const struct map_seed seed = {0x746964656d61726b, 0x6e616d65736e616d};
+        struct names *n = calloc(1, sizeof(*n));
+        int r;
+
+        if (!n)
+                return -ENOMEM;
+        n->lists[ANSWERED].limit = limit;
+        n->lists[CLAIMED].limit = limit / NAMES_CLAIM_SHARE + 1;
+        r = map_new((size_t)limit + n->lists[CLAIMED].limit, seed, NULL, &n->by_address);
+        if (r < 0) {
+                free(n);
+                return r;
+        }
+        *ret = n;
+        return 0;
+}
+
+static void entry_free(struct entry *e)
+{
+        str_clear(&e->name);
+        str_clear(&e->chain);
+        free(e);
+}
+
+struct names *names_free(struct names *n)
+{
+        if (!n)
+                return NULL;
+        for (unsigned c = 0; c < CLASSES; c++)
+                for (struct entry *e = n->lists[c].first, *next; e; e = next) {
+                        next = e->next;
+                        entry_free(e);
+                }
+        map_free(n->by_address);
+        free(n);
+        return NULL;
+}
+
+/* ---- order ---- */
+
+static void unlink_entry(struct list *l, struct entry *e)
+{
+        *(e->prev ? &e->prev->next : &l->first) = e->next;
+        *(e->next ? &e->next->prev : &l->last) = e->prev;
+        l->n--;
+}
+
+/* Behind all that are not later. */
+static void link_entry(struct list *l, struct entry *e)
+{
+        struct entry *before = l->last;
+
+        while (before && before->last_ns > e->last_ns)
+                before = before->prev;
+        e->prev = before;
+        e->next = before ? before->next : l->first;
+        *(e->prev ? &e->prev->next : &l->first) = e;
+        *(e->next ? &e->next->prev : &l->last) = e;
+        l->n++;
+}
+
+static struct bytes key_of(const struct entry *e)
+{
+        return bytes_of(e->address, e->length);
+}
+
+static struct entry *first_of(const struct names *n, unsigned class, struct bytes address)
+{
+        uint8_t key[17] = {(uint8_t)class};
+
+        if (address.len != 4 && address.len != 16)
+                return NULL;
+        memcpy(key + 1, address.p, address.len);
+        return map_get(n->by_address, bytes_of(key, 1 + address.len));
+}
+
+static struct name_fact fact_of(const struct entry *e)
+{
+        return (struct name_fact){.address = bytes_of(e->address + 1, e->length - 1u),
+                                  .name = str_get(&e->name),
+                                  .chain = str_get(&e->chain),
+                                  .last_ns = e->last_ns,
+                                  .ttl = e->ttl,
+                                  .verdict = e->verdict};
+}
+
+/* Out of the chain of its address. */
+static int unchain(struct names *n, struct entry *e)
+{
+        struct entry *head = map_get(n->by_address, key_of(e));
+
+        if (head == e) /* replaced, no room is asked for */
+                return e->same ? map_put(n->by_address, key_of(e), e->same) : map_del(n->by_address, key_of(e));
+        for (struct entry *at = head; at; at = at->same)
+                if (at->same == e) {
+                        at->same = e->same;
+                        break;
+                }
+        return 0;
+}
+
+static int enchain(struct names *n, struct entry *e)
+{
+        e->same = map_get(n->by_address, key_of(e));
+        return map_put(n->by_address, key_of(e), e);
+}
+
+static int forget(struct names *n, struct entry *e)
+{
+        int r = unchain(n, e);
+
+        unlink_entry(&n->lists[e->address[0]], e);
+        entry_free(e);
+        return r;
+}
+
+/* ---- in ---- */
+
+static struct entry *entry_new(const struct name_fact *f)
+{
+        struct entry *e = calloc(1, sizeof(*e));
+        struct bytes chain = bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
+
+        if (!e)
+                return NULL;
+        e->address[0] = (uint8_t)class_of(f->verdict);
+        memcpy(e->address + 1, f->address.p, f->address.len);
+        e->length = (uint8_t)(1 + f->address.len);
+        if (str_set(&e->name, f->name) < 0 || str_set(&e->chain, chain) < 0) {
+                entry_free(e);
+                return NULL;
+        }
+        return e;
+}
+
+static bool is_saved(const struct entry *e)
+{
+        return e->last_ns >= e->saved_ns && (uint64_t)e->last_ns - (uint64_t)e->saved_ns < NAMES_SAVE_NS;
+}
+
+int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const struct name_fact *f, void *arg),
+              void *arg)
+{
+        struct list *l = &n->lists[class_of(f->verdict)];
+        struct entry *e = first_of(n, class_of(f->verdict), f->address);
+        bool fresh;
+        int r = 0;
+
+        if ((f->address.len != 4 && f->address.len != 16) || f->name.len == 0 || f->name.len > NAMES_TEXT_MAX)
+                return -EINVAL;
+        while (e && !bytes_eq(str_get(&e->name), f->name))
+                e = e->same;
+        fresh = !e;
+        while (fresh && l->n >= l->limit && r == 0) {
+                struct name_fact out = fact_of(l->first);
+
+                dropped(&out, arg);
+                r = forget(n, l->first);
+        }
+        if (r < 0)
+                return r;
+        if (fresh) {
+                e = entry_new(f);
+        } else { /* to the front: what is put in the same order again is found in the same order */
+                r = unchain(n, e);
+                unlink_entry(l, e);
+        }
+        if (e && r == 0)
+                r = enchain(n, e);
+        if (!e || r < 0) {
+                if (e)
+                        entry_free(e);
+                return e ? r : -ENOMEM;
+        }
+        e->last_ns = f->last_ns;
+        e->ttl = f->ttl;
+        e->verdict = f->verdict;
+        link_entry(l, e);
+        if (!fresh && is_saved(e))
+                return 0;
+        e->saved_ns = e->last_ns;
+        return 1;
+}
+
+/* ---- out ---- */
+
+static bool is_alive(const struct entry *e, int64_t now)
+{
+        uint64_t ttl = (uint64_t)e->ttl * 1000000000u;
+
+        if (e->last_ns >= now)
+                return true;
+        return (uint64_t)now - (uint64_t)e->last_ns < (ttl > NAMES_ALIVE_NS ? ttl : NAMES_ALIVE_NS);
+}
+
+static void put_sorted(const struct entry *e, struct name_fact *ret, size_t *n, size_t max)
+{
+        size_t at = *n < max ? (*n)++ : max;
+
+        while (at > 0 && ret[at - 1].last_ns < e->last_ns) {
+                if (at < max)
+                        ret[at] = ret[at - 1];
+                at--;
+        }
+        if (at < max)
+                ret[at] = fact_of(e);
+}
+
+size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
+{
+        const struct entry *first = n ? first_of(n, ANSWERED, address) : NULL;
+        int64_t latest = INT64_MIN;
+        size_t found = 0;
+
+        for (const struct entry *e = first; e; e = e->same)
+                if (e->last_ns > latest)
+                        latest = e->last_ns;
+        for (const struct entry *e = first; e; e = e->same)
+                if (is_alive(e, now))
+                        put_sorted(e, ret, &found, max);
+        if (found == 0) /* none: those that were when the latest was told */
+                for (const struct entry *e = first; e; e = e->same)
+                        if (is_alive(e, latest))
+                                put_sorted(e, ret, &found, max);
+        return found;
+}
+
+int names_claimed(const struct names *n, struct bytes address, struct name_fact *ret)
+{
+        const struct entry *best = NULL;
+
+        for (const struct entry *e = n ? first_of(n, CLAIMED, address) : NULL; e; e = e->same)
+                if (!best || e->last_ns > best->last_ns)
+                        best = e;
+        if (!best)
+                return 0;
+        *ret = fact_of(best);
+        return 1;
+}
+
+int names_next(const struct names *n, const void **at, struct name_fact *ret)
+{
+        const struct entry *e = *at, *next;
+
+        next = e ? e->next : n->lists[ANSWERED].first;
+        if (!next && (!e || e->address[0] == ANSWERED))
+                next = n->lists[CLAIMED].first;
+        if (!next)
+                return 0;
+        *ret = fact_of(next);
+        *at = next;
+        return 1;
+}
+
+size_t names_count(const struct names *n)
+{
+        return n->lists[ANSWERED].n;
+}

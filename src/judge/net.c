@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: which flows are judged and which only counted, what names a container was told, and what is counted of both.
+ * Must not: score, or make findings. Pure.
+ *
+ * Judged are outbound flows that leave the namespace, and sockets that listen. Only counted: what others began, what
+ * goes to a name server that the container is configured with, what stays within the namespace, ends.
+ *
+ * Names belong to containers, and are looked up in all that run in one network namespace: who asked cannot be told.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+#include "tidemark/err.h"
+
+#define MINUTE_NS 60000000000
+
+/* ---- names ---- */
+
+struct names *net_names_of(struct judge *j, struct container_memory *c)
+{
+        if (!c->names && names_new(j->p.max_names, &c->names) < 0)
+                j->stats.names_refused++;
+        return c->names;
+}
+
+struct dropping {
+        struct judge *j;
+        struct container_memory *c;
+};
+
+static void on_dropped(const struct name_fact *f, void *arg)
+{
+        struct dropping *d = arg;
+
+        pieces_drop_name(d->j, d->c, f);
+}
+
+static int put_name(struct judge *j, struct container_memory *c, const struct name_fact *f)
+{
+        struct dropping d = {j, c};
+        struct names *n = net_names_of(j, c);
+        int r = n ? names_put(n, f, on_dropped, &d) : -ENOMEM;
+
+        if (r == 1)
+                pieces_save_name(j, c, f);
+        if (r == -EINVAL)
+                j->stats.names_refused++;
+        return r == -ENOMEM ? r : 0;
+}
+
+/* Whoever forges answers may send any number of them. */
+static bool may_claim(struct container_memory *c, int64_t wall_ns)
+{
+        int64_t minute = wall_ns / MINUTE_NS;
+
+        if (minute != c->claims_minute)
+                c->claims_taken = 0;
+        c->claims_minute = minute;
+        return c->claims_taken++ < CLAIMS_A_MINUTE;
+}
+
+static void count_answer(struct judge_stats *s, uint8_t verdict)
+{
+        uint64_t *const rows[NAME__MAX] = {[NAME_ANSWERED] = &s->names_answered,
+                                           [NAME_UNASKED] = &s->names_unasked,
+                                           [NAME_FOREIGN] = &s->names_foreign,
+                                           [NAME_MALFORMED] = &s->names_malformed};
+
+        if (verdict < NAME__MAX && rows[verdict])
+                ++*rows[verdict];
+}
+
+/* The names that the question leads through: "cdn.example.net, edge7.example.org". */
+static void put_chain(struct bytes chain, struct buf *out)
+{
+        struct bytes alias, canonical;
+        struct rd r;
+
+        rd_init(&r, chain.p, chain.len);
+        while (tide_list_next(&r, &alias, &canonical)) {
+                if (out->len + canonical.len + 2 > out->max)
+                        return;
+                buf_put_str(out, out->len ? ", " : "");
+                buf_put(out, canonical.p, canonical.len);
+        }
+}
+
+static uint32_t ttl_of(struct bytes b)
+{
+        struct rd r;
+
+        rd_init(&r, b.p, b.len);
+        return rd_u32(&r);
+}
+
+int net_name(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        const struct tide_name *t = &ev->name;
+        bool claim = t->verdict == NAME_UNASKED || t->verdict == NAME_FOREIGN;
+        _cleanup_buf_ struct buf chain;
+        struct bytes address, ttl;
+        struct rd rd;
+        int r = 0;
+
+        buf_init(&chain, NAMES_CHAIN_MAX);
+        count_answer(&j->stats, t->verdict);
+        if (c->workload)
+                baseline_net_hour(j, c->workload, ev->wall_ns);
+        if ((t->verdict != NAME_ANSWERED && !claim) || t->addresses.len == 0)
+                return 0;
+        if (claim && !may_claim(c, ev->wall_ns)) {
+                j->stats.names_refused++;
+                return 0;
+        }
+        put_chain(t->chain, &chain);
+        rd_init(&rd, t->addresses.p, t->addresses.len);
+        while (r == 0 && tide_list_next(&rd, &address, &ttl)) {
+                struct name_fact f = {.address = address_plain(address),
+                                      .name = t->question,
+                                      .chain = buf_bytes(&chain),
+                                      .last_ns = ev->wall_ns,
+                                      .ttl = ttl_of(ttl),
+                                      .verdict = t->verdict};
+
+                r = put_name(j, c, &f);
+        }
+        return r;
+}
+
+void net_drop_names(struct judge *j, struct container_memory *c)
+{
+        const void *at = NULL;
+        struct name_fact f;
+
+        while (c->names && names_next(c->names, &at, &f))
+                pieces_drop_name(j, c, &f);
+        c->names = names_free(c->names);
+}
+
+/* ---- namespaces ---- */
+
+struct container_memory *net_container(const struct judge *j, uint64_t netns)
+{
+        void *value;
+
+        for (size_t i = 0; netns && map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *c = value;
+
+                if (c->running && c->netns == netns)
+                        return c;
+        }
+        return NULL;
+}
+
+void net_mates(struct judge *j, uint64_t netns)
+{
+        struct container_memory *first = NULL;
+        void *value;
+
+        for (size_t i = 0; netns && map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *c = value;
+
+                if (!c->running || c->netns != netns)
+                        continue;
+                c->shares_netns = first != NULL;
+                if (first)
+                        first->shares_netns = true;
+                else
+                        first = c;
+        }
+}
+
+/* The next that runs in c's namespace, c first: *i is 0 in the beginning. */
+static struct container_memory *mate(const struct judge *j, const struct container_memory *c, size_t *i)
+{
+        void *value;
+
+        if (!c->shares_netns) {
+                return (*i)++ == 0 ? (struct container_memory *)c : NULL;
+        }
+        while (map_next(j->containers, i, NULL, &value)) {
+                struct container_memory *other = value;
+
+                if (other->running && other->netns == c->netns)
+                        return other;
+        }
+        return NULL;
+}
+
+size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
+                 struct name_fact *ret, size_t max)
+{
+        const struct container_memory *m;
+        size_t n = 0;
+
+        for (size_t i = 0; n < max && (m = mate(j, c, &i));) {
+                size_t had = n, now = names_find(m->names, address, wall_ns, ret + n, max - n);
+
+                for (size_t k = 0; k < now; k++) { /* each name once */
+                        bool twice = false;
+
+                        for (size_t h = 0; h < had; h++)
+                                twice = twice || bytes_eq(ret[h].name, ret[had + k].name);
+                        if (!twice)
+                                ret[n++] = ret[had + k];
+                }
+        }
+        return n;
+}
+
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, struct name_fact *ret)
+{
+        const struct container_memory *m;
+
+        for (size_t i = 0; (m = mate(j, c, &i));)
+                if (names_claimed(m->names, address, ret))
+                        return true;
+        return false;
+}
+
+struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct container_memory *m, *learning = NULL;
+
+        if (!(ev->flow.flags & FLOWF_SHARED) || !c->shares_netns)
+                return c;
+        for (size_t i = 0; (m = mate(j, c, &i));) {
+                struct observation o;
+                struct entry *e;
+                enum known known;
+
+                if (!m->workload || observe(j, m, ev, &o) < 0)
+                        continue;
+                known = baseline_lookup(m->workload, &o, &e);
+                if (known == KNOWN_YES || known == KNOWN_OTHER_EXE)
+                        return m;
+                if (!learning && baseline_state(m->workload, DIM_NETWORK) == DS_LEARNING)
+                        learning = m;
+        }
+        return learning ? learning : c;
+}
+
+/* ---- flows ---- */
+
+/* Both the sum and the workload's own, if it is known already. */
+struct counters {
+        struct judge_net *rows[2];
+};
+#define COUNT(counters, field)                                                                                         \
+        do {                                                                                                           \
+                for (size_t i_ = 0; i_ < ARRAY_LEN((counters)->rows); i_++)                                            \
+                        if ((counters)->rows[i_])                                                                      \
+                                (counters)->rows[i_]->field++;                                                         \
+        } while (0)
+
+/* Within the namespace, and not sent on from there. */
+static bool is_local(const struct tide_flow *t)
+{
+        return address_kind(t->remote) == ADDRESS_LOOPBACK &&
+               (t->real.len == 0 || address_kind(t->real) == ADDRESS_LOOPBACK);
+}
+
+static int take_outbound(struct judge *j, struct container_memory *c, const struct tide_event *ev,
+                         const struct counters *n, const char **ret_words)
+{
+        const struct tide_flow *t = &ev->flow;
+        struct name_fact f;
+        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK;
+        struct bytes address = address_plain(rewritten ? t->real : t->remote);
+
+        COUNT(n, outbound);
+        if (t->flags & FLOWF_RESOLVER) {
+                COUNT(n, resolver);
+                *ret_words = "to its name server";
+                return 0;
+        }
+        if (is_local(t)) {
+                COUNT(n, local);
+                *ret_words = "within the container";
+                return 0;
+        }
+        if (!(t->actor.flags & ACTOR_EXE))
+                COUNT(n, process_unknown);
+        if (net_names(j, c, address, ev->wall_ns, &f, 1))
+                COUNT(n, named);
+        if (net_claimed(j, c, address, &f))
+                COUNT(n, forged);
+        return 1;
+}
+
+/* Its end: what went is told with what was raised. */
+static void take_end(struct judge *j, struct container_memory *c, const struct tide_flow *t)
+{
+        for (size_t i = 0; i < TOLD_KEPT && t->id; i++)
+                if (c->told[i].flow == t->id) {
+                        group_ended(j, c, t, c->told[i].finding);
+                        c->told[i].flow = 0;
+                        pieces_save_container(j, c);
+                        return;
+                }
+}
+
+int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words)
+{
+        const struct tide_flow *t = &ev->flow;
+        struct counters n = {{&j->stats.net, c->workload ? &c->workload->net : NULL}};
+
+        *ret_words = "";
+        if (c->workload)
+                baseline_net_hour(j, c->workload, ev->wall_ns);
+        switch (t->what) {
+        case FLOW_ENDED:
+                COUNT(&n, ended);
+                take_end(j, c, t);
+                return 0;
+        case FLOW_LISTENS:
+                if (t->flags & FLOWF_GONE)
+                        return 0;
+                COUNT(&n, listeners);
+                return 1;
+        case FLOW_BEGAN:
+        case FLOW_FOUND:
+                break;
+        default:
+                return 0;
+        }
+        if (t->direction == DIRECTION_OUT)
+                return take_outbound(j, c, ev, &n, ret_words);
+        if (t->direction == DIRECTION_IN) {
+                COUNT(&n, inbound);
+                *ret_words = "inbound";
+                return 0;
+        }
+        COUNT(&n, undirected);
+        *ret_words = "who began it is not known";
+        return 0;
+}
+
+void net_told(struct container_memory *c, const struct observation *o, uint64_t finding)
+{
+        if (o->net.listens || o->net.flow->id == 0)
+                return;
+        c->told[c->next_told] = (struct told_flow){.flow = o->net.flow->id, .finding = finding};
+        c->next_told = (c->next_told + 1) % TOLD_KEPT;
+}
+
+/* ---- listeners ---- */
+
+bool net_declared(const struct container_memory *c, const struct net_facts *n)
+{
+        char port[8], proto[TIDE_PROTO_TEXT];
+        struct bytes p, name;
+        struct rd r;
+
+        if (!n->listens)
+                return false;
+        snprintf(port, sizeof(port), "%u", n->port);
+        tide_proto_text(n->flow->proto, proto);
+        rd_init(&r, c->ports.p, c->ports.len);
+        while (tide_list_next(&r, &p, &name))
+                if (bytes_eq(p, bytes_str(port)) && bytes_eq(name, bytes_str(proto)))
+                        return true;
+        return false;
+}
+
+/* ---- learning ---- */
+
+/* DESIGN 4.2: a raw public address that no name led to is not learned by being called. */
+static bool is_raw_public(const struct net_facts *n)
+{
+        return !n->listens && n->nnames == 0 && n->kind == ADDRESS_PUBLIC;
+}
+
+static int learn_as(struct judge *j, struct workload *w, const struct observation *o)
+{
+        struct entry *e;
+        enum known known = baseline_lookup(w, o, &e);
+
+        if (e) {
+                baseline_touch(j, w, e, o, true);
+                return 0;
+        }
+        if (known == KNOWN_OTHER_EXE && !o->known_exe)
+                return 0;
+        return baseline_learn(j, w, o, is_raw_public(&o->net) ? LEARN_WAITING : LEARN_KNOWN);
+}
+
+int net_learn(struct judge *j, struct workload *w, const struct observation *o)
+{
+        struct observation each = *o;
+        int r = 0;
+
+        for (uint32_t i = 0; r == 0 && (i == 0 || i < o->net.nnames); i++) {
+                observe_net_as(j, &each, i);
+                r = j->path.err ? 0 : learn_as(j, w, &each);
+        }
+        observe_net_as(j, &each, 0); /* o's own key stands in the same buffer again */
+        return r;
+}

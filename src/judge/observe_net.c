@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: how a flow or a listener reads as what a baseline could hold: its key, its subject, which of its names counts.
+ * Must not: score, or decide which flows are judged at all (net.c). Pure.
+ *
+ * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
+ * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
+ * live names led to one address the least known of them is the key. Ports that are drawn (Linux: from 32768 on,
+ * ip_local_port_range of ip(7)) are one: "ephemeral".
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+
+#define EPHEMERAL 32768u
+
+static bool proto_has_ports(uint8_t proto)
+{
+        switch (proto) {
+        case IPPROTO_TCP:
+        case IPPROTO_UDP:
+        case IPPROTO_UDPLITE:
+        case IPPROTO_SCTP:
+        case IPPROTO_DCCP:
+                return true;
+        default:
+                return false;
+        }
+}
+
+/* ---- keys ---- */
+
+static void put_port(const struct net_facts *n, bool exact, struct buf *out)
+{
+        char proto[TIDE_PROTO_TEXT];
+
+        if (n->has_port && (exact || n->port < EPHEMERAL))
+                buf_printf(out, ":%u", n->port);
+        else if (n->has_port)
+                buf_put_str(out, ":ephemeral");
+        buf_printf(out, "/%s", tide_proto_text(n->flow->proto, proto));
+}
+
+static void put_network(const struct net_facts *n, struct buf *out)
+{
+        bool brackets = n->address.len == 16;
+
+        buf_put_str(out, brackets ? "[" : "");
+        generalise_address(n->address, out);
+        buf_put_str(out, brackets ? "]" : "");
+}
+
+static void put_listen_key(const struct net_facts *n, struct buf *out)
+{
+        char proto[TIDE_PROTO_TEXT];
+
+        if (n->port < EPHEMERAL)
+                buf_printf(out, "listen %u/%s", n->port, tide_proto_text(n->flow->proto, proto));
+        else
+                buf_printf(out, "listen ephemeral/%s", tide_proto_text(n->flow->proto, proto));
+        buf_put_str(out, n->flow->flags & FLOWF_LOCAL ? " [local]" : "");
+}
+
+void observe_net_as(struct judge *j, struct observation *o, uint32_t name)
+{
+        const struct net_facts *n = &o->net;
+
+        buf_reset(&j->path);
+        if (n->listens) {
+                put_listen_key(n, &j->path);
+        } else {
+                if (name < n->nnames)
+                        generalise_name(n->names[name].name, &j->path);
+                else
+                        put_network(n, &j->path);
+                put_port(n, false, &j->path);
+        }
+        if (o->never_silent)
+                buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
+        if (o->actor->origin == ORIGIN_PROBE) /* what a probe may do is not what the workload may */
+                buf_put_str(&j->path, " [probe]");
+        o->key = buf_bytes(&j->path);
+}
+
+struct bytes net_host(struct bytes key)
+{
+        int slash, colon, bracket;
+
+        if (bytes_has_prefix(key, BYTES_LIT("listen ")))
+                return bytes_of(NULL, 0);
+        slash = bytes_rfind(key, '/'); /* before the protocol */
+        if (slash <= 0)
+                return bytes_of(NULL, 0);
+        key.len = (uint32_t)slash;
+        colon = bytes_rfind(key, ':');
+        bracket = bytes_rfind(key, ']');
+        return bytes_of(key.p, colon > bracket ? (size_t)colon : key.len);
+}
+
+/* ---- subjects: as a person reads them ---- */
+
+static void put_subject(struct judge *j, const struct net_facts *n)
+{
+        char address[TIDE_ADDRESS_TEXT];
+        bool brackets = n->address.len == 16 && !n->nnames;
+
+        buf_reset(&j->subject);
+        if (n->nnames) {
+                buf_put(&j->subject, n->names[0].name.p, n->names[0].name.len);
+                buf_put_str(&j->subject, " (");
+        }
+        buf_printf(&j->subject, "%s%s%s", brackets ? "[" : "", tide_address_text(n->address, address),
+                   brackets ? "]" : "");
+        if (n->nnames)
+                buf_put_u8(&j->subject, ')');
+        put_port(n, true, &j->subject);
+}
+
+void observe_net_parts(const struct net_facts *n, struct buf *out)
+{
+        if (n->nnames == 0)
+                return;
+        buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
+        buf_put_u8(out, 0);
+        for (uint32_t i = 0; i < n->nnames; i++) {
+                if (out->len + n->names[i].name.len + 1 > out->max)
+                        return; /* whole names only */
+                buf_put(out, n->names[i].name.p, n->names[i].name.len);
+                buf_put_u8(out, 0);
+        }
+}
+
+/* ---- which name is judged ---- */
+
+static enum known known_as(struct judge *j, struct observation *o, uint32_t name)
+{
+        enum known known;
+        struct entry *e;
+
+        observe_net_as(j, o, name);
+        if (!o->c->workload || j->path.err)
+                return KNOWN_NOT;
+        known = baseline_lookup(o->c->workload, o, &e);
+        return known == KNOWN_OTHER_EXE && !o->known_exe ? KNOWN_YES : known;
+}
+
+/* The least known first; of those that are known alike the latest, which stands before the others. */
+static void order_names(struct judge *j, struct observation *o)
+{
+        struct name_fact least;
+        enum known worst = KNOWN_YES;
+        uint32_t at = 0;
+
+        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1; i++) {
+                enum known known = known_as(j, o, i);
+
+                if (known > worst) {
+                        worst = known;
+                        at = i;
+                }
+        }
+        least = o->net.names[at];
+        for (; at > 0; at--)
+                o->net.names[at] = o->net.names[at - 1];
+        o->net.names[0] = least;
+}
+
+/* ---- events ---- */
+
+/* DESIGN 4.2: what runs and the image does not hold is never learned silently, nor whom it calls. */
+static bool is_foreign_code(uint8_t layer)
+{
+        return layer == LAYER_WRITE || layer == LAYER_TMPFS || layer == LAYER_MEMFD || layer == LAYER_DELETED;
+}
+
+static int take_other_side(struct judge *j, const struct tide_event *ev, struct observation *o)
+{
+        const struct tide_flow *t = &ev->flow;
+        struct net_facts *n = &o->net;
+        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
+
+        n->address = address_plain(rewritten ? t->real : t->remote);
+        n->port = rewritten ? t->real_port : t->rport;
+        n->kind = address_kind(n->address);
+        if (n->kind == ADDRESS_NONE)
+                return -EAGAIN;
+        n->nnames = (uint32_t)net_names(j, o->c, n->address, ev->wall_ns, n->names, NAMES_SHOWN);
+        n->claimed = net_claimed(j, o->c, n->address, &n->claim);
+        order_names(j, o);
+        return 0;
+}
+
+int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o)
+{
+        const struct tide_flow *t = &ev->flow;
+        struct net_facts *n = &o->net;
+        int r = 0;
+
+        o->dim = DIM_NETWORK;
+        o->actor = &t->actor;
+        o->exe = t->actor.flags & ACTOR_EXE ? t->actor.exe : bytes_of(NULL, 0);
+        o->known_exe = o->exe.len > 0;
+        o->layer = t->actor.flags & ACTOR_EXE ? t->actor.exe_layer : LAYER_UNKNOWN;
+        o->never_silent = is_foreign_code(o->layer);
+        n->flow = t;
+        n->has_port = proto_has_ports(t->proto);
+        n->listens = t->what == FLOW_LISTENS;
+        o->operation = n->listens ? "listen" : "connect";
+        if (n->listens) {
+                n->address = address_plain(t->local);
+                n->kind = address_kind(n->address);
+                n->port = t->lport;
+        } else {
+                r = take_other_side(j, ev, o);
+        }
+        if (r < 0)
+                return r;
+        observe_net_as(j, o, 0);
+        put_subject(j, n);
+        if (j->subject.err)
+                return j->subject.err;
+        o->subject = buf_bytes(&j->subject);
+        return 0;
+}

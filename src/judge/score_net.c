@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: the factors of flows and listeners. Must not: know findings' history. Pure. */
+#include <stdio.h>
+
+#include "judge/judge-priv.h"
+
+enum flow_novelty net_novelty(const struct workload *w, const struct observation *o)
+{
+        struct entry *e;
+
+        switch (o->known) {
+        case KNOWN_OTHER_PHASE:
+                return FLOW_NEW_PHASE;
+        case KNOWN_OTHER_EXE:
+                return FLOW_NEW_EXECUTABLE;
+        case KNOWN_WAITING:
+                if (baseline_lookup(w, o, &e) != KNOWN_NOT && e && e->why == WHY_ONE_REPLICA)
+                        return FLOW_UNAPPROVED_ONE;
+                return FLOW_UNAPPROVED_RAW;
+        default:
+                return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
+        }
+}
+
+static int add_listener(const struct judge *j, const struct observation *o, struct score *s)
+{
+        int r = score_factor(j, s, FACTOR_NEW_LISTENER, o->subject);
+
+        if (o->net.flow->flags & FLOWF_LOCAL) {
+                s->severity = SEVERITY_LOW;
+                if (r == 0)
+                        r = score_factor(j, s, FACTOR_LOCAL_LISTENER, bytes_of(NULL, 0));
+        }
+        return r;
+}
+
+static int add_claim(const struct judge *j, const struct observation *o, struct score *s)
+{
+        const struct name_fact *c = &o->net.claim;
+        char name[280], address[TIDE_ADDRESS_TEXT];
+
+        s->severity = SEVERITY_HIGH;
+        return score_add(s, judge_factors()[FACTOR_FORGED_NAME].name, j->p.bits[FACTOR_FORGED_NAME],
+                         "an answer %s said that %s is at %s",
+                         c->verdict == NAME_FOREIGN ? "of a name server that the container is not configured with"
+                                                    : "that nobody had asked for",
+                         str_print(c->name, name, sizeof(name)), tide_address_text(o->net.address, address));
+}
+
+static int add_flow(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        static const enum factor factors[FLOW_NOVELTY__MAX] = {
+                [FLOW_KNOWN] = FACTOR_NEW_DESTINATION,      [FLOW_NEW_DESTINATION] = FACTOR_NEW_DESTINATION,
+                [FLOW_NEW_PORT] = FACTOR_NEW_PORT,          [FLOW_NEW_PHASE] = FACTOR_NEW_PHASE,
+                [FLOW_NEW_EXECUTABLE] = FACTOR_OTHER_EXECUTABLE,
+                [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
+                [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,
+        };
+        enum flow_novelty novelty = net_novelty(w, o);
+        int r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);
+
+        if (novelty == FLOW_NEW_PHASE)
+                s->severity = SEVERITY_LOW;
+        if (r == 0 && o->net.nnames == 0 && o->net.kind == ADDRESS_PUBLIC)
+                r = score_factor(j, s, FACTOR_RAW_ADDRESS, bytes_of(NULL, 0));
+        if (r == 0 && o->net.claimed)
+                r = add_claim(j, o, s);
+        return r;
+}
+
+/* Who calls is not of the image: the same facts as when it ran, should that not have been seen. */
+static int add_code(const struct judge *j, const struct observation *o, struct score *s)
+{
+        static const enum factor layers[LAYER__MAX] = {[LAYER_WRITE] = FACTOR_RAN_WRITE_LAYER,
+                                                       [LAYER_MEMFD] = FACTOR_RAN_MEMFD,
+                                                       [LAYER_DELETED] = FACTOR_RAN_DELETED,
+                                                       [LAYER_TMPFS] = FACTOR_RAN_TMPFS};
+
+        if (!o->never_silent || o->layer >= LAYER__MAX)
+                return 0;
+        s->severity = SEVERITY_HIGH;
+        return score_factor(j, s, layers[o->layer], o->exe);
+}
+
+int score_net(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        int r;
+
+        s->severity = SEVERITY_MEDIUM;
+        r = o->net.listens ? add_listener(j, o, s) : add_flow(j, w, o, s);
+        return r < 0 ? r : add_code(j, o, s);
+}

@@ -1,0 +1,945 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The judge of connections: names and addresses as keys, what names lead where, what is learned, raised and only
+ * counted, phases, replicas, candidates, bands, and that what was saved makes the same judge again.
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+#include "tests/unit/judge_world.h"
+#include "tests/unit/unit.h"
+#include "tidemark/buf.h"
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/generalise.h"
+
+/* ---- keys ---- */
+
+static void test_names_generalised(void)
+{
+        static const struct {
+                const char *name, *key;
+        } rows[] = {
+                {"example.com", "example.com"},
+                {"redis", "redis"},
+                {"web12", "web12"},
+                {"api.example.com", "api.example.com"},
+                {"ec2-1-2-3-4.compute-1.amazonaws.com", "ec2-<n>-<n>-<n>-<n>.compute-<n>.amazonaws.com"},
+                {"ip-10-0-0-1.eu-west-1.compute.internal", "ip-<n>-<n>-<n>-<n>.eu-west-<n>.compute.internal"},
+                {"shard-00-02.x.mongodb.net", "shard-<n>-<n>.x.mongodb.net"},
+                {"cluster0-shard-00-01.ab1cd.mongodb.net", "cluster<n>-shard-<n>-<n>.ab1cd.mongodb.net"},
+                {"s3.eu-central-1.amazonaws.com", "s3.eu-central-<n>.amazonaws.com"},
+                {"s3-us-west-2.amazonaws.com", "s3-us-west-<n>.amazonaws.com"},
+                {"d111111abcdef8.cloudfront.net", "d111111abcdef8.cloudfront.net"},
+                {"1.europe.pool.ntp.org", "<n>.europe.pool.ntp.org"},
+                {"edge7.cdn.example.org", "edge<n>.cdn.example.org"},
+                {"0123456789abcdef.blob.example.net", "<hex>.blob.example.net"},
+                {"123e4567-e89b-12d3-a456-426614174000.db.example.net", "<uuid>.db.example.net"},
+                {"shop12.co.uk", "shop12.co.uk"}, /* what somebody registered is theirs */
+                {"edge7.d111111abcdef8.cloudfront.net", "edge<n>.d111111abcdef8.cloudfront.net"},
+                {"x7k2p9qa.duckdns.org", "x7k2p9qa.duckdns.org"},
+                {"bucket12345.s3.amazonaws.com", "bucket12345.s3.amazonaws.com"},
+                {"www1.shop12.co.uk", "www<n>.shop12.co.uk"},
+                {"edge1.www.shop12.co.uk", "edge<n>.www.shop12.co.uk"},
+                {"12345.com", "12345.com"},
+                {"a8f3k9z2.com", "a8f3k9z2.com"},
+                {"", ""},
+                {".", "."},
+                {"..", ".."},
+                {"a..b.c", "a..b.c"},
+        };
+        _cleanup_buf_ struct buf b, again;
+
+        buf_init(&b, 1000);
+        buf_init(&again, 1000);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                buf_reset(&b);
+                buf_reset(&again);
+                generalise_name(bytes_str(rows[i].name), &b);
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&b), rows[i].key);
+                if (strcmp(buf_cstr(&b), rows[i].key) != 0)
+                        printf("\n    %s: %s, not %s\n", rows[i].name, buf_cstr(&b), rows[i].key);
+                generalise_name(buf_bytes(&b), &again); /* a key is its own key */
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&again), rows[i].key);
+        }
+}
+
+static struct bytes address(const char *text)
+{
+        static uint8_t space[8][16];
+        static unsigned next;
+        uint8_t *p = space[next++ % 8];
+        int family = strchr(text, ':') ? AF_INET6 : AF_INET;
+
+        CU_ASSERT_EQUAL(inet_pton(family, text, p), 1);
+        return bytes_of(p, family == AF_INET ? 4 : 16);
+}
+
+static void test_addresses_generalised(void)
+{
+        static const struct {
+                const char *address, *key;
+                enum address_kind kind;
+        } rows[] = {
+                {"198.51.100.7", "198.51.100.7", ADDRESS_PUBLIC},
+                {"9.255.255.255", "9.255.255.255", ADDRESS_PUBLIC},
+                {"10.1.2.3", "10.1.2.0/24", ADDRESS_PRIVATE},
+                {"11.0.0.1", "11.0.0.1", ADDRESS_PUBLIC},
+                {"172.15.0.1", "172.15.0.1", ADDRESS_PUBLIC},
+                {"172.31.255.9", "172.31.255.0/24", ADDRESS_PRIVATE},
+                {"172.32.0.1", "172.32.0.1", ADDRESS_PUBLIC},
+                {"192.168.7.7", "192.168.7.0/24", ADDRESS_PRIVATE},
+                {"100.64.1.2", "100.64.1.0/24", ADDRESS_PRIVATE},
+                {"100.128.1.2", "100.128.1.2", ADDRESS_PUBLIC},
+                {"169.254.169.254", "169.254.169.254", ADDRESS_LINK},
+                {"127.0.0.11", "127.0.0.11", ADDRESS_LOOPBACK},
+                {"224.0.0.251", "224.0.0.251", ADDRESS_GROUP},
+                {"255.255.255.255", "255.255.255.255", ADDRESS_GROUP},
+                {"250.1.1.1", "250.1.1.1", ADDRESS_SPECIAL},
+                {"0.0.0.0", "0.0.0.0", ADDRESS_SPECIAL},
+                {"2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64", ADDRESS_PUBLIC},
+                {"fd00:1:2:3::9", "fd00:1:2:3::/64", ADDRESS_PRIVATE},
+                {"fe80::1234", "fe80::/64", ADDRESS_LINK},
+                {"ff02::fb", "ff02::fb", ADDRESS_GROUP},
+                {"::1", "::1", ADDRESS_LOOPBACK},
+                {"::", "::", ADDRESS_SPECIAL},
+                {"::ffff:10.1.2.3", "10.1.2.0/24", ADDRESS_PRIVATE},
+        };
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 100);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                buf_reset(&b);
+                generalise_address(address(rows[i].address), &b);
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&b), rows[i].key);
+                CU_ASSERT_EQUAL(address_kind(address(rows[i].address)), rows[i].kind);
+        }
+        buf_reset(&b);
+        generalise_address(BYTES_LIT("abc"), &b);
+        CU_ASSERT_STRING_EQUAL(buf_cstr(&b), "?");
+        CU_ASSERT_EQUAL(address_kind(bytes_of(NULL, 0)), ADDRESS_NONE);
+}
+
+/* ---- names of addresses ---- */
+
+struct dropped {
+        unsigned n;
+        char last[32];
+};
+
+static void on_dropped(const struct name_fact *f, void *arg)
+{
+        struct dropped *d = arg;
+
+        d->n++;
+        snprintf(d->last, sizeof(d->last), "%.*s", (int)f->name.len, (const char *)f->name.p);
+}
+
+static int put_fact(struct names *n, const char *where, const char *name, int64_t at, uint32_t ttl, uint8_t verdict,
+                    struct dropped *d)
+{
+        struct name_fact f = {.address = address(where),
+                              .name = bytes_str(name),
+                              .last_ns = at,
+                              .ttl = ttl,
+                              .verdict = verdict};
+
+        return names_put(n, &f, on_dropped, d);
+}
+
+static void test_names_order(void)
+{
+        struct name_fact found[NAMES_SHOWN];
+        struct dropped d = {0};
+        struct names *n;
+        int64_t sec = (int64_t)SEC;
+
+        CU_ASSERT_EQUAL_FATAL(names_new(4, &n), 0);
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.1", "a.example", 1000 * sec, 5, NAME_ANSWERED, &d), 1);
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.1", "b.example", 1400 * sec, 5, NAME_ANSWERED, &d), 1);
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.1", "b.example", 1401 * sec, 5, NAME_ANSWERED, &d), 0);
+        /* Alive goes before old; however old, it counts where there is nothing else. */
+        CU_ASSERT_EQUAL(names_find(n, address("198.51.100.1"), 1402 * sec, found, NAMES_SHOWN), 1);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("b.example")));
+        CU_ASSERT_EQUAL(names_find(n, address("198.51.100.1"), 900000 * sec, found, NAMES_SHOWN), 1);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("b.example")));
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.1", "a.example", 1500 * sec, 5, NAME_ANSWERED, &d), 0);
+        CU_ASSERT_EQUAL(names_find(n, address("198.51.100.1"), 1501 * sec, found, NAMES_SHOWN), 2);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("a.example")));
+        CU_ASSERT_EQUAL(names_find(n, address("198.51.100.1"), 1501 * sec, found, 1), 1);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("a.example")));
+        /* A long life keeps it alive. */
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.2", "long.example", 1500 * sec, 86400, NAME_ANSWERED, &d), 1);
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.2", "short.example", 1400 * sec, 1, NAME_ANSWERED, &d), 1);
+        CU_ASSERT_EQUAL(names_find(n, address("198.51.100.2"), 80000 * sec, found, NAMES_SHOWN), 1);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("long.example")));
+        /* No room: the one untold for longest goes, which is the one that came last with the oldest time. */
+        CU_ASSERT_EQUAL(put_fact(n, "198.51.100.3", "c.example", 1600 * sec, 5, NAME_ANSWERED, &d), 1);
+        CU_ASSERT_EQUAL(d.n, 1);
+        CU_ASSERT_STRING_EQUAL(d.last, "short.example");
+        CU_ASSERT_EQUAL(names_count(n), 4);
+        /* What is claimed is no name, and pushes none out. */
+        for (int i = 0; i < 10; i++) {
+                char name[32];
+
+                snprintf(name, sizeof(name), "evil%d.example", i);
+                CU_ASSERT_EQUAL(put_fact(n, "203.0.113.1", name, (1700 + i) * sec, 5, NAME_UNASKED, &d), 1);
+        }
+        CU_ASSERT_EQUAL(names_count(n), 4);
+        CU_ASSERT_EQUAL(names_find(n, address("203.0.113.1"), 1700 * sec, found, NAMES_SHOWN), 0);
+        CU_ASSERT_EQUAL(names_claimed(n, address("203.0.113.1"), &found[0]), 1);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("evil9.example")));
+        CU_ASSERT_EQUAL(names_claimed(n, address("198.51.100.1"), &found[0]), 0);
+        CU_ASSERT_EQUAL(names_find(NULL, address("203.0.113.1"), 0, found, 1), 0);
+        CU_ASSERT_EQUAL(names_claimed(NULL, address("203.0.113.1"), found), 0);
+        {
+                struct name_fact bad = {.address = BYTES_LIT("abc"), .name = BYTES_LIT("x"), .verdict = NAME_ANSWERED};
+
+                CU_ASSERT_EQUAL(names_put(n, &bad, on_dropped, &d), -EINVAL);
+                bad.address = BYTES_LIT("abcd");
+                bad.name.len = 0;
+                CU_ASSERT_EQUAL(names_put(n, &bad, on_dropped, &d), -EINVAL);
+        }
+        names_free(n);
+}
+
+/* ---- flows ---- */
+
+struct call {
+        const char *id, *to, *exe;
+        uint16_t port;
+        uint8_t proto, layer, what, direction;
+        enum tide_origin origin;
+        uint32_t pid, flags;
+        uint64_t flow;
+        uint16_t event_flags;
+};
+
+/* An outbound TCP connection of nginx's, unless it says otherwise. */
+static int call_as(struct world *w, struct call c)
+{
+        struct tide_event ev = {.kind = TIDE_FLOW, .sources = SRC_CONNTRACK};
+
+        ev.container = bytes_str(c.id ? c.id : "c1");
+        if (!(c.flags & FLOWF_SHARED) && c.pid != UINT32_MAX) {
+                ev.flow.actor = actor(c.pid ? c.pid : 200, c.origin ? c.origin : ORIGIN_ENTRYPOINT,
+                                      c.exe ? c.exe : "/usr/sbin/nginx");
+                ev.flow.actor.exe_layer = c.layer ? c.layer : LAYER_IMAGE;
+        }
+        ev.flags = c.event_flags;
+        ev.flow.what = c.what ? c.what : FLOW_BEGAN;
+        ev.flow.direction = c.direction ? c.direction : DIRECTION_OUT;
+        ev.flow.proto = c.proto ? c.proto : IPPROTO_TCP;
+        ev.flow.flags = c.flags;
+        ev.flow.local = address("10.88.0.2");
+        ev.flow.lport = 45000;
+        ev.flow.remote = address(c.to);
+        ev.flow.rport = c.port;
+        ev.flow.id = c.flow;
+        ev.flow.netns = 77;
+        return give(w, &ev);
+}
+
+static void call(struct world *w, const char *to, uint16_t port)
+{
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.to = to, .port = port}), 0);
+}
+
+static void listen_at(struct world *w, const char *at, uint16_t port, uint32_t flags)
+{
+        struct tide_event ev = {.kind = TIDE_FLOW, .sources = SRC_SOCKETS, .container = BYTES_LIT("c1")};
+
+        ev.flow.actor = actor(200, ORIGIN_ENTRYPOINT, "/usr/sbin/nginx");
+        ev.flow.actor.exe_layer = LAYER_IMAGE;
+        ev.flow.what = FLOW_LISTENS;
+        ev.flow.direction = DIRECTION_IN;
+        ev.flow.proto = IPPROTO_TCP;
+        ev.flow.flags = flags;
+        ev.flow.local = address(at);
+        ev.flow.lport = port;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void answer_in(struct world *w, const char *id, const char *name, const char *to, enum tide_name_verdict verdict)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = bytes_str(id)};
+        _cleanup_buf_ struct buf addresses, chain;
+
+        buf_init(&addresses, 100);
+        buf_init(&chain, 100);
+        tide_list_put(&addresses, address(to), BYTES_LIT("\x3c\0\0\0"));
+        tide_list_put(&chain, bytes_str(name), BYTES_LIT("edge.cdn.example"));
+        ev.name.verdict = (uint8_t)verdict;
+        ev.name.proto = IPPROTO_UDP;
+        ev.name.question = bytes_str(name);
+        ev.name.addresses = buf_bytes(&addresses);
+        ev.name.chain = buf_bytes(&chain);
+        ev.name.netns = 77;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void answer(struct world *w, const char *name, const char *to)
+{
+        answer_in(w, "c1", name, to, NAME_ANSWERED);
+}
+
+/* A workload that has called one host by its name for long, and that serves. */
+static void settle(struct world *w)
+{
+        char text[32];
+
+        start(w);
+        for (int h = 0; h < 200; h++) {
+                snprintf(text, sizeof(text), "198.51.100.%d", h % 200 + 1);
+                answer(w, "api.example.com", text); /* rotates */
+                call(w, text, 443);
+                call(w, "10.0.0.7", 5432);
+                listen_at(w, "0.0.0.0", 8080, 0);
+                run(w, "/bin/date", LAYER_IMAGE);
+                w->now += HOUR;
+                tick(w);
+        }
+}
+
+static struct judge_entry entry(const struct world *w, const char *key)
+{
+        struct judge_workload jw = workload(w);
+        struct judge_entry e;
+        size_t i = 0;
+
+        while (judge_entry_next(w->j, jw.id, &i, &e))
+                if (e.dim == DIM_NETWORK && bytes_eq(e.key, bytes_str(key)))
+                        return e;
+        return (struct judge_entry){.why = ""};
+}
+
+static void test_learned(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 3);
+        CU_ASSERT_EQUAL(entry(&w, "api.example.com:443/tcp").windows, 200);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").windows, 200);
+        CU_ASSERT_EQUAL(entry(&w, "listen 8080/tcp").windows, 200);
+        /* Another address behind the name, another machine of that network: known. */
+        answer(&w, "api.example.com", "203.0.113.99");
+        call(&w, "203.0.113.99", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "10.0.0.200", 5432);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        /* A name that was resolved long before. */
+        w.now += 3000 * HOUR;
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.net.outbound, 403);
+        CU_ASSERT_EQUAL(st.names, 201);
+        CU_ASSERT_EQUAL(st.names_answered, 201);
+        world_close(&w);
+}
+
+/* What is no observation: inbound flows, name servers, what stays inside, ends; and nothing of it is a finding. */
+static void test_only_counted(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (int i = 0; i < 100; i++) {
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.5", .port = (uint16_t)(40000 + i),
+                                                          .direction = DIRECTION_IN}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "inbound");
+        }
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.53", .port = 53, .proto = IPPROTO_UDP,
+                                                  .flags = FLOWF_RESOLVER}), 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "127.0.0.1", .port = 9000}), 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.6", .port = 1, .what = FLOW_ENDED}), 0);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.net.inbound, 100);
+        CU_ASSERT_EQUAL(st.net.resolver, 1);
+        CU_ASSERT_EQUAL(st.net.local, 1);
+        CU_ASSERT_EQUAL(st.net.ended, 1);
+        CU_ASSERT_EQUAL(workload(&w).net.inbound, 100);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 3);
+        world_close(&w);
+}
+
+/* The bands of the shipped table, on a stable baseline. */
+static const struct band {
+        const char *what, *name; /* name: led to the address just before; NULL: none */
+        struct call call;
+        uint32_t low, high;
+        const char *factor;
+} bands[] = {
+        {"a known program calls one new name", "new.example", {.to = "203.0.113.1", .port = 443}, 50, 94,
+         "new_destination"},
+        {"a known name at another port", "api.example.com", {.to = "203.0.113.1", .port = 22}, 50, 94, "new_port"},
+        {"a raw public address", NULL, {.to = "203.0.113.1", .port = 443}, 80, 98, "raw_address"},
+        {"a network of the site", NULL, {.to = "10.9.9.9", .port = 443}, 50, 94, "new_destination"},
+        {"another program calls what is known", "api.example.com",
+         {.to = "203.0.113.1", .port = 443, .exe = "/usr/bin/curl"}, 50, 94, "other_executable"},
+        {"a program of the write layer", "new.example",
+         {.to = "203.0.113.1", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, 95, 100, "ran_write_layer"},
+        {"a program of the write layer calls what is known", "api.example.com",
+         {.to = "203.0.113.1", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, 95, 100, "ran_write_layer"},
+        {"a program without a file", NULL, {.to = "203.0.113.1", .port = 443, .exe = "memfd", .layer = LAYER_MEMFD},
+         95, 100, "ran_memfd"},
+        {"a person's session", "new.example", {.to = "203.0.113.1", .port = 443, .origin = ORIGIN_EXEC}, 10, 60,
+         "origin_exec"},
+        {"nobody knows who", "new.example", {.to = "203.0.113.1", .port = 443, .pid = UINT32_MAX}, 50, 94,
+         "process_unknown"},
+        {"an echo request", NULL, {.to = "203.0.113.1", .port = 8 * 256, .proto = IPPROTO_ICMP}, 80, 98,
+         "raw_address"},
+};
+
+static void test_bands(void)
+{
+        for (size_t i = 0; i < ARRAY_LEN(bands); i++) {
+                const struct band *b = &bands[i];
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                if (b->name)
+                        answer(&w, b->name, b->call.to);
+                CU_ASSERT_EQUAL(call_as(&w, b->call), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                if (w.confidence < b->low || w.confidence > b->high || !strstr(w.factors, b->factor))
+                        printf("\n    %s: %u%% is not in %u..%u (%s)\n", b->what, w.confidence, b->low, b->high,
+                               w.factors);
+                CU_ASSERT_TRUE(w.confidence >= b->low && w.confidence <= b->high);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, b->factor));
+                CU_ASSERT_EQUAL(w.total, w.sum);
+                world_close(&w);
+        }
+}
+
+static void test_story(void)
+{
+        struct tide_event exec = {.kind = TIDE_EXEC, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer(&w, "evil.example", "203.0.113.66");
+        /* The flow is told before the exec, though it came after: one finding, in order of what happened. */
+        w.now += SEC;
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .exe = "/tmp/upd", .pid = 300,
+                                                  .layer = LAYER_WRITE, .flow = 9}), 0);
+        w.now -= SEC;
+        exec.exec.actor = actor(300, ORIGIN_ENTRYPOINT, "/tmp/upd");
+        exec.exec.program = BYTES_LIT("/tmp/upd");
+        exec.exec.program_layer = LAYER_WRITE;
+        exec.exec.program_change = CHANGE_ADDED;
+        exec.exec.caller = BYTES_LIT("/bin/sh");
+        CU_ASSERT_EQUAL(give(&w, &exec), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /tmp/upd"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example (203.0.113.66):443/tcp, where this workload "
+                                               "never called"));
+        CU_ASSERT_TRUE(strstr(w.story, "ran /tmp/upd") < strstr(w.story, "connected to"));
+        /* Its end says how much. */
+        {
+                struct tide_event end = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+                end.flow.what = FLOW_ENDED;
+                end.flow.direction = DIRECTION_OUT;
+                end.flow.proto = IPPROTO_TCP;
+                end.flow.remote = address("203.0.113.66");
+                end.flow.rport = 443;
+                end.flow.id = 9;
+                end.flow.flags = FLOWF_COUNTED;
+                end.flow.bytes_out = 1234;
+                end.flow.bytes_in = 99;
+                CU_ASSERT_EQUAL(give(&w, &end), 0);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "1234 bytes out, 99 in"));
+                CU_ASSERT_EQUAL(give(&w, &end), 0); /* a second end is of nobody */
+                CU_ASSERT_PTR_NULL(strstr(w.story, "2468"));
+        }
+        /* Whom it calls much later is a part of it still. */
+        w.now += 10 * HOUR;
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.67", .port = 80, .exe = "/tmp/upd", .pid = 999,
+                                                  .layer = LAYER_WRITE}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 3);
+        world_close(&w);
+}
+
+/* The least known of several live names counts. */
+static void test_least_known(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer(&w, "evil.example", "198.51.100.200");
+        answer(&w, "api.example.com", "198.51.100.200");
+        call(&w, "198.51.100.200", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.200):443/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "api.example.com"));
+        world_close(&w);
+        /* While learning each is learned. */
+        world_open(&w);
+        start(&w);
+        answer(&w, "one.example", "198.51.100.200");
+        answer(&w, "two.example", "198.51.100.200");
+        call(&w, "198.51.100.200", 443);
+        CU_ASSERT_EQUAL(entry(&w, "one.example:443/tcp").count, 1);
+        CU_ASSERT_EQUAL(entry(&w, "two.example:443/tcp").count, 1);
+        world_close(&w);
+}
+
+static void test_forged(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "api.example.com", "203.0.113.66", NAME_UNASKED);
+        CU_ASSERT_EQUAL(w.opened, 0); /* alone it is no finding */
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "raw_address"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to 203.0.113.66:443/tcp"));
+        for (int i = 0; i < 200; i++)
+                answer_in(&w, "c1", "x.example", "203.0.113.67", NAME_FOREIGN);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names_foreign, 200);
+        CU_ASSERT_TRUE(st.names_refused >= 168);
+        CU_ASSERT_EQUAL(st.net.forged, 1);
+        world_close(&w);
+}
+
+/* ---- phases ---- */
+
+static void test_phases(void)
+{
+        struct world w;
+        char id[16];
+
+        world_open(&w);
+        /* A package mirror, called by each container as it starts. */
+        for (int h = 0; h < 200; h++) {
+                struct tide_event stop = {.kind = TIDE_CTR_STOP}, told = {.kind = TIDE_CTR_START};
+
+                snprintf(id, sizeof(id), "r%d", h);
+                start_as(&w, id, "web", false);
+                answer_in(&w, id, "mirror.example.org", "198.51.100.1", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.1", .port = 443}), 0);
+                w.now += HOUR;
+                answer_in(&w, id, "work.example.org", "198.51.100.3", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.3", .port = 443}), 0);
+                told.container = bytes_str(id);
+                told.ctr.init_pid = INIT_PID;
+                told.ctr.init_start = 1;
+                told.ctr.stopping = 1;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
+                answer_in(&w, id, "bye.example.org", "198.51.100.2", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = id, .to = "198.51.100.2", .port = 443}), 0);
+                w.now += 2 * SEC;
+                stop.container = bytes_str(id);
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(entry(&w, "mirror.example.org:443/tcp").phases, 1u << PHASE_STARTUP);
+        CU_ASSERT_EQUAL(entry(&w, "bye.example.org:443/tcp").phases, 1u << PHASE_SHUTDOWN);
+        CU_ASSERT_EQUAL(entry(&w, "work.example.org:443/tcp").phases, 1u << PHASE_STEADY);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        start_as(&w, "c1", "web", false);
+        answer(&w, "mirror.example.org", "198.51.100.1");
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        w.now += HOUR;
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_TRUE(w.confidence < w.p.page);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "never called at this time of its life"));
+        /* What it does at work, and still does when it is asked to end: told, and below show. */
+        w.now += 10 * HOUR;
+        {
+                struct tide_event told = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+                told.ctr.init_pid = INIT_PID;
+                told.ctr.init_start = 1;
+                told.ctr.stopping = 1;
+                CU_ASSERT_EQUAL(give(&w, &told), 0);
+        }
+        answer(&w, "work.example.org", "198.51.100.3");
+        call(&w, "198.51.100.3", 443);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "shutdown"));
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        answer(&w, "bye.example.org", "198.51.100.2");
+        call(&w, "198.51.100.2", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        w.now += 120 * SEC; /* it does not end: it is at work again */
+        call(&w, "198.51.100.3", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        world_close(&w);
+}
+
+/* ---- candidates ---- */
+
+/* DESIGN 4.2: a raw public address does not activate by itself; it is raised once; an operator's word takes it up. */
+static void test_raw_address(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        for (int h = 0; h < 10; h++) {
+                call(&w, "203.0.113.9", 123);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:123/tcp").candidate);
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:123/tcp").waiting);
+        CU_ASSERT_STRING_EQUAL(entry(&w, "203.0.113.9:123/tcp").why, "raw-address");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        w.now += 30 * HOUR;
+        tick(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unapproved_destination"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "new_destination"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.show && w.confidence < w.p.page);
+        CU_ASSERT_FALSE(entry(&w, "203.0.113.9:123/tcp").waiting);
+        for (int h = 0; h < 20; h++) {
+                call(&w, "203.0.113.9", 123);
+                w.now += HOUR;
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "raised already");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_FALSE(entry(&w, "203.0.113.9:123/tcp").candidate);
+        world_close(&w);
+        /* Activated by an operator, it is a part of the baseline at once. */
+        world_open(&w);
+        start(&w);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "203.0.113.10", 123);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        world_close(&w);
+}
+
+/* What one of several replicas called in one window only does not activate by itself. */
+static void test_one_replica(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        w.now += 200 * SEC;
+        for (int h = 0; h < 200; h++) {
+                answer(&w, "api.example.com", "198.51.100.1");
+                answer_in(&w, "c2", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+                call(&w, "198.51.100.1", 443);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443}), 0);
+                if (h == 20) {
+                        answer_in(&w, "c2", "once.example", "198.51.100.5", NAME_ANSWERED);
+                        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.5", .port = 443}), 0);
+                        answer(&w, "both.example", "198.51.100.6");
+                        answer_in(&w, "c2", "both.example", "198.51.100.6", NAME_ANSWERED);
+                        call(&w, "198.51.100.6", 443);
+                        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.6", .port = 443}), 0);
+                }
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_TRUE(entry(&w, "once.example:443/tcp").candidate);
+        CU_ASSERT_STRING_EQUAL(entry(&w, "once.example:443/tcp").why, "one-replica");
+        CU_ASSERT_FALSE(entry(&w, "both.example:443/tcp").candidate);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.5", .port = 443}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "one of several replicas"));
+        world_close(&w);
+}
+
+/* ---- processes that are not known ---- */
+
+static void test_process_unknown(void)
+{
+        struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 3);
+        /* A scan by nobody knows whom is one finding. */
+        for (int i = 1; i < 60; i++) {
+                char to[32];
+
+                snprintf(to, sizeof(to), "203.0.113.%d", i);
+                unknown.to = to;
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 59);
+        world_close(&w);
+        /* Learned of an unknown process, it fits any of the image later, and none that the image lacks. */
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        unknown.to = "198.51.100.1";
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/tmp/x",
+                                                  .layer = LAYER_WRITE}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+}
+
+/* Two containers in one namespace: names are shared, and a flow of nobody knows whom is known if either knows it. */
+static void test_shared_namespace(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        start_as(&w, "c2", "sidecar", false);
+        ev.ctr.netns = 77;
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        ev.container = BYTES_LIT("c2");
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        w.now += 200 * SEC;
+        answer_in(&w, "c1", "side.example", "198.51.100.1", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "sidecar@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443,
+                                                  .flags = FLOWF_SHARED}), 0);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1); /* of c1 itself it is not known */
+        /* An answer that names no container is of the namespace. */
+        answer_in(&w, "", "late.example", "203.0.113.5", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "203.0.113.5", .port = 443}), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "late.example (203.0.113.5)"));
+        world_close(&w);
+}
+
+/* ---- listeners ---- */
+
+static void test_listeners(void)
+{
+        struct tide_event content = {.kind = TIDE_CONTENT, .container = BYTES_LIT("c1")};
+        _cleanup_buf_ struct buf ports;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        listen_at(&w, "0.0.0.0", 8080, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        listen_at(&w, "::", 4444, FLOWF_GONE);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        listen_at(&w, "127.0.0.1", 9229, FLOWF_LOCAL);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        w.now += 2 * HOUR;
+        listen_at(&w, "::", 4444, 0);
+        CU_ASSERT_EQUAL(w.opened, 2);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_listener"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "listens on [::]:4444/tcp"));
+        /* What the image declares is known. */
+        buf_init(&ports, 100);
+        tide_list_put(&ports, BYTES_LIT("8443"), BYTES_LIT("tcp"));
+        content.content.ports = buf_bytes(&ports);
+        CU_ASSERT_EQUAL(give(&w, &content), 0);
+        listen_at(&w, "0.0.0.0", 8443, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known: the image declares it");
+        CU_ASSERT_EQUAL(w.opened, 2);
+        world_close(&w);
+        /* Ports that are drawn are one. */
+        world_open(&w);
+        start(&w);
+        listen_at(&w, "0.0.0.0", 40001, 0);
+        listen_at(&w, "0.0.0.0", 51234, 0);
+        CU_ASSERT_EQUAL(entry(&w, "listen ephemeral/tcp").count, 2);
+        world_close(&w);
+}
+
+/* ---- what is not known yet, and what is saved ---- */
+
+/* A workload of which nothing was ever told does not get a baseline by time passing; once something was, it does. */
+static void test_unwatched(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        for (int h = 0; h < 300; h++) {
+                run(&w, "/bin/date", LAYER_IMAGE);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.5", .port = 40000, .direction = DIRECTION_IN}), 0);
+        tick(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        for (int h = 0; h < 170; h++) { /* nothing but time */
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        answer(&w, "beacon.example", "203.0.113.5");
+        call(&w, "203.0.113.5", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        world_close(&w);
+}
+
+static void random_net(struct world *w, uint32_t x)
+{
+        static const char *const hosts[] = {"198.51.100.1", "198.51.100.2", "10.1.1.1", "2001:db8::1", "203.0.113.7"};
+        static const char *const names[] = {"a.example", "b.example", "c7.x.example", "d.example.co.uk"};
+        static const uint8_t layers[] = {LAYER_IMAGE, LAYER_IMAGE, LAYER_IMAGE, LAYER_WRITE};
+        const char *host = hosts[x % ARRAY_LEN(hosts)];
+        struct call c = {.to = host,
+                         .port = (uint16_t)(x / 5 % 3 * 20000 + 80),
+                         .pid = x / 16 % 7 ? 300 + x % 5 : UINT32_MAX,
+                         .layer = layers[x / 32 % 4],
+                         .exe = x / 64 % 2 ? "/bin/a" : "/bin/b",
+                         .flow = x / 128 % 8,
+                         .what = x / 1024 % 5 == 0 ? FLOW_ENDED : FLOW_BEGAN};
+
+        switch (x / 7 % 6) {
+        case 0:
+                answer_in(w, "c1", names[x / 11 % 4], host, (enum tide_name_verdict)(x / 13 % 5));
+                break;
+        case 1:
+                listen_at(w, "0.0.0.0", c.port, x / 17 % 3 == 0 ? FLOWF_LOCAL : 0);
+                break;
+        default:
+                CU_ASSERT_EQUAL(call_as(w, c), 0);
+        }
+        if (x % 17 == 0)
+                w->now += HOUR;
+        if (x % 29 == 0)
+                tick(w);
+}
+
+static void test_restore(void)
+{
+        static uint64_t one[20000], two[20000];
+        struct world a, b;
+        uint32_t x = 4711;
+        size_t n;
+
+        world_open(&a);
+        world_open(&b);
+        a.p.max_names = b.p.max_names = 8;
+        judge_free(a.j);
+        judge_free(b.j);
+        CU_ASSERT_EQUAL_FATAL(judge_new(&a.p, &ops, &a, &a.j), 0);
+        CU_ASSERT_EQUAL_FATAL(judge_new(&b.p, &ops, &b, &b.j), 0);
+        start(&a);
+        start(&b);
+        for (int i = 0; i < 6000; i++) {
+                x = x * 1664525 + 1013904223;
+                random_net(&a, x >> 8);
+                random_net(&b, x >> 8);
+                if (i == 2000) {
+                        CU_ASSERT_EQUAL(decide(&a, "baseline.activate", "web@sha256:aa"), 0);
+                        CU_ASSERT_EQUAL(decide(&b, "baseline.activate", "web@sha256:aa"), 0);
+                }
+                if ((x >> 8) % 97 == 0)
+                        restore(&b);
+        }
+        n = digest(a.j, one, ARRAY_LEN(one));
+        CU_ASSERT_EQUAL(digest(b.j, two, ARRAY_LEN(two)), n);
+        CU_ASSERT_EQUAL(memcmp(one, two, n * sizeof(one[0])), 0);
+        CU_ASSERT_EQUAL(a.opened, b.opened);
+        CU_ASSERT_EQUAL(a.changed, b.changed);
+        CU_ASSERT_TRUE(a.opened >= 2);
+        world_close(&a);
+        world_close(&b);
+}
+
+/* Names go with their container, and nothing of them is left in the store. */
+static void test_gone(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        struct world w;
+        void *value;
+        struct bytes key;
+        unsigned names = 0;
+
+        world_open(&w);
+        start(&w);
+        answer(&w, "a.example", "198.51.100.1");
+        answer_in(&w, "c1", "b.example", "198.51.100.2", NAME_UNASKED);
+        for (size_t i = 0; map_next(w.pieces, &i, &key, &value);)
+                names += key.p[0] == PIECE_NAME;
+        CU_ASSERT_EQUAL(names, 2);
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        for (size_t i = 0; map_next(w.pieces, &i, &key, &value);)
+                CU_ASSERT_NOT_EQUAL(key.p[0], PIECE_NAME);
+        world_close(&w);
+}
+
+static const struct unit_case cases[] = {
+        {"names of hosts are generalised", test_names_generalised},
+        {"addresses are generalised by one table", test_addresses_generalised},
+        {"names of an address: alive first, none expires, the oldest goes", test_names_order},
+        {"what is called is learned by its name", test_learned},
+        {"inbound flows, name servers and ends are only counted", test_only_counted},
+        {"the bands of the shipped table hold for flows", test_bands},
+        {"a new program that calls a new destination is one story", test_story},
+        {"of several names the least known counts", test_least_known},
+        {"an answer that does not count is a factor, not a name", test_forged},
+        {"a destination in a phase never seen", test_phases},
+        {"a raw public address is a candidate until approved", test_raw_address},
+        {"what one of several replicas called is a candidate", test_one_replica},
+        {"an unknown process matches by destination", test_process_unknown},
+        {"containers that share a namespace", test_shared_namespace},
+        {"listeners", test_listeners},
+        {"nothing told is nothing learned", test_unwatched},
+        {"what was saved makes the same judge of flows again", test_restore},
+        {"names go with their container", test_gone},
+};
+UNIT_MAIN("judge_net", cases)
