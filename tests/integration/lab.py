@@ -321,7 +321,7 @@ class Lab:
         name = name or "w%d" % self.count
         c = Container(self, name)
         c.image = image
-        r = self.podman("run", "-d", "--name", name, *(() if "--network" in options else ("--network", network)), "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
+        r = self.podman("run", "-d", "--name", name, "--network", network, "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
         check(r.returncode == 0, "podman run", r.stderr)
         c.id = r.stdout.strip()
         self.containers.append(c)
