@@ -30,6 +30,8 @@ const struct caps_need *caps_sensor(size_t *ret_n);
  */
 int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing) TM_CHECK;
 
+/* What the helper needs that sets and removes audit rules; it has it before the sensor gives it up. */
+const struct caps_need *caps_auditor(size_t *ret_n);
 /* What a helper needs that reads other processes' memory. */
 const struct caps_need *caps_reader(size_t *ret_n);
 

@@ -106,6 +106,10 @@ struct compat_statx {
 #define COMPAT_STATX_MNT_ID 0x1000u
 #define COMPAT_AT_STATX_DONT_SYNC 0x4000
 
+/* linux/capability.h and linux/audit.h, Linux 3.16 */
+#define COMPAT_CAP_AUDIT_READ 37
+#define COMPAT_AUDIT_NLGRP_READLOG 1
+
 /* linux/prctl.h, Linux 4.3 */
 #ifndef PR_CAP_AMBIENT
 #define PR_CAP_AMBIENT 47
@@ -116,6 +120,10 @@ struct compat_statx {
 #ifndef SOL_NETLINK
 #define SOL_NETLINK 270
 #endif
+
+/* linux/netfilter/nf_tables.h, Linux 3.19: NFT_MSG_NEWGEN; 4.15: NFTA_GEN_PROC_PID */
+#define COMPAT_NFT_MSG_NEWGEN 15
+#define COMPAT_NFTA_GEN_PROC_PID 2
 
 /* linux/netfilter/nfnetlink_conntrack.h, Linux 4.18: CTA_STATS_GLOBAL_MAX_ENTRIES */
 #define COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES 2

@@ -38,6 +38,8 @@ struct cfg {
         uint64_t walk_entries;     /* files.walk_entries, default 200000 per walk */
         uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
+        char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
+        char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         char net_scope_word[16];   /* network.scope: "namespace", "host", "off"; see cfg_net_scope() */
         uint32_t net_guard;        /* network.guard, percent of conntrack's table, default 50 */
@@ -69,7 +71,7 @@ enum net_scope cfg_net_scope(const struct cfg *c);
 /* What tells our nftables tables from those of another agent on this host: by where its state is kept, so that the next
  * life of the same agent has the same. Letters and digits. Fixed array of at least CFG_INSTANCE. */
 #define CFG_INSTANCE 16
-char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE]);
+char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE]);
 /*
  * Load path and its conf.d (path NULL: defaults alone; a path that does not exist is a mistake, an empty file is
  * none). 0 when there is no mistake, -EINVAL when ms has some; c is then untouched. Files must belong to root or the

@@ -31,6 +31,7 @@ struct cli_command {
         int (*run)(struct cli *c);
 };
 
+int cli_audit_plugin(struct cli *c);
 int cli_probe(struct cli *c);
 int cli_status(struct cli *c);
 int cli_findings(struct cli *c);

@@ -14,6 +14,7 @@ static const struct cli_command commands[] = {
         {"watch", "", "live events and findings, until interrupted", cli_watch},
         {"baseline", "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD", "what workloads are known to do",
          cli_baseline},
+        {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: the table of options with names, forms, ranges and help, and the built-in defaults. Must not: read files. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -18,6 +19,8 @@
 #define DAY (24 * HOUR)
 #define MIB (1024.0 * 1024)
 
+static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
+static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
 static const char *const scopes[] = {"namespace", "host", "off", NULL}; /* as enum net_scope */
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
@@ -49,6 +52,10 @@ static const struct option_row rows[] = {
         NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
             "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),
+        {"audit.source", OPT_WORD, AT(audit_source), sizeof(((struct cfg *)0)->audit_source), 0, 0, audit_sources,
+         "where audit records come from: auto (only with audit.rules), none, multicast, plugin (of auditd)"},
+        {"audit.rules", OPT_WORD, AT(audit_rules), sizeof(((struct cfg *)0)->audit_rules), 0, 0, audit_rules,
+         "audit rules to add, and to remove at the end: none, exec, exec+connect; see tidemark.conf(5) for their cost"},
         {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
          "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
          "namespace, host, off"},
@@ -130,11 +137,12 @@ enum net_scope cfg_net_scope(const struct cfg *c)
         return (enum net_scope)i;
 }
 
-char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE])
+char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE])
 {
         static const struct map_seed seed = {0x746964656d61726b, 0x696e7374616e6365};
+        _cleanup_free_ char *real = realpath(state_dir, NULL);
 
-        snprintf(dst, CFG_INSTANCE, "%08x", (unsigned)map_hash(seed, bytes_str(c->state_dir)));
+        snprintf(dst, CFG_INSTANCE, "%08x", (unsigned)map_hash(seed, bytes_str(real ? real : state_dir)));
         return dst;
 }
 
@@ -159,6 +167,8 @@ void cfg_default(struct cfg *c)
         c->walk_entries = 200000;
         c->walk_deadline_ns = (uint64_t)(30 * SECOND);
         c->round_ns = (uint64_t)HOUR;
+        snprintf(c->audit_source, sizeof(c->audit_source), "auto");
+        snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
         snprintf(c->net_scope_word, sizeof(c->net_scope_word), "namespace");
         c->net_guard = 50;
         c->net_rcvbuf = 1u << 20;

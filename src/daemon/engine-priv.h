@@ -18,6 +18,10 @@
 #include "tidemark/record.h"
 #include "tidemark/store.h"
 
+struct audit_stats;
+struct auditjoin_stats;
+struct engine_audit;
+
 #define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
 #define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
 
@@ -35,6 +39,7 @@ struct engine {
         struct pipeline *pipeline;
         struct record_writer *recorder; /* NULL: none */
         struct lineserver *control;
+        struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
         struct dns *dns;
         int name_error; /* of the names of one packet, the first */
@@ -55,10 +60,26 @@ struct engine {
 int engine_send(struct engine *e, const struct tide_event *ev);
 /* An event of the engine's own making: times are set here. Result of pipeline_event. */
 int engine_inject(struct engine *e, struct tide_event *ev);
-/* The one way into the pipeline; times are the event's. */
+/* The one way into the pipeline: what is secret is masked before anything is recorded, kept or shown; times are the
+ * event's. */
 int engine_enter(struct engine *e, struct tide_event *ev);
+/* The sensor's way there, once nothing more is awaited of it: what the pipeline refuses is counted. Negative: it cannot
+ * go on. */
+int engine_event(struct engine *e, struct tide_event *ev);
 /* Commit what is pending; what waited for it goes out to watchers. */
 int engine_commit(struct engine *e, bool sync);
+
+/* engine_audit.c */
+int engine_audit_open(struct engine *e);
+void engine_audit_close(struct engine *e);
+/* An event of the sensor's, on its way to engine_event(): at once, or when what audit tells of it has come. Result as
+ * of engine_event(), of this event or of one that went on before it. */
+int engine_audit_event(struct engine *e, const struct tide_event *ev);
+/* What still waits goes on: at the end. */
+int engine_audit_flush(struct engine *e);
+int engine_audit_record(struct engine *e, const struct tide_event *ev, int *fd);
+int engine_audit_who(struct engine *e, const struct tide_event *ev, int *fd);
+void engine_audit_stats(const struct engine *e, struct audit_stats *ret_records, struct auditjoin_stats *ret_join);
 
 /* engine_meta.c: TIDE_FILES of a container, until their end; then TIDE_CONTENT is injected. */
 int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd);

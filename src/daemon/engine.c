@@ -35,7 +35,6 @@ int engine_send(struct engine *e, const struct tide_event *ev)
         return r;
 }
 
-/* What is secret is masked before anything is recorded, kept or shown. */
 int engine_enter(struct engine *e, struct tide_event *ev)
 {
         if (e->mask)
@@ -183,23 +182,27 @@ static int entered(struct engine *e, int r)
         return r;
 }
 
-/* Everything else is an event of the host: into the pipeline. */
-static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
+int engine_event(struct engine *e, struct tide_event *ev)
 {
-        struct tide_event copy = *ev;
         int r;
 
+        if (ev->kind == TIDE_FLOW)
+                engine_net_flow(e, ev);
+        r = engine_enter(e, ev);
+        if (ev->kind == TIDE_CTR_STOP)
+                engine_net_gone(e, ev->container);
+        return entered(e, r);
+}
+
+/* Everything else is an event of the host: into the pipeline, when what audit may tell of it has come. */
+static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
+{
         (void)fd;
         if (ev->kind == TIDE_CTR_START && e->announced && map_put(e->announced, ev->container, e) < 0)
                 return -ENOMEM;
         if (ev->kind == TIDE_CTR_STOP)
                 engine_meta_drop(e, ev->container);
-        if (ev->kind == TIDE_FLOW)
-                engine_net_flow(e, &copy);
-        r = engine_enter(e, &copy);
-        if (ev->kind == TIDE_CTR_STOP)
-                engine_net_gone(e, ev->container);
-        return entered(e, r);
+        return engine_audit_event(e, ev);
 }
 
 static int on_packet(struct engine *e, const struct tide_event *ev, int *fd)
@@ -214,6 +217,7 @@ static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
         [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,        [TIDE_FLOW] = on_tide,
         [TIDE_PACKET] = on_packet,
+        [TIDE_AUDIT] = engine_audit_record, [TIDE_WHO] = engine_audit_who,
 };
 
 static int on_record(const struct tide_event *ev, int *fd, void *arg)
@@ -417,6 +421,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_pipeline(e);
         if (r == 0)
+                r = engine_audit_open(e);
+        if (r == 0)
                 r = engine_net_open(e);
         if (r == 0)
                 r = open_recording(e, s->record_fd);
@@ -427,7 +433,10 @@ static int start(struct engine *e, const struct engine_setup *s)
 
 static int stop(struct engine *e, int r)
 {
-        int end = e->pipeline && e->control ? pipeline_flush(e->pipeline) : 0;
+        int end = e->pipeline && e->control ? engine_audit_flush(e) : 0;
+
+        if (e->pipeline && e->control && end >= 0)
+                end = pipeline_flush(e->pipeline);
 
         if (e->store && e->control) {
                 int err = engine_commit(e, true);
@@ -442,6 +451,7 @@ static int stop(struct engine *e, int r)
                 end = end < 0 ? end : err;
         }
         engine_control_close(e);
+        engine_audit_close(e);
         engine_net_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);

@@ -11,6 +11,8 @@
 
 #include "daemon/engine-priv.h"
 #include "daemon/memory.h"
+#include "tidemark/audit.h"
+#include "tidemark/auditjoin.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
@@ -70,6 +72,22 @@ static void add_secrets(struct engine *e, json_t *o)
                                       "whole_texts", (json_int_t)s.full, "left_out", (json_int_t)s.failed));
 }
 
+/* What audit completed. */
+static void add_audit(struct engine *e, json_t *o)
+{
+        struct audit_stats r;
+        struct auditjoin_stats j;
+
+        engine_audit_stats(e, &r, &j);
+        json_object_set_new(o, "audit",
+                            json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "records", (json_int_t)r.records, "acts",
+                                      (json_int_t)r.acts, "malformed", (json_int_t)r.malformed, "crowded",
+                                      (json_int_t)(r.crowded + j.crowded), "late", (json_int_t)r.late,
+                                      "executions_completed", (json_int_t)j.execs, "flows_completed",
+                                      (json_int_t)j.flows, "waited", (json_int_t)j.waited, "in_vain",
+                                      (json_int_t)j.in_vain));
+}
+
 static json_t *status_part(void *arg)
 {
         struct engine *e = arg;
@@ -82,6 +100,7 @@ static json_t *status_part(void *arg)
         if (o) {
                 add_engine(e, o);
                 add_secrets(e, o);
+                add_audit(e, o);
         }
         return o;
 }

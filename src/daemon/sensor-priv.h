@@ -39,7 +39,17 @@ struct sensor_command {
 };
 
 /* Whose queue can overflow. */
-enum sensor_lost_by { LOST_PROC, LOST_EXECS, LOST_CONTENT, LOST_NAMES, LOST_FLOWS, LOST_PACKETS, LOST_PAIR, LOST__MAX };
+enum sensor_lost_by {
+        LOST_PROC,
+        LOST_EXECS,
+        LOST_CONTENT,
+        LOST_NAMES,
+        LOST_FLOWS,
+        LOST_PACKETS,
+        LOST_AUDIT,
+        LOST_PAIR,
+        LOST__MAX
+};
 
 /* What was lost and is not told yet: losses come in bursts, and each burst is told as one. */
 struct sensor_lost {
@@ -106,6 +116,7 @@ struct sensor {
         struct fan_source *execs;   /* openings for execution; NULL: not to be had */
         struct names_source *names; /* NULL: not to be had */
         struct walker *walker;
+        struct sensor_audit *audit; /* sensor_audit.c */
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
@@ -165,6 +176,19 @@ void sensor_walk_all(struct sensor *s, enum tide_walk_reason reason);
 struct container *sensor_set_actor(struct sensor *s, struct tide_file *f, uint32_t pid);
 void sensor_set_entry(struct tide_file *f, const struct layer_entry *e);
 
+/* sensor_audit.c */
+struct sensor_audit_stats {
+        const char *source;  /* words */
+        uint64_t delivered, lost, forged, malformed;
+        uint32_t rules;      /* of ours, that stand */
+        int enabled;         /* as the kernel says: 0 off, 1 on, 2 locked; -1: not known */
+};
+int sensor_audit_start(struct sensor *s);
+void sensor_audit_stop(struct sensor *s);
+void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret);
+/* Answer ACT_WHO. */
+void sensor_audit_who(struct sensor *s, const struct tide_event *ask);
+
 /* sensor_compare.c */
 /* Compare the upper file at path with the image's; told when it is known that they differ, and (anyway) also if not.
  * pid: who may have written it (0: found, by nobody known). */
@@ -183,6 +207,10 @@ void sensor_container_covered(struct sensor *s, struct container *c);
 /* sensor_meta.c: open metadata and pass it on */
 void sensor_meta_send(struct sensor *s, struct container *c);
 void sensor_meta_open(struct sensor *s, const struct tide_event *ask);
+/* sensor_resolv.c: the file that is mounted as the container's /etc/resolv.conf, as the host has it: its directory in
+ * base, its name within that. -ENOENT: none is mounted; -EOPNOTSUPP: on a file system that may not answer. */
+#define RESOLV_PATH 1024u
+int sensor_resolv(const struct container *c, char base[RESOLV_PATH], const char **ret_file) TM_CHECK;
 
 /* sensor_admin.c: admin.sock, the trail, and the way of a command */
 int sensor_admin_open(struct sensor *s);

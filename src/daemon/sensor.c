@@ -220,6 +220,11 @@ static void act_counters(struct sensor *s, const struct tide_event *ev)
         sensor_status_send(s);
 }
 
+static void act_who(struct sensor *s, const struct tide_event *ev)
+{
+        sensor_audit_who(s, ev);
+}
+
 static int on_act(const struct tide_event *ev, int *fd, void *arg)
 {
         static void (*const acts[ACT__MAX])(struct sensor *,
@@ -228,7 +233,8 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
                                                                           [ACT_PONG] = act_pong,
                                                                           [ACT_OPEN] = act_open,
                                                                           [ACT_COUNTERS] = act_counters,
-                                                                          [ACT_FACTS] = act_facts};
+                                                                          [ACT_FACTS] = act_facts,
+                                                                          [ACT_WHO] = act_who};
         struct sensor *s = arg;
         char text[64];
 
@@ -461,8 +467,8 @@ static int stage_timers(struct sensor *s)
         return 0;
 }
 
-static int (*const stages[])(struct sensor *) = {stage_priority, stage_loop,      stage_privileges, stage_admin,
-                                                 stage_files,    stage_processes, sensor_pace_start,
+static int (*const stages[])(struct sensor *) = {stage_priority, stage_loop,  sensor_audit_start, stage_privileges,
+                                                 stage_admin,    stage_files, stage_processes,    sensor_pace_start,
                                                  stage_timers};
 
 /* ---- the end ---- */
@@ -490,6 +496,7 @@ static void report_engine(struct sensor *s)
 
 static void stop(struct sensor *s)
 {
+        sensor_audit_stop(s);
         if (s->ready && s->rc == EXIT_DONE) {
                 settle(s); /* what was being gathered */
                 proctab_flush_all(s->proctab, clock_boot_ns());

@@ -27,6 +27,7 @@ static const struct {
         [LOST_CONTENT] = {SRC_CONTENT, false, true, "the queue of file contents overflowed"},
         [LOST_NAMES] = {SRC_NAMES, false, true,
                         "the queue of names overflowed, or named a directory that is not known"},
+        [LOST_AUDIT] = {SRC_AUDIT, false, false, "audit records came faster than they are read"},
         [LOST_FLOWS] = {SRC_CONNTRACK, false, false,
                         "the queue of flows overflowed: those that came and went meanwhile are not known"},
         [LOST_PACKETS] = {SRC_NFLOG, false, false, "packets of the name service were dropped, or came too thick"},
@@ -103,6 +104,9 @@ static void refused(struct sensor *s, const struct tide_event *ev)
         case TIDE_CTR_STOP:
                 s->repair.announce = true;
                 note_stop(&s->repair, ev->container);
+                break;
+        case TIDE_AUDIT: /* nothing repairs it: what it would have completed goes on without */
+        case TIDE_WHO:
                 break;
         default:
                 s->repair.walk = true;

@@ -75,6 +75,20 @@ static json_t *walk_status(const struct sensor *s)
                          "compares_refused", num(s->compares.refused));
 }
 
+static json_t *audit_status(const struct sensor *s)
+{
+        struct sensor_audit_stats st;
+        json_t *o;
+
+        sensor_audit_stats(s, &st);
+        o = json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "audit", "state", st.source, "delivered",
+                      num(st.delivered), "lost", num(st.lost), "lost_unknown", unknown(s, LOST_AUDIT), "repaired",
+                      num(0), "forged", num(st.forged), "malformed", num(st.malformed), "rules", num(st.rules));
+        if (st.enabled >= 0)
+                json_object_set_new(o, "enabled", json_integer(st.enabled));
+        return o;
+}
+
 /* What is read out of processes' memory by a helper, and what came of it. */
 static json_t *args_status(const struct sensor *s, const struct proctab_stats *st)
 {
@@ -215,10 +229,9 @@ void sensor_status_send(struct sensor *s)
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
-                content_status(s), names_status(s), walk_status(s), flows_status(s), "network", network_status(s),
-                "processes", exec_status(s),
-                "repair", repair_status(s), "pace", pace_status(s),
+                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "network",
+                network_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)),
                 "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",

@@ -17,7 +17,7 @@ static const struct caps_need sensor_needs[] = {
         {CAP_SYS_ADMIN, "fanotify groups and marks, and other processes' namespaces"},
         {CAP_SYS_PTRACE, "executables, arguments and roots of other users' processes in /proc"},
         {CAP_DAC_READ_SEARCH, "write layers, whatever their directories' modes"},
-        {CAP_NET_ADMIN, "proc connector, receive buffers beyond the default limit"},
+        {CAP_NET_ADMIN, "proc connector, tables and connections in network namespaces, large receive buffers"},
 };
 
 const struct caps_need *caps_sensor(size_t *ret_n)
@@ -46,6 +46,16 @@ const struct caps_need *caps_enterer(size_t *ret_n)
 {
         *ret_n = ARRAY_LEN(enterer_needs);
         return enterer_needs;
+}
+
+static const struct caps_need auditor_needs[] = {
+        {CAP_AUDIT_CONTROL, "the audit rules that are configured, set and removed"},
+};
+
+const struct caps_need *caps_auditor(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(auditor_needs);
+        return auditor_needs;
 }
 
 static bool needed(const struct caps_need *needs, size_t n, int cap)

@@ -31,6 +31,7 @@
 #include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>
+#include <libaudit.h>
 #include <libconfig.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/chain.h>
@@ -40,6 +41,7 @@
 #include <libnftnl/table.h>
 #include <libnftnl/udata.h>
 #include <limits.h>
+#include <linux/audit.h>
 #include <linux/connector.h>
 #include <linux/inet_diag.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>

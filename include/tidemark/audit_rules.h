@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * audit_rules - the few audit rules that an administrator may ask for (audit.rules), by libaudit; audit.rules(7).
+ *
+ * Owns:      rules whose key is its own, "tidemark-INSTANCE"; the helper process that sets and removes them, since the
+ *            kernel may let whoever changes audit wait for seconds.
+ * Never:     touches another's rule, an equal one included; becomes the audit daemon; switches audit on or off, or
+ *            changes how the kernel queues.
+ * Hands over: what it found and did, once it has.
+ *
+ * At its start the helper removes what an earlier life has left, also where no rules are wanted, then adds what is. It
+ * waits with nothing but CAP_AUDIT_CONTROL until it is told to take them away again.
+ */
+#ifndef TIDEMARK_AUDIT_RULES_H
+#define TIDEMARK_AUDIT_RULES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tidemark/attr.h"
+#include "tidemark/str.h"
+
+struct loop;
+struct audit_rules;
+
+enum audit_rules_want { AUDIT_RULES_NONE, AUDIT_RULES_EXEC, AUDIT_RULES_CONNECT };
+
+struct audit_rules_state {
+        int32_t error;   /* 0, or why nothing could be asked or done: -EPERM, -ECONNREFUSED (no audit here), … */
+        int32_t refused; /* 0, or what the kernel answered to the first rule that does not stand */
+        uint32_t wanted, stand; /* rules of ours: to be, and that stand now */
+        uint32_t removed;       /* that were left by an earlier life, or taken away at the end */
+        uint32_t others;        /* rules that are not ours */
+        uint32_t enabled;       /* 0 off, 1 on, 2 locked until the next boot (nothing is done): audit_set_enabled(3) */
+        uint32_t backlog_limit, lost; /* as the kernel has them */
+        uint32_t never_task;    /* a rule says that no task is audited: -a never,task */
+        uint32_t any_family;    /* the kernel cannot tell families apart: connections of all kinds are recorded */
+};
+
+struct audit_rules_ops {
+        /* Rules were set, or what was left is gone; error -ETIMEDOUT: the helper did not answer in time. */
+        void (*state)(const struct audit_rules_state *st, void *arg);
+        int (*confine)(void); /* in the helper: give up what it does not need */
+};
+
+/* instance: letters, digits and '-', at most 32 bytes. deadline_ns: for the helper's first answer. */
+int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char *instance, uint64_t deadline_ns,
+                      const struct audit_rules_ops *ops, void *arg, struct audit_rules **ret) TM_CHECK;
+/* The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0, or
+ * -ETIMEDOUT: they may still stand, and are removed at the next start. */
+int audit_rules_end(struct audit_rules *r, int timeout_ms, struct audit_rules_state *ret_state) TM_CHECK;
+
+/* Pure: has this rule (struct audit_rule_data of linux/audit.h, and what follows it; len bytes) this key? */
+bool audit_rules_has_key(const void *rule, size_t len, struct bytes key);
+
+#endif

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the helper that sets and removes our audit rules, and its deadline. Must not: speak to the kernel's audit
+ * itself, or wait but at the end. Hands over: the helper's answer, a struct audit_rules_state as it is (same binary).
+ */
+#include "tidemark/audit_rules.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "act/audit_rules-priv.h"
+#include "tidemark/clock.h"
+#include "tidemark/helper.h"
+#include "tidemark/loop.h"
+
+struct audit_rules {
+        const struct audit_rules_ops *ops;
+        void *arg;
+        enum audit_rules_want want;
+        char key[AUDIT_RULES_KEY];
+        int fd;
+        pid_t pid;
+        struct loop_src *src;
+        struct loop_timer *timer;
+};
+
+/* ---- in the helper ---- */
+
+static bool say(int fd, const struct audit_rules_state *st)
+{
+        return send(fd, st, sizeof(*st), MSG_NOSIGNAL) == (ssize_t)sizeof(*st);
+}
+
+static int helper(int fd, void *arg)
+{
+        const struct audit_rules *r = arg;
+        struct audit_rules_state st = {0};
+        char word;
+
+        signal(SIGTERM, SIG_IGN); /* where a service manager ends all of us at once: first the rules go */
+        st.error = r->ops->confine ? r->ops->confine() : 0;
+        if (st.error == 0)
+                audit_rules_set(r->want, r->key, &st);
+        if (!say(fd, &st) || st.error < 0 || r->want == AUDIT_RULES_NONE)
+                return st.error;
+        if (recv(fd, &word, 1, 0) < 0)
+                return -errno;
+        /* Asked to, or the sensor is gone. */
+        audit_rules_set(AUDIT_RULES_NONE, r->key, &st);
+        say(fd, &st);
+        return st.error;
+}
+
+/* ---- in the sensor ---- */
+
+static void end_helper(struct audit_rules *r)
+{
+        r->src = loop_src_del(r->src);
+        r->timer = loop_timer_free(r->timer);
+        if (r->fd >= 0)
+                close(r->fd);
+        r->fd = -1;
+        helper_end(&r->pid);
+}
+
+static int on_answer(struct loop_src *src, int fd, short revents, void *arg)
+{
+        struct audit_rules *r = arg;
+        struct audit_rules_state st;
+        ssize_t n = recv(fd, &st, sizeof(st), MSG_DONTWAIT);
+
+        (void)src, (void)revents;
+        if (n < 0 && (errno == EAGAIN || errno == EINTR))
+                return LOOP_DONE;
+        if (n != (ssize_t)sizeof(st))
+                st = (struct audit_rules_state){.error = -EPIPE};
+        loop_timer_stop(r->timer);
+        if (st.error < 0 || r->want == AUDIT_RULES_NONE)
+                end_helper(r);
+        r->ops->state(&st, r->arg);
+        return LOOP_DONE;
+}
+
+static void on_late(struct loop_timer *t, void *arg)
+{
+        struct audit_rules *r = arg;
+        struct audit_rules_state st = {.error = -ETIMEDOUT};
+
+        (void)t;
+        r->ops->state(&st, r->arg); /* it is left to it: what it was asked for may yet be done, and is removed later */
+}
+
+static struct audit_rules *rules_free(struct audit_rules *r)
+{
+        if (r)
+                end_helper(r);
+        free(r);
+        return NULL;
+}
+DEFINE_CLEANUP(struct audit_rules *, rules_free)
+
+int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char *instance, uint64_t deadline_ns,
+                      const struct audit_rules_ops *ops, void *arg, struct audit_rules **ret)
+{
+        _cleanup_(rules_freep) struct audit_rules *r = calloc(1, sizeof(*r));
+        int err;
+
+        if (!r)
+                return -ENOMEM;
+        r->ops = ops;
+        r->arg = arg;
+        r->want = want;
+        r->fd = -1;
+        if ((size_t)snprintf(r->key, sizeof(r->key), "tidemark-%s", instance) >= sizeof(r->key))
+                return -EINVAL;
+        err = helper_start("tidemark-audit", HELPER_HAS_TIME, helper, r, NULL, 0, &r->fd, &r->pid);
+        if (err == 0)
+                err = loop_add(loop, r->fd, POLLIN, LOOP_ANSWERS, "audit rules", on_answer, r, &r->src);
+        if (err == 0)
+                err = loop_timer_new(loop, on_late, r, &r->timer);
+        if (err < 0)
+                return err;
+        loop_timer_set(r->timer, clock_boot_ns() + deadline_ns);
+        *ret = TAKE_PTR(r);
+        return 0;
+}
+
+/* Its first answer may still be on its way. */
+static int await(const struct audit_rules *r, uint64_t until_ns, struct audit_rules_state *ret)
+{
+        struct pollfd p = {.fd = r->fd, .events = POLLIN};
+        uint64_t now;
+        ssize_t n;
+
+        while ((now = clock_boot_ns()) < until_ns) {
+                if (poll(&p, 1, (int)((until_ns - now) / NSEC_PER_MSEC) + 1) <= 0)
+                        continue;
+                n = recv(r->fd, ret, sizeof(*ret), MSG_DONTWAIT);
+                if (n == (ssize_t)sizeof(*ret))
+                        return 0;
+                if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+                        return -EPIPE;
+        }
+        return -ETIMEDOUT;
+}
+
+int audit_rules_end(struct audit_rules *r, int timeout_ms, struct audit_rules_state *ret_state)
+{
+        uint64_t until = clock_boot_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
+        struct audit_rules_state st = {0};
+        int err = 0;
+
+        if (r && r->fd >= 0 && r->want != AUDIT_RULES_NONE) {
+                if (shutdown(r->fd, SHUT_WR) < 0)
+                        err = -errno;
+                do /* what is set is told before it is removed */
+                        err = err < 0 ? err : await(r, until, &st);
+                while (err == 0 && st.error == 0 && st.stand > 0);
+        }
+        rules_free(r);
+        if (err == 0 && ret_state)
+                *ret_state = st;
+        return err;
+}
