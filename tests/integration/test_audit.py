@@ -6,8 +6,9 @@ import os
 import signal
 
 from lab import check, run, wait
+from net import Net
 
-NEEDS = ("auditctl", "auditd")
+NEEDS = ("auditctl", "auditd", "dnsmasq", "ip", "nsenter")
 RULES = 'audit: { rules = "%s"; };\n'
 
 
@@ -132,3 +133,31 @@ def test_nothing_unasked(lab):
     check(sensor["state"] == "off" and sensor["delivered"] == 0, "off", sensor)
     check(not os.path.exists(os.path.join(d.runtime, "audit.sock")), "no socket")
     check(rules() == were and state()["enabled"] == before["enabled"] and state()["pid"] == before["pid"], "audit is as it was")
+
+
+def calls(w, c):
+    return [e for e in w.events("flow", c.id) if e["operation"] == "began" and e["direction"] == "outbound"]
+
+
+def test_moments_that_call(lab):
+    """Each of 200 processes that do nothing but connect(2), to an IPv4 and an IPv6 address, is named with its program and
+    its origin."""
+    with audit_on():
+        net = Net(lab)
+        net.serve("93.184.216.34", 80)
+        net.serve("2606:2800:220:1::1", 80)
+        d = lab.daemon(config=RULES % "exec+connect")
+        c = net.container("calls")
+        d.covered("calls")
+        w = d.watch()
+        wait("our rules", lambda: len(ours()) >= 4)
+        c.sh("/bin/moment calls 100 93.184.216.34 80; /bin/moment calls 100 2606:2800:220:1::1 80")
+        wait("all flows", lambda: len(calls(w, c)) >= 200)
+        got = calls(w, c)
+        named = [e for e in got if e["executable"] == "/bin/moment" and e["pid"] and e["origin"] == "entrypoint"]
+        check(len(named) >= len(got) * 0.99, "process, program and origin", len(named), len(got), [e for e in got if e not in named][:3], d.json("status")["audit"])
+        truth = [e["pid"] for e in sorted(moments(w, c, "call"), key=lambda e: e["time"])]
+        told = [e["pid"] for e in sorted(got, key=lambda e: e["time"])]
+        check(len(truth) >= 198 and sum(a == b for a, b in zip(truth, told)) >= 195, "each its own", truth, told)
+        check(d.json("status")["audit"]["flows_completed"] >= 10, "audit made the difference", d.json("status")["audit"])
+        w.stop()
