@@ -15,7 +15,8 @@
  * its own making: nothing when it is first made (it subscribes to nftables' changes last, and looks again). When it is
  * made anew where it stood (re-asserted after a rule of it was deleted) NFT_MSG_DELTABLE and NFT_MSG_NEWTABLE of its
  * name come in one transaction, which NFT_MSG_NEWGEN ends; NFTA_GEN_PROC_PID there is nsworker_pid() (3.10 has none).
- * What counts is whether a table of our name is there when the transaction ends.
+ * What counts is what is there when the transaction ends; a table can also be made dormant (NFT_MSG_NEWTABLE with its
+ * flags) or lose rules. Whoever has CAP_NET_ADMIN there can own the name (NFT_TABLE_F_OWNER): then -EPERM is answered.
  */
 #ifndef TIDEMARK_NSWORKER_H
 #define TIDEMARK_NSWORKER_H
@@ -50,7 +51,8 @@ struct nsworker_answer {
         int error;      /* 0, or why the table does not stand (taken away: is there still), or no sockets are had */
         uint32_t flags; /* of the request */
         uint64_t netns; /* inode number of the namespace that was entered; 0: not entered */
-        bool stands;    /* the table of our name stands now, made by whom it may */
+        bool stands;    /* a table of our name stands and works (is not dormant), made by whom it may */
+        uint32_t rules; /* it has so many; fewer or more than when it was made: somebody changed it */
         bool adopted;   /* it stood already: of an earlier life of ours, or changed by somebody: made anew */
         bool made;      /* it was made, or made anew */
         uint16_t group; /* NFLOG group that the events' socket is bound to (or that the request named); 0: none */
@@ -65,7 +67,7 @@ struct nsworker_answer {
         } addresses[NSWORKER_ADDRESSES]; /* of its interfaces, loopback's included */
         uint32_t naddresses;
         uint64_t conntrack_max, conntrack_count; /* the most that the namespace may have, and has; max 0: not known */
-        uint64_t names_over; /* packets of the name service that the table's own limit kept from us; looks only */
+        uint64_t names_over; /* packets of the name service that the table's limit kept from us since it was made */
 };
 
 struct nsworker_ops {

@@ -98,9 +98,13 @@ ssize_t nettable_batch(const struct nettable_plan *p, enum nettable_how how, voi
 int nettable_make(struct nl *nl, const struct nettable_plan *p, int timeout_ms, bool *ret_stood) TM_CHECK;
 /* 0 also when none stood. */
 int nettable_remove(struct nl *nl, const char *name, int timeout_ms) TM_CHECK;
-/* 1: a table of that name stands; 0: none. */
+/* 1: a table of that name stands and is not dormant; 0: none. */
 int nettable_stands(struct nl *nl, const char *name, int timeout_ms) TM_CHECK;
-/* How many packets the limit kept from the log since the table was made. -ENOENT: it has no such rule. */
-int nettable_over(struct nl *nl, const char *name, int timeout_ms, uint64_t *ret) TM_CHECK;
+/*
+ * How many rules the table of that name has, and how many packets its limit kept from the log since it was made (0
+ * where it has no such rule). -E2BIG: the namespace has more rules than anybody reads for that; close the socket then,
+ * as after any error: the rest of the answer still comes.
+ */
+int nettable_look(struct nl *nl, const char *name, int timeout_ms, uint32_t *ret_rules, uint64_t *ret_over) TM_CHECK;
 
 #endif

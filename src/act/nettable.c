@@ -20,6 +20,7 @@
 #include "tidemark/nl.h"
 
 #define LOOK_SEQ 1u
+#define LOOK_MAX 10000u /* rules; kernels before 4.7 give those of every table */
 
 static int apply(struct nl *nl, const struct nettable_plan *p, enum nettable_how how, int timeout_ms)
 {
@@ -73,21 +74,36 @@ static struct nlmsghdr *question(char *space, uint16_t type, uint16_t flags)
         return h;
 }
 
+static int on_table(const struct nlmsghdr *h, void *arg)
+{
+        const struct nlattr *a;
+        bool *dormant = arg;
+
+        if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWTABLE) ||
+            mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
+                return 0;
+        mnl_attr_for_each(a, h, sizeof(struct nfgenmsg))
+                if (mnl_attr_get_type(a) == NFTA_TABLE_FLAGS && mnl_attr_get_payload_len(a) == sizeof(uint32_t))
+                        *dormant = (ntohl(mnl_attr_get_u32(a)) & NFT_TABLE_F_DORMANT) != 0;
+        return 0;
+}
+
 int nettable_stands(struct nl *nl, const char *name, int timeout_ms)
 {
         char space[256] __attribute__((aligned(8)));
         struct nlmsghdr *h = question(space, NFT_MSG_GETTABLE, NLM_F_ACK);
+        bool dormant = false;
         int r;
 
         mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
-        r = nl_talk(nl, h, h->nlmsg_len, LOOK_SEQ, timeout_ms, NULL, NULL);
-        return r == -ENOENT ? 0 : r < 0 ? r : 1;
+        r = nl_talk(nl, h, h->nlmsg_len, LOOK_SEQ, timeout_ms, on_table, &dormant);
+        return r == -ENOENT ? 0 : r < 0 ? r : !dormant;
 }
 
 struct looked {
         const char *name;
-        bool found;
-        uint64_t packets;
+        uint32_t messages, rules;
+        uint64_t over;
 };
 
 static const struct nlattr *find(const struct nlattr *in, uint16_t type)
@@ -120,8 +136,7 @@ static void read_counter(const struct nlattr *exprs, struct looked *l)
         packets = data ? find(data, NFTA_COUNTER_PACKETS) : NULL;
         if (!packets || mnl_attr_get_payload_len(packets) != sizeof(uint64_t))
                 return;
-        l->found = true;
-        l->packets = be64toh(mnl_attr_get_u64(packets));
+        l->over = be64toh(mnl_attr_get_u64(packets));
 }
 
 static int on_rule(const struct nlmsghdr *h, void *arg)
@@ -129,6 +144,8 @@ static int on_rule(const struct nlmsghdr *h, void *arg)
         const struct nlattr *a, *table = NULL, *chain = NULL, *exprs = NULL;
         struct looked *l = arg;
 
+        if (l->messages++ == LOOK_MAX)
+                return -E2BIG;
         if (h->nlmsg_type != (NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE) ||
             mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
                 return 0;
@@ -141,12 +158,15 @@ static int on_rule(const struct nlmsghdr *h, void *arg)
                         exprs = a;
         }
         /* Older kernels dump the rules of all tables, whatever was asked. */
-        if (exprs && is_text(table, l->name) && is_text(chain, NETTABLE_CHAIN_NAMES))
+        if (!is_text(table, l->name))
+                return 0;
+        l->rules++;
+        if (exprs && is_text(chain, NETTABLE_CHAIN_NAMES))
                 read_counter(exprs, l);
         return 0;
 }
 
-int nettable_over(struct nl *nl, const char *name, int timeout_ms, uint64_t *ret)
+int nettable_look(struct nl *nl, const char *name, int timeout_ms, uint32_t *ret_rules, uint64_t *ret_over)
 {
         char space[256] __attribute__((aligned(8)));
         struct nlmsghdr *h = question(space, NFT_MSG_GETRULE, NLM_F_DUMP);
@@ -154,12 +174,10 @@ int nettable_over(struct nl *nl, const char *name, int timeout_ms, uint64_t *ret
         int r;
 
         mnl_attr_put_strz(h, NFTA_RULE_TABLE, name);
-        mnl_attr_put_strz(h, NFTA_RULE_CHAIN, NETTABLE_CHAIN_NAMES);
         r = nl_talk(nl, h, h->nlmsg_len, LOOK_SEQ, timeout_ms, on_rule, &l);
         if (r < 0)
                 return r;
-        if (!l.found)
-                return -ENOENT;
-        *ret = l.packets;
+        *ret_rules = l.rules;
+        *ret_over = l.over;
         return 0;
 }

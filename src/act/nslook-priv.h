@@ -19,7 +19,7 @@ struct nsworker_answer;
 int nslook_bind_group(struct nl *nl, uint16_t group, uint32_t snaplen, int timeout_ms) TM_CHECK;
 /* Fills a->addresses, as many as there is room for; none when they are not to be had. rtnetlink(7), RTM_GETADDR. */
 void nslook_addresses(struct nsworker_answer *a, int timeout_ms);
-/* One RTM_NEWADDR message: its address is added. struct nsworker_answer is arg. Pure; 0. */
+/* One RTM_NEWADDR message: its address is added to arg, a struct nsworker_answer. 0; -E2BIG: there is no room. Pure. */
 int nslook_on_address(const struct nlmsghdr *h, void *arg);
 /*
  * Fills a->conntrack_max and _count: IPCTNL_MSG_CT_GET_STATS (linux/netfilter/nfnetlink_conntrack.h), which has the

@@ -75,8 +75,10 @@ int nslook_on_address(const struct nlmsghdr *h, void *arg)
         if (local) /* of a point-to-point link IFA_ADDRESS is the other end's: linux/if_addr.h */
                 address = local;
         len = address ? mnl_attr_get_payload_len(address) : 0;
-        if ((len != 4 && len != 16) || a->naddresses == NSWORKER_ADDRESSES)
+        if (len != 4 && len != 16)
                 return 0;
+        if (a->naddresses == NSWORKER_ADDRESSES)
+                return -E2BIG;
         a->addresses[a->naddresses].len = (uint8_t)len;
         memcpy(a->addresses[a->naddresses++].bytes, mnl_attr_get_payload(address), len);
         return 0;
@@ -95,7 +97,7 @@ void nslook_addresses(struct nsworker_answer *a, int timeout_ms)
         mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg)); /* zeros: of every family */
         if (r == 0)
                 r = nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_on_address, a);
-        if (r < 0)
+        if (r < 0 && r != -E2BIG)
                 a->naddresses = 0;
 }
 

@@ -26,7 +26,7 @@
 #include "tidemark/nl.h"
 #include "tidemark/passfd.h"
 
-#define TALK_MS 5000
+#define TALK_MS 1000 /* the kernel answers at once, or is not to be waited for */
 #define GROUPS 8u /* NFLOG groups that are tried */
 
 struct child {
@@ -117,15 +117,18 @@ static int make_and_watch(const struct child *c, uint32_t flags, struct opened *
         return r < 0 ? r : 0;
 }
 
+/* Only the first question may fail it; the rules are read over a socket of their own, which may be left midway. */
 static int look(const struct child *c, struct opened *o, struct nsworker_answer *a)
 {
+        _cleanup_(nl_closep) struct nl *nl = NULL;
         int r = nettable_stands(o->talk, c->name, TALK_MS);
 
         if (r <= 0)
                 return r;
         a->stands = true;
-        if (nettable_over(o->talk, c->name, TALK_MS, &a->names_over) < 0)
-                a->names_over = 0;
+        if (nl_open(NETLINK_NETFILTER, 0, 0, &nl) < 0 ||
+            nettable_look(nl, c->name, TALK_MS, &a->rules, &a->names_over) < 0)
+                a->rules = 0; /* so many that nobody reads them: not the table that was made */
         return 0;
 }
 

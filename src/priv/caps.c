@@ -17,7 +17,7 @@ static const struct caps_need sensor_needs[] = {
         {CAP_SYS_ADMIN, "fanotify groups and marks, and other processes' namespaces"},
         {CAP_SYS_PTRACE, "executables, arguments and roots of other users' processes in /proc"},
         {CAP_DAC_READ_SEARCH, "write layers, whatever their directories' modes"},
-        {CAP_NET_ADMIN, "proc connector, receive buffers beyond the default limit"},
+        {CAP_NET_ADMIN, "proc connector, tables and connections in network namespaces, large receive buffers"},
 };
 
 const struct caps_need *caps_sensor(size_t *ret_n)

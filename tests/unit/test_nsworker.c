@@ -12,6 +12,7 @@
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
+#include <linux/rtnetlink.h>
 #include <sys/stat.h>
 
 #include "act/nettable-priv.h"
@@ -80,6 +81,35 @@ static void test_odd_replies(void)
         CU_ASSERT(is_refused(r, sizeof(r), 1));
         r = good_reply(), r.a.addresses[0].len = 17;
         CU_ASSERT(is_refused(r, sizeof(r), 1));
+}
+
+static int tell_address(struct nsworker_answer *a, uint16_t attr, uint16_t len, uint16_t attr2)
+{
+        char space[128] __attribute__((aligned(8)));
+        struct nlmsghdr *h = mnl_nlmsg_put_header(space);
+
+        h->nlmsg_type = RTM_NEWADDR;
+        mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg));
+        mnl_attr_put(h, attr, len, "aaaaaaaaaaaaaaaaaaaa");
+        if (attr2)
+                mnl_attr_put(h, attr2, len, "bbbbbbbbbbbbbbbbbbbb");
+        return nslook_on_address(h, a);
+}
+
+static void test_addresses(void)
+{
+        struct nsworker_answer a = {0};
+
+        CU_ASSERT(tell_address(&a, IFA_ADDRESS, 4, 0) == 0 && a.naddresses == 1);
+        CU_ASSERT(a.addresses[0].len == 4 && memcmp(a.addresses[0].bytes, "aaaa", 4) == 0);
+        CU_ASSERT(tell_address(&a, IFA_ADDRESS, 16, IFA_LOCAL) == 0 && a.naddresses == 2);
+        CU_ASSERT(a.addresses[1].len == 16 && a.addresses[1].bytes[15] == 'b'); /* not the other end's */
+        CU_ASSERT(tell_address(&a, IFA_LOCAL, 4, IFA_ADDRESS) == 0 && a.addresses[2].bytes[0] == 'a');
+        CU_ASSERT(tell_address(&a, IFA_ADDRESS, 20, 0) == 0 && tell_address(&a, IFA_LABEL, 4, 0) == 0);
+        CU_ASSERT_EQUAL(a.naddresses, 3);
+        while (a.naddresses < NSWORKER_ADDRESSES)
+                CU_ASSERT_EQUAL_FATAL(tell_address(&a, IFA_ADDRESS, 4, 0), 0);
+        CU_ASSERT(tell_address(&a, IFA_ADDRESS, 4, 0) == -E2BIG && a.naddresses == NSWORKER_ADDRESSES);
 }
 
 /* ---- a helper, and what it answers ---- */
@@ -344,7 +374,7 @@ static void test_made(void)
         CU_ASSERT_EQUAL(b.h.last.group, 700);
         CU_ASSERT(fstat(b.place.ns, &st) == 0 && b.h.last.netns == st.st_ino);
         CU_ASSERT(has_loopback(&b.h.last));
-        CU_ASSERT(b.h.last.conntrack_max > 0);
+        CU_ASSERT(b.h.last.conntrack_max > 0 && b.h.last.rules == 7);
         t = tables_in(&b);
         CU_ASSERT(t.ours == 1 && t.rules == 7);
         CU_ASSERT_EQUAL(ask(&b, NSW_TAKE_AWAY, 0), 0);
@@ -448,6 +478,68 @@ static void test_flushed(void)
         CU_ASSERT(netplace_do(&b.place, NETPLACE_UDP));
         t = told(nl);
         CU_ASSERT(t.queries == 1 && t.flows_new == 1);
+        nl_close(nl);
+        end(&b);
+}
+
+/* One message of nf_tables in a transaction of its own, as anybody there may send it. */
+static int change(const struct bench *b, uint16_t type, uint16_t attr, const char *chain, uint32_t flags)
+{
+        const uint16_t types[3] = {NFNL_MSG_BATCH_BEGIN, (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type),
+                                   NFNL_MSG_BATCH_END};
+        char space[3][128] __attribute__((aligned(8))) = {{0}};
+        struct nlmsghdr *h;
+        size_t len = 0;
+        struct nl *nl;
+        int r;
+
+        for (unsigned i = 0; i < 3; i++) {
+                struct nfgenmsg *g;
+
+                h = mnl_nlmsg_put_header((char *)space + len);
+                h->nlmsg_type = types[i];
+                h->nlmsg_flags = NLM_F_REQUEST | (i == 1 ? NLM_F_ACK | NLM_F_CREATE : 0);
+                h->nlmsg_seq = i + 1;
+                g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+                g->nfgen_family = NFPROTO_INET;
+                g->res_id = i == 1 ? 0 : htons(NFNL_SUBSYS_NFTABLES);
+                if (i == 1) {
+                        mnl_attr_put_strz(h, attr, TABLE);
+                        if (chain)
+                                mnl_attr_put_strz(h, NFTA_RULE_CHAIN, chain);
+                        else
+                                mnl_attr_put_u32(h, NFTA_TABLE_FLAGS, htonl(flags));
+                }
+                len += h->nlmsg_len;
+        }
+        CU_ASSERT_FATAL(netplace_enter(&b->place));
+        CU_ASSERT_EQUAL_FATAL(nl_open(NETLINK_NETFILTER, 0, 0, &nl), 0);
+        r = nl_talk(nl, space, len, 2, WAIT_MS, NULL, NULL);
+        nl_close(nl);
+        CU_ASSERT_FATAL(netplace_leave(&b->place));
+        return r;
+}
+
+/* A table can stand and do nothing: dormant, or without its rules. Both are seen, and mended. */
+static void test_changed(void)
+{
+        struct bench b;
+        struct nl *nl;
+
+        if (!begin(&b, 5 * NSEC_PER_SEC))
+                return;
+        CU_ASSERT_EQUAL(ask(&b, FLOWS_AND_NAMES | NSW_LISTEN, 0), 0);
+        nl = adopt(&b);
+        CU_ASSERT_EQUAL(change(&b, NFT_MSG_NEWTABLE, NFTA_TABLE_NAME, NULL, NFT_TABLE_F_DORMANT), 0);
+        CU_ASSERT_EQUAL(told(nl).table_new, 1);
+        CU_ASSERT(ask(&b, 0, 0) == 0 && !b.h.last.stands);
+        CU_ASSERT(ask(&b, FLOWS_AND_NAMES, 700) == 0 && b.h.last.stands && b.h.last.adopted && b.h.last.rules == 7);
+        CU_ASSERT_EQUAL(change(&b, NFT_MSG_DELRULE, NFTA_RULE_TABLE, "output", 0), 0);
+        CU_ASSERT(ask(&b, 0, 0) == 0 && b.h.last.stands && b.h.last.rules == 4);
+        CU_ASSERT(ask(&b, FLOWS_AND_NAMES, 700) == 0 && b.h.last.rules == 7);
+        (void)told(nl);
+        CU_ASSERT(netplace_do(&b.place, NETPLACE_CONNECT));
+        CU_ASSERT_EQUAL(told(nl).flows_new, 1);
         nl_close(nl);
         end(&b);
 }
@@ -621,12 +713,14 @@ static void test_names_of_tables(void)
 static const struct unit_case cases[] = {
         {"replies", test_replies},
         {"odd replies are not believed", test_odd_replies},
+        {"addresses", test_addresses},
         {"an instance that no table can be named by", test_names_of_tables},
         {"the table is made and taken away", test_made},
         {"flows and packets come by the passed socket", test_told},
         {"one part without the other", test_one_part},
         {"a table of an earlier life is taken over", test_adopted},
         {"a flushed table is told, and made anew", test_flushed},
+        {"a table that was changed is seen, and made anew", test_changed},
         {"another program has the group", test_group_of_another},
         {"a flood is bounded, and what is left out is counted", test_flood},
         {"what is no network namespace", test_no_namespace},
