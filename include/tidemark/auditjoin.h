@@ -8,11 +8,12 @@
  * Hands over: every event that came, once, completed or not; those of one container in the order in which they came.
  *
  * An execution waits if its program or arguments are not known, and a beginning outbound flow if its process is not;
- * both only where audit is expected to tell such acts or has told one within a minute, and for AUDITJOIN_EXEC_NS and AUDITJOIN_FLOW_NS at most. An execution and its
- * act have one pid; a flow and its act have one destination, and are AUDITJOIN_FLOW_APART_NS apart at most: whose
- * process that is, and of which container, is asked of the sensor (ops.who), and another container's completes nothing.
- * Of several calls to one destination the oldest is taken, and each act is used once: flows take their calls in turn.
- * Where calls of several processes to one destination run at the same time, one may be told for the other.
+ * both only where audit is expected to tell such acts or has told one within a minute, and for AUDITJOIN_EXEC_NS and
+ * AUDITJOIN_FLOW_NS at most. An execution and its act have one pid; a flow and its act have one destination, and are
+ * AUDITJOIN_FLOW_APART_NS apart at most: whose process that is, and of which container, is asked of the sensor
+ * (ops.who), and another container's completes nothing. Of several calls to one destination the oldest is taken, and
+ * each act is used once: flows take their calls in turn. Where calls of several processes to one destination run at
+ * the same time, one may be told for the other.
  */
 #ifndef TIDEMARK_AUDITJOIN_H
 #define TIDEMARK_AUDITJOIN_H
