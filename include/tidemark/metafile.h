@@ -22,7 +22,7 @@ enum metafile {
         METAFILE_CONTAINERD_MANIFEST, /* STORE/io.containerd.content.v1.content/blobs/sha256/DIGEST: of a manifest or
                                          an index of several; wanted by meta */
         METAFILE_CONTAINERD_IMAGE_CONFIG, /* the same place: of an image's configuration; wanted by meta */
-        METAFILE_RESOLV_CONF, /* BUNDLE/ or ROOT/containers/ID/resolv.conf: what is mounted as /etc/resolv.conf */
+        METAFILE_RESOLV_CONF, /* what the runtime has mounted as /etc/resolv.conf, wherever it keeps that */
         METAFILE__MAX
 };
 

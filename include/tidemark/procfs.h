@@ -60,6 +60,12 @@ struct procfs_mount {
         bool volatile_mount;
 };
 int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
+/* The same for another mount point, which has none of the characters that are escaped. */
+int procfs_parse_mount_at(struct bytes text, struct bytes point, struct buf *scratch, struct procfs_mount *ret)
+        TM_CHECK;
+/* The first mount of this device below which a path of its file system lies. */
+int procfs_parse_mount_of(struct bytes text, uint32_t dev_major, uint32_t dev_minor, struct bytes path,
+                          struct buf *scratch, struct procfs_mount *ret) TM_CHECK;
 /* What begins a line of mountinfo: the device of that mount. 0 or ERR_SCHEMA. */
 int procfs_parse_mount_dev(struct bytes line, uint64_t *ret) TM_CHECK;
 int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, struct procfs_mount *ret) TM_CHECK;

@@ -207,6 +207,10 @@ void sensor_container_covered(struct sensor *s, struct container *c);
 /* sensor_meta.c: open metadata and pass it on */
 void sensor_meta_send(struct sensor *s, struct container *c);
 void sensor_meta_open(struct sensor *s, const struct tide_event *ask);
+/* sensor_resolv.c: the file that is mounted as the container's /etc/resolv.conf, as the host has it: its directory in
+ * base, its name within that. -ENOENT: none is mounted; -EOPNOTSUPP: on a file system that may not answer. */
+#define RESOLV_PATH 1024u
+int sensor_resolv(const struct container *c, char base[RESOLV_PATH], const char **ret_file) TM_CHECK;
 
 /* sensor_admin.c: admin.sock, the trail, and the way of a command */
 int sensor_admin_open(struct sensor *s);

@@ -34,14 +34,11 @@ static const struct candidate candidates[] = {
         {"podman", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"podman", METAFILE_PODMAN_DB, BASE_ROOT, "libpod/bolt_state.db", NULL},
         {"podman", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
-        {"podman", METAFILE_RESOLV_CONF, BASE_BUNDLE, "resolv.conf", NULL},
         {"crio", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
-        {"crio", METAFILE_RESOLV_CONF, BASE_BUNDLE, "resolv.conf", NULL},
         {"crio", METAFILE_PODMAN_CONTAINERS, BASE_ROOT, "overlay-containers/containers.json", NULL},
         {"crio", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
         {"crio", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
-        {"docker", METAFILE_RESOLV_CONF, BASE_ROOT, "containers/", "/resolv.conf"},
         {"docker", METAFILE_DOCKER_REPOSITORIES, BASE_ROOT, "image/overlay2/repositories.json", NULL},
         {"containerd", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
         {"containerd", METAFILE_CONTAINERD_DB, BASE_STORE, "io.containerd.metadata.v1.bolt/meta.db", NULL},
@@ -113,6 +110,16 @@ static void send_file(struct sensor *s, struct container *c, enum metafile kind,
                 close(fd);
 }
 
+/* Wherever the runtime keeps it: it is mounted. */
+static void send_resolv(struct sensor *s, struct container *c)
+{
+        char base[RESOLV_PATH];
+        const char *file;
+
+        if (sensor_resolv(c, base, &file) == 0)
+                send_file(s, c, METAFILE_RESOLV_CONF, base, file);
+}
+
 static void send_end(struct sensor *s, struct container *c)
 {
         struct tide_event ev = {.kind = TIDE_FILES, .container = bytes_str(c->id), .act = {.id = METAFILE_END}};
@@ -134,6 +141,7 @@ void sensor_meta_send(struct sensor *s, struct container *c)
                 snprintf(file, sizeof(file), "%s%s%s", k->file, k->tail ? c->id : "", k->tail ? k->tail : "");
                 send_file(s, c, k->kind, b.path[k->base], file);
         }
+        send_resolv(s, c);
         send_end(s, c);
 }
 

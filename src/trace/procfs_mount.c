@@ -171,18 +171,45 @@ static int finish(const struct line *l, struct buf *scratch, struct procfs_mount
         return 0;
 }
 
-int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret)
+int procfs_parse_mount_at(struct bytes text, struct bytes point, struct buf *scratch, struct procfs_mount *ret)
 {
         struct bytes line;
         struct line l, last;
         bool found = false;
 
         while (procfs_take_field(&text, '\n', &line))
-                if (split(line, &l) && bytes_eq(l.point, BYTES_LIT("/"))) {
+                if (split(line, &l) && bytes_eq(l.point, point)) {
                         last = l;
                         found = true;
                 }
         return found ? finish(&last, scratch, ret) : -ENOENT;
+}
+
+int procfs_parse_root_mount(struct bytes text, struct buf *scratch, struct procfs_mount *ret)
+{
+        return procfs_parse_mount_at(text, BYTES_LIT("/"), scratch, ret);
+}
+
+static bool holds(struct bytes dir, struct bytes path)
+{
+        return bytes_eq(dir, BYTES_LIT("/")) ||
+               (bytes_has_prefix(path, dir) && path.len > dir.len && path.p[dir.len] == '/');
+}
+
+int procfs_parse_mount_of(struct bytes text, uint32_t dev_major, uint32_t dev_minor, struct bytes path,
+                          struct buf *scratch, struct procfs_mount *ret)
+{
+        struct procfs_mount m;
+        struct bytes line;
+        struct line l;
+
+        while (procfs_take_field(&text, '\n', &line))
+                if (split(line, &l) && l.major == dev_major && l.minor == dev_minor && finish(&l, scratch, &m) == 0 &&
+                    holds(m.root, path)) {
+                        *ret = m;
+                        return 0;
+                }
+        return -ENOENT;
 }
 
 int procfs_parse_mount_id(struct bytes text, uint32_t id, struct buf *scratch, struct procfs_mount *ret)

@@ -44,6 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 hold(bytes_eq(m.point, BYTES_LIT("/")) && scratch.len <= size + 8);
                 hold(container_rootdir(m.upper).len <= m.upper.len + 1);
         }
+        if (procfs_parse_mount_at(text, BYTES_LIT("/etc"), &scratch, &m) == 0)
+                hold(bytes_eq(m.point, BYTES_LIT("/etc")));
+        if (procfs_parse_mount_of(text, 0, 64, BYTES_LIT("/a/b"), &scratch, &m) == 0)
+                hold(m.dev_minor == 64 && m.root.len <= 4);
         if (procfs_parse_mount_id(text, 151, &scratch, &m) == 0)
                 hold(m.id == 151);
         while (rest.len) {

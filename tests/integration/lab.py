@@ -307,13 +307,12 @@ class Lab:
     def inspect(self, name):
         return json.loads(self.podman("inspect", name).stdout)[0]
 
-    def container(self, name=None, *options, entry=None, image="localhost/work:1"):
+    def container(self, name=None, *options, entry=None, image="localhost/work:1", network="none"):
         self.count += 1
         name = name or "w%d" % self.count
         c = Container(self, name)
         c.image = image
-        network = () if "--network" in options else ("--network", "none")
-        r = self.podman("run", "-d", "--name", name, *network, "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
+        r = self.podman("run", "-d", "--name", name, "--network", network, "-v", c.ctl + ":/ctl", *options, image, *(entry or Shell.ENTRY))
         check(r.returncode == 0, "podman run", r.stderr)
         c.id = r.stdout.strip()
         self.containers.append(c)

@@ -202,8 +202,8 @@ class Net:
         """As lab.container(), in a namespace of its own; dns: what is written into its resolv.conf."""
         space, v4, v6 = self.space_new()
         servers = [x for d in ([dns] if isinstance(dns, str) else dns) for x in ("--dns", d)]
-        c = self.lab.container(name, "--network", "ns:/run/netns/" + space, *servers, *options, **kw)
-        c.space, c.address, c.address6 = space, v4, v6
+        c = self.lab.container(name, *servers, *options, network="ns:/run/netns/" + space, **kw)
+        c.space, c.ipv4, c.ipv6 = space, v4, v6
         return c
 
     def end(self):

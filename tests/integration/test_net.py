@@ -30,11 +30,11 @@ def test_lab(lab):
         before = len(server.took())
         check(said(c, "busybox wget -q -O - http://%s/" % name) == "ok\n", "a server is reached by name: " + name)
         wait("the server to have seen it", lambda: len(server.took()) == before + 1)
-    check({t[0] for t in servers[0].took()} == {c.address} and {t[0] for t in servers[1].took()} == {c.address6}, "who called", servers[0].took())
+    check({t[0] for t in servers[0].took()} == {c.ipv4} and {t[0] for t in servers[1].took()} == {c.ipv6}, "who called", servers[0].took())
     check("GET /" in said(c, "call udp 198.51.100.7 7"), "by UDP")
     check("ok\n" in said(c, "call tcp six.test 80"), "by IPv6")
     check("failed" in said(c, "call tcp 198.51.100.7 7"), "nobody is there")
-    wait("the datagram to be seen", lambda: [t[0] for t in echo.took()] == [c.address])
+    wait("the datagram to be seen", lambda: [t[0] for t in echo.took()] == [c.ipv4])
     # The names change while containers run.
     net.names({"www.test": ["198.51.100.7"]})
     text = said(c, "busybox nslookup www.test")

@@ -115,6 +115,32 @@ static void test_cgroup_hostile(void)
 
 #define OVERLAY "151 99 0:64 / / rw,relatime shared:1 master:2 - overlay overlay rw,"
 
+static void test_mount_places(struct buf *scratch)
+{
+        static const char text[] = "1 0 0:22 / / rw - ext4 /dev/a rw\n"
+                                   "2 1 0:23 /a /run rw - tmpfs tmpfs rw\n"
+                                   "3 1 0:23 / /mnt/with\\040blank rw - tmpfs tmpfs rw\n"
+                                   "4 1 0:23 /a/x /etc/resolv.conf rw - tmpfs tmpfs rw\n"
+                                   "5 1 0:23 /b\\040c/y /etc/resolv.conf rw - tmpfs tmpfs rw\n";
+        static const struct {
+                uint32_t minor;
+                const char *path;
+                uint32_t id; /* 0: none */
+        } of[] = {{22, "/x", 1}, {23, "/a/x/y", 2}, {23, "/ab", 3}, {23, "/a", 3}, {23, "/b c/y", 3}, {24, "/x", 0}};
+        struct procfs_mount m;
+
+        CU_ASSERT_EQUAL_FATAL(procfs_parse_mount_at(bytes_str(text), BYTES_LIT("/etc/resolv.conf"), scratch, &m), 0);
+        CU_ASSERT(m.id == 5 && m.dev_minor == 23 && bytes_eq(m.root, BYTES_LIT("/b c/y")));
+        CU_ASSERT_EQUAL(procfs_parse_mount_at(bytes_str(text), BYTES_LIT("/etc"), scratch, &m), -ENOENT);
+        for (size_t i = 0; i < sizeof(of) / sizeof(of[0]); i++) {
+                int r = procfs_parse_mount_of(bytes_str(text), 0, of[i].minor, bytes_str(of[i].path), scratch, &m);
+
+                CU_ASSERT_EQUAL(r, of[i].id ? 0 : -ENOENT);
+                CU_ASSERT(r < 0 || m.id == of[i].id);
+        }
+        CU_ASSERT_EQUAL(procfs_parse_mount_of(bytes_str(text), 1, 23, BYTES_LIT("/a"), scratch, &m), -ENOENT);
+}
+
 static void test_mountinfo(void)
 {
         _cleanup_buf_ struct buf scratch;
@@ -134,6 +160,7 @@ static void test_mountinfo(void)
         CU_ASSERT_EQUAL_FATAL(procfs_parse_mount_id(bytes_str(text), 160, &scratch, &m), 0);
         CU_ASSERT(is(m.root, "/srv/my\tdata") && is(m.point, "/data x") && is(m.fstype, "ext4") && m.upper.len == 0);
         CU_ASSERT_EQUAL(procfs_parse_mount_id(bytes_str(text), 161, &scratch, &m), -ENOENT);
+        test_mount_places(&scratch);
         /* layers added one by one */
         CU_ASSERT_EQUAL_FATAL(procfs_parse_root_mount(bytes_str(OVERLAY "lowerdir+=/a,lowerdir+=/b,upperdir=/u"),
                                                       &scratch, &m), 0);
