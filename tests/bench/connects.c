@@ -36,7 +36,7 @@ static bool once(const struct sockaddr_in *to, int listener)
 int main(int argc, char **argv)
 {
         struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9)};
-        int n = argc == 3 ? atoi(argv[2]) : 0, done = 0, listener = -1;
+        int n = argc == 3 ? atoi(argv[2]) : 0, done = 0, listener = -1, on = 1;
         double began;
 
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -45,7 +45,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], "accepted") == 0) {
                 to.sin_port = htons(9999);
                 listener = socket(AF_INET, SOCK_STREAM, 0);
-                if (bind(listener, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(listener, 16) < 0)
+                if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+                    bind(listener, (struct sockaddr *)&to, sizeof(to)) < 0 || listen(listener, 16) < 0)
                         return 1;
         }
         began = now();
