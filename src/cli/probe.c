@@ -10,8 +10,8 @@
 #define ITEMS_MAX 32
 
 /*
- * What would take all of ours off this host that outlives a daemon that was killed, and nothing else: the table in every
- * network namespace that a process is in or that a name is bound to, each once, and audit rules. For a shell of root.
+ * What would take all of ours off this host that outlives a daemon that was killed, and nothing else: the table in
+ * every network namespace that a process is in or a name is bound to, each once, and audit rules. For root's shell.
  */
 static const char remove_all[] =
         "find -L /proc/[0-9]*/ns/net /run/netns /run/docker/netns -maxdepth 1 -printf '%%i %%p\\n' \\\n"
@@ -74,9 +74,9 @@ static int print_json(const struct probe_item *items, size_t n, const struct tra
 
         for (size_t i = 0; i < n; i++) {
                 words(&items[i], text, sizeof(text));
-                json_array_append_new(all, json_pack("{s:s,s:b,s:b,s:b,s:s,s:s}", "facility", items[i].name, "available",
-                                                     items[i].available, "disabled", items[i].disabled, "in_use",
-                                                     items[i].used, "result", items[i].detail, "used", text));
+                json_array_append_new(all, json_pack("{s:s,s:b,s:b,s:b,s:s,s:s}", "facility", items[i].name,
+                                                     "available", items[i].available, "disabled", items[i].disabled,
+                                                     "in_use", items[i].used, "result", items[i].detail, "used", text));
         }
         snprintf(text, sizeof(text), "tables inet tidemark-%s, audit rules with the key tidemark-%s", traces->instance,
                  traces->instance);
@@ -104,8 +104,8 @@ static void print_text(const struct probe_item *items, size_t n, const struct tr
         cli_table_print(stdout, t);
         if (geteuid() != 0)
                 puts("\nNot root: what needs privileges reads \"no\" here. The daemon's own view: run this as root.");
-        printf("\nA daemon that ends leaves nothing; one that was killed is followed by another that cleans up. Without\n"
-               "another, this removes every trace that it left outside of its own directories (a shell of root):\n\n%s",
+        printf("\nA daemon that ends leaves nothing, and one that starts cleans up after one that was killed. Without\n"
+               "another, this removes every trace that it left outside of its own directories (as root):\n\n%s",
                traces->command);
 }
 
