@@ -179,7 +179,8 @@ struct judge_entry {
         uint32_t windows;
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
-        const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica" */
+        const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
+                          * "found-running" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */
