@@ -121,6 +121,10 @@ struct compat_statx {
 #define SOL_NETLINK 270
 #endif
 
+/* linux/netfilter/nf_tables.h, Linux 3.19: NFT_MSG_NEWGEN; 4.15: NFTA_GEN_PROC_PID */
+#define COMPAT_NFT_MSG_NEWGEN 15
+#define COMPAT_NFTA_GEN_PROC_PID 2
+
 /* linux/netfilter/nfnetlink_conntrack.h, Linux 4.18: CTA_STATS_GLOBAL_MAX_ENTRIES */
 #define COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES 2
 

@@ -71,7 +71,7 @@ enum net_scope cfg_net_scope(const struct cfg *c);
 /* What tells our nftables tables from those of another agent on this host: by where its state is kept, so that the next
  * life of the same agent has the same. Letters and digits. Fixed array of at least CFG_INSTANCE. */
 #define CFG_INSTANCE 16
-char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE]);
+char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE]);
 /*
  * Load path and its conf.d (path NULL: defaults alone; a path that does not exist is a mistake, an empty file is
  * none). 0 when there is no mistake, -EINVAL when ms has some; c is then untouched. Files must belong to root or the

@@ -124,6 +124,7 @@ enum tide_priv_what {
         PRIV_CORE,    /* it crashed and dumped core: to is the signal, 0 if not known */
         PRIV_MOUNTNS, /* it made or entered another mount or user namespace: from, to are their inode numbers */
         PRIV_MAPPED,  /* it mapped a file executable that it does not run: path, layer, change, mode, size, ino */
+        PRIV_BLINDED, /* it took away what we watch by: our nftables table */
         PRIV__MAX
 };
 

@@ -47,6 +47,7 @@ enum flow_novelty {
         FLOW_NEW_EXECUTABLE, /* known, but not by this program */
         FLOW_UNAPPROVED_RAW, /* called while learning: a raw public address is not learned by that alone */
         FLOW_UNAPPROVED_ONE, /* called while learning, by one of several replicas in one window only */
+        FLOW_UNAPPROVED_FOUND, /* open before we watched, and not called while learning */
         FLOW_NOVELTY__MAX
 };
 
@@ -162,7 +163,8 @@ const char *finding_state_name(unsigned v);
 const char *finding_severity_name(unsigned v);
 const char *finding_phase_name(unsigned v);
 const char *dimension_name(unsigned v);
-/* "known", "new-destination", "new-port", "new-phase", "new-executable", "unapproved-raw", "unapproved-one-replica" */
+/* "known", "new-destination", "new-port", "new-phase", "new-executable", "unapproved-raw", "unapproved-one-replica",
+ * "unapproved-found-running" */
 const char *flow_novelty_name(unsigned v);
 
 #endif

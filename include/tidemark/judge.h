@@ -65,6 +65,7 @@ enum factor {
         FACTOR_MAPPED_MOUNT,
         FACTOR_ORIGIN_PROBE,
         FACTOR_CHANGED_PROBE,
+        FACTOR_BLINDED,
         FACTOR_NEW_DESTINATION,
         FACTOR_NEW_PORT,
         FACTOR_NEW_PHASE,
@@ -178,7 +179,8 @@ struct judge_entry {
         uint32_t windows;
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
-        const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica" */
+        const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
+                          * "found-running" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: the table of options with names, forms, ranges and help, and the built-in defaults. Must not: read files. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -136,11 +137,12 @@ enum net_scope cfg_net_scope(const struct cfg *c)
         return (enum net_scope)i;
 }
 
-char *cfg_instance(const struct cfg *c, char dst[CFG_INSTANCE])
+char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE])
 {
         static const struct map_seed seed = {0x746964656d61726b, 0x696e7374616e6365};
+        _cleanup_free_ char *real = realpath(state_dir, NULL);
 
-        snprintf(dst, CFG_INSTANCE, "%08x", (unsigned)map_hash(seed, bytes_str(c->state_dir)));
+        snprintf(dst, CFG_INSTANCE, "%08x", (unsigned)map_hash(seed, bytes_str(real ? real : state_dir)));
         return dst;
 }
 

@@ -28,6 +28,7 @@ int engine_run(const struct engine_setup *s);
 
 struct sensor_setup {
         const struct cfg *cfg;
+        const char *state_dir;
         const char *trail_dir;
         const char *runtime_dir;
         int pair_fd;

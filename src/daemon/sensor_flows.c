@@ -318,7 +318,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
         sensor_send(s, PAIR_FLOW, &ev, -1);
 }
 
-/* A table of nftables is gone: was it ours? The worker looks, and makes it anew. */
+/* A table of nftables is gone, or some of it: was it ours? Who did it is told when all of it is done. */
 static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         char own[64];
@@ -326,8 +326,14 @@ static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m
         snprintf(own, sizeof(own), "tidemark-%s", s->nets->instance);
         if (!bytes_eq(m->table, bytes_str(own)) || n->state != NET_WATCHED)
                 return;
-        if (rate_pass(&n->remake_rate, loop_now(s->loop), NULL))
-                net_ask(s, n, NSW_FLOWS | NSW_NAMES);
+        n->rules_gone = true;
+}
+
+static void on_rules(struct sensor *s, struct net *n, const struct flow_msg *m)
+{
+        if (n->rules_gone && m->pid != (uint32_t)nsworker_pid(s->nets->worker))
+                net_removed(s, n, m->pid);
+        n->rules_gone = false;
 }
 
 void net_dump(struct sensor *s, struct net *n)
@@ -362,7 +368,7 @@ static void on_msg(const struct flow_msg *m, void *arg)
 {
         static void (*const rows[])(struct sensor *, struct net *, const struct flow_msg *) = {
                 [FLOW_MSG_NEW] = on_new,         [FLOW_MSG_DESTROY] = on_destroy, [FLOW_MSG_PACKET] = on_packet,
-                [FLOW_MSG_REMOVED] = on_removed, [FLOW_MSG_DUMPED] = on_dumped,   [FLOW_MSG_ERROR] = NULL,
+                [FLOW_MSG_REMOVED] = on_removed, [FLOW_MSG_DUMPED] = on_dumped,   [FLOW_MSG_RULES] = on_rules,
         };
         struct net *n = arg;
 

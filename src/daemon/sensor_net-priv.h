@@ -42,6 +42,8 @@ struct net {
         bool host;  /* the host's own namespace */
         bool asked; /* an answer of the worker is still to come */
         bool again; /* something took our table away meanwhile: ask once more */
+        bool rules_gone; /* of our table, by the transaction that is being told */
+        uint64_t remake_due_ns; /* it is taken away all the time: not made anew before; 0: nothing waits */
         int fd;     /* of the namespace; kept as long as its sockets are, which keep it alive as well. -1: closed */
         struct flow_source *flows; /* NULL: not watched */
         struct diag_source *diag;
@@ -97,6 +99,8 @@ bool net_is_local(const struct net *n, const struct flow_address *a);
 void net_ask(struct sensor *s, struct net *n, uint32_t flags);
 /* The look at listening sockets is wanted soon. */
 void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns);
+/* Our table, or some of it, was taken away by process pid (0: not known): make it anew. */
+void net_removed(struct sensor *s, struct net *n, uint32_t pid);
 void net_withdraw(struct sensor *s, struct net *n);
 
 /* sensor_flows.c */

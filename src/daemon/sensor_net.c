@@ -213,6 +213,59 @@ static void watch_host(struct sensor *s)
         watch(s, &self, NET_SCOPE_HOST);
 }
 
+/* ---- what is due ---- */
+
+static void sooner(uint64_t *next, uint64_t due)
+{
+        if (due && (*next == 0 || due < *next))
+                *next = due;
+}
+
+static void set_timer(struct sensor *s)
+{
+        uint64_t next = 0;
+
+        for (struct net *n = s->nets->first; n; n = n->next) {
+                sooner(&next, n->listen_due_ns);
+                sooner(&next, n->remake_due_ns);
+        }
+        if (next)
+                loop_timer_set(s->nets->timer, next);
+}
+
+void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns)
+{
+        if (n->state != NET_WATCHED || n->listen_due_ns)
+                return;
+        n->listen_due_ns = loop_now(s->loop) + delay_ns;
+        set_timer(s);
+}
+
+static void remake(struct sensor *s, struct net *n)
+{
+        net_ask(s, n, flags_of(n) & ~(uint32_t)NSW_LISTEN);
+}
+
+static void on_due(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t now = loop_now(s->loop);
+
+        (void)t;
+        for (struct net *n = s->nets->first; n; n = n->next) {
+                if (n->listen_due_ns && n->listen_due_ns <= now) {
+                        n->listen_due_ns = 0;
+                        n->listened_ns = now;
+                        net_listen(s, n);
+                }
+                if (n->remake_due_ns && n->remake_due_ns <= now) {
+                        n->remake_due_ns = 0;
+                        remake(s, n);
+                }
+        }
+        set_timer(s);
+}
+
 /* ---- its answers ---- */
 
 static void take_addresses(struct net *n, const struct nsworker_answer *a)
@@ -256,21 +309,40 @@ static void refused(struct sensor *s, struct net *n, int error)
         s->nets->stats.refused++;
 }
 
-/* Something other than we took the table away, and it stands again. */
-static void remade(struct sensor *s, struct net *n)
+/* A process of the container that takes it away is told as an act of its own; for the others it is a gap. */
+static void tell_removed(struct sensor *s, struct net *n, uint32_t pid)
 {
+        struct tide_event ev = {.kind = TIDE_PRIV, .sources = SRC_CONNTRACK};
         struct container *c = NULL;
-        struct tide_event ev = {.kind = TIDE_LOSS, .sources = SRC_CONNTRACK};
 
-        n->removed++;
-        s->nets->stats.removed++;
-        if (!net_owners(s, n, &c, 1))
+        if (pid && proctab_actor(s->proctab, pid, clock_boot_ns(), &s->lineage, &ev.priv.actor, &c) == 0 && c) {
+                ev.container = bytes_str(c->id);
+                ev.priv.what = PRIV_BLINDED;
+                sensor_send(s, PAIR_EXEC, &ev, -1);
+        }
+        if (!c && !net_owners(s, n, &c, 1))
                 return;
-        ev.container = bytes_str(c->id);
+        ev = (struct tide_event){.kind = TIDE_LOSS, .sources = SRC_CONNTRACK, .container = bytes_str(c->id)};
         ev.loss.lost_source = SRC_CONNTRACK;
         ev.loss.from_ns = ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = BYTES_LIT("our nftables table was removed from its network namespace, and was made anew");
+        ev.loss.what = BYTES_LIT("our nftables table was removed from its network namespace, and is made anew");
         sensor_send(s, PAIR_CONTROL, &ev, -1);
+}
+
+/* Whoever takes it away again and again does not make us make it without an end. */
+void net_removed(struct sensor *s, struct net *n, uint32_t pid)
+{
+        n->removed++;
+        s->nets->stats.removed++;
+        tell_removed(s, n, pid);
+        if (n->remake_due_ns)
+                return;
+        if (rate_pass(&n->remake_rate, loop_now(s->loop), NULL)) {
+                remake(s, n);
+                return;
+        }
+        n->remake_due_ns = loop_now(s->loop) + REMAKE_NS;
+        set_timer(s);
 }
 
 static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
@@ -284,11 +356,8 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
         }
         take_addresses(n, a);
         n->state = NET_WATCHED;
-        if (!anew) {
-                if (a->made && (a->flags & NSW_FLOWS))
-                        remade(s, n);
+        if (!anew)
                 return;
-        }
         n->watched_ns = clock_boot_ns();
         net_begin(s, n);
 }
@@ -392,43 +461,15 @@ void sensor_net_emptied(struct sensor *s)
         }
 }
 
-/* ---- what is due ---- */
-
-void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns)
-{
-        uint64_t due = loop_now(s->loop) + delay_ns;
-
-        if (n->state != NET_WATCHED || n->listen_due_ns)
-                return;
-        n->listen_due_ns = due;
-        loop_timer_set(s->nets->timer, due);
-}
-
-static void on_due(struct loop_timer *t, void *arg)
-{
-        struct sensor *s = arg;
-        uint64_t now = loop_now(s->loop), next = 0;
-
-        for (struct net *n = s->nets->first; n; n = n->next) {
-                if (n->listen_due_ns && n->listen_due_ns <= now) {
-                        n->listen_due_ns = 0;
-                        n->listened_ns = now;
-                        net_listen(s, n);
-                }
-                if (n->listen_due_ns && (next == 0 || n->listen_due_ns < next))
-                        next = n->listen_due_ns;
-        }
-        if (next)
-                loop_timer_set(t, next);
-}
-
 void sensor_net_exec(struct sensor *s, const struct container *c)
 {
         struct net *n = s->nets ? by_ns(s->nets, c->netns) : NULL;
         uint64_t now = loop_now(s->loop), delay = NSEC_PER_SEC;
 
-        if (!n)
+        if (!n) { /* it was empty for a moment, or could not be opened */
+                sensor_net_container(s, c);
                 return;
+        }
         if (n->listened_ns && n->listened_ns + 5 * NSEC_PER_SEC > now + delay)
                 delay = n->listened_ns + 5 * NSEC_PER_SEC - now;
         net_listen_later(s, n, delay);
@@ -510,7 +551,7 @@ int sensor_net_start(struct sensor *s)
         if (!s->nets)
                 return -ENOMEM;
         s->nets->scope = cfg_net_scope(s->cfg);
-        setup.instance = cfg_instance(s->cfg, s->nets->instance);
+        setup.instance = cfg_instance(s->setup->state_dir, s->nets->instance);
         r = stat("/proc/self/ns/net", &st) < 0 ? -errno : 0;
         s->nets->own_ns = r == 0 ? st.st_ino : 0;
         if (r == 0)
@@ -549,6 +590,9 @@ void sensor_net_stop(struct sensor *s)
         }
         if (s->nets->worker)
                 nsworker_finish(s->nets->worker);
+        if (s->nets->first)
+                log_warn(MOD, "%zu network namespaces may still hold our nftables table: %s", s->nets->count,
+                         "tidemark probe prints what would remove it");
         while (s->nets->first)
                 forget(s->nets, s->nets->first);
         nsworker_stop(s->nets->worker);

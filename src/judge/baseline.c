@@ -399,8 +399,8 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->windows = 1;
         e->last_window = window;
         e->candidate = how != LEARN_KNOWN;
-        e->waiting = how == LEARN_WAITING;
-        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : WHY_NEVER_SILENT;
+        e->waiting = how == LEARN_WAITING || how == LEARN_FOUND;
+        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
         if (o->dim == DIM_NETWORK) {
                 e->phases = PHASE_BIT(o->phase);
                 e->caller = map_hash(seed, str_get(&o->c->id));
@@ -527,6 +527,11 @@ static int change_candidate(struct judge *j, struct workload *w, struct entry *e
                 r = count_entry(w, e, 1);
         pieces_save_entry(j, w, e);
         return r;
+}
+
+int baseline_take(struct judge *j, struct workload *w, struct entry *e)
+{
+        return change_candidate(j, w, e, false);
 }
 
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)

@@ -376,7 +376,7 @@ const char *flow_novelty_name(unsigned v)
 {
         static const char *const words[] = {"known",          "new-destination", "new-port",
                                             "new-phase",      "new-executable",  "unapproved-raw",
-                                            "unapproved-one-replica"};
+                                            "unapproved-one-replica", "unapproved-found-running"};
 
         return word(words, ARRAY_LEN(words), v);
 }

@@ -33,7 +33,7 @@
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 /* Why an entry is a candidate. Stored: never renumber. */
-enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY__MAX };
+enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY__MAX };
 
 struct entry {
         enum dimension dim;
@@ -209,13 +209,15 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
 /* *ret: the entry that decided; NULL: none, or several. */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* Into the baseline; as a candidate that is raised; as one that is not. */
-enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING };
+/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, or as it was there before us. */
+enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND };
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
 /* Seen again. learning: a phase that the entry lacks is taken up. */
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning);
 /* A waiting candidate is raised now. */
 void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
+/* A candidate becomes a part of the baseline. */
+int baseline_take(struct judge *j, struct workload *w, struct entry *e);
 /* An operator's word: candidates of addresses and replicas are a part of the baseline. */
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
 /* Is the flow's destination called, at whatever port, by whomever? */
@@ -314,6 +316,8 @@ struct names *net_names_of(struct judge *j, struct container_memory *c);
 
 /* 1 if the event was taken: it belongs to what was there before us. */
 int sight_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+/* What listens and what is connected is counted, and judged as anything. */
+int sight_net(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
 
 /* ---- pieces ---- */

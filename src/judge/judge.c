@@ -14,6 +14,7 @@
 #include "tidemark/err.h"
 
 #define BLOB_MAX (256u * 1024)
+#define CANDIDATE_WORDS "a candidate: not learned by itself"
 
 int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret)
 {
@@ -100,6 +101,13 @@ static bool teaches(const struct observation *o)
                (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
 }
 
+/* A connection that was open before we watched teaches nothing, but it may be approved. */
+static bool may_be_candidate(const struct observation *o)
+{
+        return o->dim == DIM_NETWORK && (o->ev->flags & EVF_BEFORE) && !o->unseen &&
+               (!(o->actor->flags & ACTOR_PID) || o->actor->origin == ORIGIN_ENTRYPOINT);
+}
+
 /*
  * A probe runs nothing but the image's files, by a command that was configured or has come back for long: the programs
  * and data of its own are learned whenever they are first seen, apart from those of the workload. Everything else that
@@ -183,6 +191,15 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
         return r;
 }
 
+static const char *learned_words(const struct workload *w, const struct observation *o)
+{
+        struct entry *e;
+
+        if (o->dim == DIM_NETWORK && baseline_lookup(w, o, &e) == KNOWN_WAITING)
+                return CANDIDATE_WORDS;
+        return teaches(o) ? "learned" : "not learned: by no process of the entrypoint";
+}
+
 static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
         const struct dim_learning *d = &w->dim[o->dim];
@@ -192,11 +209,11 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
         int r = 0;
 
         if (!o->never_silent && learning) {
-                if (teaches(o))
+                if (teaches(o) || may_be_candidate(o))
                         r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, LEARN_KNOWN);
                 if (r == 0)
                         r = keep_written(j, o);
-                verdict(j, o->ev, w, teaches(o) ? "learned" : "not learned: by no process of the entrypoint", 0);
+                verdict(j, o->ev, w, learned_words(w, o), 0);
                 return r;
         }
         if (o->never_silent)
@@ -235,7 +252,7 @@ static int judge_candidate(struct judge *j, struct workload *w, const struct obs
 
         baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
         if (e->waiting) {
-                verdict(j, o->ev, w, "a candidate: not learned by itself", 0);
+                verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
                 return 0;
         }
         r = group_repeat(j, w, o, &f);
@@ -268,13 +285,14 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         known = baseline_lookup(w, &o, &e);
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
-        if (known == KNOWN_CANDIDATE || (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING))
+        if (known == KNOWN_CANDIDATE ||
+            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
                 return 0;
         }
-        if (known == KNOWN_WAITING)
+        if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
                 baseline_raised(j, w, e);
         if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
             !o.never_silent) {
@@ -322,8 +340,8 @@ static int on_flow(struct judge *j, struct container_memory *c, const struct tid
         int r = net_take(j, c, ev, &words);
 
         if (r > 0)
-                return on_act(j, c, ev);
-        if (r == 0)
+                r = sight_net(j, c, ev) < 0 ? -ENOMEM : on_act(j, c, ev);
+        else if (r == 0)
                 verdict(j, ev, c->workload, words, 0);
         return r;
 }

@@ -179,9 +179,8 @@ static struct container_memory *mate(const struct judge *j, const struct contain
 {
         void *value;
 
-        if (!c->shares_netns) {
+        if (!c->shares_netns)
                 return (*i)++ == 0 ? (struct container_memory *)c : NULL;
-        }
         while (map_next(j->containers, i, NULL, &value)) {
                 struct container_memory *other = value;
 
@@ -292,16 +291,19 @@ static int take_outbound(struct judge *j, struct container_memory *c, const stru
         return 1;
 }
 
-/* Its end: what went is told with what was raised. */
+/* Its end: what went is told with what was raised. Whose it was in a namespace of several is not told again. */
 static void take_end(struct judge *j, struct container_memory *c, const struct tide_flow *t)
 {
-        for (size_t i = 0; i < TOLD_KEPT && t->id; i++)
-                if (c->told[i].flow == t->id) {
-                        group_ended(j, c, t, c->told[i].finding);
-                        c->told[i].flow = 0;
-                        pieces_save_container(j, c);
-                        return;
-                }
+        struct container_memory *m;
+
+        for (size_t k = 0; t->id && (m = mate(j, c, &k));)
+                for (size_t i = 0; i < TOLD_KEPT; i++)
+                        if (m->told[i].flow == t->id) {
+                                group_ended(j, m, t, m->told[i].finding);
+                                m->told[i].flow = 0;
+                                pieces_save_container(j, m);
+                                return;
+                        }
 }
 
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words)
@@ -375,18 +377,28 @@ static bool is_raw_public(const struct net_facts *n)
         return !n->listens && n->nnames == 0 && n->kind == ADDRESS_PUBLIC;
 }
 
+/* Not learned by itself: by what it is, or because it was open before anybody watched, which proves nothing. */
+static enum learn how_learned(const struct observation *o)
+{
+        if (is_raw_public(&o->net))
+                return LEARN_WAITING;
+        return o->ev->flags & EVF_BEFORE ? LEARN_FOUND : LEARN_KNOWN;
+}
+
 static int learn_as(struct judge *j, struct workload *w, const struct observation *o)
 {
         struct entry *e;
         enum known known = baseline_lookup(w, o, &e);
 
+        if (e && e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
+                return baseline_take(j, w, e); /* now it was seen to be called */
         if (e) {
                 baseline_touch(j, w, e, o, true);
                 return 0;
         }
         if (known == KNOWN_OTHER_EXE && !o->known_exe)
                 return 0;
-        return baseline_learn(j, w, o, is_raw_public(&o->net) ? LEARN_WAITING : LEARN_KNOWN);
+        return baseline_learn(j, w, o, how_learned(o));
 }
 
 int net_learn(struct judge *j, struct workload *w, const struct observation *o)

@@ -61,6 +61,15 @@ static int observe_core(struct judge *j, const struct tide_priv *t, struct obser
         return 0;
 }
 
+/* Nothing that a baseline could get used to: what it then does is not seen. */
+static int observe_blinded(struct judge *j, const struct tide_priv *t, struct observation *o)
+{
+        o->subject = t->actor.exe;
+        o->never_silent = true;
+        buf_put_str(&j->path, "blinded");
+        return 0;
+}
+
 static int observe_namespace(struct judge *j, const struct tide_priv *t, struct observation *o)
 {
         o->subject = t->actor.exe;
@@ -96,7 +105,7 @@ int observe_priv(struct judge *j, const struct tide_event *ev, struct observatio
         static int (*const rows[PRIV__MAX])(struct judge *, const struct tide_priv *, struct observation *) = {
                 [PRIV_UID] = observe_id,       [PRIV_GID] = observe_id,    [PRIV_PTRACE] = observe_ptrace,
                 [PRIV_COMM] = observe_comm,    [PRIV_CORE] = observe_core, [PRIV_MOUNTNS] = observe_namespace,
-                [PRIV_MAPPED] = observe_mapped,
+                [PRIV_MAPPED] = observe_mapped, [PRIV_BLINDED] = observe_blinded,
         };
         const struct tide_priv *t = &ev->priv;
         int r;

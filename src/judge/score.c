@@ -62,6 +62,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_MAPPED_MEMORY] = {"mapped_memory", 12, "code was loaded from a tmpfs, from memory or a deleted file"},
         [FACTOR_MAPPED_MOUNT] = {"mapped_mount", 4, "code was loaded from a volume"},
         [FACTOR_ORIGIN_PROBE] = {"origin_probe", -12, "by a health check or a probe that comes on a schedule"},
+        [FACTOR_BLINDED] = {"blinded", 28,
+                            "a process of the container took away the nftables table by which its flows are watched"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 2, "this workload never called this destination"},
@@ -277,7 +279,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,      [FACTOR_PTRACE] = SEVERITY_MEDIUM,
                 [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
                 [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,    [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
-                [FACTOR_NAMESPACE_OUTSIDE] = SEVERITY_CRITICAL,
+                [FACTOR_NAMESPACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_BLINDED] = SEVERITY_HIGH,
         };
         const struct tide_priv *t = &o->ev->priv;
         enum factor f;
@@ -291,6 +293,9 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
                 break;
         case PRIV_PTRACE:
                 f = ptrace_factor(t);
+                break;
+        case PRIV_BLINDED:
+                f = FACTOR_BLINDED;
                 break;
         case PRIV_COMM:
                 f = is_kernel_name(t->actor.comm) ? FACTOR_KERNEL_NAME : FACTOR_NEW_NAME;

@@ -6,6 +6,9 @@
 
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o)
 {
+        static const enum flow_novelty whys[WHY__MAX] = {
+                [WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION, [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
+                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND};
         struct entry *e;
 
         switch (o->known) {
@@ -14,9 +17,7 @@ enum flow_novelty net_novelty(const struct workload *w, const struct observation
         case KNOWN_OTHER_EXE:
                 return FLOW_NEW_EXECUTABLE;
         case KNOWN_WAITING:
-                if (baseline_lookup(w, o, &e) != KNOWN_NOT && e && e->why == WHY_ONE_REPLICA)
-                        return FLOW_UNAPPROVED_ONE;
-                return FLOW_UNAPPROVED_RAW;
+                return baseline_lookup(w, o, &e) != KNOWN_NOT && e ? whys[e->why] : FLOW_UNAPPROVED_RAW;
         default:
                 return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
         }
@@ -55,6 +56,7 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 [FLOW_NEW_EXECUTABLE] = FACTOR_OTHER_EXECUTABLE,
                 [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,
+                [FLOW_UNAPPROVED_FOUND] = FACTOR_UNAPPROVED_DESTINATION,
         };
         enum flow_novelty novelty = net_novelty(w, o);
         int r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);

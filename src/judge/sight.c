@@ -51,6 +51,25 @@ static int count_file(struct sight *s, const struct tide_file *f)
                        : 0;
 }
 
+/* A listener or an open connection, as a person reads it. They go on to be judged: what is there now is no proof. */
+int sight_net(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct finding_inventory *v = &c->sight.inventory;
+        _cleanup_buf_ struct buf text;
+        struct observation o;
+
+        buf_init(&text, NAME_KEPT);
+        if (!c->sight.open)
+                return 0;
+        if ((ev->flow.what != FLOW_LISTENS && ev->flow.what != FLOW_FOUND) || (ev->flow.flags & FLOWF_GONE) ||
+            (ev->flow.what == FLOW_FOUND && ev->flow.direction != DIRECTION_OUT) || observe(j, c, ev, &o) < 0)
+                return 0;
+        *(o.net.listens ? &v->listeners : &v->flows) += 1;
+        buf_put_str(&text, o.net.listens ? "on " : "to ");
+        buf_put(&text, o.subject.p, o.subject.len < 150 ? o.subject.len : 150);
+        return v->nnet < FINDING_NET ? str_set(&v->net[v->nnet++], buf_bytes(&text)) : 0;
+}
+
 static int keep_running(struct sight *s, const struct tide_event *ev)
 {
         uint8_t layer = ev->kind == TIDE_PRIV ? ev->priv.layer : ev->exec.program_layer;
@@ -72,7 +91,7 @@ int sight_event(struct judge *j, struct container_memory *c, const struct tide_e
         int r = 0;
 
         (void)j;
-        if (!c->sight.open || !(ev->flags & EVF_BEFORE))
+        if (!c->sight.open || !(ev->flags & EVF_BEFORE) || ev->kind == TIDE_FLOW)
                 return 0;
         if (ev->kind == TIDE_FILE)
                 r = count_file(&c->sight, &ev->file);
@@ -85,6 +104,8 @@ static void close_sight(struct sight *s)
 {
         for (uint32_t i = 0; i < FINDING_INVENTORY; i++)
                 str_clear(&s->inventory.names[i]);
+        for (uint32_t i = 0; i < FINDING_NET; i++)
+                str_clear(&s->inventory.net[i]);
         buf_release(&s->running);
         s->open = false;
         s->nrunning = 0;

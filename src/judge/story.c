@@ -192,6 +192,12 @@ static void put_comm(const struct finding_signal *s, struct buf *out)
         put_name(part(s, 0), out);
 }
 
+static void put_blinded(const struct finding_signal *s, struct buf *out)
+{
+        (void)s;
+        buf_put_str(out, " took away the nftables table by which the container's flows are watched");
+}
+
 static void put_core(const struct finding_signal *s, struct buf *out)
 {
         static const struct {
@@ -250,7 +256,7 @@ static bool put_priv(const struct finding_signal *s, struct buf *out)
                 void (*put)(const struct finding_signal *, struct buf *);
         } rows[] = {{"uid", put_id},   {"gid", put_id},         {"ptrace", put_ptrace},
                     {"comm", put_comm}, {"core-dump", put_core}, {"mount-namespace", put_namespace},
-                    {"map", put_mapped}};
+                    {"map", put_mapped}, {"blinded", put_blinded}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 if (bytes_eq(str_get(&s->operation), bytes_str(rows[i].operation))) {
@@ -295,6 +301,7 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 [FLOW_NEW_PHASE] = ", where this workload never called at this time of its life",
                 [FLOW_NEW_EXECUTABLE] = ", where this workload calls, but never by this program",
                 [FLOW_UNAPPROVED_RAW] = ", a public address without a name, which is never learned by itself",
+                [FLOW_UNAPPROVED_FOUND] = ", to which it was connected before it was watched, and never called since",
                 [FLOW_UNAPPROVED_ONE] = ", which one of several replicas called, in one hour only, while learning"};
 
         put_who(s, out);

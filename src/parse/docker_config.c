@@ -3,7 +3,8 @@
  * docker_config - containers/ID/config.v2.json:
  *
  *     {ID, Name ("/web"), Created, Driver, Image ("sha256:…"), ImageManifest {digest},
- *      Config {Image, Labels (the image's merged in), Healthcheck {Test}, Shell, Tty, AttachStdin}}
+ *      Config {Image, Labels (the image's merged in), Healthcheck {Test}, Shell, Tty, AttachStdin, ExposedPorts (the
+ *      image's and those of the command line)}}
  *
  * and image/DRIVER/repositories.json: {Repositories {NAME {"NAME@sha256:MANIFEST": "sha256:IMAGE"}}}; images that were
  * built or loaded here have no manifest in it.
@@ -72,6 +73,7 @@ int docker_config(struct meta *m, const json_t *root, struct bytes path)
         config = meta_sub(m, root, "Config", JSON_OBJECT);
         meta_set(m, FIELD_IMAGE_REF, meta_str(m, config, "Image"));
         read_health(m, config);
+        meta_add_ports(m, meta_sub(m, config, "ExposedPorts", JSON_OBJECT));
         m->terminal = json_is_true(json_object_get(config, "Tty"));
         m->stdin_open = json_is_true(json_object_get(config, "AttachStdin"));
         /* The classic builder runs each step in a container of the step before it, which has an id and no name. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * image_config - an image's configuration, for the labels that it brings along.
+ * image_config - an image's configuration, for the labels that it brings along and the ports that it declares.
  *
  * These bytes are the image author's, and runtimes read them with a parser that takes "labels" and "LABELS" for
  * "Labels" (also with a long s), several of them one after another. An author who wrote it in another way than we look
@@ -47,6 +47,16 @@ static int add_labels(struct meta *m, json_t *config)
         return 0;
 }
 
+static void add_ports(struct meta *m, json_t *config)
+{
+        const char *key;
+        json_t *v;
+
+        json_object_foreach(config, key, v)
+                if (is_spelled(key, "exposedports") && json_is_object(v))
+                        meta_add_ports(m, v);
+}
+
 int image_config(struct meta *m, const json_t *root, struct bytes path)
 {
         const char *key;
@@ -60,8 +70,11 @@ int image_config(struct meta *m, const json_t *root, struct bytes path)
         m->image_labels = json_array();
         if (!m->image_labels)
                 return ERR_SCHEMA;
-        json_object_foreach((json_t *)(uintptr_t)root, key, v)
-                if (r == 0 && is_spelled(key, "config"))
-                        r = add_labels(m, v);
+        json_object_foreach((json_t *)(uintptr_t)root, key, v) {
+                if (r != 0 || !is_spelled(key, "config"))
+                        continue;
+                r = add_labels(m, v);
+                add_ports(m, v);
+        }
         return r;
 }

@@ -24,6 +24,7 @@
 #define META_LABEL_VALUE 4096u
 #define META_LABELS_BYTES (16u * 1024) /* of one list: an event must fit TIDE_RECORD_MAX */
 #define META_SOURCE_MAX 2048u
+#define META_PORTS 64 /* that an image declares */
 #define META_JSON_NODES 400000u /* values in one file: each costs jansson some 100 bytes */
 #define META_JSON_DEPTH 64u
 
@@ -72,6 +73,8 @@ struct meta {
         uint8_t asked;           /* bits of meta.c's table of wants */
         json_t *labels;          /* of the container, image's merged in; NULL: not known */
         json_t *image_labels;    /* array of objects; NULL: not known */
+        struct buf ports;        /* list of port, protocol: what the image says that it listens on */
+        unsigned nports;
         json_t *images;          /* images.json */
         /* Made by meta_content: */
         struct buf config_digest, config_source, manifest_digest, manifest_source, out_labels, out_image_labels;
@@ -89,6 +92,8 @@ struct bytes meta_get(const struct meta *m, enum meta_field f);
 bool meta_is_hex(struct bytes s, size_t len);
 /* Health check as engines configure it: ["CMD", arg…], ["CMD-SHELL", text], ["NONE"]; shell runs the text. */
 void meta_set_health(struct meta *m, const json_t *test, const char *const *shell, size_t nshell);
+/* ExposedPorts, as images and engines write them: {"80/tcp": {}, "53/udp": {}}; without a protocol it is tcp. */
+void meta_add_ports(struct meta *m, const json_t *exposed);
 /* Does it look as runtimes make names up: adjective_surname, perhaps with a digit? */
 bool meta_name_is_random(struct bytes name);
 

@@ -72,6 +72,7 @@ int meta_new(struct bytes id, struct bytes runtime, struct meta **ret)
         buf_init(&m->out_labels, META_LABELS_BYTES);
         buf_init(&m->out_image_labels, META_LABELS_BYTES);
         buf_init(&m->workload, 1024);
+        buf_init(&m->ports, META_PORTS * 24);
         buf_put(&m->id, id.p, id.len);
         buf_put(&m->runtime, runtime.p, runtime.len);
         if (m->id.err || m->runtime.err)
@@ -95,6 +96,7 @@ struct meta *meta_free(struct meta *m)
         buf_release(&m->out_labels);
         buf_release(&m->out_image_labels);
         buf_release(&m->workload);
+        buf_release(&m->ports);
         json_decref(m->labels);
         json_decref(m->image_labels);
         json_decref(m->images);

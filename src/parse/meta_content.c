@@ -325,4 +325,5 @@ void meta_content(struct meta *m, struct tide_event *ret_ev)
         c->class = class_of(m);
         put_workload(m, &c->class);
         c->workload = buf_bytes(&m->workload);
+        c->ports = buf_bytes(&m->ports);
 }

@@ -8,9 +8,11 @@
 #include "parse/meta-priv.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tidemark/err.h"
+#include "tidemark/event.h"
 
 struct scan {
         uint32_t nodes, depth;
@@ -185,6 +187,52 @@ static void put_arg(struct buf *b, struct bytes arg, bool first)
         if (!first)
                 buf_put_u8(b, 0);
         buf_put(b, arg.p, arg.len);
+}
+
+/* "80/tcp": *ret_proto is what stands behind the slash. False: no port. */
+static bool split_port(const char *text, struct bytes *ret_port, struct bytes *ret_proto)
+{
+        size_t digits = strspn(text, "0123456789");
+        const char *proto = text[digits] == '/' ? text + digits + 1 : "tcp";
+        unsigned long port = digits > 0 && digits <= 5 ? strtoul(text, NULL, 10) : 0;
+
+        if (port == 0 || port > 65535 || text[0] == '0' || (text[digits] && text[digits] != '/'))
+                return false;
+        if (strcmp(proto, "tcp") != 0 && strcmp(proto, "udp") != 0 && strcmp(proto, "sctp") != 0)
+                return false;
+        *ret_port = bytes_of(text, digits);
+        *ret_proto = bytes_str(proto);
+        return true;
+}
+
+static bool has_port(const struct meta *m, struct bytes port, struct bytes proto)
+{
+        struct bytes a, b;
+        struct rd r;
+
+        rd_init(&r, m->ports.p, m->ports.len);
+        while (tide_list_next(&r, &a, &b))
+                if (bytes_eq(a, port) && bytes_eq(b, proto))
+                        return true;
+        return false;
+}
+
+void meta_add_ports(struct meta *m, const json_t *exposed)
+{
+        struct bytes port, proto;
+        const char *key;
+        json_t *v;
+
+        json_object_foreach((json_t *)(uintptr_t)exposed, key, v) {
+                if (!split_port(key, &port, &proto)) {
+                        m->stats.malformed++;
+                } else if (m->nports == META_PORTS) {
+                        m->stats.cut++;
+                } else if (!has_port(m, port, proto)) {
+                        tide_list_put(&m->ports, port, proto);
+                        m->nports++;
+                }
+        }
 }
 
 void meta_set_health(struct meta *m, const json_t *test, const char *const *shell, size_t nshell)

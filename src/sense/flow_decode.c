@@ -19,6 +19,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "tidemark/compat.h"
 #include "tidemark/err.h"
 
 #define ATTRS 32u /* types from here on are newer than anything that is read here */
@@ -188,6 +189,16 @@ static int removed(const struct nlmsghdr *h, struct flow_msg *m)
         return 0;
 }
 
+static int generation(const struct nlmsghdr *h, struct flow_msg *m)
+{
+        struct attrs all = {{NULL}};
+
+        if (mnl_attr_parse(h, sizeof(struct nfgenmsg), keep, &all) != MNL_CB_OK)
+                return ERR_SCHEMA;
+        m->pid = be32(&all, COMPAT_NFTA_GEN_PROC_PID);
+        return 0;
+}
+
 #define TYPE(subsystem, message) (NFNL_SUBSYS_##subsystem << 8 | (message))
 
 static const struct {
@@ -201,6 +212,7 @@ static const struct {
         {TYPE(NFTABLES, NFT_MSG_DELTABLE), FLOW_MSG_REMOVED, removed},
         {TYPE(NFTABLES, NFT_MSG_DELCHAIN), FLOW_MSG_REMOVED, removed},
         {TYPE(NFTABLES, NFT_MSG_DELRULE), FLOW_MSG_REMOVED, removed},
+        {TYPE(NFTABLES, COMPAT_NFT_MSG_NEWGEN), FLOW_MSG_RULES, generation},
 };
 
 static int control(const struct nlmsghdr *h, struct flow_msg *m)

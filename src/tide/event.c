@@ -342,7 +342,7 @@ const char *tide_walk_reason_name(unsigned reason)
 const char *tide_priv_name(unsigned what)
 {
         static const char *const words[] = {"unknown",   "uid",  "gid", "ptrace", "comm",
-                                            "core-dump", "mount-namespace", "mapped"};
+                                            "core-dump", "mount-namespace", "mapped", "blinded"};
 
         return word(words, ARRAY_LEN(words), what);
 }

@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         jp.max_workloads = 20;
         jp.max_entries = 50;
         jp.max_findings = 5;
+        jp.max_names = 8;
         fp.pending_max = 8;
         fp.index_max = 100;
         if (pipeline_new(&jp, &fp, &ops, NULL, &p) < 0)

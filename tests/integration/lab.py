@@ -80,6 +80,15 @@ class Container(Shell):
     def init_pid(self):
         return self.lab.inspect(self.name)["State"]["Pid"]
 
+    def address(self):
+        return self.lab.inspect(self.name)["NetworkSettings"]["IPAddress"]
+
+    def inside(self, *argv):
+        """A program of the host in the container's network namespace."""
+        r = run(["nsenter", "-t", str(self.init_pid()), "-n", *argv])
+        check(r.returncode == 0, " ".join(argv), r.stdout, r.stderr)
+        return r.stdout
+
     def stop(self):
         self.lab.podman("stop", "-t", "0", self.name)
 
@@ -283,7 +292,7 @@ class Lab:
         for d in ("bin", "tmp", "etc", "ctl", "opt", "vol", "var/lib", "proc", "srv/site/deep"):
             os.makedirs(os.path.join(root, d))
         shutil.copy(shutil.which("busybox"), os.path.join(root, "bin/busybox"))
-        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount kill su".split():
+        for tool in "sh cp mkdir chmod rm mv cat touch sleep true ln date dd chown ls rmdir unshare mount umount kill su nc wget nslookup ping".split():
             os.symlink("busybox", os.path.join(root, "bin", tool))
         for name in ("one", "two", "three", "four", "five"):
             with open(os.path.join(root, "etc", name + ".conf"), "w") as out:

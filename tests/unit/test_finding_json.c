@@ -5,6 +5,7 @@
  */
 #include "unit.h"
 
+#include <netinet/in.h>
 #include <string.h>
 
 #include "finding_sample.h"
@@ -84,6 +85,54 @@ static void test_first_sight(void)
         finding_free(f);
 }
 
+/* A connection: beside the subject that a person reads, its parts. */
+static void test_flow(void)
+{
+        static const uint8_t address[] = {198, 51, 100, 7};
+        struct finding *f = finding_sample(7);
+        struct finding_signal *s = &f->signals[0];
+        json_t *j, *v;
+
+        s->kind = DIM_NETWORK;
+        SAMPLE(s->subject, "evil.example (198.51.100.7):443/tcp");
+        SAMPLE(s->operation, "connect");
+        SAMPLE(s->args, "edge.example\0evil.example\0\xff.example\0");
+        memcpy(s->flow.address, address, sizeof(address));
+        s->flow.address_len = 4;
+        s->flow.proto = IPPROTO_TCP;
+        s->flow.direction = DIRECTION_OUT;
+        s->flow.novelty = FLOW_NEW_DESTINATION;
+        s->flow.port = 443;
+        s->flow.has_port = true;
+        j = finding_json(f, SHOW);
+        v = json_array_get(json_object_get(j, "signals"), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "kind")), "network");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "address")), "198.51.100.7");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "port")), 443);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "protocol")), "tcp");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "direction")), "outbound");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "novelty")), "new-destination");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "chain")), "edge.example");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "names")), 2);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "names"), 1)), "\\xff.example");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "args")), 0);
+        CU_ASSERT(json_is_null(json_object_get(v, "bytes_out"))); /* not counted is not nought */
+        json_decref(j);
+        s->flow.counted = true;
+        s->flow.bytes_in = 12;
+        s->flow.has_port = false;
+        str_clear(&s->args);
+        j = finding_json(f, SHOW);
+        v = json_array_get(json_object_get(j, "signals"), 0);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "bytes_in")), 12);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "bytes_out")), 0);
+        CU_ASSERT(json_is_null(json_object_get(v, "port")));
+        CU_ASSERT(json_is_null(json_object_get(v, "chain")));
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "names")), 0);
+        json_decref(j);
+        finding_free(f);
+}
+
 static void test_full(void)
 {
         struct finding *f = finding_sample(7);
@@ -145,6 +194,7 @@ static const struct unit_case cases[] = {
         {"a finding with everything, to the byte", test_golden},
         {"an empty finding has every promised field", test_fields},
         {"first sight has its inventory and is not below show", test_first_sight},
+        {"a connection has its parts", test_flow},
         {"all tables full", test_full},
         {"hostile bytes stay data", test_hostile},
 };

@@ -689,6 +689,64 @@ static void test_one_replica(void)
         world_close(&w);
 }
 
+/* What was connected before we watched is a candidate; called while we watch, it is learned. */
+static void test_found(void)
+{
+        struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        w.now += 200 * SEC;
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_STRING_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").why, "found-running");
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_TRUE(entry(&w, "10.0.0.0/24:5432/tcp").waiting);
+        call(&w, "10.0.0.8", 5432);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_FALSE(entry(&w, "10.0.0.0/24:5432/tcp").candidate);
+        found.to = "10.0.1.7";
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        for (int h = 0; h < 170; h++) {
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "10.0.1.7", 5432);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected before it was watched"));
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        world_close(&w);
+}
+
+/* First sight names what listened and what was connected. */
+static void test_first_sight(void)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .flags = EVF_BEFORE, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        ev.sources = SRC_WALK;
+        ev.file.path = BYTES_LIT("/opt/x");
+        ev.file.ops = OP_FOUND;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        listen_at(&w, "0.0.0.0", 8080, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned"); /* it does so now, too */
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.9", .port = 443, .what = FLOW_FOUND,
+                                                  .event_flags = EVF_BEFORE}), 0);
+        ev = (struct tide_event){.kind = TIDE_WALK, .container = BYTES_LIT("c1")};
+        ev.walk.ended = ev.walk.complete = 1;
+        ev.walk.reason = WALK_FOUND;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "listened at 1 places and had 1 connections of its own: on "
+                                               "0.0.0.0:8080/tcp, to 203.0.113.9:443/tcp"));
+        world_close(&w);
+}
+
 /* ---- processes that are not known ---- */
 
 static void test_process_unknown(void)
@@ -900,6 +958,43 @@ static void test_restore(void)
         world_close(&b);
 }
 
+/* However long the names are that a container chooses, a finding fits one record of a recording. */
+static void test_long(void)
+{
+        char name[1001], exe[3001], to[32];
+        size_t largest = 0;
+        struct bytes key;
+        struct world w;
+        void *value;
+
+        world_open(&w);
+        settle(&w);
+        memset(exe, 'e', sizeof(exe) - 1);
+        exe[0] = '/';
+        exe[3000] = name[1000] = '\0';
+        for (int i = 0; i < 60; i++) {
+                snprintf(to, sizeof(to), "203.0.113.%d", i + 1);
+                for (int k = 0; k < 8; k++) {
+                        memset(name, 'a' + k, 1000);
+                        name[500] = (char)('a' + i % 26);
+                        answer(&w, name, to);
+                }
+                answer_in(&w, "c1", name, to, NAME_FOREIGN);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = to, .port = 443, .exe = exe, .pid = 300,
+                                                          .layer = LAYER_WRITE}), 0);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, FINDING_SIGNALS);
+        for (size_t i = 0; map_next(w.pieces, &i, &key, &value);) {
+                struct str_owned *v = value;
+
+                if (v->len > largest)
+                        largest = v->len;
+        }
+        CU_ASSERT_TRUE(largest > 20000 && largest < TIDE_RECORD_MAX - 200);
+        world_close(&w);
+}
+
 /* Names go with their container, and nothing of them is left in the store. */
 static void test_gone(void)
 {
@@ -935,11 +1030,14 @@ static const struct unit_case cases[] = {
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
+        {"what was connected before we watched is a candidate", test_found},
+        {"first sight names what listened", test_first_sight},
         {"an unknown process matches by destination", test_process_unknown},
         {"containers that share a namespace", test_shared_namespace},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
+        {"a finding of long names fits a record", test_long},
         {"names go with their container", test_gone},
 };
 UNIT_MAIN("judge_net", cases)

@@ -349,6 +349,33 @@ static void test_image_spellings(void)
         }
 }
 
+/* What the image declares, in whatever spelling, and what Docker's own record adds; each once. */
+static void test_ports(void)
+{
+        static const struct {
+                const char *image, *ports;
+        } cases[] = {
+                {"{}", ""},
+                {"{\"config\":{\"ExposedPorts\":null}}", ""},
+                {"{\"config\":{\"ExposedPorts\":{\"80/tcp\":{},\"53/udp\":{}}}}", "80=tcp 53=udp"},
+                {"{\"Config\":{\"exposedports\":{\"8080\":{}}}}", "8080=tcp"},
+                {"{\"config\":{\"ExposedPorts\":{\"80/tcp\":{},\"80\":{}}}}", "80=tcp"},
+                {"{\"config\":{\"ExposedPorts\":{\"0/tcp\":{},\"65536\":{},\"080\":{},\"80/x\":{},\"80tcp\":{},"
+                 "\"\":{},\"1-2/tcp\":{},\"99999999999\":{}}}}",
+                 ""},
+                {"{\"config\":{\"ExposedPorts\":[\"80/tcp\"]}}", ""},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+                struct tide_event ev;
+                struct meta *m;
+
+                docker_with(cases[i].image, &m, &ev);
+                list_is(ev.content.ports, cases[i].ports);
+                meta_free(m);
+        }
+}
+
 static void test_docker(void)
 {
         static const char image[] = "{\"config\":{\"Labels\":{\"b\":\"2\"}}}";
@@ -1006,6 +1033,7 @@ static const struct unit_case cases[] = {
         {"no database, no image list: the rest is told, the lack too", test_some_missing},
         {"no image configuration, or a false one: no label is the container's", test_image_unread},
         {"labels that an image brings, however it spells them", test_image_spellings},
+        {"ports that images declare", test_ports},
         {"docker, also with containerd's image store", test_docker},
         {"docker: manifest digests of pulled images", test_docker_repositories},
         {"containerd: from its database to the image's configuration", test_containerd},

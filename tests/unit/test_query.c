@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <netinet/in.h>
 #include <string.h>
 
 #include "finding_sample.h"
@@ -78,6 +79,11 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         memset(ret, 0, sizeof(*ret));
         ret->events = 12;
         ret->workloads = j->nw;
+        ret->net.outbound = 10;
+        ret->net.resolver = 2;
+        ret->net.process_unknown = 2;
+        ret->names = 5;
+        ret->names_unasked = 3;
 }
 void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)
 {
@@ -600,6 +606,51 @@ static void test_status(void)
         json_decref(hold);
 }
 
+/* A connection and an answer of the name service, as watch tells them. */
+static void test_watch_net(void)
+{
+        static const uint8_t there[] = {203, 0, 113, 5}, here[16] = {0xfd, [15] = 1};
+        struct tide_event ev = {.kind = TIDE_FLOW, .wall_ns = SAMPLE_NS};
+        struct buf addresses, chain;
+        json_t *j;
+
+        ev.flow.what = FLOW_BEGAN;
+        ev.flow.direction = DIRECTION_IN;
+        ev.flow.proto = IPPROTO_UDP;
+        ev.flow.local = bytes_of(here, 16);
+        ev.flow.remote = bytes_of(there, 4);
+        ev.flow.lport = 53;
+        j = query_watch_event(NULL, &ev, bytes_of(NULL, 0), "inbound", 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "direction")), "inbound");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "protocol")), "udp");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "remote")), "203.0.113.5");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "local")), "fd00::1");
+        CU_ASSERT(json_is_null(json_object_get(j, "real")));
+        CU_ASSERT(json_is_null(json_object_get(j, "bytes_in")));
+        json_decref(j);
+        buf_init(&addresses, 100);
+        buf_init(&chain, 100);
+        tide_list_put(&addresses, bytes_of(there, 4), BYTES_LIT("\1\0\0\0"));
+        tide_list_put(&addresses, bytes_of(here, 16), BYTES_LIT("\1\0\0\0"));
+        tide_list_put(&chain, BYTES_LIT("www.example"), BYTES_LIT("cdn.example"));
+        memset(&ev, 0, sizeof(ev));
+        ev.kind = TIDE_NAME;
+        ev.name.verdict = NAME_UNASKED;
+        ev.name.question = BYTES_LIT("www.example");
+        ev.name.addresses = buf_bytes(&addresses);
+        ev.name.chain = buf_bytes(&chain);
+        ev.name.reason = BYTES_LIT("nothing was asked");
+        j = query_watch_event(NULL, &ev, bytes_of(NULL, 0), "", 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "operation")), "unasked");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "name")), "www.example");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(j, "chain"), 0)), "cdn.example");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(j, "addresses"), 1)), "fd00::1");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "reason")), "nothing was asked");
+        json_decref(j);
+        buf_release(&addresses);
+        buf_release(&chain);
+}
+
 static void test_watch(void)
 {
         struct tide_event ev = {
@@ -648,6 +699,7 @@ static const struct unit_case cases[] = {
         {"workloads are found by what was shown of them", test_resolve},
         {"a changing command takes full names only, and makes a decision", test_decision},
         {"status", test_status},
+        {"watch tells connections and names", test_watch_net},
         {"watch shows what it should, and no more", test_watch},
 };
 UNIT_MAIN("query", cases)
