@@ -7,7 +7,8 @@
 #include "cli/cli-priv.h"
 
 static const struct cli_command commands[] = {
-        {"probe", "[--config FILE]", "what this kernel gives each sensor, and what is used instead", cli_probe},
+        {"probe", "[--config FILE] [--state-dir DIR]",
+         "what this kernel gives each sensor, and what is used instead", cli_probe},
         {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
         {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},

@@ -21,7 +21,6 @@
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
-#include "tidemark/map.h"
 #include "tidemark/rate.h"
 
 #define MOD "audit"
@@ -179,19 +178,12 @@ static void on_rules(const struct audit_rules_state *st, void *arg)
                 say_rules(st);
 }
 
-/* Of this agent, among others on the host: by where its state lies. */
-static void instance(const struct sensor *s, char dst[17])
-{
-        snprintf(dst, 17, "%08x",
-                 (unsigned)map_hash((struct map_seed){0, 0}, bytes_str(s->setup->trail_dir)) & 0xffffffffu);
-}
-
 static int start_rules(struct sensor *s)
 {
         static const struct audit_rules_ops ops = {.state = on_rules, .confine = confine};
-        char name[17];
+        char name[CFG_INSTANCE];
 
-        instance(s, name);
+        cfg_instance(s->setup->state_dir, name);
         return audit_rules_start(s->loop, s->audit->want, name, RULES_DEADLINE_NS, &ops, s, &s->audit->rules);
 }
 

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Our table in network namespaces, as nft and ip see it: made, adopted, taken away, and in nobody's way. The program
 listens stands for the sensor: what it prints came by the sockets that the helper opened there."""
+import json
 import os
-import signal
+import re
 import subprocess
 import threading
 
 from engines import Docker
-from lab import BUILD, check, run, wait
+from lab import BUILD, TIDEMARK, check, run, wait
 
 NEEDS = ("ip", "nft")
 INSTANCE = "it%d" % os.getpid()
@@ -15,9 +16,9 @@ TABLE = "tidemark-" + INSTANCE
 
 
 class Listens:
-    def __init__(self, namespace, group=900):
+    def __init__(self, namespace, group=900, instance=INSTANCE):
         self.lines = []
-        self.proc = subprocess.Popen([os.path.join(BUILD, "tests/integration/listens"), INSTANCE, str(group), namespace],
+        self.proc = subprocess.Popen([os.path.join(BUILD, "tests/integration/listens"), instance, str(group), namespace],
                                      stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
@@ -237,3 +238,32 @@ def test_docker_resolver(lab):
         docker_resolver(lab, docker)
     finally:
         docker.end()
+
+
+def remove_everywhere(lab, net):
+    """What tidemark probe prints, typed into a shell: a table in a named namespace, and one that only a process holds."""
+    state = os.path.join(lab.dir, "state-of-another")
+    rows = {x["facility"]: x for x in json.loads(run([TIDEMARK, "--json", "probe", "--state-dir", state]).stdout)}
+    command = rows["traces"]["remove"]
+    check(command in run([TIDEMARK, "probe", "--state-dir", state]).stdout, "people are told the same")
+    instance = re.search(r"inet tidemark-(\w+)", command).group(1)
+    other = run([TIDEMARK, "probe", "--state-dir", lab.dir]).stdout
+    check(instance not in other, "another agent's is another", other)
+    sleeper = subprocess.Popen(["unshare", "-n", "sleep", "1000"])
+    try:
+        path = "/proc/%d/ns/net" % sleeper.pid
+        wait("its namespace", lambda: os.stat(path).st_ino != os.stat("/proc/self/ns/net").st_ino)
+        Listens(net.path, instance=instance).kill()
+        Listens(path, instance=instance).kill()
+        net.listens().kill()
+        inside = ["nsenter", "--net=" + path, "nft", "list", "tables"]
+        check("tidemark-" + instance in run(inside).stdout and len(net.tables()) == 2, "the tables stand", net.tables())
+        r = run(["sh", "-c", command])
+        check(run(inside).stdout == "" and net.tables() == ["table inet " + TABLE], "ours are gone, another's is not", run(inside).stdout, net.tables(), r.stderr)
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+
+
+def test_remove_everywhere(lab):
+    with_net(lambda net: remove_everywhere(lab, net))

@@ -113,9 +113,9 @@ static inline bool netplace_flood(void)
         return true;
 }
 
-static inline int netplace_live(int talk)
+static inline int netplace_live(int talk, int more)
 {
-        char what, ok = unshare(CLONE_NEWNET) == 0 && netplace_up();
+        char what, ok = unshare(CLONE_NEWNET | more) == 0 && netplace_up();
 
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         while (send(talk, &ok, 1, MSG_NOSIGNAL) == 1 && recv(talk, &what, 1, 0) == 1)
@@ -139,7 +139,8 @@ static inline bool netplace_do(const struct netplace *p, char what)
         return send(p->talk, &what, 1, MSG_NOSIGNAL) == 1 && netplace_done(p);
 }
 
-static inline bool netplace_open(struct netplace *p)
+/* more: CLONE_NEWUSER, for a namespace as a container of a user without rights has it; or 0. */
+static inline bool netplace_open(struct netplace *p, int more)
 {
         char path[64];
         int sv[2];
@@ -149,7 +150,7 @@ static inline bool netplace_open(struct netplace *p)
         p->pid = fork();
         if (p->pid == 0) {
                 close(sv[0]);
-                _exit(netplace_live(sv[1]));
+                _exit(netplace_live(sv[1], more));
         }
         close(sv[1]);
         p->talk = sv[0];

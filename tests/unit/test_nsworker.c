@@ -142,14 +142,14 @@ struct bench {
         bool ready;
 };
 
-static bool begin(struct bench *b, uint64_t deadline_ns)
+static bool begin_in(struct bench *b, uint64_t deadline_ns, int more)
 {
         const struct nsworker_setup setup = {
                 .instance = "unit", .group = 700, .rcvbuf = 1 << 20, .deadline_ns = deadline_ns};
 
         memset(b, 0, sizeof(*b));
         b->h.events = b->h.diag = -1;
-        if (!netplace_open(&b->place)) {
+        if (!netplace_open(&b->place, more)) {
                 printf("(no namespaces here) ");
                 CU_ASSERT(getenv("TIDEMARK_REQUIRE_KERNEL") == NULL);
                 netplace_close(&b->place);
@@ -159,6 +159,11 @@ static bool begin(struct bench *b, uint64_t deadline_ns)
         b->h.loop = b->loop;
         CU_ASSERT_EQUAL_FATAL(nsworker_start(b->loop, &setup, &ops, &b->h, &b->w), 0);
         return true;
+}
+
+static bool begin(struct bench *b, uint64_t deadline_ns)
+{
+        return begin_in(b, deadline_ns, 0);
 }
 
 static void take_off(struct bench *b)
@@ -408,6 +413,27 @@ static void test_told(void)
         CU_ASSERT(b.h.last.conntrack_count == 2 || b.h.last.conntrack_count == 3); /* what was refused may be gone */
         t = forget_flows(&b, nl);
         CU_ASSERT(t.flows_gone >= 2);
+        nl_close(nl);
+        end(&b);
+}
+
+/* In a user namespace, as in a container of a user without rights. */
+static void test_users(void)
+{
+        struct bench b;
+        struct told t;
+        struct nl *nl;
+
+        if (!begin_in(&b, 5 * NSEC_PER_SEC, CLONE_NEWUSER))
+                return;
+        CU_ASSERT_EQUAL(ask(&b, FLOWS_AND_NAMES | NSW_LISTEN, 0), 0);
+        CU_ASSERT(b.h.last.rules == 7 && b.h.last.conntrack_max > 0);
+        nl = adopt(&b);
+        CU_ASSERT(netplace_do(&b.place, NETPLACE_UDP));
+        t = told(nl);
+        CU_ASSERT(t.queries == 1 && t.answers == 1 && t.flows_new == 1);
+        CU_ASSERT_EQUAL(ask(&b, NSW_TAKE_AWAY, 0), 0);
+        CU_ASSERT_EQUAL(tables_in(&b).ours, 0);
         nl_close(nl);
         end(&b);
 }
@@ -717,6 +743,7 @@ static const struct unit_case cases[] = {
         {"an instance that no table can be named by", test_names_of_tables},
         {"the table is made and taken away", test_made},
         {"flows and packets come by the passed socket", test_told},
+        {"a namespace of a user without rights", test_users},
         {"one part without the other", test_one_part},
         {"a table of an earlier life is taken over", test_adopted},
         {"a flushed table is told, and made anew", test_flushed},
