@@ -120,6 +120,8 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
                 s->nets->stats.host_own += n->host;
                 return;
         }
+        if (c && c->net_scope == NET_SCOPE_OFF)
+                return;
         if (!c && count > 1) {
                 ev->flow.flags |= FLOWF_SHARED;
                 s->nets->stats.shared++;
