@@ -161,7 +161,7 @@ static uint32_t flags_of(const struct net *n)
         case NET_SCOPE_NAMESPACE:
                 return NSW_FLOWS | NSW_NAMES | NSW_LISTEN;
         case NET_SCOPE_HOST: /* seen from the host's: here only who has which socket */
-                return n->host ? NSW_FLOWS | NSW_NAMES | NSW_LISTEN : NSW_LISTEN;
+                return n->host ? NSW_FLOWS | NSW_NAMES | NSW_PASSING | NSW_LISTEN : NSW_LISTEN;
         default:
                 return NSW_TAKE_AWAY; /* of an earlier life that was configured otherwise */
         }

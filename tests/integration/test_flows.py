@@ -199,6 +199,24 @@ def test_scope_by_workload(lab):
     check(tables(on, server) == [], "only who was named is watched", tables(on, server))
 
 
+def test_scope_host(lab):
+    """All from the host's namespace: containers by their addresses, and no table of ours in any of them."""
+    lab.container("server", network="bridge")
+    client = lab.container("client", network="bridge")
+    d = lab.daemon(config='network = { scope = "host"; };\n')
+    d.table = network(d)["table"]
+    mine = d.table.split()[1]
+    wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+    d.covered("client")
+    check(tables(d, client) == [], "none in the container's", tables(d, client))
+    w = d.watch()
+    client.sh("connects udp 192.0.2.1 9 1 20000")  # out of the bridge: it passes through the host
+    wait("the flow, by its process", lambda: [
+        e for e in w.events("flow", client.id) if e["remote"] == "192.0.2.1" and e["executable"] == "/bin/connects"])
+    d.stop()
+    check(mine not in run(["nft", "list", "tables"]).stdout, "nothing is left in the host's namespace")
+
+
 def test_shared_namespace(lab):
     """Two containers in one namespace have one table, and it stands until the last of them ends."""
     d = lab.daemon()
