@@ -396,7 +396,7 @@ static const struct band {
          {.to = "203.0.113.1", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, 95, 100, "ran_write_layer"},
         {"a program without a file", NULL, {.to = "203.0.113.1", .port = 443, .exe = "memfd", .layer = LAYER_MEMFD},
          95, 100, "ran_memfd"},
-        {"a person's session", "new.example", {.to = "203.0.113.1", .port = 443, .origin = ORIGIN_EXEC}, 10, 60,
+        {"a person's session", "new.example", {.to = "203.0.113.1", .port = 443, .origin = ORIGIN_EXEC}, 30, 70,
          "origin_exec"},
         {"nobody knows who", "new.example", {.to = "203.0.113.1", .port = 443, .pid = UINT32_MAX}, 50, 94,
          "caller_unknown"},
