@@ -22,6 +22,7 @@ from lab import HERE, check, run, wait
 
 NEEDS = ("dnsmasq", "ip", "nsenter")
 RESOLVER, RESOLVER6 = "10.77.0.53", "fd77::53"
+UNCONFIGURED = "10.77.0.1"  # answers too
 SILENT = "silent.test"  # queries for names below it are never answered, once silence() was called
 
 
@@ -117,8 +118,8 @@ class Net:
     def _resolver_start(self):
         read = self._said().count("read " + self.hosts)
         argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--addn-hosts=" + self.hosts, "--user=root",
-                "--pid-file=", "--log-queries", "--log-facility=" + self.log, "--local-ttl=60", "--bind-interfaces", "--except-interface=lo",
-                "--listen-address=%s,%s" % (RESOLVER, RESOLVER6), "--server=/%s/127.0.0.1#5399" % SILENT]
+                "--pid-file=", "--log-queries", "--log-facility=" + self.log, "--local-ttl=60", "--bind-dynamic", "--except-interface=lo",
+                "--server=/%s/127.0.0.1#5399" % SILENT]
         argv += ["--cname=%s,%s" % pair for pair in self.aliases.items()]
         with open(os.path.join(self.dir, "dnsmasq.err"), "ab") as err:
             self.dnsmasq = subprocess.Popen(self.inside() + argv, stdout=err, stderr=err, stdin=subprocess.DEVNULL)

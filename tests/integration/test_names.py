@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""Names: what the name service answers containers, as the agent tells it; and what is no answer."""
+from lab import check, wait
+from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net
+
+NEEDS = ("dnsmasq", "ip", "nsenter")
+ONE, TWO, SIX = "198.51.100.1", "198.51.100.2", "2606:2800:220:1::1"
+
+
+def told(w, c, name, operation="answered", **fields):
+    return [e for e in w.events("name", c.id) if e["name"] == name and e["operation"] == operation and all(e[k] == v for k, v in fields.items())]
+
+
+def answer(w, c, name, operation="answered", **fields):
+    """The event of an answer; waited for."""
+    return wait("%s to be told %s" % (name, operation), lambda: told(w, c, name, operation, **fields))[-1]
+
+
+def flow(w, c, address, port=80):
+    return wait("a flow to " + address, lambda: next((e for e in w.events("flow", c.id) if e["remote"] == address and e["remote_port"] == port
+                                                      and e["operation"] == "began"), None))
+
+
+def watched(d, w, c):
+    """Asks until the first answer is told: then its namespace is watched, and its name servers are known."""
+    def ask():
+        c.sh("busybox nslookup -type=a ready.test > /dev/null")
+        return told(w, c, "ready.test") and [e for e in w.events("flow", c.id) if e["resolver"]]
+    d.covered(c.name)
+    wait("names to be told of " + c.name, ask)
+
+
+def begin(lab, records, *names):
+    net = Net(lab)
+    net.names(dict(records, **{"ready.test": ["10.9.9.9"]}))
+    d = lab.daemon()
+    return net, d, d.watch()
+
+
+def test_answers(lab):
+    """Rotation behind a name, aliases, AAAA, NXDOMAIN, mixed case: each answer is told, and a flow has its name."""
+    net, d, w = begin(lab, {"www.test": [ONE], "six.test": [SIX]})
+    net.alias("b.test", "www.test")
+    net.alias("a.test", "b.test")
+    for a in (ONE, TWO, SIX):
+        net.serve(a, 80)
+    c = net.container("answers")
+    watched(d, w, c)
+    c.sh("busybox wget -q -O - http://wWw.TEST/")
+    e = answer(w, c, "www.test", addresses=[ONE])
+    check(e["server"] == RESOLVER and e["server_port"] == 53 and e["protocol"] == "udp" and e["chain"] == [] and not e["reason"], "the answer", e)
+    check(flow(w, c, ONE)["names"] == ["www.test"], "the flow has its name", flow(w, c, ONE))
+    net.names({"www.test": [TWO], "six.test": [SIX]})
+    c.sh("busybox wget -q -O - http://a.test/")
+    e = answer(w, c, "a.test", addresses=[TWO])
+    check(e["chain"] == ["b.test", "www.test"], "aliases in the order in which they lead", e)
+    check("a.test" in flow(w, c, TWO)["names"], "another address, and the name that was asked for", flow(w, c, TWO))
+    c.sh("busybox wget -q -O - http://six.test/")
+    answer(w, c, "six.test", addresses=[SIX])
+    check(flow(w, c, SIX)["names"] == ["six.test"], "by IPv6", flow(w, c, SIX))
+    c.sh("busybox nslookup -type=a nowhere.test")
+    answer(w, c, "nowhere.test", addresses=[])
+    check({e["operation"] for e in w.events("name", c.id)} == {"answered"}, "nothing else was told", w.events("name", c.id))
+    w.stop()
+
+
+def test_by_tcp(lab):
+    """All by TCP, as configured; an answer too long for UDP; a resolver with an IPv6 address."""
+    many = ["203.0.113.%d" % i for i in range(1, 101)]
+    net, d, w = begin(lab, {"www.test": [ONE], "big.test": many})
+    net.serve(ONE, 80)
+    tcp = net.container("tcp", "--dns-option", "use-vc", "--dns-option", "timeout:20")
+    six = net.container("six", dns=RESOLVER6)
+    watched(d, w, tcp)
+    watched(d, w, six)
+    tcp.sh("busybox wget -q -O - http://www.test/")
+    check(answer(w, tcp, "www.test", addresses=[ONE])["protocol"] == "tcp", "by TCP")
+    check(flow(w, tcp, ONE)["names"] == ["www.test"], "the flow has its name")
+    six.sh("call tcp big.test 9")
+    e = wait("the long answer", lambda: [e for e in told(w, six, "big.test", protocol="tcp") if sorted(e["addresses"]) == sorted(many)])[0]
+    check(e["server"] == RESOLVER6, "the server", e)
+    check(told(w, six, "big.test", protocol="udp"), "and before, what of it came by UDP")
+    check(not [e for e in w.events("name") if e["operation"] != "answered"], "nothing else was told", w.events("name"))
+    w.stop()
+
+
+def test_forged(lab):
+    """Answers from another server, with another id, to another question: none is a name."""
+    net, d, w = begin(lab, {})
+    name = "x." + SILENT
+    net.silence()
+    net.serve("203.0.113.66", 80)
+    forger = net.forge(name, "203.0.113.66", "server", "id", "question")
+    c = net.container("forged", "--dns-option", "timeout:1", "--dns-option", "attempts:1")
+    watched(d, w, c)
+
+    def forged():
+        c.sh("busybox nslookup -type=a " + name, 60)
+        return {e["reason"] for e in w.events("name", c.id) if e["operation"] == "unasked"}
+    # Only once it has been watched for so long as a resolver waits is it sure that nobody asked.
+    wait("all forgeries to be told", lambda: len(forged()) == 3, 60)
+    check(forged() == {"another server was asked", "it was asked with another id", "something else was asked"}, "why", forged())
+    check(all(e["addresses"] == ["203.0.113.66"] for e in w.events("name", c.id) if e["operation"] == "unasked"), "where it leads")
+    check({e["server"] for e in told(w, c, name, "unasked", reason="another server was asked")} == {"10.77.0.66"}, "who said so")
+    check(not told(w, c, name), "it is no answer")
+    c.sh("busybox wget -q -O - http://203.0.113.66/")
+    e = flow(w, c, "203.0.113.66")
+    check(e["names"] == [], "a forgery is no name", e)
+    check(forger.did("forged"), "it was forged")
+    w.stop()
+
+
+def test_unconfigured(lab):
+    """A server that the container asks by itself is told apart from the ones that it is configured with."""
+    net, d, w = begin(lab, {"www.test": [ONE], "other.test": [TWO]})
+    net.serve(ONE, 80)
+    net.serve(TWO, 80)
+    c = net.container("foreign")
+    watched(d, w, c)
+    c.sh("busybox nslookup -type=a other.test " + UNCONFIGURED)
+    e = answer(w, c, "other.test", "foreign")
+    check(e["server"] == UNCONFIGURED and e["addresses"] == [TWO], "the answer", e)
+    c.sh("busybox wget -q -O - http://%s/" % TWO)
+    check(flow(w, c, TWO)["names"] == [], "what it says is no name", flow(w, c, TWO))
+    resolver = [e["resolver"] for e in w.events("flow", c.id) if e["remote"] == UNCONFIGURED]
+    check(resolver == [False], "a flow to it is one like any other", w.events("flow", c.id))
+    c.sh("busybox wget -q -O - http://www.test/")
+    answer(w, c, "www.test", addresses=[ONE])
+    check(flow(w, c, ONE)["names"] == ["www.test"], "the configured one is believed")
+    w.stop()
+
+
+def test_kept(lab):
+    """What an address was called is known after the agent was started anew."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    net.serve(ONE, 80)
+    c = net.container("kept")
+    watched(d, w, c)
+    c.sh("busybox nslookup -type=a www.test")
+    answer(w, c, "www.test")
+    w.stop()
+    d.stop()
+    d = lab.daemon(state=d.state)
+    w = d.watch()
+    watched(d, w, c)
+    c.sh("busybox wget -q -O - http://%s/" % ONE)
+    check(flow(w, c, ONE)["names"] == ["www.test"], "the name is known", flow(w, c, ONE))
+    check(not told(w, c, "www.test"), "and was not asked for again")
+    w.stop()
+
+
+def test_shared(lab):
+    """Two containers in one network namespace: what one asks for is the name of where it calls."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    net.serve(ONE, 80)
+    a = net.container("owner")
+    watched(d, w, a)
+    b = lab.container("guest", network="container:owner")
+    d.covered("guest")
+    b.sh("busybox wget -q -O - http://www.test/")
+    e = wait("the guest's flow", lambda: next((e for e in w.events("flow") if e["remote"] == ONE), None))
+    check(e["container"] == b.id and e["names"] == ["www.test"], "whose, and its name", e)
+    w.stop()
