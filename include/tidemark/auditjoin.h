@@ -8,14 +8,17 @@
  * Hands over: every event that came, once, completed or not; those of one container in the order in which they came.
  *
  * An execution waits if its program or arguments are not known, and a beginning outbound flow if its process is not;
- * both only while audit tells such acts, and for AUDITJOIN_EXEC_NS and AUDITJOIN_FLOW_NS at most. An execution and its
- * act have one pid; a flow and its act have one destination, and are AUDITJOIN_FLOW_APART_NS apart at most: whose
- * process that is, and of which container, is asked of the sensor (ops.who), and another container's completes nothing.
- * Of several calls to one destination at the same time the nearest in time is taken; each act is used once.
+ * both only where audit is expected to tell such acts or has told one within a minute, and for AUDITJOIN_EXEC_NS and
+ * AUDITJOIN_FLOW_NS at most. An execution and its act have one pid; a flow and its act have one destination, and are
+ * AUDITJOIN_FLOW_APART_NS apart at most: whose process that is, and of which container, is asked of the sensor
+ * (ops.who), and another container's completes nothing. Of several calls to one destination the oldest is taken, and
+ * each act is used once: flows take their calls in turn. Where calls of several processes to one destination run at
+ * the same time, one may be told for the other.
  */
 #ifndef TIDEMARK_AUDITJOIN_H
 #define TIDEMARK_AUDITJOIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -45,7 +48,9 @@ struct auditjoin_stats {
         size_t held, kept; /* events and acts, now */
 };
 
-int auditjoin_new(const struct auditjoin_ops *ops, void *arg, struct auditjoin **ret) TM_CHECK;
+/* expect_*: rules for it are set, so that also the first is waited for. */
+int auditjoin_new(const struct auditjoin_ops *ops, void *arg, bool expect_exec, bool expect_connect,
+                  struct auditjoin **ret) TM_CHECK;
 struct auditjoin *auditjoin_free(struct auditjoin *j);
 DEFINE_CLEANUP(struct auditjoin *, auditjoin_free)
 /* An event of the sensor's. Borrowed; copied if it waits. now_ns: boot time, as everywhere here. */

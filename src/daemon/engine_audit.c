@@ -8,6 +8,7 @@
 #include "daemon/engine-priv.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "tidemark/audit.h"
 #include "tidemark/auditjoin.h"
@@ -106,12 +107,14 @@ int engine_audit_open(struct engine *e)
 {
         static const struct audit_ops ops = {.act = on_act};
         static const struct auditjoin_ops join_ops = {.event = on_event, .who = on_who};
+        bool execs = strcmp(e->cfg->audit_rules, "none") != 0;
+        bool connects = strcmp(e->cfg->audit_rules, "exec+connect") == 0;
         int r;
 
         e->audit = calloc(1, sizeof(*e->audit));
         r = e->audit ? audit_new(&ops, e, &e->audit->records) : -ENOMEM;
         if (r == 0)
-                r = auditjoin_new(&join_ops, e, &e->audit->join);
+                r = auditjoin_new(&join_ops, e, execs, connects, &e->audit->join);
         if (r == 0)
                 r = loop_timer_new(e->loop, on_due, e, &e->audit->timer);
         if (r < 0)

@@ -35,11 +35,13 @@ struct auditjoin {
         struct map *namespaces; /* container id → its network namespace (heap uint64_t) */
         struct map_seed seed;
         struct buf record, scratch;
+        bool expect_exec, expect_connect;
         uint64_t exec_seen_ns, connect_seen_ns; /* when audit last told of one; 0: never */
         struct auditjoin_stats stats;
 };
 
-int auditjoin_new(const struct auditjoin_ops *ops, void *arg, struct auditjoin **ret)
+int auditjoin_new(const struct auditjoin_ops *ops, void *arg, bool expect_exec, bool expect_connect,
+                  struct auditjoin **ret)
 {
         struct auditjoin *j = calloc(1, sizeof(*j));
         int r = j ? map_new(NAMESPACES_MAX, map_seed_random(), free, &j->namespaces) : -ENOMEM;
@@ -53,6 +55,8 @@ int auditjoin_new(const struct auditjoin_ops *ops, void *arg, struct auditjoin *
                 return r;
         }
         j->ops = ops;
+        j->expect_exec = expect_exec;
+        j->expect_connect = expect_connect;
         j->arg = arg;
         j->seed = map_seed_random();
         j->last = &j->first;
@@ -98,16 +102,14 @@ static bool may_be(const struct auditjoin *j, const struct tide_event *ev, const
                in_namespace(j, who->container, ev->flow.netns);
 }
 
-static uint64_t between(int64_t a, int64_t b)
+/*
+ * Fill from the oldest call to where it goes, of a process of its own container. One that is asked about is waited for,
+ * so that flows take their calls in turn; not so if it is the last chance.
+ */
+static bool try_flow(struct auditjoin *j, struct tide_event *ev, bool last)
 {
-        return a < b ? (uint64_t)b - (uint64_t)a : (uint64_t)a - (uint64_t)b;
-}
-
-/* Fill from the nearest in time whose process is known; ask about the others. */
-static bool try_flow(struct auditjoin *j, struct tide_event *ev)
-{
-        struct kept *best = NULL, *k;
         struct tide_event who;
+        struct kept *k;
         size_t used;
 
         for (size_t i = 0; (k = acts_connect(j->acts, ev, &i));) {
@@ -116,19 +118,18 @@ static bool try_flow(struct auditjoin *j, struct tide_event *ev)
                         j->stats.asked++;
                         j->ops->who(k->token, k->act.pid, j->arg);
                 }
+                if (k->who != WHO_KNOWN && !last)
+                        return false;
                 if (k->who != WHO_KNOWN || tide_decode(k->who_record, k->who_len, &who, &used) < 0 ||
                     !may_be(j, ev, &who))
                         continue;
-                if (!best || between(k->act.wall_ns, ev->wall_ns) < between(best->act.wall_ns, ev->wall_ns))
-                        best = k;
+                auditjoin_fill_flow(ev, &k->act, &who);
+                j->stats.flows++;
+                /* What it took is borrowed from the act: it goes on, or is copied, before another act comes. */
+                k->used = true;
+                return true;
         }
-        if (!best || tide_decode(best->who_record, best->who_len, &who, &used) < 0)
-                return false;
-        auditjoin_fill_flow(ev, &best->act, &who);
-        j->stats.flows++;
-        /* What it took is borrowed from the act: it goes on, or is copied, before another act comes. */
-        best->used = true;
-        return true;
+        return false;
 }
 
 /* Not for what it lacks alone: each execution uses up its own act, so that none takes another's. */
@@ -158,29 +159,30 @@ static bool own_connect(struct auditjoin *j, const struct tide_event *ev)
         return false;
 }
 
-static bool is_active(uint64_t seen_ns, uint64_t now_ns)
+static bool is_active(bool expected, uint64_t seen_ns, uint64_t now_ns)
 {
-        return seen_ns && now_ns - seen_ns < ACTIVE_NS;
+        return expected || (seen_ns && now_ns - seen_ns < ACTIVE_NS);
 }
 
 /* What must be waited for. An event that lacks nothing is never held for its act: that is remembered as its. */
 static enum held_state look(struct auditjoin *j, struct tide_event *ev, uint64_t now_ns)
 {
-        bool execs = is_active(j->exec_seen_ns, now_ns), connects = is_active(j->connect_seen_ns, now_ns);
-
-        if (ev->kind == TIDE_EXEC && execs && !try_exec(j, ev)) {
+        if (ev->kind == TIDE_EXEC && !try_exec(j, ev)) {
                 if (auditjoin_lacks_exec(ev))
-                        return HELD_EXEC;
+                        return is_active(j->expect_exec, j->exec_seen_ns, now_ns) ? HELD_EXEC : HELD_READY;
                 if (ev->exec.interval_ns == 0)
                         acts_owe(j->acts, AUDIT_EXEC, ev->exec.actor.pid, 0, ev->wall_ns);
         }
-        if (ev->kind != TIDE_FLOW || !connects)
+        if (ev->kind != TIDE_FLOW || ev->flow.what != FLOW_BEGAN || ev->flow.direction != DIRECTION_OUT)
                 return HELD_READY;
-        if (auditjoin_lacks_flow(ev))
-                return try_flow(j, ev) ? HELD_READY : HELD_FLOW;
-        if (ev->flow.what == FLOW_BEGAN && ev->flow.direction == DIRECTION_OUT && !own_connect(j, ev))
-                acts_owe(j->acts, AUDIT_CONNECT, ev->flow.actor.pid, ev->flow.rport, ev->wall_ns);
-        return HELD_READY;
+        if (!auditjoin_lacks_flow(ev)) {
+                if (!own_connect(j, ev))
+                        acts_owe(j->acts, AUDIT_CONNECT, ev->flow.actor.pid, ev->flow.rport, ev->wall_ns);
+                return HELD_READY;
+        }
+        if (!is_active(j->expect_connect, j->connect_seen_ns, now_ns) || try_flow(j, ev, false))
+                return HELD_READY;
+        return HELD_FLOW;
 }
 
 /* ---- the order ---- */
@@ -263,7 +265,7 @@ static int look_again(struct auditjoin *j, uint8_t state)
         for (struct held **at = &j->first; *at; at = &(*at)->next) {
                 if ((*at)->state != state || !decode(*at, &ev))
                         continue;
-                if (!(state == HELD_EXEC ? try_exec(j, &ev) : try_flow(j, &ev)))
+                if (!(state == HELD_EXEC ? try_exec(j, &ev) : try_flow(j, &ev, false)))
                         continue;
                 if (rewrite(j, at, &ev) < 0) /* no memory: as it was */
                         (*at)->state = HELD_READY;
@@ -345,11 +347,23 @@ int auditjoin_event(struct auditjoin *j, const struct tide_event *ev, uint64_t n
         return r < 0 ? r : j->ops->event(&own, j->arg);
 }
 
+/* A connect(2) that failed like this, or did not fail, has sent something: only these become flows. */
+static bool has_sent(const struct audit_act *act)
+{
+        static const int errors[] = {0, EINPROGRESS, ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ECONNRESET, EINTR, EAGAIN,
+                                     512 /* ERESTARTSYS: interrupted, and called again */};
+
+        for (size_t i = 0; i < ARRAY_LEN(errors); i++)
+                if (act->exit == -errors[i])
+                        return true;
+        return false;
+}
+
 int auditjoin_act(struct auditjoin *j, const struct audit_act *act, uint64_t now_ns)
 {
         bool exec = act->kind == AUDIT_EXEC;
 
-        if (act->kind != AUDIT_EXEC && act->kind != AUDIT_CONNECT)
+        if ((act->kind != AUDIT_EXEC && act->kind != AUDIT_CONNECT) || (!exec && !has_sent(act)))
                 return 0;
         *(exec ? &j->exec_seen_ns : &j->connect_seen_ns) = now_ns ? now_ns : 1;
         if (!acts_add(j->acts, act, now_ns))
@@ -376,17 +390,29 @@ int auditjoin_who(struct auditjoin *j, const struct tide_event *ev, uint64_t now
         return j->first ? look_again(j, HELD_FLOW) : 0;
 }
 
+/* Its time is over: a flow takes what is known by now. */
+static struct held *give_up(struct auditjoin *j, struct held **at)
+{
+        struct tide_event ev;
+
+        if ((*at)->state == HELD_FLOW && decode(*at, &ev) && try_flow(j, &ev, true) && rewrite(j, at, &ev) == 0)
+                return *at;
+        (*at)->state = HELD_READY;
+        j->stats.in_vain++;
+        return *at;
+}
+
 int auditjoin_expire(struct auditjoin *j, uint64_t now_ns, uint64_t *ret_due)
 {
         uint64_t due = 0;
         int r;
 
         acts_expire(j->acts, now_ns);
-        for (struct held *h = j->first; h; h = h->next) {
-                if (h->state != HELD_READY && h->until_ns <= now_ns) {
-                        h->state = HELD_READY;
-                        j->stats.in_vain++;
-                }
+        for (struct held **at = &j->first; *at; at = &(*at)->next) {
+                struct held *h = *at;
+
+                if (h->state != HELD_READY && h->until_ns <= now_ns)
+                        h = give_up(j, at);
                 if (h->state != HELD_READY && (due == 0 || h->until_ns < due))
                         due = h->until_ns;
         }

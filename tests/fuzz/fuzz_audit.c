@@ -101,7 +101,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct state s = {.now = 1};
         uint64_t due;
 
-        if (audit_new(&ops, &s, &s.a) < 0 || auditjoin_new(&join_ops, &s, &s.j) < 0)
+        if (audit_new(&ops, &s, &s.a) < 0 || auditjoin_new(&join_ops, &s, size % 2, size % 3, &s.j) < 0)
                 abort();
         for (unsigned n = 0; n < LINES_MAX && size; n++) {
                 const uint8_t *end = memchr(data, '\n', size);

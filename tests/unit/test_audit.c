@@ -301,7 +301,7 @@ static struct auditjoin *begin(void)
         struct auditjoin *j = NULL;
 
         memset(&told, 0, sizeof(told));
-        CU_ASSERT_FATAL(auditjoin_new(&ops, NULL, &j) == 0);
+        CU_ASSERT_FATAL(auditjoin_new(&ops, NULL, false, false, &j) == 0);
         return j;
 }
 
@@ -539,6 +539,49 @@ static void test_flow(void)
         auditjoin_free(j);
 }
 
+/* Of several calls at about the same time each flow takes its own: also where the answers come in another order. */
+static void test_flows_in_turn(void)
+{
+        struct auditjoin *j = begin();
+        struct audit_act nowhere = called(9, "/bin/w", WALL);
+        uint64_t due;
+
+        nowhere.exit = -ENETUNREACH; /* nothing was sent: no flow is its */
+        act(j, nowhere, MS);
+        act(j, called(5, "/bin/w", WALL), MS);
+        act(j, called(6, "/bin/w", WALL), MS);
+        act(j, called(7, "/bin/w", WALL + 4000000), MS);
+        event(j, flow("c1", WALL + 6000000, 0), 2 * MS); /* stamped when it was read */
+        event(j, flow("c1", WALL + 6000000, 0), 2 * MS);
+        event(j, flow("c1", WALL + 6000000, 0), 2 * MS);
+        CU_ASSERT_FATAL(told.asked == 1 && told.n == 0 && told.who_pid == 5);
+        answer(j, told.token, 5, "c1");
+        CU_ASSERT_FATAL(told.asked == 2 && told.n == 1 && told.ev[0].pid == 5);
+        answer(j, told.token + 5, 7, "c1");
+        CU_ASSERT(told.n == 1);
+        answer(j, told.token, 6, "c1");
+        CU_ASSERT_FATAL(told.n == 2 && told.ev[1].pid == 6 && told.asked == 3);
+        act(j, called(8, "/bin/w", WALL), 3 * MS);
+        CU_ASSERT(auditjoin_expire(j, 302 * MS, &due) == 0 && told.n == 3 && told.ev[2].pid == 0);
+        auditjoin_free(j);
+}
+
+/* Where rules are set the first is waited for too. */
+static void test_expected(void)
+{
+        static const struct auditjoin_ops ops = {.event = on_event, .who = on_who};
+        struct auditjoin *j = NULL;
+
+        memset(&told, 0, sizeof(told));
+        CU_ASSERT_FATAL(auditjoin_new(&ops, NULL, true, true, &j) == 0);
+        event(j, runs(5, NULL, WALL, "c1"), MS);
+        event(j, flow("c2", WALL, 0), MS);
+        CU_ASSERT(told.n == 0);
+        act(j, ran(5, "/bin/x", WALL), MS);
+        CU_ASSERT(told.n == 1);
+        auditjoin_free(j);
+}
+
 /* The flow first, then the record; what the process runs now is not what called. */
 static void test_flow_first(void)
 {
@@ -631,6 +674,8 @@ static const struct unit_case cases[] = {
         {"what passes what", test_order},
         {"too many that wait", test_crowd},
         {"a flow's process", test_flow},
+        {"flows in turn, each its own call", test_flows_in_turn},
+        {"the first is waited for where rules are set", test_expected},
         {"a flow that came before its record", test_flow_first},
         {"another container's call", test_flow_of_another},
         {"a flow whose process is known", test_flow_known},
