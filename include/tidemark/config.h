@@ -42,6 +42,7 @@ struct cfg {
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         char net_scope_word[16];   /* network.scope: "namespace", "host", "off"; see cfg_net_scope() */
+        struct str_list net_of[3]; /* network.namespace, .host, .off: names of workloads, by enum net_scope */
         uint32_t net_guard;        /* network.guard, percent of conntrack's table, default 50 */
         uint32_t net_rcvbuf;       /* network.rcvbuf, bytes, default 1 MiB */
         bool secrets_mask;         /* secrets.mask, default true */
@@ -68,6 +69,10 @@ const char *cfg_default_path(void);
 
 void cfg_default(struct cfg *c);
 enum net_scope cfg_net_scope(const struct cfg *c);
+/* The same for the workload of this name, which is NUL-terminated. */
+enum net_scope cfg_net_scope_of(const struct cfg *c, const char *workload);
+/* Does it depend on the workload at all? */
+bool cfg_net_scope_differs(const struct cfg *c);
 /* What tells our nftables tables from those of another agent on this host: by where its state is kept, so that the next
  * life of the same agent has the same. Letters and digits. Fixed array of at least CFG_INSTANCE. */
 #define CFG_INSTANCE 16

@@ -59,6 +59,7 @@ struct flow_msg {
         uint64_t start_ns, stop_ns; /* wall clock; 0: not kept */
         /* packets */
         bool out;          /* of the output hook */
+        bool passing;      /* of the forward hook */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;
         uint32_t seq; /* of its group's packets */

@@ -37,6 +37,8 @@ struct str_list {
         uint32_t n;
         char text[STR_LIST_MAX][STR_LIST_TEXT];
 };
+/* Does one of them fit the name? As patterns of glob(7). */
+bool str_list_fits(const struct str_list *list, const char *name);
 
 bool bytes_eq(struct bytes a, struct bytes b);
 int bytes_cmp(struct bytes a, struct bytes b); /* memcmp order, shorter first */

@@ -45,14 +45,14 @@
 struct nl;
 
 #define NETTABLE_NAME 32u /* with the NUL: the most that 3.10 takes (NFT_TABLE_MAXNAMELEN) */
-#define NETTABLE_RULES 8u
+#define NETTABLE_RULES 11u /* all parts together */
 #define NETTABLE_RATE 2000u /* packets of the name service a second, and how many at once beyond that */
 #define NETTABLE_BURST 1000u
 
-enum nettable_part { NETTABLE_FLOWS = 1u << 0, NETTABLE_NAMES = 1u << 1 };
+enum nettable_part { NETTABLE_FLOWS = 1u << 0, NETTABLE_NAMES = 1u << 1, NETTABLE_PASSING = 1u << 2 };
 
 #define NETTABLE_CHAIN_NAMES "names"
-enum nettable_chain { NETTABLE_OUTPUT, NETTABLE_INPUT, NETTABLE_LOGGED, NETTABLE__CHAINS };
+enum nettable_chain { NETTABLE_OUTPUT, NETTABLE_INPUT, NETTABLE_FORWARD, NETTABLE_LOGGED, NETTABLE__CHAINS };
 
 /* What a rule looks for, and what it does; in this order it becomes expressions. */
 enum nettable_act {

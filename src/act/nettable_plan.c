@@ -34,6 +34,7 @@ static const struct chain {
 } chains[NETTABLE__CHAINS] = {
         [NETTABLE_OUTPUT] = {"output", true, NF_INET_LOCAL_OUT, -150},
         [NETTABLE_INPUT] = {"input", true, NF_INET_LOCAL_IN, 300},
+        [NETTABLE_FORWARD] = {"forward", true, NF_INET_FORWARD, 300},
         [NETTABLE_LOGGED] = {NETTABLE_CHAIN_NAMES, false, 0, 0},
 };
 
@@ -48,9 +49,15 @@ static const struct {
         {NETTABLE_NAMES, {NETTABLE_OUTPUT, NETTABLE_GO_NAMES, IPPROTO_TCP, false}},
         {NETTABLE_NAMES, {NETTABLE_INPUT, NETTABLE_GO_NAMES, IPPROTO_UDP, true}},
         {NETTABLE_NAMES, {NETTABLE_INPUT, NETTABLE_GO_NAMES, IPPROTO_TCP, true}},
+        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_UDP, false}},
+        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_TCP, false}},
+        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_UDP, true}},
+        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_TCP, true}},
         {NETTABLE_NAMES, {NETTABLE_LOGGED, NETTABLE_LOG, 0, false}},
         {NETTABLE_NAMES, {NETTABLE_LOGGED, NETTABLE_COUNT_REST, 0, false}},
 };
+
+typedef char all_rules_fit[ARRAY_LEN(all_rules) <= NETTABLE_RULES ? 1 : -1];
 
 int nettable_name(const char *instance, char ret[NETTABLE_NAME])
 {
@@ -72,7 +79,8 @@ int nettable_plan(const char *instance, uint32_t parts, uint16_t group, uint32_t
 
         if (r < 0)
                 return r;
-        if (!(parts & (NETTABLE_FLOWS | NETTABLE_NAMES)) || ((parts & NETTABLE_NAMES) && group == 0))
+        if (!(parts & (NETTABLE_FLOWS | NETTABLE_NAMES)) || ((parts & NETTABLE_NAMES) && group == 0) ||
+            ((parts & NETTABLE_PASSING) && !(parts & NETTABLE_NAMES)))
                 return -EINVAL;
         for (size_t i = 0; i < ARRAY_LEN(all_rules); i++) {
                 if (!(parts & all_rules[i].part))

@@ -89,7 +89,8 @@ static int open_events(const struct child *c, uint32_t flags, struct opened *o, 
 
 static int make(const struct child *c, uint32_t flags, struct opened *o, struct nsworker_answer *a)
 {
-        uint32_t parts = (flags & NSW_FLOWS ? NETTABLE_FLOWS : 0u) | (flags & NSW_NAMES ? NETTABLE_NAMES : 0u);
+        uint32_t parts = (flags & NSW_FLOWS ? NETTABLE_FLOWS : 0u) | (flags & NSW_NAMES ? NETTABLE_NAMES : 0u) |
+                         (flags & NSW_PASSING ? NETTABLE_PASSING : 0u);
         struct nettable_plan p;
         bool stood;
         int r = nettable_plan(c->setup->instance, parts, a->group, NSWORKER_SNAPLEN, &p);

@@ -2,6 +2,7 @@
 /* Owns: what may be shown of bytes that somebody else chose. Pure. */
 #include "tidemark/str.h"
 
+#include <fnmatch.h>
 #include <stdio.h>
 
 #include "tidemark/buf.h"
@@ -29,6 +30,14 @@ bool bytes_has_prefix(struct bytes s, struct bytes prefix)
 bool bytes_has_suffix(struct bytes s, struct bytes suffix)
 {
         return s.len >= suffix.len && (suffix.len == 0 || memcmp(s.p + s.len - suffix.len, suffix.p, suffix.len) == 0);
+}
+
+bool str_list_fits(const struct str_list *list, const char *name)
+{
+        for (uint32_t i = 0; i < list->n; i++)
+                if (fnmatch(list->text[i], name, 0) == 0)
+                        return true;
+        return false;
 }
 
 int bytes_rfind(struct bytes s, uint8_t c)

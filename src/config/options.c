@@ -59,6 +59,10 @@ static const struct option_row rows[] = {
         {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
          "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
          "namespace, host, off"},
+        {"network.namespace", OPT_NAMES, AT(net_of[NET_SCOPE_NAMESPACE]), 0, 0, 0, NULL,
+         "names of workloads, * for anything, whose flows are watched in their own namespace all the same"},
+        {"network.host", OPT_NAMES, AT(net_of[NET_SCOPE_HOST]), 0, 0, 0, NULL, "the same: in the host's"},
+        {"network.off", OPT_NAMES, AT(net_of[NET_SCOPE_OFF]), 0, 0, 0, NULL, "the same: not at all"},
         NUM("network.guard", OPT_PERCENT, net_guard, 1, 95,
             "our table is taken out of a namespace where more of conntrack's entries than this are in use"),
         NUM("network.rcvbuf", OPT_BYTES, net_rcvbuf, 65536, 256 * MIB,
@@ -135,6 +139,19 @@ enum net_scope cfg_net_scope(const struct cfg *c)
         while (i > 0 && strcmp(c->net_scope_word, scopes[i]) != 0)
                 i--;
         return (enum net_scope)i;
+}
+
+enum net_scope cfg_net_scope_of(const struct cfg *c, const char *workload)
+{
+        for (int i = 0; i <= NET_SCOPE_OFF; i++)
+                if (str_list_fits(&c->net_of[i], workload))
+                        return (enum net_scope)i;
+        return cfg_net_scope(c);
+}
+
+bool cfg_net_scope_differs(const struct cfg *c)
+{
+        return c->net_of[NET_SCOPE_NAMESPACE].n || c->net_of[NET_SCOPE_HOST].n || c->net_of[NET_SCOPE_OFF].n;
 }
 
 char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE])

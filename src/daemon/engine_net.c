@@ -7,6 +7,8 @@
  * either (parse/dns does), or hold a descriptor longer than one call. Hands over: names and flows to the pipeline.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "daemon/engine-priv.h"
@@ -65,6 +67,40 @@ void engine_net_resolvers(struct engine *e, struct bytes container, int fd)
         if (r < 0)
                 log_warn(MOD, "a container's resolv.conf cannot be read (%s): any name server that it asks counts",
                          err_str(r));
+}
+
+static const char *workload_name(const struct judge *j, struct bytes container, char *dst, size_t size)
+{
+        struct judge_container jc;
+        struct judge_workload w;
+
+        dst[0] = '\0';
+        for (size_t i = 0; judge_container_next(j, &i, &jc);) {
+                if (!bytes_eq(jc.id, container))
+                        continue;
+                for (size_t k = 0; judge_workload_next(j, &k, &w);)
+                        if (bytes_eq(w.id, jc.workload_id) && w.name.len < size) {
+                                memcpy(dst, w.name.p, w.name.len);
+                                dst[w.name.len] = '\0';
+                        }
+        }
+        return dst;
+}
+
+void engine_net_scope(struct engine *e, struct bytes container)
+{
+        static const char *const words[] = {"namespace", "host", "off"};
+        struct tide_event ev = {.kind = TIDE_ACT, .container = container};
+        char name[512];
+
+        if (!cfg_net_scope_differs(e->cfg))
+                return;
+        workload_name(pipeline_judge(e->pipeline), container, name, sizeof(name));
+        ev.act.act = ACT_FACTS;
+        ev.act.name = BYTES_LIT("network");
+        ev.act.text = bytes_str(words[cfg_net_scope_of(e->cfg, name)]);
+        if (engine_send(e, &ev) < 0)
+                log_warn(MOD, "where a container's flows are to be watched could not be passed on: on the slow round");
 }
 
 void engine_net_gone(struct engine *e, struct bytes container)

@@ -253,9 +253,12 @@ int sensor_net_start(struct sensor *s);
 /* Wait until those of the containers that were found are watched. */
 void sensor_net_settle(struct sensor *s);
 void sensor_net_stop(struct sensor *s);
-void sensor_net_container(struct sensor *s, const struct container *c);
+void sensor_net_container(struct sensor *s, struct container *c);
+/* What the configuration says for its workload, whose name the engine has found: "namespace", "host" or "off".
+ * -EINVAL: another word. */
+int sensor_net_scope(struct sensor *s, struct container *c, struct bytes word) TM_CHECK;
 /* A program runs in it: what it may listen on is looked at soon. */
-void sensor_net_exec(struct sensor *s, const struct container *c);
+void sensor_net_exec(struct sensor *s, struct container *c);
 /* The last task of some container may have ended. */
 void sensor_net_emptied(struct sensor *s);
 void sensor_net_round(struct sensor *s);

@@ -209,6 +209,8 @@ static void act_facts(struct sensor *s, const struct tide_event *ev)
                 return; /* gone meanwhile */
         if (bytes_eq(ev->act.name, BYTES_LIT("health")))
                 r = proctab_set_health(c, ev->act.text);
+        else if (bytes_eq(ev->act.name, BYTES_LIT("network")))
+                r = sensor_net_scope(s, c, ev->act.text);
         if (r < 0)
                 log_warn(MOD, "container %.12s: what was read of its metadata is not taken: %s", c->id, err_str(r));
 }

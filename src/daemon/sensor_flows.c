@@ -120,6 +120,8 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
                 s->nets->stats.host_own += n->host;
                 return;
         }
+        if (c && c->net_scope == NET_SCOPE_OFF)
+                return;
         if (!c && count > 1) {
                 ev->flow.flags |= FLOWF_SHARED;
                 s->nets->stats.shared++;
@@ -296,10 +298,41 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
         net_tell(s, n, &ev, NULL);
 }
 
+/* The header's addresses, as the kernel has routed by them: RFC 791, RFC 8200. */
+static bool addresses_of(struct bytes ip, struct flow_address *src, struct flow_address *dst)
+{
+        bool six = ip.len && ip.p[0] >> 4 == 6;
+        size_t at = six ? 8 : 12, len = six ? 16 : 4;
+
+        if (ip.len < at + 2 * len)
+                return false;
+        src->len = dst->len = (uint8_t)len;
+        memcpy(src->bytes, ip.p + at, len);
+        memcpy(dst->bytes, ip.p + at + len, len);
+        return true;
+}
+
+/* Of a packet that passes through the host's namespace: whose it is. NULL: none of a container that is known. */
+static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_out)
+{
+        struct flow_address src = {0}, dst = {0};
+        struct net *n;
+
+        if (!addresses_of(m->payload, &src, &dst))
+                return NULL;
+        n = of_address(s, &src);
+        *ret_out = n != NULL;
+        return n ? n : of_address(s, &dst);
+}
+
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG};
         struct container *c = NULL;
+        bool out = m->out;
+
+        if (m->passing && (n = passes(s, m, &out)) == NULL)
+                return;
 
         if (!rate_pass(&n->packet_rate, loop_now(s->loop), NULL)) {
                 s->nets->stats.packets_passed++;
@@ -311,7 +344,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
                 return;
         ev.container = bytes_str(c->id);
         ev.packet.netns = n->ns;
-        ev.packet.out = m->out;
+        ev.packet.out = out;
         ev.packet.ip = m->payload;
         if (ev.packet.ip.len > PACKET_MAX)
                 ev.packet.ip.len = PACKET_MAX; /* the engine sees by the headers that it is cut */

@@ -161,7 +161,7 @@ static uint32_t flags_of(const struct net *n)
         case NET_SCOPE_NAMESPACE:
                 return NSW_FLOWS | NSW_NAMES | NSW_LISTEN;
         case NET_SCOPE_HOST: /* seen from the host's: here only who has which socket */
-                return n->host ? NSW_FLOWS | NSW_NAMES | NSW_LISTEN : NSW_LISTEN;
+                return n->host ? NSW_FLOWS | NSW_NAMES | NSW_PASSING | NSW_LISTEN : NSW_LISTEN;
         default:
                 return NSW_TAKE_AWAY; /* of an earlier life that was configured otherwise */
         }
@@ -186,10 +186,10 @@ static int open_namespace(const struct container *c)
 
 static void watch(struct sensor *s, const struct container *c, enum net_scope scope)
 {
-        struct net *n = by_ns(s->nets, c->netns);
+        struct net *n;
         int fd;
 
-        if (n || s->nets->ending || (scope == NET_SCOPE_OFF && !c->running_before))
+        if (s->nets->ending)
                 return;
         fd = open_namespace(c);
         n = fd >= 0 ? make(s, c->netns, fd) : NULL;
@@ -209,8 +209,10 @@ static void watch(struct sensor *s, const struct container *c, enum net_scope sc
 static void watch_host(struct sensor *s)
 {
         struct container self = {.init_pid = (uint32_t)getpid(), .netns = s->nets->own_ns, .id = "host"};
+        struct net *n = by_ns(s->nets, s->nets->own_ns);
 
-        watch(s, &self, NET_SCOPE_HOST);
+        if (!n)
+                watch(s, &self, NET_SCOPE_HOST);
 }
 
 /* ---- what is due ---- */
@@ -422,13 +424,6 @@ void net_withdraw(struct sensor *s, struct net *n)
 
 /* ---- containers that come and go ---- */
 
-void sensor_net_container(struct sensor *s, const struct container *c)
-{
-        if (!s->nets || !c->netns)
-                return;
-        watch(s, c, s->nets->scope);
-}
-
 static void leave(struct sensor *s, struct net *n)
 {
         uint32_t flags = flags_of(n);
@@ -447,6 +442,66 @@ static void leave(struct sensor *s, struct net *n)
                 forget(s->nets, n);
 }
 
+/* Of the containers that share a namespace the one that is to be seen best counts. */
+static enum net_scope scope_of(const struct sensor *s, uint64_t ns)
+{
+        enum net_scope best = NET_SCOPE_OFF;
+        struct container *c;
+
+        for (size_t i = 0; containers_next(s->containers, &i, &c);)
+                if (c->netns == ns && c->net_scope < best)
+                        best = (enum net_scope)c->net_scope;
+        return best;
+}
+
+/* Watch it as its containers ask for, and no longer as they asked before. */
+static void watch_as_asked(struct sensor *s, const struct container *c)
+{
+        struct net *n = by_ns(s->nets, c->netns);
+        enum net_scope scope = scope_of(s, c->netns);
+
+        if (n && (n->scope == scope || n->host))
+                return;
+        if (n)
+                leave(s, n);
+        if (scope != NET_SCOPE_OFF)
+                watch(s, c, scope);
+        if (scope == NET_SCOPE_HOST)
+                watch_host(s);
+}
+
+/* Where it depends on the workload nothing is done before that is known; what an earlier life left behind is taken away
+ * where it is not to be watched. */
+void sensor_net_container(struct sensor *s, struct container *c)
+{
+        if (!s->nets || !c->netns)
+                return;
+        c->net_scope = (uint8_t)(cfg_net_scope_differs(s->cfg) ? NET_SCOPE_OFF : s->nets->scope);
+        if (s->nets->scope == NET_SCOPE_OFF && c->running_before && !by_ns(s->nets, c->netns))
+                watch(s, c, NET_SCOPE_OFF);
+        else if (!cfg_net_scope_differs(s->cfg))
+                watch_as_asked(s, c);
+}
+
+int sensor_net_scope(struct sensor *s, struct container *c, struct bytes word)
+{
+        static const char *const words[] = {"namespace", "host", "off"};
+        unsigned i = 0;
+
+        while (i < ARRAY_LEN(words) && !bytes_eq(word, bytes_str(words[i])))
+                i++;
+        if (i == ARRAY_LEN(words))
+                return -EINVAL;
+        if (!s->nets || !c->netns)
+                return 0;
+        c->net_scope = (uint8_t)i;
+        if (i == NET_SCOPE_OFF && c->running_before && !by_ns(s->nets, c->netns))
+                watch(s, c, NET_SCOPE_OFF);
+        else
+                watch_as_asked(s, c);
+        return 0;
+}
+
 void sensor_net_emptied(struct sensor *s)
 {
         struct net *next;
@@ -461,13 +516,14 @@ void sensor_net_emptied(struct sensor *s)
         }
 }
 
-void sensor_net_exec(struct sensor *s, const struct container *c)
+void sensor_net_exec(struct sensor *s, struct container *c)
 {
         struct net *n = s->nets ? by_ns(s->nets, c->netns) : NULL;
         uint64_t now = loop_now(s->loop), delay = NSEC_PER_SEC;
 
         if (!n) { /* it was empty for a moment, or could not be opened */
-                sensor_net_container(s, c);
+                if (s->nets && c->netns && c->net_scope != NET_SCOPE_OFF && !cfg_net_scope_differs(s->cfg))
+                        watch_as_asked(s, c);
                 return;
         }
         if (n->listened_ns && n->listened_ns + 5 * NSEC_PER_SEC > now + delay)

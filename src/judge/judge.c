@@ -6,7 +6,6 @@
 #include "judge/judge-priv.h"
 
 #include <errno.h>
-#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -426,13 +425,9 @@ static void put_name(const struct tide_content *t, struct bytes container, struc
 /* The operator's word before the runtime's. */
 static enum tide_class class_of(const struct judge *j, const char *name, uint8_t by_runtime)
 {
-        for (int class = 0; class < CLASS__MAX; class++) {
-                const struct str_list *list = &j->p.of_class[class];
-
-                for (uint32_t i = 0; i < list->n; i++)
-                        if (fnmatch(list->text[i], name, 0) == 0)
-                                return (enum tide_class)class;
-        }
+        for (int class = 0; class < CLASS__MAX; class++)
+                if (str_list_fits(&j->p.of_class[class], name))
+                        return (enum tide_class)class;
         return (enum tide_class)by_runtime;
 }
 

@@ -174,10 +174,60 @@ def test_host_network(lab):
     hosted.sh("echo x | nc -w 2 %s %d" % (server.address(), PORT))
     wait("the flow", lambda: network(d)["process_known"] >= 1)
     before = network(d)["host_own"]
-    subprocess.run(["busybox", "nc", "-w", "1", server.address(), str(PORT)], input=b"x", timeout=20)
+    subprocess.run(["busybox", "nc", "-w", "1", server.address(), str(PORT)], input=b"x", stdout=subprocess.DEVNULL, timeout=20)
     wait("the host's own to be passed over", lambda: network(d)["host_own"] > before)
     d.stop()
     check(mine not in run(["nft", "list", "tables"]).stdout, "nothing is left in the host's namespace")
+
+
+def test_scope_by_workload(lab):
+    """Off for one, and never touched; on for the others."""
+    d = lab.daemon(config='network = { off = ["quiet*"]; };\n')
+    server, client = pair(lab)
+    quiet = lab.container("quiet-one", network="bridge")
+    watched(d, server, client)
+    d.covered("quiet-one")
+    call(quiet, server.address())
+    check(tables(d, quiet) == [], "its namespace has no table", tables(d, quiet))
+    before = network(d)["outbound"]
+    call(client, server.address())
+    wait("the other's flow", lambda: network(d)["outbound"] > before)
+    d.stop()
+    on = lab.daemon(config='network = { scope = "off"; namespace = ["cli*"]; };\n', state=d.state)
+    watched(on, client)
+    on.covered("server")
+    check(tables(on, server) == [], "only who was named is watched", tables(on, server))
+
+
+def test_scope_host(lab):
+    """All from the host's namespace: containers by their addresses, and no table of ours in any of them."""
+    lab.container("server", network="bridge")
+    client = lab.container("client", network="bridge")
+    d = lab.daemon(config='network = { scope = "host"; };\n')
+    d.table = network(d)["table"]
+    mine = d.table.split()[1]
+    wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+    d.covered("client")
+    check(tables(d, client) == [], "none in the container's", tables(d, client))
+    w = d.watch()
+    client.sh("connects udp 192.0.2.1 9 1 20000")  # out of the bridge: it passes through the host
+    wait("the flow, by its process", lambda: [
+        e for e in w.events("flow", client.id) if e["remote"] == "192.0.2.1" and e["executable"] == "/bin/connects"])
+    d.stop()
+    check(mine not in run(["nft", "list", "tables"]).stdout, "nothing is left in the host's namespace")
+
+
+def test_shared_namespace(lab):
+    """Two containers in one namespace have one table, and it stands until the last of them ends."""
+    d = lab.daemon()
+    first = lab.container("first", network="bridge")
+    second = lab.container("second", network="container:first")
+    watched(d, first, second)
+    check(len(tables(d, first)) == 1, "one table", tables(d, first))
+    d.covered("second")
+    second.remove()
+    first.sh("true")
+    check(len(tables(d, first)) == 1, "it stands for the one that is left", tables(d, first))
 
 
 def test_vanishing_namespaces(lab):

@@ -28,6 +28,9 @@ static void test_instances(void)
         CU_ASSERT_EQUAL(nettable_name("\xc3\xa4", name), -EINVAL);
         CU_ASSERT_EQUAL(nettable_plan("a", 0, 1, 100, &p), -EINVAL);
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_NAMES, 0, 100, &p), -EINVAL);
+        CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_PASSING, 1, 100, &p), -EINVAL);
+        CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_NAMES | NETTABLE_PASSING, 1, 100, &p), 0);
+        CU_ASSERT(p.nrules == 10 && p.chains[NETTABLE_FORWARD]);
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_FLOWS, 0, 100, &p), 0);
 }
 
