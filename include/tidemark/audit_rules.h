@@ -49,8 +49,8 @@ struct audit_rules_ops {
 /* instance: letters, digits and '-', at most 32 bytes. deadline_ns: for the helper's first answer. */
 int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char *instance, uint64_t deadline_ns,
                       const struct audit_rules_ops *ops, void *arg, struct audit_rules **ret) TM_CHECK;
-/* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is done
- * where none are wanted, or while the helper is at work. */
+/* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is
+ * done where none are wanted, or while the helper is at work. */
 void audit_rules_look(struct audit_rules *r);
 /* The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0, or
  * -ETIMEDOUT: they may still stand, and are removed at the next start. */

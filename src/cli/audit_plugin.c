@@ -5,7 +5,8 @@
  *
  * Owns: lines that the agent has not taken yet, 1 MiB at most. Must not: let auditd wait (what does not fit is dropped
  * and counted, with the agent gone as well), or read more of a line than its type. Hands over: lines of the types that
- * the engine looks at; "#lost N" when it had to drop some, "#changed" for a change of audit's rules. Ends with standard input, or by SIGTERM.
+ * the engine looks at; "#lost N" when it had to drop some, "#changed" for a change of audit's rules. Ends with standard
+ * input, or by SIGTERM.
  */
 #include <errno.h>
 #include <poll.h>

@@ -31,7 +31,7 @@
 #define LOST_WORD "#lost " /* of the plugin: src/cli/audit_plugin.c */
 #define CHANGED_WORD "#changed"
 #define CALM_NS (500 * NSEC_PER_MSEC) /* rules are changed by the dozen */
-#define LOOK_NS (10 * NSEC_PER_SEC)   /* between two looks, as records come; between two times that rules are set again */
+#define LOOK_NS (10 * NSEC_PER_SEC)   /* between two looks as records come, and before rules are set again again */
 
 struct sensor_audit {
         struct audit_source *source;
@@ -216,7 +216,8 @@ static void on_looked(struct sensor *s, const struct audit_rules_state *st)
                 return;
         a->again_ns = loop_now(s->loop);
         a->stats.again += st->again;
-        log_warn(MOD, "%u audit rules of ours were removed by somebody (as a restart of auditd does): %u of %u stand again",
+        log_warn(MOD,
+                 "%u audit rules of ours were removed by somebody, as a restart of auditd does: %u of %u stand again",
                  st->again, st->stand, st->wanted);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* audit_rules: whose rule is it, by its key alone; and a helper that may do nothing. The kernel's rules are left alone. */
+/* audit_rules: whose rule is it, by its key alone; a helper that may do nothing. The kernel's rules are left alone. */
 #include "unit.h"
 
 #include <errno.h>
@@ -106,13 +106,14 @@ static int may_not(void)
 static void test_may_not(void)
 {
         static const struct audit_rules_ops ops = {.state = on_state, .confine = may_not};
+        static const char long_name[] = "a-name-that-is-longer-than-all-that-are-allowed-to-be";
+        const uint64_t patience = 30 * NSEC_PER_SEC;
         struct audit_rules *rules = NULL;
         uint64_t began;
 
         CU_ASSERT_FATAL(loop_new(&told.loop) == 0);
-        CU_ASSERT(audit_rules_start(told.loop, AUDIT_RULES_EXEC, "a-name-that-is-longer-than-all-that-are-allowed-to-be",
-                                    NSEC_PER_SEC, &ops, NULL, &rules) == -EINVAL);
-        CU_ASSERT_FATAL(audit_rules_start(told.loop, AUDIT_RULES_EXEC, "1", 30 * NSEC_PER_SEC, &ops, NULL, &rules) == 0);
+        CU_ASSERT(audit_rules_start(told.loop, AUDIT_RULES_EXEC, long_name, patience, &ops, NULL, &rules) == -EINVAL);
+        CU_ASSERT_FATAL(audit_rules_start(told.loop, AUDIT_RULES_EXEC, "1", patience, &ops, NULL, &rules) == 0);
         CU_ASSERT(loop_run(told.loop) == 0 && told.n == 1 && told.error == -EPERM);
         audit_rules_look(rules);
         began = clock_boot_ns();
