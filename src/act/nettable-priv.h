@@ -43,6 +43,7 @@
 #include "tidemark/attr.h"
 
 struct nl;
+struct nlmsghdr;
 
 #define NETTABLE_NAME 32u /* with the NUL: the most that 3.10 takes (NFT_TABLE_MAXNAMELEN) */
 #define NETTABLE_RULES 11u /* all parts together */
@@ -106,5 +107,14 @@ int nettable_stands(struct nl *nl, const char *name, int timeout_ms) TM_CHECK;
  * as after any error: the rest of the answer still comes.
  */
 int nettable_look(struct nl *nl, const char *name, int timeout_ms, uint32_t *ret_rules, uint64_t *ret_over) TM_CHECK;
+
+/* What nettable_stands and nettable_look make of one message of the answer. 0, or -E2BIG. Pure. */
+struct nettable_looked {
+        const char *name; /* of the table that is looked for */
+        uint32_t messages, rules;
+        uint64_t over;
+};
+int nettable_parse_table(const struct nlmsghdr *h, void *dormant); /* bool: set if the table has flags */
+int nettable_parse_rule(const struct nlmsghdr *h, void *looked);
 
 #endif

@@ -20,7 +20,9 @@ int nslook_bind_group(struct nl *nl, uint16_t group, uint32_t snaplen, int timeo
 /* Fills a->addresses, as many as there is room for; none when they are not to be had. rtnetlink(7), RTM_GETADDR. */
 void nslook_addresses(struct nsworker_answer *a, int timeout_ms);
 /* One RTM_NEWADDR message: its address is added to arg, a struct nsworker_answer. 0; -E2BIG: there is no room. Pure. */
-int nslook_on_address(const struct nlmsghdr *h, void *arg);
+int nslook_parse_address(const struct nlmsghdr *h, void *arg);
+/* The answer to IPCTNL_MSG_CT_GET_STATS: conntrack_count and _max of arg, a struct nsworker_answer. 0. Pure. */
+int nslook_parse_counts(const struct nlmsghdr *h, void *arg);
 /*
  * Fills a->conntrack_max and _count: IPCTNL_MSG_CT_GET_STATS (linux/netfilter/nfnetlink_conntrack.h), which has the
  * maximum from 4.18 on; before, /proc/sys/net/netfilter/nf_conntrack_max of the namespace. nl: NETLINK_NETFILTER.

@@ -20,7 +20,6 @@
 #include <linux/rtnetlink.h>
 
 #include "nslook-priv.h"
-#include "tidemark/compat.h"
 #include "tidemark/nl.h"
 #include "tidemark/nsworker.h"
 
@@ -58,32 +57,6 @@ int nslook_bind_group(struct nl *nl, uint16_t group, uint32_t snaplen, int timeo
 
 /* ---- addresses ---- */
 
-int nslook_on_address(const struct nlmsghdr *h, void *arg)
-{
-        struct nsworker_answer *a = arg;
-        const struct nlattr *at, *local = NULL, *address = NULL;
-        uint16_t len;
-
-        if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof(struct ifaddrmsg))
-                return 0;
-        mnl_attr_for_each(at, h, sizeof(struct ifaddrmsg)) {
-                if (mnl_attr_get_type(at) == IFA_LOCAL)
-                        local = at;
-                else if (mnl_attr_get_type(at) == IFA_ADDRESS)
-                        address = at;
-        }
-        if (local) /* of a point-to-point link IFA_ADDRESS is the other end's: linux/if_addr.h */
-                address = local;
-        len = address ? mnl_attr_get_payload_len(address) : 0;
-        if (len != 4 && len != 16)
-                return 0;
-        if (a->naddresses == NSWORKER_ADDRESSES)
-                return -E2BIG;
-        a->addresses[a->naddresses].len = (uint8_t)len;
-        memcpy(a->addresses[a->naddresses++].bytes, mnl_attr_get_payload(address), len);
-        return 0;
-}
-
 void nslook_addresses(struct nsworker_answer *a, int timeout_ms)
 {
         _cleanup_(nl_closep) struct nl *nl = NULL;
@@ -96,31 +69,12 @@ void nslook_addresses(struct nsworker_answer *a, int timeout_ms)
         h->nlmsg_seq = SEQ;
         mnl_nlmsg_put_extra_header(h, sizeof(struct ifaddrmsg)); /* zeros: of every family */
         if (r == 0)
-                r = nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_on_address, a);
+                r = nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_parse_address, a);
         if (r < 0 && r != -E2BIG)
                 a->naddresses = 0;
 }
 
 /* ---- conntrack's counts ---- */
-
-static int on_counts(const struct nlmsghdr *h, void *arg)
-{
-        struct nsworker_answer *a = arg;
-        const struct nlattr *at;
-
-        if (h->nlmsg_type != (NFNL_SUBSYS_CTNETLINK << 8 | IPCTNL_MSG_CT_GET_STATS) ||
-            mnl_nlmsg_get_payload_len(h) < sizeof(struct nfgenmsg))
-                return 0;
-        mnl_attr_for_each(at, h, sizeof(struct nfgenmsg)) {
-                if (mnl_attr_get_payload_len(at) != sizeof(uint32_t))
-                        continue;
-                if (mnl_attr_get_type(at) == CTA_STATS_GLOBAL_ENTRIES)
-                        a->conntrack_count = ntohl(mnl_attr_get_u32(at));
-                else if (mnl_attr_get_type(at) == COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES)
-                        a->conntrack_max = ntohl(mnl_attr_get_u32(at));
-        }
-        return 0;
-}
 
 /* /proc/sys/net is that of the reading task's namespace (net/sysctl_net.c: net_ctl_header_lookup). */
 static uint64_t read_max(void)
@@ -140,7 +94,7 @@ void nslook_counts(struct nl *nl, int timeout_ms, struct nsworker_answer *a)
         char space[64] __attribute__((aligned(8)));
         struct nlmsghdr *h = netfilter(space, NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, 0);
 
-        if (nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, on_counts, a) < 0)
+        if (nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_parse_counts, a) < 0)
                 a->conntrack_count = a->conntrack_max = 0;
         else if (a->conntrack_max == 0)
                 a->conntrack_max = read_max();

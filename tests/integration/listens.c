@@ -3,7 +3,7 @@
  * listens INSTANCE GROUP NAMESPACE: makes our table stand in that network namespace (a file such as /run/netns/x) and
  * prints a word for each thing that comes by the sockets opened there, a line each:
  *
- *   stands GROUP [adopted] · flow · gone (a flow) · packet out|in PORT TEXT · table made|gone
+ *   stands GROUP [adopted] · flow · gone (a flow) · packet out|in TEXT · table made|gone · lost
  *
  * When its input ends, it takes the table away, prints "away", and closes the sockets; killed, it leaves the table.
  */
@@ -92,8 +92,11 @@ static int on_events(struct loop_src *src, int fd, short revents, void *arg)
         int r = 1;
 
         (void)src, (void)fd, (void)revents;
-        while (r > 0)
+        while (r > 0) {
                 r = nl_recv(l->events, on_event, l);
+                if (r == ERR_OVERRUN)
+                        r = printf("lost\n");
+        }
         fflush(stdout);
         return r;
 }

@@ -211,11 +211,31 @@ static void test_harmless(void)
         CU_ASSERT(jumps == 4 && returns == 1 && others == 0);
 }
 
+/* What is looked at is what was made: the rules' messages are of one form, both ways. */
+static void test_looked_at(void)
+{
+        struct nettable_looked ours = {.name = "tidemark-a"}, others = {.name = "tidemark-ab"};
+        struct nettable_plan p;
+        struct messages m;
+        uint32_t last;
+
+        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES, 9, 100, &p), 0);
+        m = read_batch(&p, NETTABLE_FRESH, &last);
+        for (unsigned i = 0; i < m.n; i++) {
+                CU_ASSERT_EQUAL(nettable_parse_rule(m.h[i], &ours), 0);
+                CU_ASSERT_EQUAL(nettable_parse_rule(m.h[i], &others), 0);
+        }
+        CU_ASSERT(ours.rules == p.nrules && ours.over == 0 && others.rules == 0);
+        ours.messages = 10000;
+        CU_ASSERT_EQUAL(nettable_parse_rule(m.h[0], &ours), -E2BIG);
+}
+
 static const struct unit_case cases[] = {
         {"instances", test_instances},
         {"plans", test_plans},
         {"transactions", test_batches},
         {"chains hang where they should", test_chains},
         {"no rule ends a packet's way", test_harmless},
+        {"rules are found again", test_looked_at},
 };
 UNIT_MAIN("nettable", cases)

@@ -93,7 +93,7 @@ static int tell_address(struct nsworker_answer *a, uint16_t attr, uint16_t len, 
         mnl_attr_put(h, attr, len, "aaaaaaaaaaaaaaaaaaaa");
         if (attr2)
                 mnl_attr_put(h, attr2, len, "bbbbbbbbbbbbbbbbbbbb");
-        return nslook_on_address(h, a);
+        return nslook_parse_address(h, a);
 }
 
 static void test_addresses(void)
