@@ -66,7 +66,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                             "a process of the container took away the nftables table by which its flows are watched"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
-        [FACTOR_NEW_DESTINATION] = {"new_destination", 2, "this workload never called this destination"},
+        [FACTOR_NEW_DESTINATION] = {"new_destination", 4, "this workload never called this destination"},
         [FACTOR_NEW_PORT] = {"new_port", 0, "this workload calls the destination, but never called this port"},
         [FACTOR_NEW_PHASE] = {"new_phase", -5,
                               "this workload calls the destination, but in another phase of its life"},
@@ -75,7 +75,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_UNAPPROVED_DESTINATION] = {"unapproved_destination", -8,
                                            "called while learning, but such a destination is never learned by that "
                                            "alone"},
-        [FACTOR_RAW_ADDRESS] = {"raw_address", 6, "a public address that no name led to"},
+        [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
+        [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
         [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
@@ -320,7 +321,8 @@ static int add_context(const struct judge *j, const struct observation *o, struc
         int r = 0;
 
         if (!(o->actor->flags & ACTOR_PID))
-                r = score_factor(j, s, FACTOR_PROCESS_UNKNOWN, bytes_of(NULL, 0));
+                r = score_factor(j, s, o->dim == DIM_NETWORK ? FACTOR_CALLER_UNKNOWN : FACTOR_PROCESS_UNKNOWN,
+                                 bytes_of(NULL, 0));
         else if (o->actor->flags & ACTOR_NOT_PROBE)
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)

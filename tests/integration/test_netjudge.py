@@ -29,6 +29,11 @@ def watched(d, w, c, name, address):
     return wait("a flow to %s to be told" % name, call)
 
 
+def end(d):
+    status = d.stop()
+    check(status == 0, "ends well, with status", str(status), d.text())
+
+
 def beacons(d, workload):
     return [f for f in d.findings(workload) if network(f)]
 
@@ -102,7 +107,7 @@ def test_inbound_is_quiet(lab):
 
         def load():
             for _ in range(5):
-                run(net.inside() + ["busybox", "nc", "-w", "1", c.address, "8080"])
+                run(net.inside() + ["busybox", "nc", "-w", "1", c.ipv4, "8080"])
             return d.json("status")["flows"]["inbound"] >= 10
         wait("inbound flows to be counted", load)
         if not again:
@@ -110,7 +115,7 @@ def test_inbound_is_quiet(lab):
             d.activate("serves")
             wait("more of them", load)
         check(not [f for f in d.findings("serves", every=True) if network(f)], "no finding", d.findings("serves", every=True))
-        check(d.stop() == 0, "ends well", d.text())
+        end(d)
 
 
 def test_new_listener(lab):
@@ -141,7 +146,7 @@ def test_names_survive(lab):
     watched(d, w, c, "api.example.test", "198.51.100.1")
     d.activate("keeps")
     w.stop()
-    check(d.stop() == 0, "ends well", d.text())
+    end(d)
     d = lab.daemon(state=state)
     check(d.json("status")["flows"]["names"]["kept"] >= 1, "names are kept", d.json("status")["flows"])
     w = d.watch()
@@ -150,7 +155,7 @@ def test_names_survive(lab):
         c.sh("busybox wget -q -O /dev/null http://198.51.100.1/")
         return [e for e in w.events("flow") if e["remote"] == "198.51.100.1"]
     e = wait("a flow", call)[0]
-    check(e["names"] == ["api.example.test"] and e["verdict"] == "known", "by its name", e)
+    check(e["names"] == ["api.example.test"] and e["verdict"].startswith("known"), "by its name", e)
     check(not beacons(d, "keeps"), "no finding")
     w.stop()
 
@@ -171,7 +176,7 @@ def test_replayed(lab):
     wait("the finding", lambda: beacons(d, "taped"))
     w.stop()
     live = d.json("findings", "--all")
-    check(d.stop() == 0, "ends well", d.text())
+    end(d)
     again = d.tidemark("--json", "replay", path)
     check(again.returncode == 0, "replay", again.stderr)
     check('"evil.example.test"' in again.stdout and len(live) > 0, "the same findings", again.stdout[:2000])

@@ -396,10 +396,10 @@ static const struct band {
          {.to = "203.0.113.1", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, 95, 100, "ran_write_layer"},
         {"a program without a file", NULL, {.to = "203.0.113.1", .port = 443, .exe = "memfd", .layer = LAYER_MEMFD},
          95, 100, "ran_memfd"},
-        {"a person's session", "new.example", {.to = "203.0.113.1", .port = 443, .origin = ORIGIN_EXEC}, 10, 60,
+        {"a person's session", "new.example", {.to = "203.0.113.1", .port = 443, .origin = ORIGIN_EXEC}, 30, 70,
          "origin_exec"},
         {"nobody knows who", "new.example", {.to = "203.0.113.1", .port = 443, .pid = UINT32_MAX}, 50, 94,
-         "process_unknown"},
+         "caller_unknown"},
         {"an echo request", NULL, {.to = "203.0.113.1", .port = 8 * 256, .proto = IPPROTO_ICMP}, 80, 98,
          "raw_address"},
 };
@@ -422,6 +422,26 @@ static void test_bands(void)
                 CU_ASSERT_TRUE(w.confidence >= b->low && w.confidence <= b->high);
                 CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, b->factor));
                 CU_ASSERT_EQUAL(w.total, w.sum);
+                world_close(&w);
+        }
+}
+
+/* Where an operator said early that the baseline is complete, a new destination shows all the same, whoever calls. */
+static void test_activated_early(void)
+{
+        for (int i = 0; i < 2; i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                answer(&w, "api.example.com", "198.51.100.1");
+                call(&w, "198.51.100.1", 443);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, "new.example", "203.0.113.1");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.1", .port = 443,
+                                                          .pid = i ? UINT32_MAX : 200}), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_TRUE(w.confidence >= w.p.show);
                 world_close(&w);
         }
 }
@@ -1024,6 +1044,7 @@ static const struct unit_case cases[] = {
         {"what is called is learned by its name", test_learned},
         {"inbound flows, name servers and ends are only counted", test_only_counted},
         {"the bands of the shipped table hold for flows", test_bands},
+        {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
         {"of several names the least known counts", test_least_known},
         {"an answer that does not count is a factor, not a name", test_forged},
