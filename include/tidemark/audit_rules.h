@@ -31,6 +31,7 @@ struct audit_rules_state {
         int32_t refused; /* 0, or what the kernel answered to the first rule that does not stand */
         uint32_t wanted, stand; /* rules of ours: to be, and that stand now */
         uint32_t removed;       /* that were left by an earlier life, or taken away at the end */
+        uint32_t again;         /* that were missing when it was looked, and were set again */
         uint32_t others;        /* rules that are not ours */
         uint32_t enabled;       /* 0 off, 1 on, 2 locked until the next boot (nothing is done): audit_set_enabled(3) */
         uint32_t backlog_limit, lost; /* as the kernel has them */
@@ -39,7 +40,8 @@ struct audit_rules_state {
 };
 
 struct audit_rules_ops {
-        /* Rules were set, or what was left is gone; error -ETIMEDOUT: the helper did not answer in time. */
+        /* Rules were set, or what was left is gone, or it was looked again; error -ETIMEDOUT: the helper did not answer
+         * in time. */
         void (*state)(const struct audit_rules_state *st, void *arg);
         int (*confine)(void); /* in the helper: give up what it does not need */
 };
@@ -47,6 +49,9 @@ struct audit_rules_ops {
 /* instance: letters, digits and '-', at most 32 bytes. deadline_ns: for the helper's first answer. */
 int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char *instance, uint64_t deadline_ns,
                       const struct audit_rules_ops *ops, void *arg, struct audit_rules **ret) TM_CHECK;
+/* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is
+ * done where none are wanted, or while the helper is at work. */
+void audit_rules_look(struct audit_rules *r);
 /* The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0, or
  * -ETIMEDOUT: they may still stand, and are removed at the next start. */
 int audit_rules_end(struct audit_rules *r, int timeout_ms, struct audit_rules_state *ret_state) TM_CHECK;

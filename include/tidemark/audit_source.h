@@ -26,6 +26,8 @@ struct audit_source;
 struct audit_source_ops {
         /* type: nlmsg_type, AUDIT_SYSCALL, …; text is borrowed. */
         void (*record)(uint16_t type, struct bytes text, void *arg);
+        /* Somebody changed audit's rules or state: which, is asked of the kernel. May be NULL. */
+        void (*changed)(void *arg);
         /* Some were not passed on, since boot time since_ns at the earliest; count 0: how many is not known. */
         void (*loss)(uint64_t count, uint64_t since_ns, void *arg);
 };

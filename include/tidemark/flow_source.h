@@ -41,8 +41,8 @@ enum flow_msg_kind {
         FLOW_MSG_NEW,   /* an entry began, or (dumped) is there */
         FLOW_MSG_DESTROY,
         FLOW_MSG_PACKET,
-        FLOW_MSG_REMOVED, /* a table, chain or rule of nftables is gone: table has its name */
-        FLOW_MSG_RULES,   /* the transaction that did so, or did something else, is over: pid */
+        FLOW_MSG_REMOVED, /* a table, chain or rule of nftables is gone, new or another: table has its name */
+        FLOW_MSG_RULES,   /* the transaction that did so, or did something else, is over: pid, port */
         FLOW_MSG_DUMPED,  /* the dump is over */
         FLOW_MSG_ERROR,   /* the kernel refused a request of ours: error */
 };
@@ -65,6 +65,7 @@ struct flow_msg {
         uint32_t seq; /* of its group's packets */
         struct bytes table; /* borrowed */
         uint32_t pid;       /* who asked for the transaction, as the host numbers it; 0: before Linux 4.15 */
+        uint32_t port;      /* by which socket: mostly a pid too, but whoever opens one may choose it */
         int error;
 };
 

@@ -27,6 +27,8 @@ struct audit_rules {
         pid_t pid;
         struct loop_src *src;
         struct loop_timer *timer;
+        uint64_t deadline_ns;
+        bool asked; /* it is at work */
 };
 
 /* ---- in the helper ---- */
@@ -40,6 +42,7 @@ static int helper(int fd, void *arg)
 {
         const struct audit_rules *r = arg;
         struct audit_rules_state st = {0};
+        uint32_t stood = 0;
         char word;
 
         signal(SIGTERM, SIG_IGN); /* where a service manager ends all of us at once: first the rules go */
@@ -48,8 +51,13 @@ static int helper(int fd, void *arg)
                 audit_rules_set(r->want, r->key, &st);
         if (!say(fd, &st) || st.error < 0 || r->want == AUDIT_RULES_NONE)
                 return st.error;
-        if (recv(fd, &word, 1, 0) < 0)
-                return -errno;
+        while (recv(fd, &word, 1, 0) > 0) {
+                stood = st.stand > stood ? st.stand : stood;
+                st.stand = stood; /* also where setting them again has failed meanwhile */
+                audit_rules_again(r->want, r->key, &st);
+                if (!say(fd, &st))
+                        break;
+        }
         /* Asked to, or the sensor is gone. */
         audit_rules_set(AUDIT_RULES_NONE, r->key, &st);
         say(fd, &st);
@@ -80,6 +88,7 @@ static int on_answer(struct loop_src *src, int fd, short revents, void *arg)
         if (n != (ssize_t)sizeof(st))
                 st = (struct audit_rules_state){.error = -EPIPE};
         loop_timer_stop(r->timer);
+        r->asked = false;
         if (st.error < 0 || r->want == AUDIT_RULES_NONE)
                 end_helper(r);
         r->ops->state(&st, r->arg);
@@ -93,6 +102,16 @@ static void on_late(struct loop_timer *t, void *arg)
 
         (void)t;
         r->ops->state(&st, r->arg); /* it is left to it: what it was asked for may yet be done, and is removed later */
+}
+
+void audit_rules_look(struct audit_rules *r)
+{
+        if (r->fd < 0 || r->want == AUDIT_RULES_NONE || r->asked)
+                return;
+        if (send(r->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+                return; /* it is gone: that is told by its end of the pair */
+        r->asked = true;
+        loop_timer_set(r->timer, clock_boot_ns() + r->deadline_ns);
 }
 
 static struct audit_rules *rules_free(struct audit_rules *r)
@@ -116,6 +135,8 @@ int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char 
         r->arg = arg;
         r->want = want;
         r->fd = -1;
+        r->asked = true;
+        r->deadline_ns = deadline_ns;
         if ((size_t)snprintf(r->key, sizeof(r->key), "tidemark-%s", instance) >= sizeof(r->key))
                 return -EINVAL;
         err = helper_start("tidemark-audit", HELPER_HAS_TIME, helper, r, NULL, 0, &r->fd, &r->pid);

@@ -250,6 +250,32 @@ int audit_rules_set(enum audit_rules_want want, const char *key, struct audit_ru
         return st.error;
 }
 
+static int again(int fd, enum audit_rules_want want, const char *key, uint32_t stood, struct audit_rules_state *st)
+{
+        _cleanup_(free_list) struct list l = {.n = 0};
+        int r = ask_status(fd, st);
+
+        if (r == 0)
+                r = list_rules(fd, key, &l, st);
+        st->wanted = st->stand = (uint32_t)l.n;
+        if (r < 0 || st->enabled == 2 || l.n >= stood)
+                return r;
+        *st = (struct audit_rules_state){.again = stood - (uint32_t)l.n};
+        r = set(fd, want, key, st);
+        st->removed = 0; /* they were not an earlier life's */
+        return r;
+}
+
+int audit_rules_again(enum audit_rules_want want, const char *key, struct audit_rules_state *st)
+{
+        _cleanup_(close_audit) int fd = audit_open();
+        uint32_t stood = st->stand;
+
+        *st = (struct audit_rules_state){0};
+        st->error = fd < 0 ? -errno : again(fd, want, key, stood, st);
+        return st->error;
+}
+
 /* ---- pure ---- */
 
 /* Those whose value is the length of a string in the rule's buffer: audit_data_to_entry() in kernel/auditfilter.c. */

@@ -5,7 +5,8 @@
  *
  * Owns: lines that the agent has not taken yet, 1 MiB at most. Must not: let auditd wait (what does not fit is dropped
  * and counted, with the agent gone as well), or read more of a line than its type. Hands over: lines of the types that
- * the engine looks at; "#lost N" when it had to drop some. Ends with standard input, or by SIGTERM.
+ * the engine looks at; "#lost N" when it had to drop some, "#changed" for a change of audit's rules. Ends with standard
+ * input, or by SIGTERM.
  */
 #include <errno.h>
 #include <poll.h>
@@ -107,10 +108,11 @@ static bool put(struct plugin *p, struct bytes line)
 
 /* ---- from auditd ---- */
 
-static bool is_wanted(struct bytes line)
+/* What it is for the agent: the line as it is, a word for it, or nothing. */
+static struct bytes wanted(struct bytes whole)
 {
         static const char *const types[] = {"SYSCALL ", "EXECVE ", "CWD ", "PATH ", "SOCKADDR ", "EOE "};
-        struct bytes type = BYTES_LIT("type=");
+        struct bytes line = whole, type = BYTES_LIT("type=");
 
         if (bytes_has_prefix(line, BYTES_LIT("node=")))
                 while (line.len && !bytes_has_prefix(line, type)) {
@@ -119,19 +121,20 @@ static bool is_wanted(struct bytes line)
                         line = space ? bytes_of(space + 1, line.len - (size_t)(space + 1 - line.p)) : BYTES_LIT("");
                 }
         if (!bytes_has_prefix(line, type))
-                return false;
+                return BYTES_LIT("");
         line = bytes_of(line.p + type.len, line.len - type.len);
         for (size_t i = 0; i < ARRAY_LEN(types); i++)
                 if (bytes_has_prefix(line, bytes_str(types[i])))
-                        return true;
-        return false;
+                        return whole;
+        return bytes_has_prefix(line, BYTES_LIT("CONFIG_CHANGE ")) ? BYTES_LIT("#changed") : BYTES_LIT("");
 }
 
 static void take_line(struct plugin *p, struct bytes line)
 {
         char lost[40];
 
-        if (!is_wanted(line))
+        line = wanted(line);
+        if (line.len == 0)
                 return;
         reach(p);
         if (p->sock < 0) {

@@ -180,6 +180,7 @@ void sensor_set_entry(struct tide_file *f, const struct layer_entry *e);
 struct sensor_audit_stats {
         const char *source;  /* words */
         uint64_t delivered, lost, forged, malformed;
+        uint64_t again;      /* rules of ours that were gone, and were set again */
         uint32_t rules;      /* of ours, that stand */
         int enabled;         /* as the kernel says: 0 off, 1 on, 2 locked; -1: not known */
 };

@@ -503,6 +503,7 @@ static void stop(struct sensor *s)
                 settle(s); /* what was being gathered */
                 proctab_flush_all(s->proctab, clock_boot_ns());
         }
+        sensor_net_stop(s); /* tells the last flows, and asks for whose they are */
         if (s->pair && pair_flush(s->pair) < 0)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */
@@ -517,7 +518,6 @@ static void stop(struct sensor *s)
         proc_source_close(s->proc);
         sensor_peek_stop(s);
         sensor_mapped_stop(s);
-        sensor_net_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         loop_timer_free(s->expire_timer);

@@ -28,7 +28,10 @@
 #define RULES_DEADLINE_NS (5 * NSEC_PER_SEC)
 #define RULES_END_MS 5000
 #define BACKLOG_FEW 1024u /* the kernel's own limit, where nobody has set one, is 64 */
-#define LOST_WORD "#lost "
+#define LOST_WORD "#lost " /* of the plugin: src/cli/audit_plugin.c */
+#define CHANGED_WORD "#changed"
+#define CALM_NS (500 * NSEC_PER_MSEC) /* rules are changed by the dozen */
+#define LOOK_NS (10 * NSEC_PER_SEC)   /* between two looks as records come, and before rules are set again again */
 
 struct sensor_audit {
         struct audit_source *source;
@@ -38,8 +41,42 @@ struct sensor_audit {
         enum audit_rules_want want;
         struct audit_rules_state state;
         struct sensor_audit_stats stats;
+        struct loop_timer *look_timer;
+        uint64_t looked_ns; /* when the helper was last asked; 0: never */
+        uint64_t again_ns;  /* when rules were last set again */
         bool answered;
 };
+
+/* ---- the kernel's own numbers, and whether the rules stand: by the helper, while something goes on ---- */
+
+static void look(struct sensor *s)
+{
+        struct sensor_audit *a = s->audit;
+
+        a->looked_ns = loop_now(s->loop);
+        if (a->rules && a->answered)
+                audit_rules_look(a->rules);
+}
+
+static void on_look(struct loop_timer *t, void *arg)
+{
+        (void)t;
+        look(arg);
+}
+
+/* Who removes our rules again and again is not fought each time. */
+static void on_changed(void *arg)
+{
+        struct sensor *s = arg;
+        struct sensor_audit *a = s->audit;
+        uint64_t at = loop_now(s->loop) + CALM_NS;
+
+        if (a->want == AUDIT_RULES_NONE)
+                return;
+        if (a->again_ns && at < a->again_ns + LOOK_NS)
+                at = a->again_ns + LOOK_NS;
+        loop_timer_set(a->look_timer, at);
+}
 
 /* ---- records ---- */
 
@@ -48,6 +85,8 @@ static void tell(struct sensor *s, uint16_t type, struct bytes text)
         struct tide_event ev = {.kind = TIDE_AUDIT, .sources = SRC_AUDIT, .audit = {.type = type, .text = text}};
 
         sensor_send(s, PAIR_FLOW, &ev, -1);
+        if (loop_now(s->loop) - s->audit->looked_ns >= LOOK_NS)
+                look(s);
 }
 
 static void on_record(uint16_t type, struct bytes text, void *arg)
@@ -86,6 +125,10 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
         }
         if (bytes_has_prefix(line, lost)) {
                 on_dropped(s, bytes_of(line.p + lost.len, line.len - lost.len));
+                return;
+        }
+        if (bytes_eq(line, BYTES_LIT(CHANGED_WORD))) {
+                on_changed(s);
                 return;
         }
         if (line.len == 0 || line.len > AUDIT_SOURCE_TEXT_MAX) {
@@ -156,10 +199,37 @@ static void say_rules(const struct audit_rules_state *st)
                          st->backlog_limit);
 }
 
+/* Not the first answer: what has changed since. */
+static void on_looked(struct sensor *s, const struct audit_rules_state *st)
+{
+        struct sensor_audit *a = s->audit;
+        uint32_t before = a->state.lost;
+
+        if (st->error) {
+                log_warn(MOD, "audit's rules cannot be looked at: %s", err_str(st->error));
+                return;
+        }
+        a->state = *st;
+        if (st->lost > before) /* less: somebody has set it back */
+                on_loss(st->lost - before, a->looked_ns > LOOK_NS ? a->looked_ns - LOOK_NS : 0, s);
+        if (st->again == 0)
+                return;
+        a->again_ns = loop_now(s->loop);
+        a->stats.again += st->again;
+        log_warn(MOD,
+                 "%u audit rules of ours were removed by somebody, as a restart of auditd does: %u of %u stand again",
+                 st->again, st->stand, st->wanted);
+}
+
 static void on_rules(const struct audit_rules_state *st, void *arg)
 {
-        struct sensor_audit *a = ((struct sensor *)arg)->audit;
+        struct sensor *s = arg;
+        struct sensor_audit *a = s->audit;
 
+        if (a->answered) {
+                on_looked(s, st);
+                return;
+        }
         a->state = *st;
         a->answered = true;
         if (st->removed)
@@ -192,7 +262,7 @@ static int start_rules(struct sensor *s)
 /* Records by the group, or by auditd's plugin where there is none: neither is fatal, both are said. */
 static void open_source(struct sensor *s)
 {
-        static const struct audit_source_ops ops = {.record = on_record, .loss = on_loss};
+        static const struct audit_source_ops ops = {.record = on_record, .changed = on_changed, .loss = on_loss};
         const char *source = s->cfg->audit_source;
         bool any = strcmp(source, "auto") == 0 && s->audit->want != AUDIT_RULES_NONE;
         int r = 0;
@@ -225,6 +295,9 @@ int sensor_audit_start(struct sensor *s)
         for (unsigned i = 0; i < ARRAY_LEN(rules); i++)
                 if (strcmp(s->cfg->audit_rules, rules[i]) == 0)
                         s->audit->want = (enum audit_rules_want)i;
+        r = loop_timer_new(s->loop, on_look, s, &s->audit->look_timer);
+        if (r < 0)
+                return r;
         open_source(s);
         r = start_rules(s);
         if (r < 0)
@@ -242,6 +315,7 @@ void sensor_audit_stop(struct sensor *s)
                 log_warn(MOD, "audit rules of ours may still stand: the next start removes them");
         else if (st.removed)
                 log_info(MOD, "%u audit rules of ours are removed", st.removed);
+        loop_timer_free(s->audit->look_timer);
         close_plugin(s);
         audit_source_close(s->audit->source);
         free(s->audit);

@@ -351,7 +351,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
         sensor_send(s, PAIR_FLOW, &ev, -1);
 }
 
-/* A table of nftables is gone, or some of it: was it ours? Who did it is told when all of it is done. */
+/* A table of nftables is gone or changed, or some of it: was it ours? Who did it is told when all of it is done. */
 static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         char own[64];
@@ -364,7 +364,9 @@ static void on_removed(struct sensor *s, struct net *n, const struct flow_msg *m
 
 static void on_rules(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
-        if (n->rules_gone && m->pid != (uint32_t)nsworker_pid(s->nets->worker))
+        uint32_t own = (uint32_t)nsworker_pid(s->nets->worker);
+
+        if (n->rules_gone && (m->pid ? m->pid : m->port) != own)
                 net_removed(s, n, m->pid);
         n->rules_gone = false;
 }

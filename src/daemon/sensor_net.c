@@ -327,7 +327,7 @@ static void tell_removed(struct sensor *s, struct net *n, uint32_t pid)
         ev = (struct tide_event){.kind = TIDE_LOSS, .sources = SRC_CONNTRACK, .container = bytes_str(c->id)};
         ev.loss.lost_source = SRC_CONNTRACK;
         ev.loss.from_ns = ev.loss.to_ns = clock_boot_ns();
-        ev.loss.what = BYTES_LIT("our nftables table was removed from its network namespace, and is made anew");
+        ev.loss.what = BYTES_LIT("our nftables table was removed or changed in its namespace, and is made anew");
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 

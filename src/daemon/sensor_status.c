@@ -83,7 +83,7 @@ static json_t *audit_status(const struct sensor *s)
         sensor_audit_stats(s, &st);
         o = json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "audit", "state", st.source, "delivered",
                       num(st.delivered), "lost", num(st.lost), "lost_unknown", unknown(s, LOST_AUDIT), "repaired",
-                      num(0), "forged", num(st.forged), "malformed", num(st.malformed), "rules", num(st.rules));
+                      num(st.again), "forged", num(st.forged), "malformed", num(st.malformed), "rules", num(st.rules));
         if (st.enabled >= 0)
                 json_object_set_new(o, "enabled", json_integer(st.enabled));
         return o;

@@ -50,6 +50,8 @@ static int on_message(const struct nlmsghdr *h, void *arg)
         struct audit_source *s = arg;
         size_t len = mnl_nlmsg_get_payload_len(h);
 
+        if (h->nlmsg_type == AUDIT_CONFIG_CHANGE && s->ops->changed)
+                s->ops->changed(s->arg);
         if (!audit_source_wants(h->nlmsg_type)) {
                 s->stats.passed_over++;
                 return 0;

@@ -197,6 +197,7 @@ static int generation(const struct nlmsghdr *h, struct flow_msg *m)
         if (mnl_attr_parse(h, sizeof(struct nfgenmsg), keep, &all) != MNL_CB_OK)
                 return ERR_SCHEMA;
         m->pid = be32(&all, COMPAT_NFTA_GEN_PROC_PID);
+        m->port = h->nlmsg_pid;
         return 0;
 }
 
@@ -210,6 +211,9 @@ static const struct {
         {TYPE(CTNETLINK, IPCTNL_MSG_CT_NEW), FLOW_MSG_NEW, entry},
         {TYPE(CTNETLINK, IPCTNL_MSG_CT_DELETE), FLOW_MSG_DESTROY, entry},
         {TYPE(ULOG, NFULNL_MSG_PACKET), FLOW_MSG_PACKET, packet},
+        {TYPE(NFTABLES, NFT_MSG_NEWTABLE), FLOW_MSG_REMOVED, removed}, /* its flags: dormant */
+        {TYPE(NFTABLES, NFT_MSG_NEWCHAIN), FLOW_MSG_REMOVED, removed},
+        {TYPE(NFTABLES, NFT_MSG_NEWRULE), FLOW_MSG_REMOVED, removed}, /* one that ends the way before ours */
         {TYPE(NFTABLES, NFT_MSG_DELTABLE), FLOW_MSG_REMOVED, removed},
         {TYPE(NFTABLES, NFT_MSG_DELCHAIN), FLOW_MSG_REMOVED, removed},
         {TYPE(NFTABLES, NFT_MSG_DELRULE), FLOW_MSG_REMOVED, removed},

@@ -122,6 +122,21 @@ def test_a_sites_rules(lab):
         check(rules() == were, "as before", rules())
 
 
+def test_set_again(lab):
+    """A restart of auditd begins with removing all rules (augenrules --load): ours are set again, a site's are its own
+    affair."""
+    with audit_on("-w /etc/tidemark-none -p wa -k site"):
+        d = lab.daemon(config=RULES % "exec")
+        wait("our rules", lambda: len(ours()) == 2)
+        wait("the agent to know", lambda: sensor(d)["rules"] == 2)
+        key = ours()[0].split("key=")[1]
+        run(["auditctl", "-D", "-k", key])
+        check(not ours(), "they are gone")
+        wait("our rules again", lambda: len(ours()) == 2)
+        wait("it to be said", lambda: "2 audit rules of ours were removed by somebody" in d.text())
+        check(sensor(d)["repaired"] == 2 and len(rules()) == 3, "and counted", sensor(d), rules())
+
+
 def test_said(lab):
     """What makes the rules useless is said: a rule that no task is audited, audit switched off."""
     with audit_on("-a never,task"):

@@ -267,3 +267,24 @@ def remove_everywhere(lab, net):
 
 def test_remove_everywhere(lab):
     with_net(lambda net: remove_everywhere(lab, net))
+
+
+CHANGES = ("add table inet {t} {{ flags dormant; }}", "insert rule inet {t} output accept", "flush chain inet {t} names", "flush table inet {t}",
+           "add chain inet {t} mine {{ type filter hook output priority -200; policy drop; }}")
+
+
+def test_changed(lab):
+    """A table that stands but is not ours any more (dormant, a rule in front, rules gone) is made anew like one that was
+    taken away, and what was wrong with it is gone."""
+    d = lab.daemon()
+    c = lab.container("changes", network="bridge")
+    table = d.json("status")["network"]["table"].split()[1]
+    wait("its namespace to be watched", lambda: table in c.inside("nft", "list", "tables"))
+    whole = c.inside("nft", "-s", "list", "table", "inet", table)
+    for n, change in enumerate(CHANGES, 1):
+        c.inside("nft", change.format(t=table))
+        wait("it to be told: " + change, lambda: d.json("status")["network"]["table_removed"] == n)
+        wait("the table as it was: " + change, lambda: c.inside("nft", "-s", "list", "table", "inet", table) == whole)
+    flows = d.json("status")["network"]["outbound"]
+    c.sh("echo x | nc -w 1 10.255.255.1 9")
+    wait("flows to come as before", lambda: d.json("status")["network"]["outbound"] > flows)

@@ -33,7 +33,8 @@ static void on_act(const struct audit_act *a, void *arg)
         snprintf(seen.comm, sizeof(seen.comm), "%.*s", (int)a->comm.len, (const char *)a->comm.p);
         snprintf(seen.program, sizeof(seen.program), "%.*s", (int)a->program.len, (const char *)a->program.p);
         snprintf(seen.cwd, sizeof(seen.cwd), "%.*s", (int)a->cwd.len, (const char *)a->cwd.p);
-        memcpy(seen.args, a->args.p, a->args.len);
+        if (a->args.len)
+                memcpy(seen.args, a->args.p, a->args.len);
         if (a->address.len)
                 memcpy(seen.address, a->address.p, a->address.len);
 }

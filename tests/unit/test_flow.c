@@ -165,7 +165,12 @@ static void test_removed(void)
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
         CU_ASSERT_EQUAL(m.kind, FLOW_MSG_REMOVED);
         CU_ASSERT_TRUE(bytes_eq(m.table, BYTES_LIT("tidemark-x")));
-        h = begin(&s, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWTABLE);
+        h = begin(&s, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWTABLE); /* new flags: it may be dormant */
+        CU_ASSERT_EQUAL(flow_decode(h, 0, &m), ERR_SCHEMA);
+        mnl_attr_put_strz(h, NFTA_TABLE_NAME, "tidemark-y");
+        CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
+        CU_ASSERT_TRUE(m.kind == FLOW_MSG_REMOVED && bytes_eq(m.table, BYTES_LIT("tidemark-y")));
+        h = begin(&s, NFNL_SUBSYS_NFTABLES, NFT_MSG_NEWSET);
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
         CU_ASSERT_EQUAL(m.kind, FLOW_MSG_OTHER);
 }

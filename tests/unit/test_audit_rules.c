@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* audit_rules: whose rule is it, by its key alone; a helper that may do nothing. The kernel's rules are left alone. */
+#include "unit.h"
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <string.h>
+
+#include "tidemark/audit_rules.h"
+#include "tidemark/clock.h"
+#include "tidemark/loop.h"
+
+#define OURS BYTES_LIT("tidemark-1")
+
+static union {
+        struct audit_rule_data rule;
+        uint8_t space[sizeof(struct audit_rule_data) + 256];
+} r;
+
+static size_t len(void)
+{
+        return sizeof(r.rule) + r.rule.buflen;
+}
+
+static void field(uint32_t name, const char *text)
+{
+        r.rule.fields[r.rule.field_count] = name;
+        r.rule.values[r.rule.field_count++] = (uint32_t)strlen(text);
+        memcpy(r.rule.buf + r.rule.buflen, text, strlen(text));
+        r.rule.buflen += (uint32_t)strlen(text);
+}
+
+static void begin(void)
+{
+        memset(&r, 0, sizeof(r));
+        r.rule.fields[0] = AUDIT_ARCH;
+        r.rule.values[0] = 0xc000003e;
+        r.rule.field_count = 1;
+}
+
+static void test_keys(void)
+{
+        static const char *const others[] = {"", "tidemark-", "tidemark-11", "tidemark-2", "Tidemark-1",
+                                             "site\001tidemark-1"};
+
+        begin();
+        CU_ASSERT(!audit_rules_has_key(&r, len(), OURS)); /* none */
+        field(AUDIT_FILTERKEY, "tidemark-1");
+        CU_ASSERT(audit_rules_has_key(&r, len(), OURS));
+        begin(); /* behind another text of the rule */
+        field(AUDIT_DIR, "/tidemark-1");
+        field(AUDIT_FILTERKEY, "tidemark-1");
+        CU_ASSERT(audit_rules_has_key(&r, len(), OURS));
+        begin();
+        field(AUDIT_DIR, "tidemark-1");
+        CU_ASSERT(!audit_rules_has_key(&r, len(), OURS));
+        for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+                begin();
+                field(AUDIT_FILTERKEY, others[i]);
+                CU_ASSERT(!audit_rules_has_key(&r, len(), OURS));
+        }
+}
+
+static void test_damaged(void)
+{
+        begin();
+        field(AUDIT_FILTERKEY, "tidemark-1");
+        for (size_t n = 0; n < len(); n++)
+                CU_ASSERT(!audit_rules_has_key(&r, n, OURS));
+        r.rule.values[1] = UINT32_MAX;
+        CU_ASSERT(!audit_rules_has_key(&r, len(), OURS));
+        begin();
+        field(AUDIT_DIR, "/x");
+        field(AUDIT_FILTERKEY, "tidemark-1");
+        r.rule.values[1] = UINT32_MAX - 4;
+        CU_ASSERT(!audit_rules_has_key(&r, len(), OURS));
+        begin();
+        field(AUDIT_FILTERKEY, "tidemark-1");
+        r.rule.field_count = AUDIT_MAX_FIELDS + 1;
+        CU_ASSERT(!audit_rules_has_key(&r, len(), OURS));
+        r.rule.field_count = 2;
+        r.rule.buflen = 1u << 30; /* more than came */
+        CU_ASSERT(audit_rules_has_key(&r, sizeof(r.rule) + 10, OURS));
+}
+
+static struct {
+        unsigned n;
+        int error;
+        struct loop *loop;
+} told;
+
+static void on_state(const struct audit_rules_state *st, void *arg)
+{
+        (void)arg;
+        told.n++;
+        told.error = st->error;
+        loop_stop(told.loop, 0);
+}
+
+static int may_not(void)
+{
+        return -EPERM;
+}
+
+/* What it lacks is told once, it is gone, and nothing is waited for at the end. */
+static void test_may_not(void)
+{
+        static const struct audit_rules_ops ops = {.state = on_state, .confine = may_not};
+        static const char long_name[] = "a-name-that-is-longer-than-all-that-are-allowed-to-be";
+        const uint64_t patience = 30 * NSEC_PER_SEC;
+        struct audit_rules *rules = NULL;
+        uint64_t began;
+
+        CU_ASSERT_FATAL(loop_new(&told.loop) == 0);
+        CU_ASSERT(audit_rules_start(told.loop, AUDIT_RULES_EXEC, long_name, patience, &ops, NULL, &rules) == -EINVAL);
+        CU_ASSERT_FATAL(audit_rules_start(told.loop, AUDIT_RULES_EXEC, "1", patience, &ops, NULL, &rules) == 0);
+        CU_ASSERT(loop_run(told.loop) == 0 && told.n == 1 && told.error == -EPERM);
+        audit_rules_look(rules);
+        began = clock_boot_ns();
+        CU_ASSERT(audit_rules_end(rules, 10000, NULL) == 0 && clock_boot_ns() - began < 5 * NSEC_PER_SEC);
+        loop_free(told.loop);
+}
+
+static const struct unit_case cases[] = {
+        {"a rule is ours by its key alone", test_keys},
+        {"a rule with impossible lengths is not", test_damaged},
+        {"a helper that may not", test_may_not},
+};
+
+UNIT_MAIN("audit rules", cases)
