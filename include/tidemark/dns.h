@@ -59,7 +59,7 @@ DEFINE_CLEANUP(struct dns *, dns_free)
 int dns_resolvers(struct dns *n, struct bytes container, struct bytes resolv_conf) TM_CHECK;
 /* Is this address (port 53) a server that the container is configured with? Not so while that is not known. */
 bool dns_is_resolver(const struct dns *n, struct bytes container, struct bytes address);
-/* ev: TIDE_PACKET. Never an error: what cannot be read is counted. */
+/* ev: TIDE_PACKET. Never an error: what cannot be read is counted. EVF_LOSS_NEAR: others of its namespace were lost. */
 void dns_packet(struct dns *n, const struct tide_event *ev);
 /* Packets were lost at about this time, of whichever container. */
 void dns_lost(struct dns *n, uint64_t boot_ns);

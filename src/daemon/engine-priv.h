@@ -18,6 +18,7 @@
 #include "tidemark/record.h"
 #include "tidemark/store.h"
 
+struct dns_stats;
 struct audit_stats;
 struct auditjoin_stats;
 struct engine_audit;
@@ -95,6 +96,9 @@ void engine_net_resolvers(struct engine *e, struct bytes container, struct bytes
 /* The container's workload is known by now: the sensor is told where its flows are to be watched. */
 void engine_net_scope(struct engine *e, struct bytes container);
 void engine_net_gone(struct engine *e, struct bytes container);
+/* ev: TIDE_LOSS. What then comes unasked may have been asked. */
+void engine_net_lost(struct engine *e, const struct tide_event *ev);
+void engine_net_stats(const struct engine *e, struct dns_stats *ret);
 void engine_net_close(struct engine *e);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */

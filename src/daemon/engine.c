@@ -202,6 +202,8 @@ static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
                 return -ENOMEM;
         if (ev->kind == TIDE_CTR_STOP)
                 engine_meta_drop(e, ev->container);
+        if (ev->kind == TIDE_LOSS)
+                engine_net_lost(e, ev);
         return engine_audit_event(e, ev);
 }
 

@@ -14,6 +14,7 @@
 #include "tidemark/audit.h"
 #include "tidemark/auditjoin.h"
 #include "tidemark/clock.h"
+#include "tidemark/dns.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/log.h"
@@ -88,6 +89,21 @@ static void add_audit(struct engine *e, json_t *o)
                                       (json_int_t)j.in_vain));
 }
 
+/* Packets of the name service, on their way to becoming names. */
+static void add_packets(struct engine *e, json_t *o)
+{
+        struct dns_stats s;
+
+        engine_net_stats(e, &s);
+        json_object_set_new(
+                o, "name_packets",
+                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets", (json_int_t)s.packets, "queries",
+                          (json_int_t)s.queries, "malformed", (json_int_t)s.malformed, "repeated",
+                          (json_int_t)s.repeated, "unsure", (json_int_t)s.unsure, "untold", (json_int_t)s.untold, "cut",
+                          (json_int_t)s.cut, "refused", (json_int_t)s.refused, "incomplete", (json_int_t)s.incomplete,
+                          "waiting", (json_int_t)s.waiting, "streams", (json_int_t)s.streams));
+}
+
 static json_t *status_part(void *arg)
 {
         struct engine *e = arg;
@@ -101,6 +117,7 @@ static json_t *status_part(void *arg)
                 add_engine(e, o);
                 add_secrets(e, o);
                 add_audit(e, o);
+                add_packets(e, o);
         }
         return o;
 }

@@ -102,6 +102,20 @@ void engine_net_gone(struct engine *e, struct bytes container)
         dns_gone(e->dns, container);
 }
 
+void engine_net_lost(struct engine *e, const struct tide_event *ev)
+{
+        uint16_t of = ev->loss.lost_source;
+
+        /* Conntrack's too: our table was away, and with it what logs packets. */
+        if (of == 0 || of == SRC_NFLOG || of == SRC_CONNTRACK)
+                dns_lost(e->dns, ev->loss.to_ns > ev->boot_ns ? ev->loss.to_ns : ev->boot_ns);
+}
+
+void engine_net_stats(const struct engine *e, struct dns_stats *ret)
+{
+        dns_stats(e->dns, ret);
+}
+
 void engine_net_close(struct engine *e)
 {
         e->dns = dns_free(e->dns);

@@ -343,6 +343,13 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
         if (!net_owners(s, n, &c, 1))
                 return;
         ev.container = bytes_str(c->id);
+        /* What is lost is told when it is calm again: too late for whoever looks for the query to an answer. */
+        if (!rate_pass(&n->thick_rate, loop_now(s->loop), NULL)) {
+                ev.flags |= EVF_LOSS_NEAR;
+                net_count_later(s, n);
+        }
+        if (s->repair.lost[LOST_PACKETS].pending || s->repair.lost[LOST_PAIR].pending)
+                ev.flags |= EVF_LOSS_NEAR;
         ev.packet.netns = n->ns;
         ev.packet.out = out;
         ev.packet.ip = m->payload;

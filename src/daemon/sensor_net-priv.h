@@ -63,6 +63,10 @@ struct net {
         uint32_t nlisteners;
         uint64_t listen_due_ns, listened_ns; /* the next look, 0: none is wanted; the last */
         struct rate inbound_rate, packet_rate, remake_rate;
+        struct rate thick_rate;    /* packets of the name service: above it the table may keep some from us */
+        uint64_t over;             /* how many it has kept from us, by the last look */
+        uint64_t over_due_ns;      /* the next look at that; 0: none is wanted */
+        uint64_t over_since_ns;    /* since when it may have kept some that are not counted yet */
         uint16_t group;   /* of NFLOG, that the socket is bound to */
         uint64_t removed; /* how often something took the table away */
 };
@@ -99,6 +103,8 @@ bool net_is_local(const struct net *n, const struct flow_address *a);
 void net_ask(struct sensor *s, struct net *n, uint32_t flags);
 /* The look at listening sockets is wanted soon. */
 void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns);
+/* Packets come thick: soon look how many the table has kept from us. */
+void net_count_later(struct sensor *s, struct net *n);
 /* Our table, or some of it, was taken away by process pid (0: not known): make it anew. */
 void net_removed(struct sensor *s, struct net *n, uint32_t pid);
 void net_withdraw(struct sensor *s, struct net *n);

@@ -129,6 +129,8 @@ static struct net *make(struct sensor *s, uint64_t ns, int fd)
         n->host = ns == s->nets->own_ns;
         n->inbound_rate = (struct rate){.interval_ns = NSEC_PER_SEC / 10, .burst = 50};
         n->packet_rate = (struct rate){.interval_ns = NSEC_PER_MSEC, .burst = 2000};
+        /* Half of what the table lets through (act/nettable): this one is used up before that one is. */
+        n->thick_rate = (struct rate){.interval_ns = NSEC_PER_MSEC, .burst = 500};
         n->remake_rate = (struct rate){.interval_ns = REMAKE_NS, .burst = REMAKE_BURST};
         n->next = s->nets->first;
         s->nets->first = n;
@@ -230,6 +232,7 @@ static void set_timer(struct sensor *s)
         for (struct net *n = s->nets->first; n; n = n->next) {
                 sooner(&next, n->listen_due_ns);
                 sooner(&next, n->remake_due_ns);
+                sooner(&next, n->over_due_ns);
         }
         if (next)
                 loop_timer_set(s->nets->timer, next);
@@ -240,6 +243,15 @@ void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns)
         if (n->state != NET_WATCHED || n->listen_due_ns)
                 return;
         n->listen_due_ns = loop_now(s->loop) + delay_ns;
+        set_timer(s);
+}
+
+void net_count_later(struct sensor *s, struct net *n)
+{
+        if (n->over_due_ns)
+                return;
+        n->over_since_ns = loop_now(s->loop);
+        n->over_due_ns = n->over_since_ns + NSEC_PER_SEC;
         set_timer(s);
 }
 
@@ -263,6 +275,10 @@ static void on_due(struct loop_timer *t, void *arg)
                 if (n->remake_due_ns && n->remake_due_ns <= now) {
                         n->remake_due_ns = 0;
                         remake(s, n);
+                }
+                if (n->over_due_ns && n->over_due_ns <= now) {
+                        n->over_due_ns = 0;
+                        net_ask(s, n, 0); /* a look: made anew it would count from 0 */
                 }
         }
         set_timer(s);
@@ -347,6 +363,18 @@ void net_removed(struct sensor *s, struct net *n, uint32_t pid)
         set_timer(s);
 }
 
+/* The table counts from when it was made. */
+static void take_over(struct sensor *s, struct net *n, const struct nsworker_answer *a)
+{
+        uint64_t before = a->made || a->names_over < n->over ? 0 : n->over;
+
+        n->over = a->names_over;
+        if (n->over == before)
+                return;
+        sensor_lost(s, LOST_PACKETS, n->over - before, n->over_since_ns);
+        net_count_later(s, n);
+}
+
 static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
 {
         bool anew = n->state != NET_WATCHED;
@@ -357,6 +385,7 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
                 return;
         }
         take_addresses(n, a);
+        take_over(s, n, a);
         n->state = NET_WATCHED;
         if (!anew)
                 return;

@@ -451,6 +451,8 @@ static void passage(struct passage *p, const struct dns_packet *pk)
                 p->c->seen = true;
                 p->c->first = p->ev->boot_ns;
         }
+        if (p->ev->flags & EVF_LOSS_NEAR)
+                p->c->unsure = p->ev->boot_ns + DNS_QUERY_NS;
         if (pk->proto == IPPROTO_TCP)
                 dns_streams_segment(&p->n->streams, p->c, &p->ends, out, pk, p);
         else if (pk->cut)
@@ -466,8 +468,6 @@ void dns_packet(struct dns *n, const struct tide_event *ev)
         int r = dns_packet_decode(ev->packet.ip, &pk);
 
         n->stats.packets++;
-        if (ev->flags & EVF_LOSS_NEAR)
-                dns_lost(n, ev->boot_ns);
         forget_old(n, ev->boot_ns);
         if (r == ERR_TRUNCATED)
                 n->stats.incomplete++;

@@ -191,3 +191,20 @@ def test_docker(lab):
     finally:
         docker.end()
     w.stop()
+
+
+def test_flood(lab):
+    """More queries than are followed: their loss is told, what is answered to them is not called forged, and names come
+    again when it is over."""
+    net, d, w = begin(lab, {"calm.test": [ONE], "flood.test": [TWO]})
+    c = net.container("flood")
+    watched(d, w, c)
+    c.sh("sleep 6; asks %s flood.test 20000" % RESOLVER, 60)  # longer than a resolver waits: from then on it is sure
+    wait("the loss to be told", lambda: sum(x["count"] for x in d.json("status")["losses"] if "name service" in x["what"]) > 10000)
+    status = d.json("status")["name_packets"]
+    check(status["unsure"] > 0 and status["queries"] > 500, "answers of queries that were not seen", status)
+    check(not [e for e in w.events("name", c.id) if e["operation"] != "answered"], "none is called forged", status)
+    check(told(w, c, "flood.test", addresses=[TWO]), "what was followed was told")
+    c.sh("busybox nslookup -type=a calm.test")
+    answer(w, c, "calm.test", addresses=[ONE])
+    w.stop()

@@ -182,6 +182,7 @@ struct world {
         uint64_t now;
         const char *container;
         uint64_t netns;
+        uint16_t flags;
         unsigned told[NAME__MAX];
         uint8_t verdict;
         char question[1100], chain[20000], addresses[4000], reason[100];
@@ -246,6 +247,7 @@ static void packet_at(bool out, struct bytes ip)
         struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG, .boot_ns = w.now, .wall_ns = 1};
 
         ev.container = bytes_str(w.container);
+        ev.flags = w.flags;
         ev.packet.netns = w.netns;
         ev.packet.out = out;
         ev.packet.ip = ip;
@@ -426,8 +428,6 @@ static void test_late(void)
 /* What may have been asked unseen is not called forged. */
 static void test_unsure(void)
 {
-        struct tide_event loss = {.kind = TIDE_PACKET, .flags = EVF_LOSS_NEAR};
-
         world_new();
         answer(1, "before.example", 1);
         w.now += 5 * SECOND;
@@ -444,9 +444,11 @@ static void test_unsure(void)
         w.now += 1;
         answer(5, "lost.example", 1);
         CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 2);
-        loss.boot_ns = w.now;
-        dns_packet(w.n, &loss);
-        answer(6, "lost.example", 1);
+        /* Lost of this one's alone. */
+        w.flags = EVF_LOSS_NEAR;
+        ask(6, "lost.example", A);
+        w.flags = 0;
+        answer(7, "lost.example", 1);
         CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 2);
         CU_ASSERT_EQUAL(stats().unsure, 4);
         dns_free(w.n);
