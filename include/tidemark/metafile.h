@@ -23,6 +23,8 @@ enum metafile {
                                          an index of several; wanted by meta */
         METAFILE_CONTAINERD_IMAGE_CONFIG, /* the same place: of an image's configuration; wanted by meta */
         METAFILE_RESOLV_CONF, /* what the runtime has mounted as /etc/resolv.conf, wherever it keeps that */
+        METAFILE_DOCKER_HOSTCONFIG, /* ROOT/containers/ID/hostconfig.json: name servers of the command line */
+        METAFILE_RESOLV_HOST, /* the host's own, where the runtime asks its servers on behalf of its containers */
         METAFILE__MAX
 };
 

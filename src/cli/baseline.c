@@ -12,7 +12,10 @@ struct what {
 
 static void put_when(const struct json_t *d, char *dst, size_t size)
 {
-        if (strcmp(cli_text(d, "state"), "learning") == 0)
+        if (strcmp(cli_text(d, "dimension"), "network") == 0 && strcmp(cli_text(d, "state"), "learning") == 0 &&
+            cli_int(d, "windows") == 0)
+                snprintf(dst, size, "nothing seen yet");
+        else if (strcmp(cli_text(d, "state"), "learning") == 0)
                 snprintf(dst, size, "until %.16s", cli_text(d, "due"));
         else
                 snprintf(dst, size, "since %.16s", cli_text(d, "since"));

@@ -153,6 +153,15 @@ static bool print_unknown(const json_t *signal)
 {
         const char *operation = cli_text(signal, "operation");
 
+        if (strcmp(cli_text(signal, "kind"), "network") == 0 && json_is_null(json_object_get(signal, "pid"))) {
+                fputs("  ", stdout);
+                cli_wrap(stdout,
+                         "which process called is not known: it was gone before its socket was looked up. With "
+                         "audit.rules = \"exec+connect\" the kernel names it the next time: tidemark.conf(5) says what "
+                         "that costs",
+                         2, 2);
+                return true;
+        }
         if (strcmp(cli_text(signal, "kind"), "file") != 0 || json_is_integer(json_object_get(signal, "pid")))
                 return false;
         for (size_t i = 0; i < ARRAY_LEN(calls); i++) {

@@ -90,8 +90,8 @@ int engine_net_open(struct engine *e);
 /* Result of pipeline_event, for what the packet said. */
 int engine_net_packet(struct engine *e, const struct tide_event *ev);
 void engine_net_flow(const struct engine *e, struct tide_event *ev);
-/* fd: its resolv.conf; stays the caller's. */
-void engine_net_resolvers(struct engine *e, struct bytes container, int fd);
+/* text: lines of resolv.conf(5). */
+void engine_net_resolvers(struct engine *e, struct bytes container, struct bytes text);
 /* The container's workload is known by now: the sensor is told where its flows are to be watched. */
 void engine_net_scope(struct engine *e, struct bytes container);
 void engine_net_gone(struct engine *e, struct bytes container);

@@ -82,14 +82,12 @@ int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd)
                 if (r < 0)
                         return r == -ENOMEM ? r : 0; /* more containers than the limit: counted by the map */
         }
-        if (ev->act.id == METAFILE_RESOLV_CONF) {
-                if (fd >= 0)
-                        engine_net_resolvers(e, ev->container, fd);
-                return 0;
-        }
         if (ev->act.id != METAFILE_END) {
                 if (ev->act.id < METAFILE__MAX && fd >= 0)
                         meta_file(m, (enum metafile)ev->act.id, fd, ev->act.name);
+                /* At once: its first query may be the next event. */
+                if (ev->act.id == METAFILE_RESOLV_CONF && meta_resolv(m).len)
+                        engine_net_resolvers(e, ev->container, meta_resolv(m));
                 return 0;
         }
         return ask_more(e, ev->container, m) ? 0 : finish(e, ev->container, m);

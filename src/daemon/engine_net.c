@@ -3,13 +3,10 @@
  * The network's side of the engine: packets of the name service become names, and flows to a container's own name
  * servers are told from the others.
  *
- * Owns: the way from TIDE_PACKET to TIDE_NAME, and each container's resolv.conf until it is read. Must not: parse
- * either (parse/dns does), or hold a descriptor longer than one call. Hands over: names and flows to the pipeline.
+ * Owns: the way from TIDE_PACKET to TIDE_NAME. Must not: parse packets or resolv.conf (parse/dns and parse/meta do).
+ * Hands over: names and flows to the pipeline.
  */
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "daemon/engine-priv.h"
 #include "tidemark/dns.h"
@@ -18,7 +15,6 @@
 #include "tidemark/log.h"
 
 #define MOD "engine"
-#define RESOLV_CONF_MAX (64u * 1024)
 #define NAME_SERVICE 53
 
 static void on_name(const struct tide_event *ev, void *arg)
@@ -58,14 +54,12 @@ void engine_net_flow(const struct engine *e, struct tide_event *ev)
                 f->flags |= FLOWF_RESOLVER;
 }
 
-void engine_net_resolvers(struct engine *e, struct bytes container, int fd)
+void engine_net_resolvers(struct engine *e, struct bytes container, struct bytes text)
 {
-        _cleanup_free_ uint8_t *text = malloc(RESOLV_CONF_MAX);
-        ssize_t len = text ? pread(fd, text, RESOLV_CONF_MAX, 0) : -1;
-        int r = len < 0 ? -errno : dns_resolvers(e->dns, container, bytes_of(text, (size_t)len));
+        int r = dns_resolvers(e->dns, container, text);
 
         if (r < 0)
-                log_warn(MOD, "a container's resolv.conf cannot be read (%s): any name server that it asks counts",
+                log_warn(MOD, "a container's name servers cannot be kept (%s): any that it asks counts",
                          err_str(r));
 }
 

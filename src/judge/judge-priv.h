@@ -95,6 +95,7 @@ struct sight {
 };
 
 struct container_memory {
+        uint64_t hash; /* of its id */
         struct str_owned id, name, runtime, image_ref, config_digest, config_source, manifest_digest, manifest_source;
         struct str_owned labels, image_labels, upper, coverage;
         enum tide_class class;
@@ -198,6 +199,8 @@ void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind)
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
 int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
+/* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
+int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. */
 void observe_net_parts(const struct net_facts *n, struct buf *out);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
@@ -292,12 +295,15 @@ void group_ended(struct judge *j, struct container_memory *c, const struct tide_
 
 /* 1: to be judged; 0: it was only counted, *ret_words says as what. */
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words);
+/* Of what is judged: led to by a name, or by an answer that does not count. */
+void net_count(struct judge *j, const struct observation *o);
 /* Who is to answer for a flow of which only the namespace is known: whoever knows it, or learns. */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 /* By namespace: events of a namespace that several share may name none of them. NULL: none runs in it. */
 struct container_memory *net_container(const struct judge *j, uint64_t netns);
 int net_name(struct judge *j, struct container_memory *c, const struct tide_event *ev);
-void net_drop_names(struct judge *j, struct container_memory *c);
+/* A container ended: its names go, to another one that runs in its namespace if there is any. */
+int net_drop_names(struct judge *j, struct container_memory *c);
 /* Who shares a namespace with whom, after c came or went. */
 void net_mates(struct judge *j, uint64_t netns);
 /* Names of an address, as all that run in the container's namespace were told; *ret_claim if it is only claimed. */

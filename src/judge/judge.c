@@ -126,6 +126,8 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
         int r;
 
         judged.known = known;
+        if (o->dim == DIM_NETWORK && observe_net_subject(j, &judged) < 0)
+                return 0; /* no name is so long */
         r = score_observation(j, w, &judged, known, &s);
         if (r < 0)
                 return r;
@@ -244,7 +246,7 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
 }
 
 /* Seen before, and not in the baseline: raised once, or not before learning has ended. */
-static int judge_candidate(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
+static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
 {
         struct finding *f = NULL;
         int r = 0;
@@ -254,7 +256,9 @@ static int judge_candidate(struct judge *j, struct workload *w, const struct obs
                 verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
                 return 0;
         }
-        r = group_repeat(j, w, o, &f);
+        r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
+        if (r == 0)
+                r = group_repeat(j, w, o, &f);
         if (f && o->dim == DIM_NETWORK) {
                 net_told(o->c, o, f->id);
                 pieces_save_container(j, o->c);
@@ -276,6 +280,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         j->stats.observations++;
         w->last_ns = ev->wall_ns;
         baseline_hour(j, w, ev->wall_ns);
+        if (o.dim == DIM_NETWORK)
+                net_count(j, &o);
         if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {
                 j->stats.known++;
                 verdict(j, ev, w, "known: the image declares it", 0);
@@ -582,7 +588,8 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         c->running = false;
         c->shares_netns = false;
         net_mates(j, c->netns);
-        net_drop_names(j, c);
+        if (r == 0)
+                r = net_drop_names(j, c);
         j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
         if (map_del(j->containers, ev->container) < 0)
                 j->stats.refused++;

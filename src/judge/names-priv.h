@@ -31,6 +31,7 @@ struct names;
 struct name_fact {
         struct bytes address; /* 4 or 16 bytes */
         struct bytes name;    /* that was asked for */
+        struct bytes key;     /* out only: the name as generalise_name() has it */
         struct bytes chain;   /* canonical names on the way, in words; may be empty */
         int64_t last_ns;      /* wall clock */
         uint32_t ttl;         /* seconds */

@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
+#include "tidemark/generalise.h"
 #include "tidemark/map.h"
 
 enum { ANSWERED, CLAIMED, CLASSES };
@@ -20,7 +22,7 @@ struct entry {
         uint8_t verdict;
         uint32_t ttl;
         int64_t last_ns, saved_ns;
-        struct str_owned name, chain;
+        struct str_owned name, key, chain; /* key: asked for with each flow */
 };
 
 struct list {
@@ -60,6 +62,7 @@ int names_new(uint32_t limit, struct names **ret)
 static void entry_free(struct entry *e)
 {
         str_clear(&e->name);
+        str_clear(&e->key);
         str_clear(&e->chain);
         free(e);
 }
@@ -120,6 +123,7 @@ static struct name_fact fact_of(const struct entry *e)
 {
         return (struct name_fact){.address = bytes_of(e->address + 1, e->length - 1u),
                                   .name = str_get(&e->name),
+                                  .key = str_get(&e->key),
                                   .chain = str_get(&e->chain),
                                   .last_ns = e->last_ns,
                                   .ttl = e->ttl,
@@ -158,6 +162,17 @@ static int forget(struct names *n, struct entry *e)
 
 /* ---- in ---- */
 
+static int set_name(struct entry *e, struct bytes name)
+{
+        _cleanup_buf_ struct buf key;
+        int r;
+
+        buf_init(&key, 4 * NAMES_TEXT_MAX);
+        generalise_name(name, &key);
+        r = key.err ? key.err : str_set(&e->name, name);
+        return r < 0 ? r : str_set(&e->key, buf_bytes(&key));
+}
+
 static struct entry *entry_new(const struct name_fact *f)
 {
         struct entry *e = calloc(1, sizeof(*e));
@@ -168,7 +183,7 @@ static struct entry *entry_new(const struct name_fact *f)
         e->address[0] = (uint8_t)class_of(f->verdict);
         memcpy(e->address + 1, f->address.p, f->address.len);
         e->length = (uint8_t)(1 + f->address.len);
-        if (str_set(&e->name, f->name) < 0 || str_set(&e->chain, chain) < 0) {
+        if (set_name(e, f->name) < 0 || str_set(&e->chain, chain) < 0) {
                 entry_free(e);
                 return NULL;
         }

@@ -131,14 +131,20 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         return r;
 }
 
-void net_drop_names(struct judge *j, struct container_memory *c)
+int net_drop_names(struct judge *j, struct container_memory *c)
 {
+        struct container_memory *heir = net_container(j, c->netns);
         const void *at = NULL;
         struct name_fact f;
+        int r = 0;
 
-        while (c->names && names_next(c->names, &at, &f))
+        while (c->names && names_next(c->names, &at, &f)) {
+                if (heir && r == 0)
+                        r = put_name(j, heir, &f);
                 pieces_drop_name(j, c, &f);
+        }
         c->names = names_free(c->names);
+        return r;
 }
 
 /* ---- namespaces ---- */
@@ -263,14 +269,8 @@ static bool is_local(const struct tide_flow *t)
                (t->real.len == 0 || address_kind(t->real) == ADDRESS_LOOPBACK);
 }
 
-static int take_outbound(struct judge *j, struct container_memory *c, const struct tide_event *ev,
-                         const struct counters *n, const char **ret_words)
+static int take_outbound(const struct tide_flow *t, const struct counters *n, const char **ret_words)
 {
-        const struct tide_flow *t = &ev->flow;
-        struct name_fact f;
-        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK;
-        struct bytes address = address_plain(rewritten ? t->real : t->remote);
-
         COUNT(n, outbound);
         if (t->flags & FLOWF_RESOLVER) {
                 COUNT(n, resolver);
@@ -284,11 +284,17 @@ static int take_outbound(struct judge *j, struct container_memory *c, const stru
         }
         if (!(t->actor.flags & ACTOR_EXE))
                 COUNT(n, process_unknown);
-        if (net_names(j, c, address, ev->wall_ns, &f, 1))
-                COUNT(n, named);
-        if (net_claimed(j, c, address, &f))
-                COUNT(n, forged);
         return 1;
+}
+
+void net_count(struct judge *j, const struct observation *o)
+{
+        struct counters n = {{&j->stats.net, &o->c->workload->net}};
+
+        if (o->net.nnames)
+                COUNT(&n, named);
+        if (o->net.claimed)
+                COUNT(&n, forged);
 }
 
 /* Its end: what went is told with what was raised. Whose it was in a namespace of several is not told again. */
@@ -331,7 +337,7 @@ int net_take(struct judge *j, struct container_memory *c, const struct tide_even
                 return 0;
         }
         if (t->direction == DIRECTION_OUT)
-                return take_outbound(j, c, ev, &n, ret_words);
+                return take_outbound(t, &n, ret_words);
         if (t->direction == DIRECTION_IN) {
                 COUNT(&n, inbound);
                 *ret_words = "inbound";

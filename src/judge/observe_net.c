@@ -32,15 +32,29 @@ static bool proto_has_ports(uint8_t proto)
 
 /* ---- keys ---- */
 
+static void put_number(unsigned v, struct buf *out)
+{
+        char text[12];
+        size_t at = sizeof(text);
+
+        do
+                text[--at] = (char)('0' + v % 10);
+        while ((v /= 10) > 0);
+        buf_put(out, text + at, sizeof(text) - at);
+}
+
 static void put_port(const struct net_facts *n, bool exact, struct buf *out)
 {
         char proto[TIDE_PROTO_TEXT];
 
+        if (n->has_port)
+                buf_put_u8(out, ':');
         if (n->has_port && (exact || n->port < EPHEMERAL))
-                buf_printf(out, ":%u", n->port);
+                put_number(n->port, out);
         else if (n->has_port)
-                buf_put_str(out, ":ephemeral");
-        buf_printf(out, "/%s", tide_proto_text(n->flow->proto, proto));
+                buf_put_str(out, "ephemeral");
+        buf_put_u8(out, '/');
+        buf_put_str(out, tide_proto_text(n->flow->proto, proto));
 }
 
 static void put_network(const struct net_facts *n, struct buf *out)
@@ -72,7 +86,7 @@ void observe_net_as(struct judge *j, struct observation *o, uint32_t name)
                 put_listen_key(n, &j->path);
         } else {
                 if (name < n->nnames)
-                        generalise_name(n->names[name].name, &j->path);
+                        buf_put(&j->path, n->names[name].key.p, n->names[name].key.len);
                 else
                         put_network(n, &j->path);
                 put_port(n, false, &j->path);
@@ -101,8 +115,9 @@ struct bytes net_host(struct bytes key)
 
 /* ---- subjects: as a person reads them ---- */
 
-static void put_subject(struct judge *j, const struct net_facts *n)
+int observe_net_subject(struct judge *j, struct observation *o)
 {
+        const struct net_facts *n = &o->net;
         char address[TIDE_ADDRESS_TEXT];
         bool brackets = n->address.len == 16 && !n->nnames;
 
@@ -116,6 +131,8 @@ static void put_subject(struct judge *j, const struct net_facts *n)
         if (n->nnames)
                 buf_put_u8(&j->subject, ')');
         put_port(n, true, &j->subject);
+        o->subject = buf_bytes(&j->subject);
+        return j->subject.err;
 }
 
 void observe_net_parts(const struct net_facts *n, struct buf *out)
@@ -218,9 +235,5 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
         if (r < 0)
                 return r;
         observe_net_as(j, o, 0);
-        put_subject(j, n);
-        if (j->subject.err)
-                return j->subject.err;
-        o->subject = buf_bytes(&j->subject);
         return 0;
 }

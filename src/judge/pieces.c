@@ -298,6 +298,7 @@ struct container_memory *container_make(struct judge *j, struct bytes id)
         c = calloc(1, sizeof(*c));
         if (!c)
                 return NULL;
+        c->hash = map_hash((struct map_seed){0x746964656d61726b, 0x636f6e7461696e65}, id);
         buf_init(&c->held, HELD_MAX * 8192u);
         buf_init(&c->sight.running, 1u << 20);
         if (str_set(&c->id, id) < 0 || map_put(j->containers, id, c) < 0) {

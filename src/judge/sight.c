@@ -62,7 +62,8 @@ int sight_net(struct judge *j, struct container_memory *c, const struct tide_eve
         if (!c->sight.open)
                 return 0;
         if ((ev->flow.what != FLOW_LISTENS && ev->flow.what != FLOW_FOUND) || (ev->flow.flags & FLOWF_GONE) ||
-            (ev->flow.what == FLOW_FOUND && ev->flow.direction != DIRECTION_OUT) || observe(j, c, ev, &o) < 0)
+            (ev->flow.what == FLOW_FOUND && ev->flow.direction != DIRECTION_OUT) || observe(j, c, ev, &o) < 0 ||
+            observe_net_subject(j, &o) < 0)
                 return 0;
         *(o.net.listens ? &v->listeners : &v->flows) += 1;
         buf_put_str(&text, o.net.listens ? "on " : "to ");

@@ -7,7 +7,7 @@
  *      image's and those of the command line)}}
  *
  * and image/DRIVER/repositories.json: {Repositories {NAME {"NAME@sha256:MANIFEST": "sha256:IMAGE"}}}; images that were
- * built or loaded here have no manifest in it.
+ * built or loaded here have no manifest in it. And containers/ID/hostconfig.json: {Dns [address]}: what --dns said.
  *
  * With containerd's image store, Image is the digest of a manifest or an index and ImageManifest is there.
  */
@@ -84,6 +84,18 @@ int docker_config(struct meta *m, const json_t *root, struct bytes path)
         else if (!m->labels && config)
                 m->labels = json_is_object(labels) ? json_incref(labels) : json_object();
         return 0;
+}
+
+int docker_hostconfig(struct meta *m, const json_t *root, struct bytes path)
+{
+        json_t *dns = json_is_object(root) ? meta_sub(m, root, "Dns", JSON_ARRAY) : NULL, *v;
+        size_t i;
+
+        (void)path;
+        json_array_foreach(dns, i, v)
+                if (i < META_SERVERS)
+                        resolv_add_server(m, meta_json_bytes(v));
+        return json_is_object(root) ? 0 : ERR_SCHEMA;
 }
 
 int docker_repositories(struct meta *m, const json_t *root, struct bytes path)

@@ -25,6 +25,8 @@
 #define META_LABELS_BYTES (16u * 1024) /* of one list: an event must fit TIDE_RECORD_MAX */
 #define META_SOURCE_MAX 2048u
 #define META_PORTS 64 /* that an image declares */
+#define META_RESOLV_MAX (64u * 1024) /* of one resolv.conf: the rest is passed over */
+#define META_SERVERS 16
 #define META_JSON_NODES 400000u /* values in one file: each costs jansson some 100 bytes */
 #define META_JSON_DEPTH 64u
 
@@ -76,9 +78,11 @@ struct meta {
         struct buf ports;        /* list of port, protocol: what the image says that it listens on */
         unsigned nports;
         json_t *images;          /* images.json */
+        bool resolv_read;        /* resolv is the container's, whatever is in it */
+        struct buf resolv, host_resolv, servers; /* texts; lines made of docker's --dns */
         /* Made by meta_content: */
         struct buf config_digest, config_source, manifest_digest, manifest_source, out_labels, out_image_labels;
-        struct buf workload;
+        struct buf workload, out_resolv;
 };
 
 /* A string of an object; empty when it is not there or null; counted when it is something else. */
@@ -112,9 +116,15 @@ int podman_images(struct meta *m, const json_t *root, struct bytes path) TM_CHEC
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int oci_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+int docker_hostconfig(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_repositories(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int containerd_manifest(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int image_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+
+/* meta_resolv.c: texts as they are. */
+int resolv_own(struct meta *m, struct bytes text) TM_CHECK;
+int resolv_host(struct meta *m, struct bytes text) TM_CHECK;
+void resolv_add_server(struct meta *m, struct bytes address);
 
 /* containerd's meta.db: not JSON. As bolt_get(). */
 struct bolt_io;

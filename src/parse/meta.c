@@ -30,6 +30,7 @@ static const struct kind {
         int (*parse)(struct meta *m, const json_t *root, struct bytes path);
         int (*bolt)(struct meta *m, const struct bolt_io *io, struct bytes path); /* or this one */
         void (*digest)(struct meta *m, char ret[META_DIGEST]);                    /* that it must have; NULL: any */
+        int (*text)(struct meta *m, struct bytes text);                           /* or this one */
 } kinds[METAFILE__MAX] = {
         [METAFILE_PODMAN_CONTAINERS] = {"overlay-containers/containers.json", 16, podman_containers, NULL, NULL},
         [METAFILE_PODMAN_VOLATILE] = {"overlay-containers/volatile-containers.json", 16, podman_containers, NULL, NULL},
@@ -43,6 +44,9 @@ static const struct kind {
         [METAFILE_CONTAINERD_DB] = {"containerd's meta.db", 4, NULL, containerd_db, NULL},
         [METAFILE_CONTAINERD_MANIFEST] = {"the image's manifest", 4, containerd_manifest, NULL, containerd_wants},
         [METAFILE_CONTAINERD_IMAGE_CONFIG] = {"the image's configuration", 4, image_config, NULL, meta_config_digest},
+        [METAFILE_DOCKER_HOSTCONFIG] = {"hostconfig.json", 4, docker_hostconfig, NULL, NULL},
+        [METAFILE_RESOLV_CONF] = {"resolv.conf", 1, .text = resolv_own},
+        [METAFILE_RESOLV_HOST] = {"the host's resolv.conf", 1, .text = resolv_host},
 };
 
 const char *meta_kind_name(enum metafile kind)
@@ -73,6 +77,10 @@ int meta_new(struct bytes id, struct bytes runtime, struct meta **ret)
         buf_init(&m->out_image_labels, META_LABELS_BYTES);
         buf_init(&m->workload, 1024);
         buf_init(&m->ports, META_PORTS * 24);
+        buf_init(&m->resolv, META_RESOLV_MAX);
+        buf_init(&m->host_resolv, META_RESOLV_MAX);
+        buf_init(&m->servers, META_SERVERS * 64);
+        buf_init(&m->out_resolv, 3 * META_RESOLV_MAX);
         buf_put(&m->id, id.p, id.len);
         buf_put(&m->runtime, runtime.p, runtime.len);
         if (m->id.err || m->runtime.err)
@@ -97,6 +105,10 @@ struct meta *meta_free(struct meta *m)
         buf_release(&m->out_image_labels);
         buf_release(&m->workload);
         buf_release(&m->ports);
+        buf_release(&m->resolv);
+        buf_release(&m->host_resolv);
+        buf_release(&m->servers);
+        buf_release(&m->out_resolv);
         json_decref(m->labels);
         json_decref(m->image_labels);
         json_decref(m->images);
@@ -232,6 +244,8 @@ static int read_file(struct meta *m, const struct kind *k, int fd, struct bytes 
                 if (!has_digest(p, len, digest))
                         return ERR_CHECKSUM;
         }
+        if (k->text)
+                return k->text(m, bytes_of(p, len));
         r = meta_json(p, len, &j);
         return r < 0 ? r : k->parse(m, j, path);
 }

@@ -59,6 +59,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 generalise_path(name, how ? GENERALISE_EXECUTABLE : GENERALISE_DATA, &again);
                 hold(out.err == 0 && bytes_eq(buf_bytes(&out), buf_bytes(&again)));
         }
+        buf_reset(&out);
+        buf_reset(&again);
+        generalise_name(name, &out);
+        generalise_name(buf_bytes(&out), &again); /* a key is its own key */
+        hold(out.err == 0 && bytes_eq(buf_bytes(&out), buf_bytes(&again)));
+        buf_reset(&out);
+        generalise_address(name, &out);
+        hold(out.err == 0 && out.len > 0 && out.len < TIDE_ADDRESS_TEXT + 4);
+        hold(net_host(name).len <= name.len);
         a = group_kept(name, sizeof(one), one);
         hold(a.len <= sizeof(one));
         if (name.len) {

@@ -101,6 +101,7 @@ class Docker(Server):
             ids = self.run("ps", "-aq").stdout.split()
             if ids:
                 self.run("rm", "-f", *ids)
+            self.run("network", "prune", "-f")  # their bridges are the host's
         super().end()
 
 

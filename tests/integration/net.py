@@ -83,7 +83,7 @@ class Net:
         self.number = len(lab.nets)
         self.space = self.prefix + "others%d" % self.number
         self.dir = os.path.join(lab.dir, "net%d" % self.number)
-        self.peers, self.dnsmasq, self.count, self.aliases, self.own = [], None, 0, {}, []
+        self.peers, self.dnsmasq, self.count, self.joined, self.aliases, self.own = [], None, 0, 0, {}, []
         lab.nets.append(self)
         os.makedirs(self.dir)
         self.hosts, self.log = os.path.join(self.dir, "hosts"), os.path.join(self.dir, "dnsmasq.log")
@@ -181,6 +181,16 @@ class Net:
     def forge(self, name, address, *hows):
         """Whoever asks for name is answered by somebody else too: see peer.py."""
         return Peer(self, "forge", name, address, *hows)
+
+    def join(self, bridge, *addresses):
+        """The others are on this bridge of the host too, with these addresses ("10.78.0.53/24")."""
+        self.joined += 1
+        name = "j%dx%d" % (self.number, self.joined)
+        ip("link", "add", self.prefix + name, "type", "veth", "peer", "name", name, "netns", self.space)
+        ip("link", "set", self.prefix + name, "master", bridge, "up")
+        for a in addresses:
+            ip("-n", self.space, "addr", "add", a, "dev", name)
+        ip("-n", self.space, "link", "set", name, "up")
 
     # ---- containers ----
 

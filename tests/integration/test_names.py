@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names: what the name service answers containers, as the agent tells it; and what is no answer."""
+import os
+
+import engines
 from lab import check, wait
 from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net
 
-NEEDS = ("dnsmasq", "ip", "nsenter")
+NEEDS = ("dnsmasq", "ip", "nsenter", "dockerd")
 ONE, TWO, SIX = "198.51.100.1", "198.51.100.2", "2606:2800:220:1::1"
 
 
@@ -160,4 +163,31 @@ def test_shared(lab):
     b.sh("busybox wget -q -O - http://www.test/")
     e = wait("the guest's flow", lambda: next((e for e in w.events("flow") if e["remote"] == ONE), None))
     check(e["container"] == b.id and e["names"] == ["www.test"], "whose, and its name", e)
+    w.stop()
+
+
+def test_docker(lab):
+    """Docker's own resolver in the container's namespace: 127.0.0.11, which asks another one from there in its turn."""
+    net, d, w = begin(lab, {"www.test": ["10.78.0.80"]})
+    docker = engines.Docker(lab)
+    try:
+        bridge = "tmdk%d" % os.getpid()
+        r = docker.run("network", "create", "--subnet", "10.78.0.0/24", "-o", "com.docker.network.bridge.name=" + bridge, "names")
+        check(r.returncode == 0, "docker network create", r.stderr)
+        net.join(bridge, "10.78.0.53/24", "10.78.0.80/24")
+        net.serve("0.0.0.0", 80)
+        c = docker.worker("dk-names", "--dns", "10.78.0.53", network="names")
+        c.id = docker.inspect("dk-names")["Id"]
+        watched(d, w, c)
+        c.sh("busybox wget -q -O - http://www.test/")
+        e = answer(w, c, "www.test", addresses=["10.78.0.80"])
+        check(e["server"] == "127.0.0.11", "who answered", e)
+        check(flow(w, c, "10.78.0.80")["names"] == ["www.test"], "the flow has its name")
+        check(not [e for e in w.events("name", c.id) if e["operation"] != "answered"], "nothing is foreign", w.events("name", c.id))
+        # It asks the one that `--dns` names, in the container's namespace: configured too, as is the flow there.
+        check({e["server"] for e in w.events("name", c.id)} == {"127.0.0.11", "10.78.0.53"}, "both are its servers", w.events("name", c.id))
+        flows = [e for e in w.events("flow", c.id) if e["remote"] == "10.78.0.53"]
+        check(flows and all(e["resolver"] for e in flows), "flows to it are to a name server", flows)
+    finally:
+        docker.end()
     w.stop()

@@ -832,6 +832,17 @@ static void test_shared_namespace(void)
         CU_ASSERT_EQUAL(w.opened, 0);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
         CU_ASSERT_EQUAL(w.opened, 1); /* of c1 itself it is not known */
+        /* The names of one that ends stay with the others. */
+        {
+                struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+                struct judge_stats st;
+
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+                judge_stats(w.j, &st);
+                CU_ASSERT_EQUAL(st.names, 1);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        }
         /* An answer that names no container is of the namespace. */
         answer_in(&w, "", "late.example", "203.0.113.5", NAME_ANSWERED);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "203.0.113.5", .port = 443}), 0);
@@ -877,6 +888,20 @@ static void test_listeners(void)
         listen_at(&w, "0.0.0.0", 40001, 0);
         listen_at(&w, "0.0.0.0", 51234, 0);
         CU_ASSERT_EQUAL(entry(&w, "listen ephemeral/tcp").count, 2);
+        world_close(&w);
+        /* So many ports of one program, as a resolver's, are one; and what lasts is not rare for being told once. */
+        world_open(&w);
+        start(&w);
+        for (uint16_t i = 0; i < 20; i++)
+                listen_at(&w, "0.0.0.0", (uint16_t)(2000 + 7 * i), 0);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].once, 0);
+        CU_ASSERT_EQUAL(entry(&w, "listen */tcp").windows, 1);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        listen_at(&w, "0.0.0.0", 3333, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        listen_at(&w, "127.0.0.1", 3334, FLOWF_LOCAL); /* another kind */
+        CU_ASSERT_EQUAL(w.opened, 1);
         world_close(&w);
 }
 

@@ -664,6 +664,53 @@ static void test_containerd_index(void)
 
 /* Pulled images have their manifest's digest beside the name; one had from two places counts by the name it runs under.
  */
+static void test_resolv(void)
+{
+        static const struct {
+                const char *dns, *own, *host, *servers;
+        } cases[] = {
+                {"[]", "nameserver 10.0.0.53\n", "nameserver 10.0.0.1\n", "nameserver 10.0.0.53\n\n"},
+                {"[\"10.0.0.2\"]", "nameserver 10.0.0.53", "nameserver 10.0.0.1\n", "nameserver 10.0.0.53\n"},
+                {"[]", "nameserver 127.0.0.11\n", "nameserver 10.0.0.1\n",
+                 "nameserver 127.0.0.11\n\nnameserver 10.0.0.1\n\n"},
+                {"[\"10.0.0.2\",\"fd00::2\"]", "nameserver 127.0.0.11\n", "nameserver 10.0.0.1\n",
+                 "nameserver 127.0.0.11\n\nnameserver 10.0.0.2\nnameserver fd00::2\n"},
+                {"[\"10.0.0.2\\nnameserver 6.6.6.6\",\"\",7,\"a b\"]", "nameserver 127.0.0.11\n", NULL,
+                 "nameserver 127.0.0.11\n\n"},
+                {"null", "", "nameserver 10.0.0.1\n", "\n"},
+                {"{}", NULL, "nameserver 10.0.0.1\n", ""},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct meta *m = new_meta("c1", "docker");
+                char text[512];
+
+                snprintf(text, sizeof(text), "{\"Binds\":null,\"Dns\":%s}", cases[i].dns);
+                give_text(m, METAFILE_DOCKER_HOSTCONFIG, text, "/c");
+                if (cases[i].host)
+                        give_text(m, METAFILE_RESOLV_HOST, cases[i].host, "/etc/resolv.conf");
+                if (cases[i].own)
+                        give_text(m, METAFILE_RESOLV_CONF, cases[i].own, "/r");
+                is(meta_resolv(m), cases[i].servers);
+                meta_free(m);
+        }
+}
+
+static void test_resolv_long(void)
+{
+        struct meta *m = new_meta("c1", "docker");
+        size_t len = 200000;
+        char *text = malloc(len);
+
+        memset(text, '#', len);
+        memcpy(text, "nameserver 127.0.0.11\n", 22);
+        give_bytes(m, METAFILE_RESOLV_CONF, text, len, "/r");
+        give_bytes(m, METAFILE_RESOLV_HOST, text, len, "/h");
+        CU_ASSERT(meta_resolv(m).len > 100000 && meta_resolv(m).len < len);
+        free(text);
+        meta_free(m);
+}
+
 static void test_docker_repositories(void)
 {
         static const char repositories[] =
@@ -1035,6 +1082,8 @@ static const struct unit_case cases[] = {
         {"labels that an image brings, however it spells them", test_image_spellings},
         {"ports that images declare", test_ports},
         {"docker, also with containerd's image store", test_docker},
+        {"resolv.conf, and whom Docker's embedded server asks", test_resolv},
+        {"resolv.conf: too long", test_resolv_long},
         {"docker: manifest digests of pulled images", test_docker_repositories},
         {"containerd: from its database to the image's configuration", test_containerd},
         {"containerd: through an index of platforms", test_containerd_index},
