@@ -32,6 +32,7 @@
 struct nsworker;
 struct loop;
 
+#define NSWORKER_WAITING 1024u      /* requests, each with a descriptor of its namespace; more are refused */
 #define NSWORKER_ADDRESSES 64u      /* told of one namespace at most: the first */
 #define NSWORKER_SNAPLEN (16u * 1024) /* bytes of a packet that NFLOG hands over, from its IP header on */
 
@@ -91,7 +92,12 @@ int nsworker_start(struct loop *loop, const struct nsworker_setup *setup, const 
  * there; 0 with NSW_LISTEN. -ENOBUFS: too many requests wait. -EINVAL: NSW_NAMES with neither socket nor group.
  */
 int nsworker_ask(struct nsworker *w, uint64_t token, int ns, uint32_t flags, uint16_t group) TM_CHECK;
-/* At the end: waits until what was asked is done, or the deadline; answers still come. */
+/*
+ * Waits until all that was asked is done; answers come meanwhile. One that hangs costs its deadline, all of them at
+ * most NSWORKER_FINISH deadlines: what is left then is answered -ETIMEDOUT. Taking a table away takes the kernel some
+ * 10 ms (it waits until no processor uses it any more), making one anew as long, making a first one 0.2 ms.
+ */
+#define NSWORKER_FINISH 8u
 void nsworker_finish(struct nsworker *w);
 struct nsworker *nsworker_stop(struct nsworker *w);
 DEFINE_CLEANUP(struct nsworker *, nsworker_stop)

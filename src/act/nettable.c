@@ -29,15 +29,46 @@ static int apply(struct nl *nl, const struct nettable_plan *p, enum nettable_how
         return len < 0 ? (int)len : nl_talk(nl, batch, (size_t)len, last, timeout_ms, NULL, NULL);
 }
 
+static struct nlmsghdr *question(char *space, uint16_t type, uint16_t flags)
+{
+        struct nlmsghdr *h = mnl_nlmsg_put_header(space);
+        struct nfgenmsg *g;
+
+        h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
+        h->nlmsg_flags = NLM_F_REQUEST | flags;
+        h->nlmsg_seq = LOOK_SEQ;
+        g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
+        g->nfgen_family = NFPROTO_INET;
+        g->version = NFNETLINK_V0;
+        return h;
+}
+
+/* -ENOENT: there is none. */
+static int ask_table(struct nl *nl, const char *name, int timeout_ms, bool *ret_dormant)
+{
+        char space[256] __attribute__((aligned(8)));
+        struct nlmsghdr *h = question(space, NFT_MSG_GETTABLE, NLM_F_ACK);
+
+        *ret_dormant = false;
+        mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
+        return nl_talk(nl, h, h->nlmsg_len, LOOK_SEQ, timeout_ms, nettable_parse_table, ret_dormant);
+}
+
 /*
- * Mostly none stands: asking first would cost as much as trying. Where one does, taking it away is a part of the same
- * transaction as the new one, so whoever listens for changes hears of a deletion only then.
+ * Asked first, because a transaction that is refused costs the kernel milliseconds, and a question none. Where a table
+ * stands, taking it away is a part of the same transaction as the new one; only then does whoever listens for changes
+ * hear of a deletion.
  */
 int nettable_make(struct nl *nl, const struct nettable_plan *p, int timeout_ms, bool *ret_stood)
 {
-        int r = apply(nl, p, NETTABLE_FRESH, timeout_ms);
-        bool stood = r == -EEXIST;
+        bool stood, dormant;
+        int r = ask_table(nl, p->name, timeout_ms, &dormant);
 
+        stood = r == 0;
+        if (!stood) { /* whatever the reason: making it says what is wrong */
+                r = apply(nl, p, NETTABLE_FRESH, timeout_ms);
+                stood = r == -EEXIST;
+        }
         if (stood)
                 r = apply(nl, p, NETTABLE_ANEW, timeout_ms);
         if (r < 0)
@@ -56,31 +87,11 @@ int nettable_remove(struct nl *nl, const char *name, int timeout_ms)
         return r == -ENOENT ? 0 : r;
 }
 
-/* ---- looking ---- */
-
-static struct nlmsghdr *question(char *space, uint16_t type, uint16_t flags)
-{
-        struct nlmsghdr *h = mnl_nlmsg_put_header(space);
-        struct nfgenmsg *g;
-
-        h->nlmsg_type = (uint16_t)(NFNL_SUBSYS_NFTABLES << 8 | type);
-        h->nlmsg_flags = NLM_F_REQUEST | flags;
-        h->nlmsg_seq = LOOK_SEQ;
-        g = mnl_nlmsg_put_extra_header(h, sizeof(*g));
-        g->nfgen_family = NFPROTO_INET;
-        g->version = NFNETLINK_V0;
-        return h;
-}
-
 int nettable_stands(struct nl *nl, const char *name, int timeout_ms)
 {
-        char space[256] __attribute__((aligned(8)));
-        struct nlmsghdr *h = question(space, NFT_MSG_GETTABLE, NLM_F_ACK);
-        bool dormant = false;
-        int r;
+        bool dormant;
+        int r = ask_table(nl, name, timeout_ms, &dormant);
 
-        mnl_attr_put_strz(h, NFTA_TABLE_NAME, name);
-        r = nl_talk(nl, h, h->nlmsg_len, LOOK_SEQ, timeout_ms, nettable_parse_table, &dormant);
         return r == -ENOENT ? 0 : r < 0 ? r : !dormant;
 }
 

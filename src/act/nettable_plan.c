@@ -25,6 +25,8 @@
 #include "nettable-priv.h"
 
 #define NAME_PORT 53u
+#define COMMENT_TYPE 0u /* NFTNL_UDATA_RULE_COMMENT, which libnftnl 1.0.8 does not name: as nft writes it */
+#define COMMENT_MAX 128u
 
 static const struct chain {
         const char *name;
@@ -281,11 +283,11 @@ static void put_chain(struct batch *b, const struct nettable_plan *p, const stru
 /* As nft writes and reads it. Without one the rule is the same. */
 static void comment(struct nftnl_rule *rule, const char *text)
 {
-        struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(NFTNL_UDATA_COMMENT_MAXLEN + 2);
+        struct nftnl_udata_buf *u = nftnl_udata_buf_alloc(COMMENT_MAX + 2);
 
         if (!u)
                 return;
-        if (nftnl_udata_put_strz(u, NFTNL_UDATA_RULE_COMMENT, text))
+        if (nftnl_udata_put_strz(u, COMMENT_TYPE, text))
                 nftnl_rule_set_data(rule, NFTNL_RULE_USERDATA, nftnl_udata_buf_data(u), nftnl_udata_buf_len(u));
         nftnl_udata_buf_free(u);
 }

@@ -23,7 +23,6 @@
 #include "tidemark/loop.h"
 #include "tidemark/passfd.h"
 
-#define WAITING_MAX 256u
 #define TURN_BUDGET 8 /* answers */
 #define RETRY_NS NSEC_PER_SEC
 
@@ -43,7 +42,7 @@ struct nsworker {
         int fd; /* -1: no helper is to be had now */
         pid_t pid;
         struct helper_stuck stuck;
-        struct waiting waiting[WAITING_MAX]; /* a ring; the first is the helper's if sent */
+        struct waiting waiting[NSWORKER_WAITING]; /* a ring; the first is the helper's if sent */
         uint32_t first, n;
         bool sent;
         struct nsworker_stats stats;
@@ -84,7 +83,7 @@ static struct nsworker_request pop(struct nsworker *w)
 
         if (w->waiting[w->first].ns >= 0)
                 close(w->waiting[w->first].ns);
-        w->first = (w->first + 1) % WAITING_MAX;
+        w->first = (w->first + 1) % NSWORKER_WAITING;
         w->n--;
         w->sent = false;
         return q;
@@ -272,35 +271,38 @@ int nsworker_ask(struct nsworker *w, uint64_t token, int ns, uint32_t flags, uin
         if ((flags & NSW_NAMES) && !(flags & NSW_LISTEN) && group == 0)
                 return -EINVAL;
         w->stats.asked++;
-        if (w->n == WAITING_MAX) {
+        x.ns = w->n < NSWORKER_WAITING ? fcntl(ns, F_DUPFD_CLOEXEC, 0) : -1;
+        if (x.ns < 0) {
                 w->stats.refused++;
-                return -ENOBUFS;
+                return w->n < NSWORKER_WAITING ? -errno : -ENOBUFS;
         }
-        x.ns = fcntl(ns, F_DUPFD_CLOEXEC, 0);
-        if (x.ns < 0)
-                return -errno;
-        w->waiting[(w->first + w->n++) % WAITING_MAX] = x;
+        w->waiting[(w->first + w->n++) % NSWORKER_WAITING] = x;
         begin(w);
         return 0;
 }
 
+/* The next answer, within what is left of a deadline. */
+static void wait_for_one(struct nsworker *w, uint64_t timeout_ns)
+{
+        struct pollfd p = {.fd = w->fd, .events = POLLIN};
+        int r = poll(&p, 1, (int)(timeout_ns / NSEC_PER_MSEC) + 1);
+
+        if (r < 0 && errno == EINTR)
+                return;
+        if (r > 0)
+                r = receive(w);
+        else if (r == 0)
+                r = -ETIMEDOUT;
+        if (r < 0)
+                replace(w, r);
+}
+
 void nsworker_finish(struct nsworker *w)
 {
-        uint64_t end = clock_boot_ns() + w->deadline_ns, now;
+        uint64_t end = clock_boot_ns() + NSWORKER_FINISH * w->deadline_ns, now;
 
-        while (w->n && (now = clock_boot_ns()) < end) {
-                struct pollfd p = {.fd = w->fd, .events = POLLIN};
-                int r = w->fd < 0 ? -ECHILD : poll(&p, 1, (int)((end - now) / NSEC_PER_MSEC) + 1);
-
-                if (r < 0 && w->fd >= 0 && errno == EINTR)
-                        continue;
-                if (r > 0)
-                        r = receive(w);
-                if (r < 0 && w->fd < 0)
-                        break;
-                if (r < 0)
-                        replace(w, r);
-        }
+        while (w->n && w->fd >= 0 && (now = clock_boot_ns()) < end)
+                wait_for_one(w, end - now < w->deadline_ns ? end - now : w->deadline_ns);
         while (w->n)
                 fail(w, -ETIMEDOUT);
 }

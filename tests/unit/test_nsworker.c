@@ -13,6 +13,7 @@
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "act/nettable-priv.h"
@@ -693,19 +694,23 @@ static void test_bounded(void)
         struct nsworker_stats st;
         struct bench b;
         unsigned n = 0, before;
+        struct rlimit files;
 
         if (!begin(&b, NSEC_PER_SEC / 2))
                 return;
+        CU_ASSERT_EQUAL(getrlimit(RLIMIT_NOFILE, &files), 0);
+        files.rlim_cur = files.rlim_max; /* often it is less than what may wait */
+        CU_ASSERT_EQUAL(setrlimit(RLIMIT_NOFILE, &files), 0);
         CU_ASSERT_EQUAL(ask(&b, 0, 0), 0);
         before = open_fds(getpid());
         kill(nsworker_pid(b.w), SIGSTOP);
-        while (n < 1000 && nsworker_ask(b.w, 100 + n, b.place.ns, 0, 0) == 0)
+        while (n < 5000 && nsworker_ask(b.w, 100 + n, b.place.ns, 0, 0) == 0)
                 n++;
-        CU_ASSERT_EQUAL(n, 256);
+        CU_ASSERT_EQUAL(n, NSWORKER_WAITING);
         nsworker_stats(b.w, &st);
         CU_ASSERT_EQUAL(st.refused, 1);
         nsworker_finish(b.w); /* waits for the one that hangs, and no longer */
-        CU_ASSERT_EQUAL(b.h.n, 1 + 256);
+        CU_ASSERT_EQUAL(b.h.n, 1 + NSWORKER_WAITING);
         CU_ASSERT_EQUAL(open_fds(getpid()), before);
         end(&b);
 }
