@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* asks SERVER NAME TIMES - so many queries for its address, as fast as answers are read; says how many were answered. */
+/* asks SERVER NAME TIMES - so many queries for an address, as fast as answers come; says how many were answered. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdint.h>
