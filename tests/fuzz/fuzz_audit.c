@@ -42,7 +42,7 @@ static void on_who(uint64_t token, uint32_t pid, void *arg)
                 abort();
 }
 
-static void send(struct state *s, const struct tide_event *ev)
+static void send_on(struct state *s, const struct tide_event *ev)
 {
         s->in++;
         if (auditjoin_event(s->j, ev, s->now) < 0)
@@ -62,17 +62,17 @@ static void on_act(const struct audit_act *act, void *arg)
         ev.wall_ns = act->wall_ns;
         ev.exec.actor.pid = act->pid;
         if (act->serial % 2)
-                send(s, &ev);
+                send_on(s, &ev);
         if (auditjoin_act(s->j, act, s->now) < 0)
                 abort();
         if (act->serial % 3)
-                send(s, &ev);
+                send_on(s, &ev);
         ev = (struct tide_event){.kind = TIDE_FLOW, .container = BYTES_LIT("c1"), .wall_ns = act->wall_ns};
         ev.flow.what = FLOW_BEGAN;
         ev.flow.direction = DIRECTION_OUT;
         ev.flow.remote = act->address;
         ev.flow.rport = act->port;
-        send(s, &ev);
+        send_on(s, &ev);
 }
 
 static void line(struct state *s, struct bytes text)
