@@ -41,6 +41,7 @@ static int list(struct cli *c, const struct what *what)
         if (json_array_size(data) == 0)
                 puts("No workloads yet: a container must run.");
         t = json_array_size(data) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
+        cli_table_keep(t, 3);
         json_array_foreach(data, i, w)
                 json_array_foreach(json_object_get(w, "dimensions"), k, d) {
                         char when[40], entries[24], hours[24], chance[24];
@@ -77,22 +78,41 @@ static const char *candidate_words(const json_t *e)
         return json_is_false(json_object_get(e, "raised")) ? " (not learned)" : " (raised)";
 }
 
+/* Of the container's life, in which it was called: "start-up, steady". */
+static void phases_of(const json_t *e, char *dst, size_t size)
+{
+        size_t i, n = 0;
+        json_t *p;
+
+        dst[0] = '\0';
+        json_array_foreach(json_object_get(e, "phases"), i, p)
+                if (n < size)
+                        n += (size_t)snprintf(dst + n, size - n, "%s%s", n ? ", " : "", json_string_value(p));
+}
+
 static void print_workload(const json_t *w)
 {
-        static const char *const head[] = {"DIMENSION", "WHAT", "BY", "COUNT", "HOURS", "FIRST SEEN (UTC)"};
+        static const char *const head[] = {"DIMENSION", "WHAT", "BY", "COUNT", "HOURS", "PHASES", "FIRST SEEN (UTC)"};
         struct cli_table *t = cli_table_new(ARRAY_LEN(head), head);
         size_t i;
         json_t *e;
 
+        cli_table_keep(t, 6);
         cli_put(stdout, cli_text(w, "id"), CLI_WIDTH);
         putchar('\n');
         json_array_foreach(json_object_get(w, "entries"), i, e) {
-                char count[24], hours[24], first[24];
-                const char *const cells[] = {
-                        cli_text(e, "dimension"), cli_text(e, "key"), cli_text(e, "executable"), count, hours, first};
+                char count[24], hours[40], phases[64], first[24];
+                const char *const cells[] = {cli_text(e, "dimension"),
+                                             cli_text(e, "key"),
+                                             cli_text(e, "executable"),
+                                             count,
+                                             hours,
+                                             phases,
+                                             first};
 
                 snprintf(count, sizeof(count), "%lld", (long long)cli_int(e, "count"));
                 snprintf(hours, sizeof(hours), "%lld%s", (long long)cli_int(e, "windows"), candidate_words(e));
+                phases_of(e, phases, sizeof(phases));
                 snprintf(first, sizeof(first), "%.16s", cli_text(e, "first_seen"));
                 cli_table_row(t, cells);
         }

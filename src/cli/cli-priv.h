@@ -78,6 +78,7 @@ void cli_wrap(FILE *out, const char *text, size_t first, size_t indent);
 struct cli_table;
 struct cli_table *cli_table_new(size_t ncols, const char *const *head);
 void cli_table_row(struct cli_table *t, const char *const *cells);
+void cli_table_keep(struct cli_table *t, size_t col); /* a column that is of no use when cut: a time */
 void cli_table_print(FILE *out, struct cli_table *t); /* and frees it */
 
 /* Pages that live and replayed findings share. */

@@ -48,6 +48,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         if (json_array_size(list) == 0)
                 puts("No findings.");
         t = json_array_size(list) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
+        cli_table_keep(t, 1);
         json_array_foreach(list, i, f) {
                 char when[20], sure[8], count[24], kinds[64];
                 const char *const cells[] = {cli_text(f, "id"),

@@ -117,6 +117,31 @@ static void print_learning(const json_t *data)
                        network == 1 ? "" : "s", network == 1 ? "it calls" : "they call");
 }
 
+/* What of ours stands in network namespaces, what it costs, and how to have it otherwise: DESIGN 1, no surprise. */
+static void print_tables(const json_t *network)
+{
+        const json_t *of = json_object_get(network, "namespaces");
+        long long watched = (long long)cli_int(of, "watched"), refused = (long long)cli_int(of, "refused"),
+                  withdrawn = (long long)cli_int(of, "withdrawn"), tables = (long long)cli_int(of, "tables");
+        char text[640];
+        int n;
+
+        if (watched + refused + withdrawn + tables == 0)
+                return;
+        n = snprintf(text, sizeof(text),
+                     "Network namespaces: %lld hold our nftables table (%s), which switches conntrack on there: %lld "
+                     "entries now, and some microseconds a connection. network.scope = \"host\" or \"off\", for all or "
+                     "by workload, has it otherwise; tidemark probe prints what removes every trace.",
+                     tables, cli_text(network, "table"), (long long)cli_int(of, "conntrack_entries"));
+        if (refused && n > 0 && (size_t)n < sizeof(text))
+                n += snprintf(text + n, sizeof(text) - (size_t)n, " %lld could not be watched (see the log).", refused);
+        if (withdrawn && n > 0 && (size_t)n < sizeof(text))
+                snprintf(text + n, sizeof(text) - (size_t)n,
+                         " From %lld it was taken away, so that conntrack's table is not filled (network.guard).",
+                         withdrawn);
+        cli_wrap(stdout, text, 0, 2);
+}
+
 /* Whose connections reach us, and how well they are known. */
 static void print_flows(const json_t *n)
 {
@@ -163,6 +188,7 @@ int cli_status(struct cli *c)
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
         print_unobserved(json_object_get(data, "unobserved"));
+        print_tables(json_object_get(data, "network"));
         print_flows(json_object_get(data, "flows"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "

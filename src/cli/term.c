@@ -126,7 +126,8 @@ void cli_wrap(FILE *out, const char *text, size_t first, size_t indent)
 struct cli_table {
         size_t ncols, nrows, cap;
         size_t *width;
-        char **cells; /* owned, escaped */
+        uint32_t kept; /* bits: columns that are not cut */
+        char **cells;  /* owned, escaped */
 };
 
 struct cli_table *cli_table_new(size_t ncols, const char *const *head)
@@ -172,18 +173,24 @@ void cli_table_row(struct cli_table *t, const char *const *cells)
         t->nrows++;
 }
 
+void cli_table_keep(struct cli_table *t, size_t col)
+{
+        if (t)
+                t->kept |= 1u << col;
+}
+
 /* The widest gives way until the line fits. */
 static void fit(struct cli_table *t)
 {
         for (;;) {
-                size_t sum = 2 * (t->ncols - 1), widest = 0;
+                size_t sum = 2 * (t->ncols - 1), widest = t->ncols;
 
                 for (size_t i = 0; i < t->ncols; i++) {
                         sum += t->width[i];
-                        if (t->width[i] > t->width[widest])
+                        if (!(t->kept & 1u << i) && (widest == t->ncols || t->width[i] > t->width[widest]))
                                 widest = i;
                 }
-                if (sum <= CLI_WIDTH || t->width[widest] <= 8)
+                if (sum <= CLI_WIDTH || widest == t->ncols || t->width[widest] <= 8)
                         return;
                 t->width[widest]--;
         }

@@ -252,6 +252,8 @@ void sensor_mapped_stats(const struct sensor *s, struct sensor_mapped_stats *ret
 int sensor_net_start(struct sensor *s);
 /* Wait until those of the containers that were found are watched. */
 void sensor_net_settle(struct sensor *s);
+/* In the log, once all has begun: what stands where. */
+void sensor_net_say(const struct sensor *s);
 void sensor_net_stop(struct sensor *s);
 void sensor_net_container(struct sensor *s, struct container *c);
 /* What the configuration says for its workload, whose name the engine has found: "namespace", "host" or "off".

@@ -186,6 +186,7 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
                 log_info(MOD, "watching by the proc connector; contents: %s; executions: %s; names: %s",
                          s->fan ? "fanotify" : "names and walks",
                          s->execs ? "fanotify" : "/proc", sensor_names_by(s));
+                sensor_net_say(s);
                 log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
                          containers_count(s->containers) == 1 ? "" : "s");
                 notify_send(s->notify, "READY=1\nSTATUS=watching");

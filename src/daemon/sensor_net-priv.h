@@ -98,6 +98,8 @@ size_t net_containers(const struct sensor *s, const struct net *n, struct contai
 /* The same; where none lives any more, those that did a moment ago. */
 size_t net_owners(const struct sensor *s, const struct net *n, struct container **to, size_t max);
 bool net_is_local(const struct net *n, const struct flow_address *a);
+/* Namespaces in which our table stands now, or is about to. */
+size_t net_tables(const struct nets *nets);
 
 /* sensor_net.c */
 void net_ask(struct sensor *s, struct net *n, uint32_t flags);

@@ -169,6 +169,15 @@ static uint32_t flags_of(const struct net *n)
         }
 }
 
+size_t net_tables(const struct nets *nets)
+{
+        size_t count = 0;
+
+        for (const struct net *n = nets->first; n; n = n->next)
+                count += n->state == NET_WATCHED && (flags_of(n) & NSW_FLOWS);
+        return count;
+}
+
 /* The namespace of a process, if it still is the one that its container was found in. */
 static int open_namespace(const struct container *c)
 {
@@ -659,6 +668,21 @@ void sensor_net_settle(struct sensor *s)
 {
         if (s->nets)
                 nsworker_finish(s->nets->worker);
+}
+
+/* Nobody is to be surprised by what stands in the namespaces of his containers. */
+void sensor_net_say(const struct sensor *s)
+{
+        static const char otherwise[] = "network.scope has it otherwise: tidemark.conf(5)";
+
+        if (!s->nets || s->nets->scope == NET_SCOPE_OFF)
+                log_info(MOD, "connections are not watched (network.scope)");
+        else if (s->nets->scope == NET_SCOPE_HOST)
+                log_info(MOD, "connections: a table of ours (inet tidemark-%s) switches conntrack on in the host's "
+                         "namespace; %s", s->nets->instance, otherwise);
+        else
+                log_info(MOD, "connections: a table of ours (inet tidemark-%s) switches conntrack on in each container's "
+                         "network namespace, %zu now; %s", s->nets->instance, net_tables(s->nets), otherwise);
 }
 
 void sensor_net_stop(struct sensor *s)

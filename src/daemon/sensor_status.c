@@ -155,9 +155,9 @@ static json_t *namespaces_of(const struct nets *nets)
                 of[n->state]++;
                 entries += n->entries;
         }
-        return json_pack("{s:I,s:I,s:I,s:I,s:I}", "watched", num(of[NET_WATCHED]), "waiting", num(of[NET_ASKED]),
-                         "refused", num(of[NET_REFUSED]), "withdrawn", num(of[NET_WITHDRAWN]), "conntrack_entries",
-                         num(entries));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "watched", num(of[NET_WATCHED]), "tables",
+                         num(net_tables(nets)), "waiting", num(of[NET_ASKED]), "refused", num(of[NET_REFUSED]),
+                         "withdrawn", num(of[NET_WITHDRAWN]), "conntrack_entries", num(entries));
 }
 
 static json_t *network_status(const struct sensor *s)

@@ -84,6 +84,8 @@ static void test_table(void)
         static const char *const head[] = {"A", "LONG", "B"};
         char cell[200];
         const char *const row[] = {"1", cell, "last"}, *const empty[] = {NULL, "", "x"};
+        static const char *const times[] = {"A", "WHEN", "C", "D", "E", "F"}, wide[] = "as long as eighteen";
+        const char *const cells[] = {wide, cell, wide, wide, wide, wide};
         struct cli_table *t = cli_table_new(3, head);
         FILE *f;
 
@@ -102,6 +104,17 @@ static void test_table(void)
         cli_table_print(f, t);
         fclose(f);
         CU_ASSERT_STRING_EQUAL(out, "A  LONG  B\n");
+        /* A time that is cut says nothing, wherever it stands and however long it is beside the others. */
+        memset(cell, 'y', 19);
+        strcpy(cell + 19, "");
+        t = cli_table_new(ARRAY_LEN(times), times);
+        cli_table_row(t, cells);
+        cli_table_keep(t, 1);
+        f = paper();
+        cli_table_print(f, t);
+        fclose(f);
+        CU_ASSERT_TRUE(widest(out) <= CLI_WIDTH);
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, "  yyyyyyyyyyyyyyyyyyy  "));
 }
 
 static void test_options(void)
