@@ -19,11 +19,11 @@ apt_run="autoconf automake make gcc pkg-config libmnl-dev libnftnl-dev libaudit-
   libcap-ng-dev"
 apt_demo="podman runc busybox-static jq"
 apt_check="e2fsprogs clang libclang-rt-14-dev libcunit1-dev python3 xz-utils sqlite3 man-db qemu-system-x86 cpio kmod zstd
-  docker.io containerd fuse-overlayfs uidmap slirp4netns dnsmasq-base iproute2 auditd"
+  docker.io containerd fuse-overlayfs uidmap slirp4netns dnsmasq-base iproute2 nftables auditd"
 dnf_run="autoconf automake make gcc pkgconf-pkg-config libmnl-devel libnftnl-devel audit-libs-devel libconfig-devel sqlite-devel jansson-devel openssl-devel
   zlib-devel libcap-ng-devel"
 dnf_demo="podman runc busybox jq"
-dnf_check="e2fsprogs clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd dnsmasq iproute audit"
+dnf_check="e2fsprogs clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd dnsmasq iproute nftables audit"
 
 family() {
         if command -v apt-get >/dev/null; then echo apt; elif command -v dnf >/dev/null; then echo dnf

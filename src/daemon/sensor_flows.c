@@ -264,7 +264,7 @@ static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
                 n->dumped++;
         else
                 n->entries++;
-        if (n->max && n->entries >= n->max / 100 * s->cfg->net_guard)
+        if (net_is_filling(s, n))
                 net_withdraw(s, n);
         if (net_is_loopback(&m->orig))
                 s->nets->stats.loopback++;
@@ -419,12 +419,12 @@ static void on_msg(const struct flow_msg *m, void *arg)
 }
 
 /* What still lives is found by the dump; what came and went meanwhile is lost, and that is said. */
-static void on_loss(uint64_t count, bool packets, void *arg)
+static void on_loss(uint64_t count, bool packets, uint64_t since_ns, void *arg)
 {
         struct net *n = arg;
         struct sensor *s = n->s;
 
-        sensor_lost(s, packets ? LOST_PACKETS : LOST_FLOWS, count, 0);
+        sensor_lost(s, packets ? LOST_PACKETS : LOST_FLOWS, count, since_ns);
         if (packets)
                 return;
         s->nets->stats.overruns++;

@@ -131,9 +131,7 @@ static void flush_some(struct sensor *s)
 
 void sensor_send(struct sensor *s, enum pair_class class, struct tide_event *ev, int fd)
 {
-        if (!s->pair) /* at the end namespaces are left after the engine was told: nobody listens any more */
-                return;
-        if (!s->pair) /* at the end, when sources are closed: there is nobody to tell */
+        if (!s->pair) /* at the end, when sources are closed and namespaces left: there is nobody to tell */
                 return;
         if (ev->boot_ns == 0)
                 ev->boot_ns = clock_boot_ns();

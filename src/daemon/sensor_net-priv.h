@@ -77,6 +77,7 @@ struct nets_stats {
         uint64_t host_own;               /* in the host's namespace and of none of its containers */
         uint64_t found, listeners, packets, packets_passed;
         uint64_t dumps, overruns, withdrawn, refused, removed, untold;
+        uint64_t forged, malformed; /* messages that were no kernel's, or not as the kernel makes them */
 };
 
 struct nets {
@@ -100,6 +101,8 @@ size_t net_owners(const struct sensor *s, const struct net *n, struct container 
 bool net_is_local(const struct net *n, const struct flow_address *a);
 /* Namespaces in which our table stands now, or is about to. */
 size_t net_tables(const struct nets *nets);
+/* All that was counted, of namespaces that are there and of those that were. */
+void net_stats(const struct nets *nets, struct nets_stats *ret);
 
 /* sensor_net.c */
 void net_ask(struct sensor *s, struct net *n, uint32_t flags);
@@ -109,6 +112,8 @@ void net_listen_later(struct sensor *s, struct net *n, uint64_t delay_ns);
 void net_count_later(struct sensor *s, struct net *n);
 /* Our table, or some of it, was taken away by process pid (0: not known): make it anew. */
 void net_removed(struct sensor *s, struct net *n, uint32_t pid);
+/* Is so much of conntrack's table in use that ours must go? */
+bool net_is_filling(const struct sensor *s, const struct net *n);
 void net_withdraw(struct sensor *s, struct net *n);
 
 /* sensor_flows.c */

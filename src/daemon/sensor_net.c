@@ -82,8 +82,29 @@ static struct net *by_token(const struct nets *nets, uint64_t token)
 
 /* ---- what is kept of one ---- */
 
+static void add_sources(const struct net *n, struct nets_stats *to)
+{
+        struct flow_source_stats flows = {0};
+        struct diag_source_stats diag = {0};
+
+        if (n->flows)
+                flow_source_stats(n->flows, &flows);
+        if (n->diag)
+                diag_source_stats(n->diag, &diag);
+        to->forged += flows.forged;
+        to->malformed += flows.malformed + diag.malformed;
+}
+
+void net_stats(const struct nets *nets, struct nets_stats *ret)
+{
+        *ret = nets->stats;
+        for (const struct net *n = nets->first; n; n = n->next)
+                add_sources(n, ret);
+}
+
 static void close_sources(struct net *n)
 {
+        add_sources(n, &n->s->nets->stats);
         n->flows = flow_source_close(n->flows);
         n->diag = diag_source_close(n->diag);
         n->entries = 0;
@@ -384,6 +405,11 @@ static void take_over(struct sensor *s, struct net *n, const struct nsworker_ans
         net_count_later(s, n);
 }
 
+bool net_is_filling(const struct sensor *s, const struct net *n)
+{
+        return n->max && n->entries >= n->max / 100 * s->cfg->net_guard;
+}
+
 static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
 {
         bool anew = n->state != NET_WATCHED;
@@ -400,6 +426,8 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
                 return;
         n->watched_ns = clock_boot_ns();
         net_begin(s, n);
+        if (net_is_filling(s, n)) /* others have switched conntrack on already, and use it */
+                net_withdraw(s, n);
 }
 
 static void on_answer(struct nsworker_answer *a, void *arg)

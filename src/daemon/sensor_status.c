@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: the sensor's part of status: what each source delivered, lost and repaired. Hands over: one JSON object. */
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "daemon/memory.h"
 #include "daemon/sensor_net-priv.h"
@@ -160,28 +162,56 @@ static json_t *namespaces_of(const struct nets *nets)
                          "withdrawn", num(of[NET_WITHDRAWN]), "conntrack_entries", num(entries));
 }
 
+/* What was counted of connections: nets_stats, by name. */
+#define COUNTED(name, field) {name, offsetof(struct nets_stats, field)}
+static const struct {
+        const char *name;
+        size_t at;
+} network_rows[] = {
+        COUNTED("outbound", outbound),
+        COUNTED("inbound", inbound),
+        COUNTED("inbound_passed_over", inbound_passed),
+        COUNTED("loopback", loopback),
+        COUNTED("local", local),
+        COUNTED("forwarded", forwarded),
+        COUNTED("resumed", resumed),
+        COUNTED("found", found),
+        COUNTED("listeners", listeners),
+        COUNTED("process_known", named),
+        COUNTED("process_unknown", unnamed),
+        COUNTED("container_unsure", shared),
+        COUNTED("host_own", host_own),
+        COUNTED("packets", packets),
+        COUNTED("table_removed", removed),
+        COUNTED("withdrawn", withdrawn),
+        COUNTED("forged", forged),
+        COUNTED("malformed", malformed),
+        COUNTED("untold", untold),
+};
+
 static json_t *network_status(const struct sensor *s)
 {
         static const char *const scopes[] = {"namespace", "host", "off"};
-        const struct nets_stats *st;
         struct sockets_stats look;
+        struct nets_stats st;
         char table[64];
+        json_t *o;
 
         if (!s->nets)
                 return json_pack("{s:s}", "scope", "off");
-        st = &s->nets->stats;
+        net_stats(s->nets, &st);
         sockets_stats(s->nets->sockets, &look);
         snprintf(table, sizeof(table), "inet tidemark-%s", s->nets->instance);
-        return json_pack(
-                "{s:s,s:s,s:o,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:{s:I,s:I,s:I,s:I}}",
-                "scope", scopes[s->nets->scope], "table", table, "namespaces", namespaces_of(s->nets), "outbound",
-                num(st->outbound), "inbound", num(st->inbound), "inbound_passed_over", num(st->inbound_passed),
-                "loopback", num(st->loopback), "local", num(st->local), "forwarded", num(st->forwarded), "resumed",
-                num(st->resumed), "found", num(st->found), "listeners", num(st->listeners), "process_known",
-                num(st->named), "process_unknown", num(st->unnamed), "container_unsure", num(st->shared), "host_own",
-                num(st->host_own), "packets", num(st->packets), "table_removed", num(st->removed), "withdrawn",
-                num(st->withdrawn), "sockets", "asked", num(look.asked), "remembered", num(look.remembered), "gone",
-                num(look.gone), "refused", num(look.refused));
+        o = json_pack("{s:s,s:s,s:o,s:{s:I,s:I,s:I,s:I}}", "scope", scopes[s->nets->scope], "table", table,
+                      "namespaces", namespaces_of(s->nets), "sockets", "asked", num(look.asked), "remembered",
+                      num(look.remembered), "gone", num(look.gone), "refused", num(look.refused));
+        for (size_t i = 0; o && i < ARRAY_LEN(network_rows); i++) {
+                uint64_t n;
+
+                memcpy(&n, (const char *)&st + network_rows[i].at, sizeof(n));
+                json_object_set_new(o, network_rows[i].name, json_integer(num(n)));
+        }
+        return o;
 }
 
 static json_t *pair_status(const struct sensor *s)

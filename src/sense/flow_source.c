@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
+#include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/loop.h"
 #include "tidemark/nl.h"
@@ -29,6 +30,7 @@ struct flow_source {
         void *arg;
         struct flow_source_stats stats;
         uint32_t last_dump, dump; /* numbers of our requests; dump 0: none is under way */
+        uint64_t empty_ns; /* boot time at which nothing was left to read */
         uint32_t next_packet;
         bool numbered; /* next_packet is known */
 };
@@ -44,7 +46,7 @@ static void gap_before(struct flow_source *s, const struct flow_msg *m)
         if (gap == 0 || gap >= 1u << 31)
                 return;
         s->stats.lost_packets += gap;
-        s->ops->loss(gap, true, s->arg);
+        s->ops->loss(gap, true, s->empty_ns, s->arg);
 }
 
 static int on_message(const struct nlmsghdr *h, void *arg)
@@ -76,8 +78,10 @@ static int receive(struct flow_source *s, int budget)
         for (int n = 0; n < budget && (r > 0 || r == ERR_OVERRUN); n++) {
                 r = nl_recv(s->nl, on_message, s);
                 if (r == ERR_OVERRUN)
-                        s->ops->loss(0, false, s->arg);
+                        s->ops->loss(0, false, s->empty_ns, s->arg);
         }
+        if (r == 0)
+                s->empty_ns = clock_boot_ns();
         return r;
 }
 
@@ -105,6 +109,7 @@ int flow_source_open(struct loop *loop, int fd, const struct flow_source_ops *op
                 return -ENOMEM;
         s->ops = ops;
         s->arg = arg;
+        s->empty_ns = clock_boot_ns();
         r = loop_add(loop, fd, POLLIN, LOOP_KERNEL, "flows", on_ready, s, &s->src);
         if (r == 0)
                 r = nl_adopt(fd, &s->nl);

@@ -3,11 +3,16 @@
 import glob
 import os
 import signal
+import socket
+import struct
 import subprocess
 
 from lab import check, run, wait
+from net import Net
 
+NEEDS = ("dnsmasq", "ip", "nsenter", "nft", "iptables-save")
 PORT = 7070
+THERE, THERE6 = "198.51.100.1", "2606:2800:220:1::1"
 
 
 def pair(lab, *options, **kw):
@@ -248,3 +253,189 @@ def test_vanishing_namespaces(lab):
         return [x for x in links if x.startswith("net:") and x not in living]
     wait("no namespace to be held that nobody lives in", lambda: not held())
     check(network(d)["namespaces"]["refused"] == 0, "none was refused", network(d))
+
+
+def began(w, c, remote, **fields):
+    """Flows of the container to that address, as watch tells them."""
+    return [e for e in w.events("flow", c.id) if e["remote"] == remote and e["operation"] == "began" and all(e[k] == v for k, v in fields.items())]
+
+
+def told(w, c, remote, **fields):
+    return wait("a flow to " + remote, lambda: began(w, c, remote, **fields))[0]
+
+
+def test_kinds(lab):
+    """TCP, UDP and ICMP, IPv4 and IPv6, by the workload and by an exec session: each once, outbound, with its process."""
+    net = Net(lab)
+    for a in (THERE, THERE6):
+        net.serve(a, 80)
+        net.serve(a, 7, "udp")
+    c = net.container("kinds")
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    for a in (THERE, THERE6):
+        c.sh("call tcp %s 80 50; call udp %s 7 50; ping -c 1 %s" % (a, a, a))
+        for protocol, port in (("tcp", 80), ("udp", 7)):
+            e = told(w, c, a, protocol=protocol)
+            check((e["remote_port"], e["direction"], e["executable"], e["origin"]) == (port, "outbound", "/bin/call", "entrypoint"), "the flow", e)
+            check(e["local"] == (c.ipv6 if ":" in a else c.ipv4) and e["local_port"] >= 1024 and e["pid"], "this side of it", e)
+        e = told(w, c, a, protocol="icmp6" if ":" in a else "icmp")
+        check(e["direction"] == "outbound" and e["executable"] is None, "whose an echo is no socket tells", e)
+    c.exec("/bin/call", "tcp", THERE, "80", "50")
+    e = told(w, c, THERE, origin="exec")
+    check(e["executable"] == "/bin/call", "by a session", e)
+    check(len([e for e in w.events("flow", c.id) if e["direction"] == "outbound" and e["operation"] == "began"]) == 7, "each is told once", w.events("flow", c.id))
+    w.stop()
+
+
+def test_short_ones(lab):
+    """Connections from a shell's loop, each by a process of its own and gone at once: each names its container; and those that
+    live 50 ms their process."""
+    net = Net(lab)
+    net.serve(THERE, 80)
+    c = net.container("short")
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    c.sh("n=0; while [ $n -lt 60 ]; do echo | nc -w 1 %s 80 > /dev/null; n=$((n + 1)); done" % THERE, 60)
+    wait("each to be told", lambda: len(began(w, c, THERE, remote_port=80)) == 60)
+    c.sh("connects tcp %s 80 60 50000" % THERE, 60)
+    wait("each to be told", lambda: len(began(w, c, THERE, remote_port=80)) == 120)
+    lived = began(w, c, THERE)[60:]
+    check(sum(e["executable"] == "/bin/connects" for e in lived) >= 59, "by whom", [e["executable"] for e in lived])
+    known = network(d)
+    check(known["process_known"] + known["process_unknown"] == known["outbound"] >= 120, "what is not known is counted", known)
+    w.stop()
+
+
+def test_told_apart(lab):
+    """Two containers in one namespace: whose a flow is, is told by its process."""
+    net = Net(lab)
+    net.serve(THERE, 80)
+    first = net.container("first")
+    second = lab.container("second", network="container:first")
+    d = lab.daemon()
+    watched(d, first, second)
+    w = d.watch()
+    for c, port in ((first, 81), (second, 82), (second, 83), (first, 84)):
+        net.serve(THERE, port)
+        c.sh("call tcp %s %d 50" % (THERE, port))
+        e = told(w, c, THERE, remote_port=port)
+        check(e["executable"] == "/bin/call", "by its process", e)
+    check(len(began(w, first, THERE)) == len(began(w, second, THERE)) == 2, "each one's own", w.events("flow"))
+    w.stop()
+
+
+def frozen(d, act):
+    """While the sensor is stopped, as it is for a moment on a host that is out of breath."""
+    os.kill(d.proc.pid, signal.SIGSTOP)
+    try:
+        act()
+    finally:
+        os.kill(d.proc.pid, signal.SIGCONT)
+
+
+def test_overrun(lab):
+    """The kernel's queue overflows: counted and said, since when; what still lives is asked for and told, each once."""
+    net = Net(lab)
+    net.address(THERE)
+    c = net.container("overrun")
+    d = lab.daemon(config='network = { rcvbuf = "64K"; };\n')
+    watched(d, c)
+    c.sh("connects udp %s 9 1 50000" % THERE)
+    wait("the first", lambda: network(d)["outbound"] == 1)
+    frozen(d, lambda: c.sh("connects udp-range %s 10000 3000 > /ctl/begun" % THERE, 60))
+    check(open(c.ctl + "/begun").read().split()[0] == "3000", "all were sent")
+    wait("all of them", lambda: d.json("status")["flows"]["outbound"] >= 3001, 60)
+    status = d.json("status")
+    check(status["flows"]["outbound"] == network(d)["outbound"] == 3001, "none twice", status["flows"], status["network"])
+    s = next(x for x in status["sensors"] if x["name"] == "flows")
+    check(s["overruns"] >= 1 and s["repaired"] >= 1, "counted, and asked for", s)
+    loss = wait("it to be said", lambda: [x for x in d.json("status")["losses"] if "queue of flows" in x["what"]])[0]
+    check(loss["from"] < loss["to"], "since when", loss)
+
+
+def test_full_table(lab):
+    """conntrack's table is more than half full already, of another's rules: ours does not come on top of it."""
+    net = Net(lab)
+    net.address(THERE)
+    c = net.container("full")
+    most = open("/proc/sys/net/netfilter/nf_conntrack_max").read()
+    rules = "table ip mine { chain out { type filter hook output priority 0; ct state new counter; }; }"
+    check(run(net.inside(c.space) + ["nft", rules]).returncode == 0, "a rule of the container's own")
+    c.sh("connects udp-range %s 1000 500" % THERE)
+    check(int(c.inside("cat", "/proc/sys/net/netfilter/nf_conntrack_count")) >= 500, "there are entries")
+    try:
+        with open("/proc/sys/net/netfilter/nf_conntrack_max", "w") as out:
+            out.write("500\n")
+        d = lab.daemon()
+        wait("it to be said", lambda: network(d)["withdrawn"] >= 1)
+        d.table = network(d)["table"]
+        wait("ours to be gone", lambda: tables(d, c) == [])
+        check("conntrack are in use" in d.text(), "the log", d.text())
+    finally:
+        with open("/proc/sys/net/netfilter/nf_conntrack_max", "w") as out:
+            out.write(most)
+    check("table ip mine" in c.inside("nft", "list", "tables"), "the container's own rules stay")
+
+
+def test_flushed_on_host(lab):
+    """nft flush ruleset on the host, under a container that lives in its namespace: made anew. What else was there comes
+    back by whoever saved it, as firewalls do."""
+    hosted = lab.container("hosted", network="host")
+    d = lab.daemon()
+    d.covered("hosted")
+    mine = network(d)["table"].split()[1]
+    wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+    saved = {tool: run([tool + "-save"]).stdout for tool in ("iptables", "ip6tables")}
+    check(run(["nft", "flush", "ruleset"]).returncode == 0, "flushed")
+    for tool, rules in saved.items():
+        check(run([tool + "-restore"], input=rules).returncode == 0, "restored", rules)
+    wait("the table to stand again", lambda: network(d)["table_removed"] >= 1 and mine in run(["nft", "list", "tables"]).stdout)
+    w = d.watch()
+    hosted.sh("connects udp 127.0.0.1 9 1; connects udp 192.0.2.1 9 1 50000")
+    check(told(w, hosted, "192.0.2.1")["executable"] == "/bin/connects", "and flows come as before")
+    w.stop()
+
+
+def forge(space, address):
+    """To every socket of netfilter in the namespace, as its root can send them: a new flow, as the kernel tells it."""
+    def attr(kind, data):
+        return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+    def tuple_(src, dst, sport, dport):
+        ip = attr(1, socket.inet_aton(src)) + attr(2, socket.inet_aton(dst))
+        ports = attr(1, b"\x06") + attr(2, struct.pack(">H", sport)) + attr(3, struct.pack(">H", dport))
+        return attr(1 | 0x8000, ip) + attr(2 | 0x8000, ports)
+    data = attr(1 | 0x8000, tuple_(address, "203.0.113.66", 40000, 80)) + attr(2 | 0x8000, tuple_("203.0.113.66", address, 80, 40000))
+    body = struct.pack("=BBH", socket.AF_INET, 0, 0) + data
+    text = struct.pack("=IHHII", 16 + len(body), 1 << 8, 0x600, 0, 0) + body  # NFNL_SUBSYS_CTNETLINK, NLM_F_CREATE | NLM_F_EXCL
+    program = """
+import socket, sys
+s = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 12)
+sent = 0
+for line in open("/proc/net/netlink").read().splitlines()[1:]:
+    if line.split()[1] == "12" and int(line.split()[2]) not in (0, s.getsockname()[0]):
+        s.sendto(bytes.fromhex(sys.argv[1]), (int(line.split()[2]), 0))
+        sent += 1
+print(sent)
+"""
+    return run(space + ["python3", "-c", program, text.hex()])
+
+
+def test_forged_sender(lab):
+    """A message that looks like the kernel's, of somebody else in the namespace: counted, and believed by nobody."""
+    net = Net(lab)
+    net.serve(THERE, 80)
+    c = net.container("forges")
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    r = forge(net.inside(c.space), c.ipv4)
+    check(r.returncode == 0 and int(r.stdout) >= 1, "it was sent", r.stdout, r.stderr)
+    wait("it to be counted", lambda: network(d)["forged"] >= 1)
+    c.sh("call tcp %s 80 50" % THERE)
+    told(w, c, THERE)
+    check(not began(w, c, "203.0.113.66"), "it is no flow", w.events("flow"))
+    w.stop()
