@@ -30,6 +30,7 @@
 #include "tidemark/log.h"
 
 #define MOD "sensor"
+#define DESCRIPTORS_ELSE 256u /* what is open beside that of containers */
 #define PAIR_BUDGET 64
 #define ANSWERS_NS (5 * NSEC_PER_MSEC)
 #define ROUND_READS 8u /* of some dozen events */
@@ -184,8 +185,7 @@ static void act_pong(struct sensor *s, const struct tide_event *ev)
         if (!s->ready) {
                 s->ready = true;
                 log_info(MOD, "watching by the proc connector; contents: %s; executions: %s; names: %s",
-                         s->fan ? "fanotify" : "names and walks",
-                         s->execs ? "fanotify" : "/proc", sensor_names_by(s));
+                         s->fan ? "fanotify" : "names and walks", s->execs ? "fanotify" : "/proc", sensor_names_by(s));
                 sensor_net_say(s);
                 log_info(MOD, "ready: %zu container%s", containers_count(s->containers),
                          containers_count(s->containers) == 1 ? "" : "s");
@@ -230,14 +230,9 @@ static void act_who(struct sensor *s, const struct tide_event *ev)
 
 static int on_act(const struct tide_event *ev, int *fd, void *arg)
 {
-        static void (*const acts[ACT__MAX])(struct sensor *,
-                                            const struct tide_event *) = {[ACT_REPLY] = act_reply,
-                                                                          [ACT_WALK] = act_walk,
-                                                                          [ACT_PONG] = act_pong,
-                                                                          [ACT_OPEN] = act_open,
-                                                                          [ACT_COUNTERS] = act_counters,
-                                                                          [ACT_FACTS] = act_facts,
-                                                                          [ACT_WHO] = act_who};
+        static void (*const acts[ACT__MAX])(struct sensor *, const struct tide_event *) = {
+                [ACT_REPLY] = act_reply,       [ACT_WALK] = act_walk,   [ACT_PONG] = act_pong, [ACT_OPEN] = act_open,
+                [ACT_COUNTERS] = act_counters, [ACT_FACTS] = act_facts, [ACT_WHO] = act_who};
         struct sensor *s = arg;
         char text[64];
 
@@ -350,6 +345,25 @@ static int stage_priority(struct sensor *s)
                 log_debug(MOD, "the priority of the session stays as it is (%s)", strerror(errno));
         if (fd >= 0)
                 close(fd);
+        return 0;
+}
+
+/* A network namespace that is watched takes three: the usual 1024 would do for some 300 containers. */
+static int stage_descriptors(struct sensor *s)
+{
+        rlim_t want = 3 * (rlim_t)s->cfg->max_containers + DESCRIPTORS_ELSE;
+        struct rlimit lim;
+
+        if (getrlimit(RLIMIT_NOFILE, &lim) < 0 || lim.rlim_cur >= want)
+                return 0;
+        lim.rlim_cur = lim.rlim_max < want ? lim.rlim_max : want;
+        if (setrlimit(RLIMIT_NOFILE, &lim) < 0)
+                log_info(MOD, "the limit of open files stays as it is (%s)", strerror(errno));
+        if (lim.rlim_cur < want)
+                log_warn(MOD,
+                         "%llu files may be open (LimitNOFILE), with limits.containers = %u there may be %llu: of "
+                         "some containers connections will not be watched",
+                         (unsigned long long)lim.rlim_cur, s->cfg->max_containers, (unsigned long long)want);
         return 0;
 }
 
@@ -470,9 +484,9 @@ static int stage_timers(struct sensor *s)
         return 0;
 }
 
-static int (*const stages[])(struct sensor *) = {stage_priority, stage_loop,  sensor_audit_start, stage_privileges,
-                                                 stage_admin,    stage_files, stage_processes,    sensor_pace_start,
-                                                 stage_timers};
+static int (*const stages[])(struct sensor *) = {stage_priority,    stage_descriptors, stage_loop,  sensor_audit_start,
+                                                 stage_privileges,  stage_admin,       stage_files, stage_processes,
+                                                 sensor_pace_start, stage_timers};
 
 /* ---- the end ---- */
 
