@@ -464,6 +464,8 @@ const char *tide_name_verdict_name(unsigned verdict);  /* "answered", "unasked",
 /* "tcp", "udp", "icmp", "icmp6", "sctp", …, else the number. Fixed array of at least TIDE_PROTO_TEXT. */
 #define TIDE_PROTO_TEXT 12
 char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT]);
+/* Of the rest the numbers in a flow's ports are something else: of ICMP identifier, type and code. */
+bool tide_proto_has_port(unsigned proto);
 /* "10.1.2.3", "fe80::1"; "?" for what is no address. Fixed array of at least TIDE_ADDRESS_TEXT. */
 #define TIDE_ADDRESS_TEXT 48
 char *tide_address_text(struct bytes address, char dst[TIDE_ADDRESS_TEXT]);

@@ -45,8 +45,8 @@ static const char *type_name(uint8_t type)
         static const struct {
                 uint8_t type;
                 const char *name;
-        } rows[] = {{DT_REG, "file"},  {DT_DIR, "dir"},      {DT_LNK, "symlink"}, {DT_CHR, "device"},
-                    {DT_BLK, "device"}, {DT_FIFO, "fifo"},   {DT_SOCK, "socket"}};
+        } rows[] = {{DT_REG, "file"},   {DT_DIR, "dir"},   {DT_LNK, "symlink"}, {DT_CHR, "device"},
+                    {DT_BLK, "device"}, {DT_FIFO, "fifo"}, {DT_SOCK, "socket"}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 if (rows[i].type == type)
@@ -123,6 +123,7 @@ static json_t *address_json(struct bytes address)
 static int put_flow(json_t *o, const struct tide_event *ev)
 {
         const struct tide_flow *t = &ev->flow;
+        bool ports = tide_proto_has_port(t->proto);
         char proto[TIDE_PROTO_TEXT];
         int bad = put_actor(o, &t->actor);
 
@@ -130,11 +131,11 @@ static int put_flow(json_t *o, const struct tide_event *ev)
         bad |= json_object_set_new(o, "direction", json_string(tide_direction_name(t->direction)));
         bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(t->proto, proto)));
         bad |= json_object_set_new(o, "local", address_json(t->local));
-        bad |= json_object_set_new(o, "local_port", json_integer(t->lport));
+        bad |= json_object_set_new(o, "local_port", cj_u64_or_null(ports, t->lport));
         bad |= json_object_set_new(o, "remote", address_json(t->remote));
-        bad |= json_object_set_new(o, "remote_port", json_integer(t->rport));
+        bad |= json_object_set_new(o, "remote_port", cj_u64_or_null(ports && t->remote.len, t->rport));
         bad |= json_object_set_new(o, "real", address_json(t->real));
-        bad |= json_object_set_new(o, "real_port", cj_u64_or_null(t->real.len != 0, t->real_port));
+        bad |= json_object_set_new(o, "real_port", cj_u64_or_null(ports && t->real.len, t->real_port));
         bad |= json_object_set_new(o, "resolver", json_boolean(t->flags & FLOWF_RESOLVER));
         bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null((t->flags & FLOWF_COUNTED) != 0, t->bytes_out));
         bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null((t->flags & FLOWF_COUNTED) != 0, t->bytes_in));

@@ -12,7 +12,8 @@ static void print_sensors(const json_t *data)
         size_t i;
         json_t *o;
 
-        json_array_foreach(json_object_get(data, "sensors"), i, o) {
+        json_array_foreach(json_object_get(data, "sensors"), i, o)
+        {
                 char n[3][32];
                 const char *const cells[] = {cli_text(o, "name"), cli_text(o, "state"), n[0], n[1], n[2]};
 
@@ -36,7 +37,8 @@ static void print_containers(const json_t *data)
                 return;
         }
         t = cli_table_new(ARRAY_LEN(head), head);
-        json_array_foreach(json_object_get(data, "containers"), i, o) {
+        json_array_foreach(json_object_get(data, "containers"), i, o)
+        {
                 char id[13];
                 const char *const cells[] = {id, cli_text(o, "name"), cli_text(o, "runtime"), cli_text(o, "image"),
                                              cli_text(o, "coverage")};
@@ -55,8 +57,7 @@ static void print_losses(const json_t *data)
 
         if (json_array_size(json_object_get(data, "losses")))
                 puts("\nLost of late, and repaired by walks and scans as far as it left a trace:");
-        json_array_foreach(json_object_get(data, "losses"), i, o)
-                printf("  %s\n", cli_text(o, "what"));
+        json_array_foreach(json_object_get(data, "losses"), i, o) printf("  %s\n", cli_text(o, "what"));
 }
 
 static void print_bounds(const json_t *data)
@@ -89,7 +90,8 @@ static bool is_learning(const json_t *workload, bool network)
         size_t i;
         json_t *d;
 
-        json_array_foreach(json_object_get(workload, "dimensions"), i, d) {
+        json_array_foreach(json_object_get(workload, "dimensions"), i, d)
+        {
                 bool net = strcmp(cli_text(d, "dimension"), "network") == 0;
 
                 if (net == network && strcmp(cli_text(d, "state"), "learning") == 0 &&
@@ -104,7 +106,8 @@ static void print_learning(const json_t *data)
         size_t i, learning = 0, network = 0;
         json_t *w;
 
-        json_array_foreach(json_object_get(data, "workloads"), i, w) {
+        json_array_foreach(json_object_get(data, "workloads"), i, w)
+        {
                 learning += is_learning(w, false);
                 network += !is_learning(w, false) && is_learning(w, true);
         }

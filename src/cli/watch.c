@@ -25,22 +25,25 @@ static void put_host(const json_t *e, const char *field, char *dst, size_t size)
 static void put_flow(const json_t *e, char *dst, size_t size)
 {
         bool in = strcmp(cli_text(e, "direction"), "inbound") == 0, listens = !*cli_text(e, "remote");
+        const json_t *port = json_object_get(e, in || listens ? "local_port" : "remote_port");
         const char *exe = cli_text(e, "executable");
-        char host[300], who[300] = "", traffic[80] = "";
+        char host[300], at[16] = "", who[300] = "", traffic[80] = "";
 
         put_host(e, listens ? "local" : "remote", host, sizeof(host));
         if (*exe)
                 snprintf(who, sizeof(who), "  %.200s %lld %s", exe, (long long)cli_int(e, "pid"),
                          cli_text(e, "origin"));
+        else if (!in && strcmp(cli_text(e, "operation"), "ended") != 0)
+                snprintf(who, sizeof(who), "  process unknown");
+        if (json_is_integer(port))
+                snprintf(at, sizeof(at), ":%lld", (long long)json_integer_value(port));
         if (json_is_integer(json_object_get(e, "bytes_out")))
                 snprintf(traffic, sizeof(traffic), "  %lld out %lld in", (long long)cli_int(e, "bytes_out"),
                          (long long)cli_int(e, "bytes_in"));
         if (in && !listens) /* the other side's port is drawn: ours says what is served */
-                snprintf(dst, size, "from %s to :%lld/%s%s%s", host, (long long)cli_int(e, "local_port"),
-                         cli_text(e, "protocol"), who, traffic);
+                snprintf(dst, size, "from %s to %s/%s%s%s", host, at, cli_text(e, "protocol"), who, traffic);
         else
-                snprintf(dst, size, "%s%s:%lld/%s%s%s", listens ? "on " : "to ", host,
-                         (long long)cli_int(e, listens ? "local_port" : "remote_port"), cli_text(e, "protocol"), who,
+                snprintf(dst, size, "%s%s%s/%s%s%s", listens ? "on " : "to ", host, at, cli_text(e, "protocol"), who,
                          traffic);
 }
 
@@ -50,9 +53,8 @@ static void put_answer(const json_t *e, char *dst, size_t size)
         size_t i, len = (size_t)snprintf(dst, size, "%.250s:", cli_text(e, "name"));
         json_t *a;
 
-        json_array_foreach(json_object_get(e, "addresses"), i, a)
-                if (len < size && json_is_string(a))
-                        len += (size_t)snprintf(dst + len, size - len, " %s", json_string_value(a));
+        json_array_foreach(json_object_get(e, "addresses"), i, a) if (len < size && json_is_string(a)) len +=
+                (size_t)snprintf(dst + len, size - len, " %s", json_string_value(a));
         if (len < size)
                 snprintf(dst + len, size - len, "  by %s", cli_text(e, "server"));
 }
@@ -69,12 +71,12 @@ static void print_event(const struct cli *c, const json_t *e)
         if (strcmp(kind, "flow") == 0 || strcmp(kind, "name") == 0)
                 subject = net;
         if (!*subject)
-                subject = *cli_text(e, "path")     ? cli_text(e, "path")
-                          : *cli_text(e, "target") ? cli_text(e, "target")
-                          : *cli_text(e, "what") ? cli_text(e, "what")
-                          : *cli_text(e, "name") ? cli_text(e, "name")
+                subject = *cli_text(e, "path")         ? cli_text(e, "path")
+                          : *cli_text(e, "target")     ? cli_text(e, "target")
+                          : *cli_text(e, "what")       ? cli_text(e, "what")
+                          : *cli_text(e, "name")       ? cli_text(e, "name")
                           : *cli_text(e, "executable") ? cli_text(e, "executable")
-                                                 : cli_text(e, "reason");
+                                                       : cli_text(e, "reason");
         snprintf(text, sizeof(text), "%.8s %-15s %-16.16s %s%s%s%s%s",
                  strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", kind,
                  *cli_text(e, "workload") ? cli_text(e, "workload") : "-",

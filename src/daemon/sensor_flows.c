@@ -20,7 +20,8 @@
 #include "tidemark/clock.h"
 #include "tidemark/log.h"
 
-#define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer */
+#define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer  \
+                                        */
 #define LOOK_NS NSEC_PER_SEC           /* between two looks at a namespace's addresses */
 #define KNOWN_TOTAL 65536u             /* tuples remembered, of all namespaces */
 #define LISTEN_SOON_NS (100 * NSEC_PER_MSEC)
@@ -152,9 +153,9 @@ static void fill_real(struct tide_event *ev, const struct flow_msg *m)
 {
         bool icmp = m->orig.proto == IPPROTO_ICMP || m->orig.proto == IPPROTO_ICMPV6;
 
-        if (icmp || (m->reply.src.len == m->orig.dst.len &&
-                     memcmp(m->reply.src.bytes, m->orig.dst.bytes, m->orig.dst.len) == 0 &&
-                     m->reply.sport == m->orig.dport))
+        if (icmp ||
+            (m->reply.src.len == m->orig.dst.len &&
+             memcmp(m->reply.src.bytes, m->orig.dst.bytes, m->orig.dst.len) == 0 && m->reply.sport == m->orig.dport))
                 return;
         ev->flow.real = address_bytes(&m->reply.src);
         ev->flow.real_port = m->reply.sport;
@@ -190,8 +191,11 @@ static void inbound(struct sensor *s, struct net *n, const struct flow_msg *m)
         struct tide_event ev = {.sources = SRC_CONNTRACK};
         struct container *c = NULL;
         struct tide_actor actor;
-        struct flow_tuple own = {.src = m->orig.dst, .dst = m->orig.src, .proto = m->orig.proto,
-                                 .sport = m->orig.dport, .dport = m->orig.sport};
+        struct flow_tuple own = {.src = m->orig.dst,
+                                 .dst = m->orig.src,
+                                 .proto = m->orig.proto,
+                                 .sport = m->orig.dport,
+                                 .dport = m->orig.sport};
 
         s->nets->stats.inbound++;
         if (!rate_pass(&n->inbound_rate, loop_now(s->loop), NULL)) {

@@ -661,9 +661,10 @@ static int confine(void)
 
 int sensor_net_start(struct sensor *s)
 {
-        struct nsworker_setup setup = {
-                .group = NFLOG_GROUP, .rcvbuf = (int)s->cfg->net_rcvbuf, .deadline_ns = WORKER_DEADLINE_NS,
-                .confine = confine};
+        struct nsworker_setup setup = {.group = NFLOG_GROUP,
+                                       .rcvbuf = (int)s->cfg->net_rcvbuf,
+                                       .deadline_ns = WORKER_DEADLINE_NS,
+                                       .confine = confine};
         struct stat st;
         int r;
 
@@ -706,11 +707,15 @@ void sensor_net_say(const struct sensor *s)
         if (!s->nets || s->nets->scope == NET_SCOPE_OFF)
                 log_info(MOD, "connections are not watched (network.scope)");
         else if (s->nets->scope == NET_SCOPE_HOST)
-                log_info(MOD, "connections: a table of ours (inet tidemark-%s) switches conntrack on in the host's "
-                         "namespace; %s", s->nets->instance, otherwise);
+                log_info(MOD,
+                         "connections: a table of ours (inet tidemark-%s) switches conntrack on in the host's "
+                         "namespace; %s",
+                         s->nets->instance, otherwise);
         else
-                log_info(MOD, "connections: a table of ours (inet tidemark-%s) switches conntrack on in each container's "
-                         "network namespace, %zu now; %s", s->nets->instance, net_tables(s->nets), otherwise);
+                log_info(MOD,
+                         "connections: a table of ours (inet tidemark-%s) switches conntrack on in each container's "
+                         "network namespace, %zu now; %s",
+                         s->nets->instance, net_tables(s->nets), otherwise);
 }
 
 void sensor_net_stop(struct sensor *s)

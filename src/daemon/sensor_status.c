@@ -26,10 +26,9 @@ static json_t *proc_status(const struct sensor *s)
         struct proc_source_stats st;
 
         proc_source_stats(s->proc, &st);
-        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector",
-                         "delivered", num(st.delivered), "lost", num(st.lost), "lost_unknown", unknown(s, LOST_PROC),
-                         "repaired", num(s->repair.scans), "forged",
-                         num(st.forged), "malformed", num(st.malformed));
+        return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "process", "state", "proc connector", "delivered",
+                         num(st.delivered), "lost", num(st.lost), "lost_unknown", unknown(s, LOST_PROC), "repaired",
+                         num(s->repair.scans), "forged", num(st.forged), "malformed", num(st.malformed));
 }
 
 static json_t *content_status(const struct sensor *s)
@@ -44,12 +43,12 @@ static json_t *content_status(const struct sensor *s)
         st.overflows += execs.overflows;
         st.malformed += execs.malformed;
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I}", "name", "content", "state",
-                         !s->fan                 ? "off: walks only"
-                         : s->execs              ? "fanotify, with executions"
-                                                 : "fanotify, without executions",
+                         !s->fan    ? "off: walks only"
+                         : s->execs ? "fanotify, with executions"
+                                    : "fanotify, without executions",
                          "delivered", num(st.delivered), "lost", num(st.overflows), "lost_unknown",
-                         unknown(s, LOST_CONTENT) + unknown(s, LOST_EXECS), "repaired",
-                         num(s->repair.walks), "malformed", num(st.malformed));
+                         unknown(s, LOST_CONTENT) + unknown(s, LOST_EXECS), "repaired", num(s->repair.walks),
+                         "malformed", num(st.malformed));
 }
 
 static json_t *names_status(const struct sensor *s)
@@ -72,8 +71,8 @@ static json_t *walk_status(const struct sensor *s)
         walker_stats(s->walker, &st);
         return json_pack("{s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "name", "walk", "state", "on", "delivered",
                          num(st.entries), "lost", num(st.incomplete), "repaired", num(s->repair.walks), "requests",
-                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued),
-                         "compared", num(st.compared), "compared_unsure", num(s->compares.verdicts[WALK_UNSURE]),
+                         num(st.requests), "restarts", num(st.restarts), "queued", num(st.queued), "compared",
+                         num(st.compared), "compared_unsure", num(s->compares.verdicts[WALK_UNSURE]),
                          "compares_refused", num(s->compares.refused));
 }
 
@@ -98,8 +97,8 @@ static json_t *args_status(const struct sensor *s, const struct proctab_stats *s
 
         peek_stats(s->peek_args, &p);
         return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "read", num(st->args_read), "gone", num(st->args_gone),
-                         "refused", num(st->args_refused), "late", num(st->args_late), "hung", num(p.hung),
-                         "restarts", num(p.restarts), "stuck", num(p.stuck));
+                         "refused", num(st->args_refused), "late", num(st->args_late), "hung", num(p.hung), "restarts",
+                         num(p.restarts), "stuck", num(p.stuck));
 }
 
 static json_t *mapped_status(const struct sensor *s)
@@ -124,15 +123,13 @@ static json_t *exec_status(const struct sensor *s)
         struct proctab_stats st;
 
         proctab_stats(s->proctab, &st);
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}",
-                         "known", num(st.processes), "exited", num(st.exited), "refused", num(st.refused),
-                         "crowded_out", num(st.crowded_out), "execs", num(st.execs),
-                         "executable_from_proc", num(st.exe_from_proc), "executable_from_fanotify",
-                         num(st.exe_from_fanotify),
-                         "executable_unknown", num(st.exe_unknown), "pids_reused", num(st.reused),
-                         "privilege_events", num(st.privileges), "privilege_events_passed_over",
-                         num(st.privileges_passed), "arguments", args_status(s, &st), "mapped", mapped_status(s),
-                         "namespaces", namespaces_status(s, &st));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:o,s:o,s:o}", "known", num(st.processes),
+                         "exited", num(st.exited), "refused", num(st.refused), "crowded_out", num(st.crowded_out),
+                         "execs", num(st.execs), "executable_from_proc", num(st.exe_from_proc),
+                         "executable_from_fanotify", num(st.exe_from_fanotify), "executable_unknown",
+                         num(st.exe_unknown), "pids_reused", num(st.reused), "privilege_events", num(st.privileges),
+                         "privilege_events_passed_over", num(st.privileges_passed), "arguments", args_status(s, &st),
+                         "mapped", mapped_status(s), "namespaces", namespaces_status(s, &st));
 }
 
 static json_t *flows_status(const struct sensor *s)
@@ -157,13 +154,16 @@ static json_t *namespaces_of(const struct nets *nets)
                 of[n->state]++;
                 entries += n->entries;
         }
-        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "watched", num(of[NET_WATCHED]), "tables",
-                         num(net_tables(nets)), "waiting", num(of[NET_ASKED]), "refused", num(of[NET_REFUSED]),
-                         "withdrawn", num(of[NET_WITHDRAWN]), "conntrack_entries", num(entries));
+        return json_pack("{s:I,s:I,s:I,s:I,s:I,s:I}", "watched", num(of[NET_WATCHED]), "tables", num(net_tables(nets)),
+                         "waiting", num(of[NET_ASKED]), "refused", num(of[NET_REFUSED]), "withdrawn",
+                         num(of[NET_WITHDRAWN]), "conntrack_entries", num(entries));
 }
 
 /* What was counted of connections: nets_stats, by name. */
-#define COUNTED(name, field) {name, offsetof(struct nets_stats, field)}
+#define COUNTED(name, field)                                                                                           \
+        {                                                                                                              \
+                name, offsetof(struct nets_stats, field)                                                               \
+        }
 static const struct {
         const char *name;
         size_t at;
@@ -263,10 +263,8 @@ void sensor_status_send(struct sensor *s)
                 content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "network",
                 network_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
-                num(helpers_pss_kib(s)),
-                "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
-                num(containers_refused(s->containers)), "not_identified",
-                num(containers_unnamed_count(s->containers)));
+                num(helpers_pss_kib(s)), "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
+                num(containers_refused(s->containers)), "not_identified", num(containers_unnamed_count(s->containers)));
         char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
 
         if (text) {

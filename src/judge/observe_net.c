@@ -9,26 +9,11 @@
  * ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
-#include <netinet/in.h>
 #include <string.h>
 
 #include "judge/judge-priv.h"
 
 #define EPHEMERAL 32768u
-
-static bool proto_has_ports(uint8_t proto)
-{
-        switch (proto) {
-        case IPPROTO_TCP:
-        case IPPROTO_UDP:
-        case IPPROTO_UDPLITE:
-        case IPPROTO_SCTP:
-        case IPPROTO_DCCP:
-                return true;
-        default:
-                return false;
-        }
-}
 
 /* ---- keys ---- */
 
@@ -222,7 +207,7 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
         o->layer = t->actor.flags & ACTOR_EXE ? t->actor.exe_layer : LAYER_UNKNOWN;
         o->never_silent = is_foreign_code(o->layer);
         n->flow = t;
-        n->has_port = proto_has_ports(t->proto);
+        n->has_port = tide_proto_has_port(t->proto);
         n->listens = t->what == FLOW_LISTENS;
         o->operation = n->listens ? "listen" : "connect";
         if (n->listens) {

@@ -391,6 +391,20 @@ char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT])
         return dst;
 }
 
+bool tide_proto_has_port(unsigned proto)
+{
+        switch (proto) {
+        case IPPROTO_TCP:
+        case IPPROTO_UDP:
+        case IPPROTO_UDPLITE:
+        case IPPROTO_SCTP:
+        case IPPROTO_DCCP:
+                return true;
+        default:
+                return false;
+        }
+}
+
 char *tide_address_text(struct bytes address, char dst[TIDE_ADDRESS_TEXT])
 {
         int family = address.len == 4 ? AF_INET : address.len == 16 ? AF_INET6 : AF_UNSPEC;

@@ -627,6 +627,12 @@ static void test_watch_net(void)
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(j, "local")), "fd00::1");
         CU_ASSERT(json_is_null(json_object_get(j, "real")));
         CU_ASSERT(json_is_null(json_object_get(j, "bytes_in")));
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(j, "local_port")), 53);
+        json_decref(j);
+        ev.flow.proto = IPPROTO_ICMP; /* has none: what stands there is a type and an identifier */
+        j = query_watch_event(NULL, &ev, bytes_of(NULL, 0), "inbound", 0);
+        CU_ASSERT(json_is_null(json_object_get(j, "local_port")));
+        CU_ASSERT(json_is_null(json_object_get(j, "remote_port")));
         json_decref(j);
         buf_init(&addresses, 100);
         buf_init(&chain, 100);
