@@ -23,7 +23,7 @@
 #define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer  \
                                         */
 #define LOOK_NS NSEC_PER_SEC           /* between two looks at a namespace's addresses */
-#define KNOWN_TOTAL 65536u             /* tuples remembered, of all namespaces */
+#define KNOWN_TOTAL 262144u            /* tuples remembered, of all namespaces: some 4 MiB */
 #define LISTEN_SOON_NS (100 * NSEC_PER_MSEC)
 #define PACKET_MAX (TIDE_RECORD_MAX - 1024u)
 
@@ -131,21 +131,20 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
         sensor_send(s, PAIR_FLOW, ev, -1);
 }
 
-/* Remember it, so that a dump does not tell it again. False: it was told already. */
-static bool remember(struct sensor *s, struct net *n, const struct flow_tuple *t)
+/* Remember it, so that a dump does not tell it again. False: it was told already; or nobody can say, for there are too
+ * many: then what the dump tells is passed over, and what is new by its own word is told. */
+static bool remember(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         uint8_t space[40];
-        struct bytes key = net_tuple_key(t, space);
+        struct bytes key = net_tuple_key(&m->orig, space);
+        int r;
 
-        if (n->fresh && map_put(n->fresh, key, n) < 0)
+        if (n->fresh && seen_put(n->fresh, key) < 0)
                 s->nets->stats.untold++;
-        if (map_get(n->known, key))
-                return false;
-        if (s->nets->known < KNOWN_TOTAL && map_put(n->known, key, n) == 0)
-                s->nets->known++;
-        else
-                s->nets->stats.untold++;
-        return true;
+        r = s->nets->known < KNOWN_TOTAL || seen_has(n->known, key) ? seen_put(n->known, key) : ERR_LIMIT;
+        s->nets->known += r == 1;
+        s->nets->stats.untold += r < 0;
+        return r < 0 ? !m->dumped : r == 1;
 }
 
 /* Where it really goes, if something in the namespace has rewritten the address: a redirecting proxy, as a rule. */
@@ -250,7 +249,7 @@ static void began(struct sensor *s, struct net *n, const struct flow_msg *m)
                 }
                 return;
         }
-        if (!remember(s, n, &m->orig))
+        if (!remember(s, n, m))
                 return;
         if (from && to)
                 s->nets->stats.local++;
@@ -283,9 +282,9 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
         bool out;
 
         n->entries -= n->entries > 0;
-        if (n->fresh && map_del(n->fresh, net_tuple_key(&m->orig, key)) == 0)
+        if (n->fresh && seen_del(n->fresh, net_tuple_key(&m->orig, key)) == 0)
                 n->dumped -= n->dumped > 0;
-        if (net_is_loopback(&m->orig) || map_del(n->known, net_tuple_key(&m->orig, key)) < 0)
+        if (net_is_loopback(&m->orig) || seen_del(n->known, net_tuple_key(&m->orig, key)) < 0)
                 return;
         s->nets->known--;
         s->nets->stats.ended++;
@@ -391,8 +390,8 @@ void net_dump(struct sensor *s, struct net *n)
         s->nets->stats.dumps++;
         n->dump_again = false;
         n->dumped = 0;
-        n->fresh = map_free(n->fresh);
-        if (map_new(NET_KNOWN, map_seed_random(), NULL, &n->fresh) < 0)
+        n->fresh = seen_free(n->fresh);
+        if (seen_new(NET_KNOWN, map_seed_random(), &n->fresh) < 0)
                 s->nets->stats.untold++; /* what ended unseen is remembered for longer than need be */
 }
 
@@ -401,9 +400,9 @@ static void on_dumped(struct sensor *s, struct net *n, const struct flow_msg *m)
         (void)m;
         n->entries = n->dumped;
         if (n->fresh) {
-                s->nets->known += map_count(n->fresh);
-                s->nets->known -= map_count(n->known);
-                map_free(n->known);
+                s->nets->known += seen_count(n->fresh);
+                s->nets->known -= seen_count(n->known);
+                seen_free(n->known);
                 n->known = TAKE_PTR(n->fresh);
         }
         if (n->dump_again)

@@ -147,7 +147,7 @@ static void on_open(const struct diag_sock *d, void *arg)
         on_bound(d, arg);
         if (net_is_loopback(&d->tuple) || any(&d->tuple.dst))
                 return;
-        if (map_put(k->n->known, net_tuple_key(&d->tuple, key), k->n) == 0)
+        if (seen_put(k->n->known, net_tuple_key(&d->tuple, key)) == 1)
                 k->s->nets->known++;
         if (listens_on(k->n, &d->tuple))
                 return; /* inbound: who called is not asked */

@@ -9,13 +9,13 @@
 #include "daemon/sensor-priv.h"
 #include "tidemark/diag_source.h"
 #include "tidemark/flow_source.h"
-#include "tidemark/map.h"
 #include "tidemark/nsworker.h"
 #include "tidemark/rate.h"
+#include "tidemark/seen.h"
 #include "tidemark/sockets.h"
 
 #define NET_BOUND 256u     /* UDP ports that were in use when the watching began */
-#define NET_KNOWN 8192u    /* tuples remembered of one namespace */
+#define NET_KNOWN 131072u  /* tuples remembered of one namespace: where conntrack's table has its usual size, the guard's half */
 #define NET_LISTENERS 256u /* sockets that wait, of one namespace */
 
 enum net_state {
@@ -55,8 +55,8 @@ struct net {
         uint64_t dumped;    /* entries told by the dump under way */
         bool dump_again;
         uint64_t watched_ns; /* since when */
-        struct map *known;   /* tuples that were told or passed over, so that a dump tells none twice */
-        struct map *fresh;   /* those of the dump under way: what it does not tell has ended */
+        struct seen *known;  /* tuples that were told or passed over, so that a dump tells none twice */
+        struct seen *fresh;  /* those of the dump under way: what it does not tell has ended */
         uint16_t bound[NET_BOUND];
         uint32_t nbound;
         struct net_listener listeners[NET_LISTENERS];

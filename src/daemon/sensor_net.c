@@ -128,9 +128,9 @@ static void forget(struct nets *nets, struct net *gone)
                 *at = gone->next;
         nets->count--;
         close_namespace(gone);
-        nets->known -= map_count(gone->known);
-        map_free(gone->known);
-        map_free(gone->fresh);
+        nets->known -= seen_count(gone->known);
+        seen_free(gone->known);
+        seen_free(gone->fresh);
         free(gone);
 }
 
@@ -140,7 +140,7 @@ static struct net *make(struct sensor *s, uint64_t ns, int fd)
 
         if (!n)
                 return NULL;
-        if (map_new(NET_KNOWN, map_seed_random(), NULL, &n->known) < 0) {
+        if (seen_new(NET_KNOWN, map_seed_random(), &n->known) < 0) {
                 free(n);
                 return NULL;
         }

@@ -7,7 +7,9 @@ import signal
 import time
 
 from lab import BUILD, check, run, wait
+from net import Net
 
+NEEDS = ("dnsmasq", "ip", "nsenter")
 DIR = "/opt/storm"
 
 # Least share of: execs told with their program; files that stay, told by events or a walk; files that pass, if no queue
@@ -137,3 +139,43 @@ def test_full(lab):
 
 
 test_full.long = True
+
+# Connections of two processes at once: what, of each; the receive buffer; the least share that is told. Refused ones are gone from
+# conntrack in 10 s, datagrams' entries stay for 30 s.
+CONNECTS = (
+    ("refused", "tcp %s 9", 10000, "1M", 0.99),
+    ("datagrams, to a port each", "udp-range %s", 10000, "1M", 0.99),
+    ("datagrams, and a queue that overflows", "udp-range %s", 10000, "64K", 1),
+)
+
+
+def connects(lab, work, each, rcvbuf):
+    """What was true, and status when the agent has come to rest."""
+    net = Net(lab)
+    net.address("198.51.100.1", "198.51.100.2")
+    c = net.container()
+    d = lab.daemon(config='network = { rcvbuf = "%s"; };\n' % rcvbuf)
+    wait("its namespace to be watched", lambda: d.covered(c.name) and d.json("status")["network"]["namespaces"]["watched"] >= 1)
+    argv = ["/bin/connects %s %s %d > /ctl/truth%d" % (work % a, "" if "9" in work else 1024 + 20000 * n, each, n)
+            for n, a in enumerate(("198.51.100.1", "198.51.100.2"))]
+    c.sh("%s & %s; wait" % tuple(argv), 120)
+    truth = sum(int(open(os.path.join(c.ctl, "truth%d" % n)).read().split()[0]) for n in range(2))
+    quiet(d)
+    return truth, d.json("status")
+
+
+def test_connects(lab):
+    """Every connection is told; or its loss is counted and said, and what still lives is found by asking for it."""
+    for name, work, each, rcvbuf, share in CONNECTS:
+        truth, status = connects(lab, work, each, rcvbuf)
+        told, refused = status["flows"]["outbound"], status["pair"]["refused"]["flow"]
+        flows = next(x for x in status["sensors"] if x["name"] == "flows")
+        shown = [name, truth, told, flows, status["network"], status["pair"], status["losses"]]
+        print("     %-40s %d of %d told, %d refused by the pair, %d overruns" % (name, told, truth, refused, flows["overruns"]))
+        check(truth == 2 * each, "the load program did what it should", *shown)
+        check(told <= truth, "none is told twice", *shown)
+        check(told + refused >= truth or flows["overruns"], "told + counted as lost >= truth", *shown)
+        check(told >= share * truth, "told", *shown)
+        check(not flows["overruns"] or flows["repaired"], "what still lives was asked for", *shown)
+        check((flows["overruns"] > 0) >= (rcvbuf == "64K"), "the small queue does overflow", *shown)
+        lab.clean()
