@@ -18,6 +18,7 @@
 
 #include "daemon/sensor_net-priv.h"
 #include "tidemark/clock.h"
+#include "tidemark/err.h"
 #include "tidemark/log.h"
 
 #define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer  \
