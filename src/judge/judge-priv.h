@@ -123,6 +123,7 @@ struct container_memory {
         uint32_t next_told;
 };
 #define CLAIMS_A_MINUTE 32u
+#define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
 
 struct known_loss {
         struct str_owned container, words;

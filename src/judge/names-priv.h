@@ -33,7 +33,8 @@ struct name_fact {
         struct bytes name;    /* that was asked for */
         struct bytes key;     /* out only: the name as generalise_name() has it */
         struct bytes chain;   /* canonical names on the way, in words; may be empty */
-        int64_t last_ns;      /* wall clock */
+        int64_t first_ns;     /* wall clock: told for the first time; of one that is told again the first stays */
+        int64_t last_ns;      /* told last */
         uint32_t ttl;         /* seconds */
         uint8_t verdict;      /* enum tide_name_verdict */
 };
@@ -48,6 +49,9 @@ struct names *names_free(struct names *n);
  */
 int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const struct name_fact *f, void *arg),
               void *arg) TM_CHECK;
+/* What an answer brought is taken out, and given to dropped first: names that count, told first at first_ns. */
+int names_doubt(struct names *n, struct bytes name, int64_t first_ns,
+                void (*dropped)(const struct name_fact *f, void *arg), void *arg) TM_CHECK;
 /* Names that led to the address, the latest first: those alive at now, or when the latest was told if now is later. At
  * most max; their number. */
 size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max);

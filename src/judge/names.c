@@ -21,7 +21,7 @@ struct entry {
         uint8_t length;            /* of the key */
         uint8_t verdict;
         uint32_t ttl;
-        int64_t last_ns, saved_ns;
+        int64_t first_ns, last_ns, saved_ns;
         struct str_owned name, key, chain; /* key: asked for with each flow */
 };
 
@@ -125,6 +125,7 @@ static struct name_fact fact_of(const struct entry *e)
                                   .name = str_get(&e->name),
                                   .key = str_get(&e->key),
                                   .chain = str_get(&e->chain),
+                                  .first_ns = e->first_ns,
                                   .last_ns = e->last_ns,
                                   .ttl = e->ttl,
                                   .verdict = e->verdict};
@@ -218,6 +219,8 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
                 return r;
         if (fresh) {
                 e = entry_new(f);
+                if (e)
+                        e->first_ns = f->first_ns;
         } else { /* to the front: what is put in the same order again is found in the same order */
                 r = unchain(n, e);
                 unlink_entry(l, e);
@@ -237,6 +240,23 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
                 return 0;
         e->saved_ns = e->last_ns;
         return 1;
+}
+
+int names_doubt(struct names *n, struct bytes name, int64_t first_ns,
+                void (*dropped)(const struct name_fact *f, void *arg), void *arg)
+{
+        int r = 0;
+
+        for (struct entry *e = n->lists[ANSWERED].first, *next; e && r == 0; e = next) {
+                struct name_fact out = fact_of(e);
+
+                next = e->next;
+                if (e->first_ns != first_ns || !bytes_eq(out.name, name))
+                        continue;
+                dropped(&out, arg);
+                r = forget(n, e);
+        }
+        return r;
 }
 
 /* ---- out ---- */

@@ -68,7 +68,8 @@ static void count_answer(struct judge_stats *s, uint8_t verdict)
         uint64_t *const rows[NAME__MAX] = {[NAME_ANSWERED] = &s->names_answered,
                                            [NAME_UNASKED] = &s->names_unasked,
                                            [NAME_FOREIGN] = &s->names_foreign,
-                                           [NAME_MALFORMED] = &s->names_malformed};
+                                           [NAME_MALFORMED] = &s->names_malformed,
+                                           [NAME_DOUBTED] = &s->names_doubted};
 
         if (verdict < NAME__MAX && rows[verdict])
                 ++*rows[verdict];
@@ -97,6 +98,37 @@ static uint32_t ttl_of(struct bytes b)
         return rd_u32(&r);
 }
 
+/* Its name is none any more: a claim, if its address is one of the first. */
+struct doubting {
+        struct judge *j;
+        struct container_memory *c;
+        int64_t wall_ns;
+        uint32_t claimed;
+        int error;
+};
+
+static void on_doubted(const struct name_fact *f, void *arg)
+{
+        struct doubting *d = arg;
+        struct name_fact claim = *f;
+
+        pieces_drop_name(d->j, d->c, f);
+        if (d->claimed++ >= CLAIM_ADDRESSES)
+                return;
+        claim.verdict = NAME_DOUBTED;
+        claim.first_ns = claim.last_ns = d->wall_ns;
+        if (d->error == 0)
+                d->error = put_name(d->j, d->c, &claim);
+}
+
+static int take_back(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct doubting d = {.j = j, .c = c, .wall_ns = ev->wall_ns};
+        int r = c->names ? names_doubt(c->names, ev->name.question, (int64_t)ev->name.answer_ns, on_doubted, &d) : 0;
+
+        return r < 0 ? r : d.error;
+}
+
 int net_name(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         const struct tide_name *t = &ev->name;
@@ -110,6 +142,8 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         count_answer(&j->stats, t->verdict);
         if (c->workload)
                 baseline_net_hour(j, c->workload, ev->wall_ns);
+        if (t->verdict == NAME_DOUBTED)
+                return take_back(j, c, ev);
         if ((t->verdict != NAME_ANSWERED && !claim) || t->addresses.len == 0)
                 return 0;
         if (claim && !may_claim(c, ev->wall_ns)) {
@@ -122,6 +156,7 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
                 struct name_fact f = {.address = address_plain(address),
                                       .name = t->question,
                                       .chain = buf_bytes(&chain),
+                                      .first_ns = ev->wall_ns,
                                       .last_ns = ev->wall_ns,
                                       .ttl = ttl_of(ttl),
                                       .verdict = t->verdict};

@@ -391,6 +391,7 @@ static void put_name(struct judge *j, const struct container_memory *c, const st
         buf_put_u64(&j->blob, (uint64_t)f->last_ns);
         buf_put_u32(&j->blob, f->ttl);
         buf_put_bytes(&j->blob, f->chain);
+        buf_put_u64(&j->blob, (uint64_t)f->first_ns);
 }
 
 void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f)
@@ -428,6 +429,7 @@ static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_
         f.last_ns = (int64_t)rd_u64(r);
         f.ttl = rd_u32(r);
         f.chain = rd_bytes(r);
+        f.first_ns = rd_left(r) ? (int64_t)rd_u64(r) : f.last_ns; /* stored without it before */
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         rd_u8(&rk);

@@ -602,6 +602,57 @@ static void test_forged(void)
         world_close(&w);
 }
 
+static void doubt(struct world *w, const char *name, uint64_t told)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+
+        ev.name.verdict = NAME_DOUBTED;
+        ev.name.question = bytes_str(name);
+        ev.name.answer_ns = T0 + told;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Two answers to one query: what the first one brought is no name any more, what was known before it is. */
+static void test_doubted(void)
+{
+        struct judge_stats st;
+        struct world w;
+        uint64_t told;
+
+        world_open(&w);
+        settle(&w);
+        told = w.now;
+        answer(&w, "api.example.com", "203.0.113.66");
+        answer_in(&w, "c1", "api.example.com", "198.51.100.1", NAME_UNASKED); /* the real one, for all we know */
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 201);
+        doubt(&w, "other.example.com", told);
+        doubt(&w, "api.example.com", told + 1);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 201);
+        doubt(&w, "api.example.com", told);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 200);
+        CU_ASSERT_EQUAL(st.names_doubted, 3);
+        restore(&w);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "raw_address"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        /* Told again by one that nobody doubts, it is a name. */
+        answer(&w, "api.example.com", "203.0.113.67");
+        told = w.now;
+        answer(&w, "api.example.com", "203.0.113.67");
+        doubt(&w, "api.example.com", told);
+        call(&w, "203.0.113.67", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        world_close(&w);
+}
+
 /* ---- phases ---- */
 
 static void test_phases(void)
@@ -1129,6 +1180,7 @@ static const struct unit_case cases[] = {
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
         {"an answer that does not count is a factor, not a name", test_forged},
+        {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
