@@ -74,6 +74,7 @@ enum factor {
         FACTOR_RAW_ADDRESS,
         FACTOR_CALLER_UNKNOWN,
         FACTOR_FORGED_NAME,
+        FACTOR_FOREIGN_NAME,
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
@@ -151,7 +152,8 @@ struct judge_net {
         uint64_t local;           /* of the outbound ones: within the namespace */
         uint64_t process_unknown; /* of the outbound ones that are neither */
         uint64_t named;           /* of them: led to by a name */
-        uint64_t forged;          /* of them: an answer that does not count named the address */
+        uint64_t forged;          /* of them: a forged or contradicted answer named the address */
+        uint64_t foreign;         /* of them: only an answer of a server that is not configured did */
         uint64_t ended, listeners;
 };
 

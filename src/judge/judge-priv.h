@@ -307,10 +307,11 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
 int net_drop_names(struct judge *j, struct container_memory *c);
 /* Who shares a namespace with whom, after c came or went. */
 void net_mates(struct judge *j, uint64_t netns);
-/* Names of an address, as all that run in the container's namespace were told; *ret_claim if it is only claimed. */
+/* Names of an address, as all that run in the container's namespace were told. */
 size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret, size_t max);
-bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address,
+/* The weightiest claim about an address that counts: of the last day, and of a name that no answer led there from. */
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret);
 /* Its end will tell how much went. */
 void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);

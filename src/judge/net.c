@@ -252,14 +252,45 @@ size_t net_names(const struct judge *j, const struct container_memory *c, struct
         return n;
 }
 
-bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, struct name_fact *ret)
+static bool is_answered(const struct judge *j, const struct container_memory *c, const struct name_fact *f)
 {
         const struct container_memory *m;
 
         for (size_t i = 0; (m = mate(j, c, &i));)
-                if (names_claimed(m->names, address, ret))
+                if (names_answered(m->names, f->address, f->name))
                         return true;
         return false;
+}
+
+/* A forged one before a foreign server's; the latest of one kind; ties by name, as mates come in no order. */
+static bool weighs_more(const struct name_fact *a, const struct name_fact *b)
+{
+        enum names_class ca = names_class(a->verdict), cb = names_class(b->verdict);
+
+        if (ca != cb)
+                return ca < cb;
+        return a->last_ns != b->last_ns ? a->last_ns > b->last_ns : bytes_cmp(a->name, b->name) < 0;
+}
+
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
+                 struct name_fact *ret)
+{
+        const struct container_memory *m;
+        bool found = false;
+
+        for (size_t i = 0; (m = mate(j, c, &i));) {
+                const void *at = NULL;
+                struct name_fact f;
+
+                while (names_claims(m->names, address, &at, &f)) {
+                        if (ns_apart(wall_ns, f.last_ns) >= NAMES_CLAIM_NS || (found && !weighs_more(&f, ret)) ||
+                            is_answered(j, c, &f))
+                                continue;
+                        *ret = f;
+                        found = true;
+                }
+        }
+        return found;
 }
 
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
@@ -328,7 +359,9 @@ void net_count(struct judge *j, const struct observation *o)
 
         if (o->net.nnames)
                 COUNT(&n, named);
-        if (o->net.claimed)
+        if (o->net.claimed && o->net.claim.verdict == NAME_FOREIGN)
+                COUNT(&n, foreign);
+        else if (o->net.claimed)
                 COUNT(&n, forged);
 }
 

@@ -189,7 +189,9 @@ static int take_other_side(struct judge *j, const struct tide_event *ev, struct 
         if (n->kind == ADDRESS_NONE)
                 return -EAGAIN;
         n->nnames = (uint32_t)net_names(j, o->c, n->address, ev->wall_ns, n->names, NAMES_SHOWN);
-        n->claimed = net_claimed(j, o->c, n->address, &n->claim);
+        n->claimed = net_claimed(j, o->c, n->address, ev->wall_ns, &n->claim);
+        if (n->claimed && n->claim.verdict == NAME_FOREIGN && n->nnames) /* says nothing where a name is known */
+                n->claimed = false;
         order_names(j, o);
         return 0;
 }

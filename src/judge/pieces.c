@@ -3,7 +3,7 @@
  * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
- * that the store's order is theirs; container: its id; name: string id · claimed · string address · name. Each blob
+ * that the store's order is theirs; container: its id; name: string id · kind · string address · name. Each blob
  * begins with its format's number.
  */
 #include <errno.h>
@@ -383,7 +383,7 @@ static void put_name(struct judge *j, const struct container_memory *c, const st
 {
         buf_reset(&j->key);
         buf_put_bytes(&j->key, str_get(&c->id));
-        buf_put_u8(&j->key, f->verdict != NAME_ANSWERED);
+        buf_put_u8(&j->key, (uint8_t)names_class(f->verdict));
         buf_put_bytes(&j->key, f->address);
         buf_put(&j->key, f->name.p, f->name.len);
         begin(j);

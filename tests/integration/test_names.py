@@ -139,11 +139,15 @@ def test_unconfigured(lab):
     net.serve(TWO, 80)
     c = net.container("foreign")
     watched(d, w, c)
+    d.activate("foreign")
     c.sh("busybox nslookup -type=a other.test " + UNCONFIGURED)
     e = answer(w, c, "other.test", "foreign")
     check(e["server"] == UNCONFIGURED and e["addresses"] == [TWO], "the answer", e)
     c.sh("busybox wget -q -O - http://%s/" % TWO)
     check(flow(w, c, TWO)["names"] == [], "what it says is no name", flow(w, c, TWO))
+    f = wait("the finding", lambda: [f for f in d.findings("foreign") if any(s["subject"] == TWO + ":80/tcp" for s in f["signals"])])[0]
+    factors = [x["name"] for x in f["factors"]]
+    check("foreign_name" in factors and "forged_name" not in factors, "no forgery", f["factors"])
     resolver = [e["resolver"] for e in w.events("flow", c.id) if e["remote"] == UNCONFIGURED]
     check(resolver == [False], "a flow to it is one like any other", w.events("flow", c.id))
     c.sh("busybox wget -q -O - http://www.test/")

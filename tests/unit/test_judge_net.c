@@ -151,6 +151,17 @@ static int put_fact(struct names *n, const char *where, const char *name, int64_
         return names_put(n, &f, on_dropped, d);
 }
 
+/* How many claims there are of an address; *ret is the last. */
+static unsigned claim_of(const struct names *n, const char *where, struct name_fact *ret)
+{
+        const void *at = NULL;
+        unsigned count = 0;
+
+        while (names_claims(n, address(where), &at, ret))
+                count++;
+        return count;
+}
+
 static void test_names_order(void)
 {
         struct name_fact found[NAMES_SHOWN];
@@ -191,11 +202,20 @@ static void test_names_order(void)
         }
         CU_ASSERT_EQUAL(names_count(n), 4);
         CU_ASSERT_EQUAL(names_find(n, address("203.0.113.1"), 1700 * sec, found, NAMES_SHOWN), 0);
-        CU_ASSERT_EQUAL(names_claimed(n, address("203.0.113.1"), &found[0]), 1);
+        CU_ASSERT_EQUAL(claim_of(n, "203.0.113.1", &found[0]), 1);
         CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("evil9.example")));
-        CU_ASSERT_EQUAL(names_claimed(n, address("198.51.100.1"), &found[0]), 0);
+        CU_ASSERT_EQUAL(claim_of(n, "198.51.100.1", &found[0]), 0);
+        /* Nor does what a foreign server says push out what nobody asked for. */
+        for (int i = 0; i < 10; i++) {
+                char name[32];
+
+                snprintf(name, sizeof(name), "far%d.example", i);
+                CU_ASSERT_EQUAL(put_fact(n, "203.0.113.1", name, (1800 + i) * sec, 5, NAME_FOREIGN, &d), 1);
+        }
+        CU_ASSERT_EQUAL(claim_of(n, "203.0.113.1", &found[0]), 2);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("far9.example")));
         CU_ASSERT_EQUAL(names_find(NULL, address("203.0.113.1"), 0, found, 1), 0);
-        CU_ASSERT_EQUAL(names_claimed(NULL, address("203.0.113.1"), found), 0);
+        CU_ASSERT_EQUAL(claim_of(NULL, "203.0.113.1", found), 0);
         {
                 struct name_fact bad = {.address = BYTES_LIT("abc"), .name = BYTES_LIT("x"), .verdict = NAME_ANSWERED};
 
@@ -651,6 +671,63 @@ static void test_doubted(void)
         call(&w, "203.0.113.67", 443);
         CU_ASSERT_STRING_EQUAL(w.verdict, "known");
         world_close(&w);
+}
+
+/* What a server says that is not the container's own is no forgery; and what the own one says too is a name. */
+static void test_claims(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        answer(&w, "new.example", "203.0.113.66");
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_UNASKED); /* late, or sent again */
+        answer_in(&w, "c1", "cdn.example", "203.0.113.66", NAME_FOREIGN); /* by a resolver in the container */
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.show && w.confidence < w.p.page);
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_MEDIUM);
+        world_close(&w);
+        /* The foreign one alone. */
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "raw_address"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_MEDIUM);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.net.forged, 0);
+        CU_ASSERT_EQUAL(st.net.foreign, 1);
+        world_close(&w);
+        /* What nobody asked for goes before it, whichever came last. */
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_UNASKED);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_HIGH);
+        world_close(&w);
+        /* It counts for a day. */
+        for (int i = 0; i < 2; i++) {
+                world_open(&w);
+                settle(&w);
+                answer_in(&w, "c1", "other.example", "203.0.113.66", NAME_UNASKED);
+                w.now += i ? 24 * HOUR + SEC : 24 * HOUR - SEC;
+                answer(&w, "new.example", "203.0.113.66");
+                call(&w, "203.0.113.66", 443);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_EQUAL(strstr(w.factors, "forged_name") == NULL, i);
+                world_close(&w);
+        }
 }
 
 /* ---- phases ---- */
@@ -1181,6 +1258,7 @@ static const struct unit_case cases[] = {
         {"of several names the least known counts", test_least_known},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
+        {"claims: a foreign server's, the own one's too, old ones", test_claims},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
