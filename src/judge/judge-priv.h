@@ -117,12 +117,12 @@ struct container_memory {
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;     /* NULL: none yet */
-        int64_t claims_minute;   /* of the wall clock, in which so many claims were taken: */
-        uint32_t claims_taken;
+        int64_t claims_minute;   /* of the wall clock, in which so many addresses of claims were taken: */
+        uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
         struct told_flow told[TOLD_KEPT];
         uint32_t next_told;
 };
-#define CLAIMS_A_MINUTE 32u
+#define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
 #define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
 
 struct known_loss {

@@ -52,15 +52,21 @@ static int put_name(struct judge *j, struct container_memory *c, const struct na
         return r == -ENOMEM ? r : 0;
 }
 
-/* Whoever forges answers may send any number of them. */
-static bool may_claim(struct container_memory *c, int64_t wall_ns)
+/* Whoever forges answers may send any number of them, of any number of addresses: one more of those? */
+static bool may_claim(struct judge *j, struct container_memory *c, uint8_t verdict, int64_t wall_ns)
 {
+        uint32_t *taken = &c->claims_taken[names_class(verdict) == NAMES_FOREIGN];
         int64_t minute = wall_ns / MINUTE_NS;
 
         if (minute != c->claims_minute)
-                c->claims_taken = 0;
+                memset(c->claims_taken, 0, sizeof(c->claims_taken));
         c->claims_minute = minute;
-        return c->claims_taken++ < CLAIMS_A_MINUTE;
+        if (*taken < CLAIMS_A_MINUTE) {
+                ++*taken;
+                return true;
+        }
+        j->stats.names_refused++;
+        return false;
 }
 
 static void count_answer(struct judge_stats *s, uint8_t verdict)
@@ -113,7 +119,7 @@ static void on_doubted(const struct name_fact *f, void *arg)
         struct name_fact claim = *f;
 
         pieces_drop_name(d->j, d->c, f);
-        if (d->claimed++ >= CLAIM_ADDRESSES)
+        if (d->claimed++ >= CLAIM_ADDRESSES || !may_claim(d->j, d->c, NAME_DOUBTED, d->wall_ns))
                 return;
         claim.verdict = NAME_DOUBTED;
         claim.first_ns = claim.last_ns = d->wall_ns;
@@ -136,6 +142,7 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         _cleanup_buf_ struct buf chain;
         struct bytes address, ttl;
         struct rd rd;
+        uint32_t n = 0;
         int r = 0;
 
         buf_init(&chain, NAMES_CHAIN_MAX);
@@ -146,10 +153,6 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
                 return take_back(j, c, ev);
         if ((t->verdict != NAME_ANSWERED && !claim) || t->addresses.len == 0)
                 return 0;
-        if (claim && !may_claim(c, ev->wall_ns)) {
-                j->stats.names_refused++;
-                return 0;
-        }
         put_chain(t->chain, &chain);
         rd_init(&rd, t->addresses.p, t->addresses.len);
         while (r == 0 && tide_list_next(&rd, &address, &ttl)) {
@@ -161,7 +164,10 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
                                       .ttl = ttl_of(ttl),
                                       .verdict = t->verdict};
 
-                r = put_name(j, c, &f);
+                if (claim && n++ >= CLAIM_ADDRESSES)
+                        j->stats.names_refused++;
+                else if (!claim || may_claim(j, c, t->verdict, ev->wall_ns))
+                        r = put_name(j, c, &f);
         }
         return r;
 }

@@ -275,12 +275,13 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u64(&j->blob, c->netns);
         buf_put_bytes(&j->blob, str_get(&c->ports));
         buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
-        buf_put_u32(&j->blob, c->claims_taken);
+        buf_put_u32(&j->blob, c->claims_taken[0]);
         buf_put_u32(&j->blob, c->next_told);
         for (size_t i = 0; i < TOLD_KEPT; i++) {
                 buf_put_u64(&j->blob, c->told[i].flow);
                 buf_put_u64(&j->blob, c->told[i].finding);
         }
+        buf_put_u32(&j->blob, c->claims_taken[1]);
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -334,12 +335,13 @@ static void get_net(struct rd *r, struct container_memory *c, int *err)
         c->netns = rd_u64(r);
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
-        c->claims_taken = rd_u32(r);
+        c->claims_taken[0] = rd_u32(r);
         c->next_told = rd_u32(r) % TOLD_KEPT;
         for (size_t i = 0; i < TOLD_KEPT; i++) {
                 c->told[i].flow = rd_u64(r);
                 c->told[i].finding = rd_u64(r);
         }
+        c->claims_taken[1] = rd_left(r) ? rd_u32(r) : 0; /* stored without it before */
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)

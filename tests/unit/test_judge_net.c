@@ -730,6 +730,56 @@ static void test_claims(void)
         }
 }
 
+static void answer_many(struct world *w, const char *name, unsigned from, unsigned n, enum tide_name_verdict verdict)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+        _cleanup_buf_ struct buf addresses;
+
+        buf_init(&addresses, 100 * n);
+        for (unsigned i = 0; i < n; i++) {
+                uint8_t raw[4] = {203, 0, (uint8_t)((from + i) >> 8), (uint8_t)(from + i)};
+
+                tide_list_put(&addresses, bytes_of(raw, 4), BYTES_LIT("\x3c\0\0\0"));
+        }
+        ev.name.verdict = (uint8_t)verdict;
+        ev.name.question = bytes_str(name);
+        ev.name.addresses = buf_bytes(&addresses);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* No forged answer, however many addresses it has, makes the evidence of another one go; nor do many in a minute. */
+static void test_many_claims(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        w.now += 60 * SEC;
+        answer_in(&w, "c1", "api.example.com", "203.0.113.66", NAME_UNASKED);
+        answer_many(&w, "flush.example", 0, 512, NAME_UNASKED);
+        for (unsigned i = 0; i < 64; i++) /* as many as are told of one container in 20 seconds */
+                answer_many(&w, "flush.example", 4 * i, 4, NAME_UNASKED);
+        for (unsigned i = 0; i < 64; i++)
+                answer_many(&w, "far.example", 4 * i, 4, NAME_FOREIGN);
+        judge_stats(w.j, &st);
+        CU_ASSERT_TRUE(st.names_refused >= 508 + 2 * (64 * 4 - 32));
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        /* Of what one says the first four addresses are kept. */
+        w.now += 60 * SEC;
+        answer_many(&w, "four.example", 9000, 9, NAME_FOREIGN);
+        for (unsigned i = 0; i < 9; i++) {
+                char to[32];
+
+                snprintf(to, sizeof(to), "203.0.%u.%u", (9000 + i) >> 8, (9000 + i) & 255);
+                w.now += 2 * HOUR; /* each a finding of its own */
+                call(&w, to, 443);
+                CU_ASSERT_EQUAL(strstr(w.factors, "foreign_name") != NULL, i < 4);
+        }
+        world_close(&w);
+}
+
 /* ---- phases ---- */
 
 static void test_phases(void)
@@ -1259,6 +1309,7 @@ static const struct unit_case cases[] = {
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
+        {"claims: one with many addresses, many of them", test_many_claims},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
