@@ -144,6 +144,8 @@ struct judge {
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct buf blob, key, path, subject; /* scratch */
+        struct name_fact *led;               /* names of the flow that is looked at */
+        uint32_t nled, led_cap;
         struct judge_stats stats;
         char error[256];
 };
@@ -166,7 +168,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        struct name_fact names[NAMES_SHOWN]; /* that led there; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the judge's own list; the first is judged: the least known */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -307,9 +309,9 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
 int net_drop_names(struct judge *j, struct container_memory *c);
 /* Who shares a namespace with whom, after c came or went. */
 void net_mates(struct judge *j, uint64_t netns);
-/* Names of an address, as all that run in the container's namespace were told. */
-size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
-                 struct name_fact *ret, size_t max);
+/* Names of an address, as all that run in the container's namespace were told: into j->led, each once, the latest
+ * first. */
+void net_names(struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns);
 /* The weightiest claim about an address that counts: of the last day, and of a name that no answer led there from. */
 bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret);

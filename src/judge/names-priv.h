@@ -24,7 +24,8 @@
 #define NAMES_TEXT_MAX 1024u          /* a name of RFC 1035's 255 bytes, each escaped as \\DDD */
 #define NAMES_CHAIN_MAX 300u          /* bytes kept of a chain, in words */
 #define NAMES_ALIVE_NS 300000000000   /* so long at least: whoever asked may use it, however short it was to live */
-#define NAMES_SHOWN 8u                /* names of one address that are judged and shown */
+#define NAMES_SHOWN 8u                /* names of one address that are shown; all are judged … */
+#define NAMES_JUDGED 4096u            /* … up to so many, the latest */
 #define NAMES_SAVE_NS 3600000000000   /* that a name was told again is stored once in so long */
 
 struct names;
@@ -57,6 +58,8 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
 /* What an answer brought is taken out, and given to dropped first: names that count, told first at first_ns. */
 int names_doubt(struct names *n, struct bytes name, int64_t first_ns,
                 void (*dropped)(const struct name_fact *f, void *arg), void *arg) TM_CHECK;
+/* How many names ever led to the address. */
+size_t names_led(const struct names *n, struct bytes address);
 /* Names that led to the address, the latest first: those alive at now, or when the latest was told if now is later. At
  * most max; their number. */
 size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max);

@@ -281,6 +281,15 @@ static void put_sorted(const struct entry *e, struct name_fact *ret, size_t *n, 
                 ret[at] = fact_of(e);
 }
 
+size_t names_led(const struct names *n, struct bytes address)
+{
+        size_t count = 0;
+
+        for (const struct entry *e = n ? first_of(n, NAMES_ANSWERED, address) : NULL; e; e = e->same)
+                count++;
+        return count;
+}
+
 size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
 {
         const struct entry *first = n ? first_of(n, NAMES_ANSWERED, address) : NULL;

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "judge/judge-priv.h"
@@ -237,25 +238,67 @@ static struct container_memory *mate(const struct judge *j, const struct contain
         return NULL;
 }
 
-size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
-                 struct name_fact *ret, size_t max)
+static int by_name(const void *a, const void *b)
 {
-        const struct container_memory *m;
-        size_t n = 0;
+        const struct name_fact *x = a, *y = b;
+        int r = bytes_cmp(x->name, y->name);
 
-        for (size_t i = 0; n < max && (m = mate(j, c, &i));) {
-                size_t had = n, now = names_find(m->names, address, wall_ns, ret + n, max - n);
+        return r ? r : (y->last_ns > x->last_ns) - (y->last_ns < x->last_ns);
+}
 
-                for (size_t k = 0; k < now; k++) { /* each name once */
-                        bool twice = false;
+static int by_age(const void *a, const void *b)
+{
+        const struct name_fact *x = a, *y = b;
+        int r = (y->last_ns > x->last_ns) - (y->last_ns < x->last_ns);
 
-                        for (size_t h = 0; h < had; h++)
-                                twice = twice || bytes_eq(ret[h].name, ret[had + k].name);
-                        if (!twice)
-                                ret[n++] = ret[had + k];
+        return r ? r : bytes_cmp(x->name, y->name);
+}
+
+/* Of what several were told each name once; whatever the order in which they were asked. */
+static void merge_names(struct judge *j)
+{
+        uint32_t n = 0;
+
+        qsort(j->led, j->nled, sizeof(*j->led), by_name);
+        for (uint32_t i = 0; i < j->nled; i++)
+                if (n == 0 || !bytes_eq(j->led[n - 1].name, j->led[i].name))
+                        j->led[n++] = j->led[i];
+        j->nled = n;
+        qsort(j->led, j->nled, sizeof(*j->led), by_age);
+}
+
+/* Room for so many more, as far as there may be and is. */
+static uint32_t room_for(struct judge *j, size_t more)
+{
+        size_t want = j->nled + more > NAMES_JUDGED ? NAMES_JUDGED : j->nled + more;
+        struct name_fact *p;
+
+        if (want > j->led_cap) {
+                p = realloc(j->led, want * sizeof(*p));
+                if (p) {
+                        j->led = p;
+                        j->led_cap = (uint32_t)want;
                 }
         }
-        return n;
+        return (j->led_cap < NAMES_JUDGED ? j->led_cap : NAMES_JUDGED) - j->nled;
+}
+
+void net_names(struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns)
+{
+        const struct container_memory *m;
+        unsigned of = 0;
+
+        j->nled = 0;
+        for (size_t i = 0; (m = mate(j, c, &i));) {
+                size_t more = names_led(m->names, address), room = more ? room_for(j, more) : 0;
+
+                j->stats.names_refused += more > room;
+                if (room)
+                        j->nled += (uint32_t)names_find(m->names, address, wall_ns, j->led + j->nled, room);
+                of += more > 0;
+        }
+        if (of > 1)
+                merge_names(j);
 }
 
 static bool is_answered(const struct judge *j, const struct container_memory *c, const struct name_fact *f)

@@ -598,6 +598,36 @@ static void test_least_known(void)
         world_close(&w);
 }
 
+/* However many names lead there: all are learned, and one that is not known counts behind any number of known ones. */
+static void test_many_names(void)
+{
+        char name[32];
+        struct world w;
+
+        for (int n = 8; n <= 300; n += 292) {
+                world_open(&w);
+                start(&w);
+                for (int i = 0; i < n; i++) {
+                        snprintf(name, sizeof(name), "h%c%c.example", 'a' + i / 26, 'a' + i % 26);
+                        answer(&w, name, "198.51.100.200");
+                }
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, n);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                answer(&w, "evil.example", "198.51.100.200");
+                for (int i = 0; i < n; i++) {
+                        snprintf(name, sizeof(name), "h%c%c.example", 'a' + i / 26, 'a' + i % 26);
+                        answer(&w, name, "198.51.100.200");
+                }
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example (198.51.100.200):443/tcp"));
+                world_close(&w);
+        }
+}
+
 static void test_forged(void)
 {
         struct judge_stats st;
@@ -1064,6 +1094,17 @@ static void test_shared_namespace(void)
         CU_ASSERT_EQUAL(w.opened, 0);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
         CU_ASSERT_EQUAL(w.opened, 1); /* of c1 itself it is not known */
+        /* One that both were told of counts once; of all the least known. */
+        answer_in(&w, "c1", "side.example", "198.51.100.1", NAME_ANSWERED);
+        answer_in(&w, "c2", "side.example", "198.51.100.1", NAME_ANSWERED);
+        {
+                struct tide_event flow = {.kind = TIDE_FLOW, .container = BYTES_LIT("c2")};
+                struct bytes names[4];
+
+                flow.wall_ns = (int64_t)(T0 + w.now);
+                flow.flow.remote = address("198.51.100.1");
+                CU_ASSERT_EQUAL(judge_flow_names(w.j, &flow, names, 4), 1);
+        }
         /* The names of one that ends stay with the others. */
         {
                 struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
@@ -1306,6 +1347,7 @@ static const struct unit_case cases[] = {
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
+        {"however many names an address has, the least known counts", test_many_names},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
