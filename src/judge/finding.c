@@ -8,7 +8,9 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 
-#define FORMAT 2u /* 1: without flows */
+#define FORMAT 3u /* 1: without flows; 2: the way before the names, and not how many more there were */
+
+#define FINDING_WAY 512u /* more than was ever kept of it */
 
 struct finding *finding_new(void)
 {
@@ -185,6 +187,22 @@ static void c_flow(struct codec *c, struct finding_flow *w)
         c_u64(c, &w->bytes_out);
         c_u64(c, &w->bytes_in);
         c_u64(c, &w->duration_ns);
+        if (c->format > 2)
+                c_u32(c, &w->names_more);
+}
+
+/* The first of the texts becomes the last one. */
+static void first_to_end(struct str_owned *s)
+{
+        const char *end = s->len ? memchr(s->p, 0, s->len) : NULL;
+        uint32_t first = end ? (uint32_t)(end - s->p) + 1 : 0;
+        char way[FINDING_WAY];
+
+        if (!first || first > sizeof(way))
+                return;
+        memcpy(way, s->p, first);
+        memmove(s->p, s->p + first, s->len - first);
+        memcpy(s->p + s->len - first, way, first);
 }
 
 static void c_signal(struct codec *c, struct finding_signal *s)
@@ -212,6 +230,8 @@ static void c_signal(struct codec *c, struct finding_signal *s)
         c_u64(c, &s->count);
         if (c->format > 1 && s->kind == DIM_NETWORK)
                 c_flow(c, &s->flow);
+        if (c->format == 2 && s->kind == DIM_NETWORK)
+                first_to_end(&s->args);
 }
 
 static void c_proc(struct codec *c, struct finding_proc *p)

@@ -204,8 +204,8 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
 /* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
-/* What a finding keeps of its names: struct finding_signal, args. */
-void observe_net_parts(const struct net_facts *n, struct buf *out);
+/* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
+uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);

@@ -172,17 +172,20 @@ static int set_name(struct entry *e, struct bytes name)
         return r < 0 ? r : str_set(&e->key, buf_bytes(&key));
 }
 
+static struct bytes kept_chain(const struct name_fact *f)
+{
+        return bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
+}
+
 static struct entry *entry_new(const struct name_fact *f)
 {
         struct entry *e = calloc(1, sizeof(*e));
-        struct bytes chain = bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
-
         if (!e)
                 return NULL;
         e->address[0] = (uint8_t)names_class(f->verdict);
         memcpy(e->address + 1, f->address.p, f->address.len);
         e->length = (uint8_t)(1 + f->address.len);
-        if (set_name(e, f->name) < 0 || str_set(&e->chain, chain) < 0) {
+        if (set_name(e, f->name) < 0 || str_set(&e->chain, kept_chain(f)) < 0) {
                 entry_free(e);
                 return NULL;
         }
@@ -207,6 +210,8 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
         while (e && !bytes_eq(str_get(&e->name), f->name))
                 e = e->same;
         fresh = !e;
+        if (e)
+                r = str_set(&e->chain, kept_chain(f));
         while (fresh && l->n >= l->limit && r == 0) {
                 struct name_fact out = fact_of(l->first);
 

@@ -14,6 +14,7 @@
 #include "judge/judge-priv.h"
 
 #define EPHEMERAL 32768u
+#define PARTS_MAX 512u
 
 /* ---- keys ---- */
 
@@ -120,18 +121,39 @@ int observe_net_subject(struct judge *j, struct observation *o)
         return j->subject.err;
 }
 
-void observe_net_parts(const struct net_facts *n, struct buf *out)
+/* Whole names of the way, as many as there is room for. */
+static struct bytes fit(struct bytes way, uint32_t room)
 {
-        if (n->nnames == 0)
-                return;
-        buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
-        buf_put_u8(out, 0);
-        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
-                if (out->len + n->names[i].name.len + 1 > out->max)
-                        return; /* whole names only */
-                buf_put(out, n->names[i].name.p, n->names[i].name.len);
-                buf_put_u8(out, 0);
+        while (way.len > room) {
+                int comma = bytes_rfind(way, ',');
+
+                way.len = comma > 0 ? (uint32_t)comma : 0;
         }
+        return way;
+}
+
+uint32_t observe_net_parts(const struct net_facts *n, struct buf *out)
+{
+        char text[PARTS_MAX];
+        struct bytes judged;
+        uint32_t kept = 0;
+
+        if (n->nnames == 0)
+                return 0;
+        judged = group_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
+        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
+                struct bytes name = i ? n->names[i].name : judged;
+
+                if (out->len + name.len + 2 > out->max)
+                        break; /* whole names only, and the end of the way */
+                buf_put(out, name.p, name.len);
+                buf_put_u8(out, 0);
+                kept++;
+        }
+        judged = fit(n->names[0].chain, out->max - out->len - 1);
+        buf_put(out, judged.p, judged.len);
+        buf_put_u8(out, 0);
+        return n->nnames - kept;
 }
 
 /* ---- which name is judged ---- */

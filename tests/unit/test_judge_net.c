@@ -193,6 +193,16 @@ static void test_names_order(void)
         CU_ASSERT_EQUAL(d.n, 1);
         CU_ASSERT_STRING_EQUAL(d.last, "short.example");
         CU_ASSERT_EQUAL(names_count(n), 4);
+        /* Told again by another way: what is kept is as it is stored when it is stored next. */
+        {
+                struct name_fact f = {.address = address("198.51.100.3"), .name = BYTES_LIT("c.example"),
+                                      .chain = BYTES_LIT("edge.example"), .last_ns = 1601 * sec, .ttl = 5,
+                                      .verdict = NAME_ANSWERED};
+
+                CU_ASSERT_EQUAL(names_put(n, &f, on_dropped, &d), 0);
+                CU_ASSERT_EQUAL(names_find(n, f.address, 1601 * sec, found, 1), 1);
+                CU_ASSERT_TRUE(bytes_eq(found[0].chain, f.chain));
+        }
         /* What is claimed is no name, and pushes none out. */
         for (int i = 0; i < 10; i++) {
                 char name[32];
@@ -626,6 +636,113 @@ static void test_many_names(void)
                 CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example (198.51.100.200):443/tcp"));
                 world_close(&w);
         }
+}
+
+/* The only finding, as it is stored. The caller's. */
+static struct finding *stored(const struct world *w)
+{
+        struct finding *f = NULL;
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->pieces, &i, &key, &value);)
+                if (key.p[0] == PIECE_FINDING)
+                        CU_ASSERT_EQUAL_FATAL(finding_decode(str_get(value), &f), 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        return f;
+}
+
+static void answer_by(struct world *w, const char *name, const char *to, const char *chain)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+        _cleanup_buf_ struct buf addresses, aliases;
+
+        buf_init(&addresses, 100);
+        buf_init(&aliases, 2000);
+        tide_list_put(&addresses, address(to), BYTES_LIT("\x3c\0\0\0"));
+        tide_list_put(&aliases, bytes_str(name), bytes_str(chain));
+        ev.name.verdict = NAME_ANSWERED;
+        ev.name.question = bytes_str(name);
+        ev.name.addresses = buf_bytes(&addresses);
+        ev.name.chain = buf_bytes(&aliases);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* A finding keeps the name that was judged, whatever else there is no room for; and says how many it left out. */
+static void test_kept_names(void)
+{
+        static const struct {
+                unsigned names, len, chain;
+                unsigned kept; /* at least */
+        } rows[] = {{1, 120, 290, 1}, {8, 68, 100, 5}, {8, 20, 100, 8}, {100, 20, 20, 8}, {2, 1000, 290, 1}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                char name[1001], chain[301];
+                struct finding *f;
+                struct bytes args;
+                unsigned parts = 0;
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                memset(chain, 'c', rows[i].chain);
+                chain[rows[i].chain] = '\0';
+                for (unsigned k = 0; k < rows[i].names; k++) {
+                        memset(name, 'n', rows[i].len);
+                        name[rows[i].len] = '\0';
+                        name[0] = (char)('a' + k / 26);
+                        name[1] = (char)('a' + k % 26);
+                        answer_by(&w, name, "203.0.113.66", chain);
+                }
+                call(&w, "203.0.113.66", 443);
+                f = stored(&w);
+                args = str_get(&f->signals[0].args);
+                CU_ASSERT_FATAL(args.len > 20);
+                CU_ASSERT_EQUAL(memcmp(args.p, name, 18), 0); /* the latest of those that are not known */
+                CU_ASSERT(rows[i].len > 390 || memcmp(args.p, name, rows[i].len + 1) == 0);
+                for (uint32_t at = 0; at < args.len; at++)
+                        parts += args.p[at] == 0;
+                CU_ASSERT_EQUAL(args.p[args.len - 1], 0);
+                CU_ASSERT(parts - 1 >= rows[i].kept);
+                CU_ASSERT_EQUAL(parts - 1 + f->signals[0].flow.names_more, rows[i].names);
+                if (f->signals[0].flow.names_more)
+                        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, " more"));
+                finding_free(f);
+                world_close(&w);
+        }
+}
+
+/* A finding that was stored when the way stood before the names. */
+static void test_older_finding(void)
+{
+        _cleanup_buf_ struct buf one, two;
+        struct finding *f, *back = NULL;
+        struct world w;
+        uint32_t at = 4;
+
+        buf_init(&one, TIDE_RECORD_MAX);
+        buf_init(&two, TIDE_RECORD_MAX);
+        world_open(&w);
+        settle(&w);
+        answer_by(&w, "new.example", "203.0.113.66", "edge.example");
+        call(&w, "203.0.113.66", 443);
+        f = stored(&w);
+        CU_ASSERT_EQUAL(str_set(&f->signals[0].args, BYTES_LIT("edge.example\0new.example\0")), 0);
+        CU_ASSERT_EQUAL(finding_encode(f, &one), 0);
+        f->signals[0].flow.names_more = 0xa5a5a5a5;
+        CU_ASSERT_EQUAL(finding_encode(f, &two), 0);
+        while (at < one.len && one.p[at] == two.p[at])
+                at++;
+        CU_ASSERT_FATAL(at + 4 < one.len);
+        memmove(one.p + at, one.p + at + 4, one.len - at - 4); /* it was not there */
+        one.len -= 4;
+        one.p[0] = 2;
+        CU_ASSERT_EQUAL_FATAL(finding_decode(buf_bytes(&one), &back), 0);
+        CU_ASSERT_TRUE(bytes_eq(str_get(&back->signals[0].args), BYTES_LIT("new.example\0edge.example\0")));
+        CU_ASSERT_EQUAL(back->count, f->count);
+        finding_free(back);
+        finding_free(f);
+        world_close(&w);
 }
 
 static void test_forged(void)
@@ -1348,6 +1465,8 @@ static const struct unit_case cases[] = {
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
         {"however many names an address has, the least known counts", test_many_names},
+        {"a finding keeps the name that was judged, and counts what it leaves out", test_kept_names},
+        {"a finding of an older form", test_older_finding},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
