@@ -12,7 +12,9 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-#define FORMAT 3u /* 1: containers and workloads without a class; 2: nothing of networks */
+/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, one count of
+ * claims */
+#define FORMAT 4u
 
 static void begin(struct judge *j)
 {
@@ -329,7 +331,7 @@ void container_memory_free(void *p)
         free(c);
 }
 
-static void get_net(struct rd *r, struct container_memory *c, int *err)
+static void get_net(struct rd *r, uint32_t format, struct container_memory *c, int *err)
 {
         c->stopping_ns = (int64_t)rd_u64(r);
         c->netns = rd_u64(r);
@@ -341,7 +343,7 @@ static void get_net(struct rd *r, struct container_memory *c, int *err)
                 c->told[i].flow = rd_u64(r);
                 c->told[i].finding = rd_u64(r);
         }
-        c->claims_taken[1] = rd_left(r) ? rd_u32(r) : 0; /* stored without it before */
+        c->claims_taken[1] = format > 3 ? rd_u32(r) : 0;
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -369,7 +371,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
                 get_str(r, &c->written[i], &err);
         c->class = get_class(r, format);
         if (format > 2)
-                get_net(r, c, &err);
+                get_net(r, format, c, &err);
         net_mates(j, c->netns);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
@@ -427,11 +429,10 @@ static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_
         struct rd rk;
         int err;
 
-        (void)format;
         f.last_ns = (int64_t)rd_u64(r);
         f.ttl = rd_u32(r);
         f.chain = rd_bytes(r);
-        f.first_ns = rd_left(r) ? (int64_t)rd_u64(r) : f.last_ns; /* stored without it before */
+        f.first_ns = format > 3 ? (int64_t)rd_u64(r) : f.last_ns;
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         rd_u8(&rk);
