@@ -200,8 +200,8 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
-/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number,
- * at most max. */
+/* Names that led to the other side of a flow, as its container was told; asked by ops.verdict, the one that was judged
+ * first. Borrowed until the next event. Their number, at most max. */
 size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
 
 /* Losses of late, the latest last; not kept over a restart. */

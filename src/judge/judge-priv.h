@@ -146,6 +146,7 @@ struct judge {
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
         uint32_t nled, led_cap;
+        const struct tide_event *led_of;     /* whose, until its judgement is over: the judged one first. Never read */
         struct judge_stats stats;
         char error[256];
 };
@@ -201,6 +202,8 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
 void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
 int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
+/* Whom an outbound flow calls: where it really goes, if the namespace has rewritten an address within it. */
+struct bytes observe_net_address(const struct tide_flow *t);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
 /* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
 int observe_net_subject(struct judge *j, struct observation *o);

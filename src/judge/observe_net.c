@@ -200,14 +200,23 @@ static bool is_foreign_code(uint8_t layer)
         return layer == LAYER_WRITE || layer == LAYER_TMPFS || layer == LAYER_MEMFD || layer == LAYER_DELETED;
 }
 
+static bool is_rewritten(const struct tide_flow *t)
+{
+        return address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
+}
+
+struct bytes observe_net_address(const struct tide_flow *t)
+{
+        return address_plain(is_rewritten(t) ? t->real : t->remote);
+}
+
 static int take_other_side(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_flow *t = &ev->flow;
         struct net_facts *n = &o->net;
-        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
 
-        n->address = address_plain(rewritten ? t->real : t->remote);
-        n->port = rewritten ? t->real_port : t->rport;
+        n->address = observe_net_address(t);
+        n->port = is_rewritten(t) ? t->real_port : t->rport;
         n->kind = address_kind(n->address);
         if (n->kind == ADDRESS_NONE)
                 return -EAGAIN;
@@ -218,6 +227,7 @@ static int take_other_side(struct judge *j, const struct tide_event *ev, struct 
         if (n->claimed && n->claim.verdict == NAME_FOREIGN && n->nnames) /* says nothing where a name is known */
                 n->claimed = false;
         order_names(j, o);
+        j->led_of = ev;
         return 0;
 }
 

@@ -29,6 +29,7 @@ struct world {
         uint64_t last_id;
         uint32_t confidence, severity, count, nsignals;
         char verdict[64];
+        char watched[64]; /* the name that watch shows of a flow */
         char story[2048], factors[2048];
         char loss[512];
         int32_t prior, sum, total;
@@ -103,9 +104,12 @@ static TM_UNUSED void on_verdict(const struct tide_event *ev, struct bytes workl
                        void *arg)
 {
         struct world *w = arg;
+        struct bytes name = {0};
 
-        (void)ev, (void)workload, (void)finding;
+        (void)workload, (void)finding;
         snprintf(w->verdict, sizeof(w->verdict), "%s", what);
+        judge_flow_names(w->j, ev, &name, 1);
+        snprintf(w->watched, sizeof(w->watched), "%.*s", (int)name.len, name.len ? (const char *)name.p : "");
 }
 
 static const struct judge_ops ops = {.save = on_save, .finding = on_finding, .verdict = on_verdict};

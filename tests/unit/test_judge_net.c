@@ -593,6 +593,7 @@ static void test_least_known(void)
         answer(&w, "evil.example", "198.51.100.200");
         answer(&w, "api.example.com", "198.51.100.200");
         call(&w, "198.51.100.200", 443);
+        CU_ASSERT_STRING_EQUAL(w.watched, "evil.example"); /* not the latest: the one that was judged */
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.200):443/tcp"));
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "api.example.com"));
@@ -605,6 +606,27 @@ static void test_least_known(void)
         call(&w, "198.51.100.200", 443);
         CU_ASSERT_EQUAL(entry(&w, "one.example:443/tcp").count, 1);
         CU_ASSERT_EQUAL(entry(&w, "two.example:443/tcp").count, 1);
+        /* By a redirection of the namespace: whom it really calls. */
+        answer(&w, "local.example", "127.0.0.1");
+        answer(&w, "real.example", "198.51.100.201");
+        {
+                struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+                ev.flow.actor = actor(200, ORIGIN_ENTRYPOINT, "/usr/sbin/nginx");
+                ev.flow.what = FLOW_BEGAN;
+                ev.flow.direction = DIRECTION_OUT;
+                ev.flow.proto = IPPROTO_TCP;
+                ev.flow.remote = address("127.0.0.1");
+                ev.flow.rport = 8000;
+                ev.flow.real = address("198.51.100.201");
+                ev.flow.real_port = 443;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.watched, "real.example");
+                CU_ASSERT_EQUAL(entry(&w, "real.example:443/tcp").count, 1);
+                ev.flow.what = FLOW_ENDED; /* is not judged */
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.watched, "real.example");
+        }
         world_close(&w);
 }
 
