@@ -530,9 +530,11 @@ void sensor_net_untold(struct sensor *s, const struct tide_event *ev)
         t.sport = out ? ev->flow.lport : ev->flow.rport;
         t.dport = out ? ev->flow.rport : ev->flow.lport;
         for (struct net *n = s->nets->first; n; n = n->next)
-                if (n->known && seen_del(n->known, net_tuple_key(&t, space)) == 0) {
+                if (seen_del(n->known, net_tuple_key(&t, space)) == 0) {
                         s->nets->known--;
                         n->untold = true;
+                        if (n->fresh) /* it may be there too: what the dump that is under way has told */
+                                (void)!seen_del(n->fresh, net_tuple_key(&t, space));
                 }
 }
 

@@ -18,7 +18,7 @@
 #define NET_BOUND 256u     /* UDP ports that were in use when the watching began */
 #define NET_EPHEMERAL 32768u /* net.ipv4.ip_local_port_range begins there: a datagram's socket above is a client's */
 #define NET_PEERS 8192u    /* who has sent datagrams to ports that wait for them, of one namespace */
-#define NET_KNOWN 131072u  /* tuples remembered of one namespace: where conntrack's table has its usual size, the guard's half */
+#define NET_KNOWN 131072u  /* tuples remembered of one namespace: half of what conntrack holds by default */
 #define NET_LISTENERS 256u /* sockets that wait, of one namespace */
 
 enum net_state {
@@ -108,8 +108,8 @@ size_t net_containers(const struct sensor *s, const struct net *n, struct contai
 /* The same; where none lives any more, those that did a moment ago. */
 size_t net_owners(const struct sensor *s, const struct net *n, struct container **to, size_t max);
 bool net_is_local(const struct net *n, const struct flow_address *a);
-/* Of what was there when the watching began: EVF_BEFORE of a container (NULL: of whoever lives there) that ran before us,
- * else EVF_GAP. */
+/* Of what was there when the watching began: EVF_BEFORE of a container (NULL: of whoever lives there) that ran before
+ * us, else EVF_GAP. */
 uint32_t net_before(const struct sensor *s, const struct net *n, const struct container *c);
 /* All that was counted, of namespaces that are there and of those that were. */
 void net_stats(const struct nets *nets, struct nets_stats *ret);
