@@ -268,6 +268,7 @@ def test_plugin_of_auditd(lab):
             d.covered("plugged")
             w = d.watch()
             wait("our rules", lambda: len(ours()) == 2)
+            wait("the plugin to pass on what comes", lambda: c.sh("/bin/moment runs 1") or d.json("status")["audit"]["records"] > 0)
             run_moments(d, c, w, 100)
             check(completed(d) >= 50, "audit made the difference", d.json("status")["audit"])
             w.stop()
