@@ -186,6 +186,8 @@ struct sensor_audit_stats {
 };
 int sensor_audit_start(struct sensor *s);
 void sensor_audit_stop(struct sensor *s);
+/* Does it tell who connects, as far as is configured? */
+bool sensor_audit_tells_calls(const struct sensor *s);
 void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret);
 /* Answer ACT_WHO. */
 void sensor_audit_who(struct sensor *s, const struct tide_event *ask);
