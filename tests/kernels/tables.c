@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* tables - the nftables tables of the network namespace that it runs in, a line each: "FAMILY NAME RULES", by numbers. */
+/* tables - nftables tables of the network namespace it runs in, a line each: "FAMILY NAME RULES", FAMILY a number. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
