@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +44,6 @@ static int helper(int fd, void *arg)
         uint32_t stood = 0;
         char word;
 
-        signal(SIGTERM, SIG_IGN); /* where a service manager ends all of us at once: first the rules go */
         st.error = r->ops->confine ? r->ops->confine() : 0;
         if (st.error == 0)
                 audit_rules_set(r->want, r->key, &st);
