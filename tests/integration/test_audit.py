@@ -122,6 +122,65 @@ def test_a_sites_rules(lab):
         check(rules() == were, "as before", rules())
 
 
+@contextlib.contextmanager
+def bulk(lab, n):
+    """So many rules of a site; of messages that programs send, so that no system call is the slower for them."""
+    path = os.path.join(lab.dir, "bulk.rules")
+
+    def change(word, some):
+        with open(path, "w") as out:
+            out.write("".join("%s never,user -F uid=%d\n" % (word, 100000 + i) for i in some))
+        r = run(["auditctl", "-R", path])
+        check(r.returncode == 0, "auditctl -R", r.stderr)
+    change("-a", range(n))
+    try:
+        yield
+    finally:
+        for i in range(0, n, 1000):  # the kernel takes more than 10 ms for each
+            change("-d", range(i, min(i + 1000, n)))
+
+
+def test_thousands_of_rules(lab):
+    """Ours stand beside them, are looked at, and go."""
+    with audit_on(), bulk(lab, 5000):
+        d = lab.daemon(config=RULES % "exec")
+        wait("our rules", lambda: len(ours()) == 2)
+        run(["auditctl", "-D", "-k", ours()[0].split("key=")[1]])
+        wait("our rules again", lambda: len(ours()) == 2)
+        check(d.stop() == 0 and not ours() and "2 audit rules of ours are removed" in d.text(), "they go", ours(), d.text())
+
+
+test_thousands_of_rules.long = True
+
+
+def helper_of_rules(d):
+    return d.children()["tidemark-audit"]
+
+
+def test_rules_outlive_a_failure(lab):
+    """Asked to look while it cannot answer, its helper is kept: at the end our rules go. Without it they stay, and that
+    is said."""
+    with audit_on():
+        state_dir = os.path.join(lab.dir, "audit-kept")
+        d = lab.daemon(config=RULES % "exec", state=state_dir)
+        wait("the agent to know", lambda: sensor(d)["rules"] == 2)
+        helper = helper_of_rules(d)
+        os.kill(helper, signal.SIGSTOP)
+        run(["auditctl", "-D", "-k", ours()[0].split("key=")[1]])
+        wait("it to be late", lambda: "audit's rules cannot be looked at" in d.text())
+        os.kill(helper, signal.SIGCONT)
+        wait("our rules again", lambda: len(ours()) == 2)
+        check(d.stop() == 0 and not ours() and "2 audit rules of ours are removed" in d.text(), "they go", ours(), d.text())
+        d = lab.daemon(config=RULES % "exec", state=state_dir)
+        wait("the agent to know", lambda: sensor(d)["rules"] == 2)
+        os.kill(helper_of_rules(d), signal.SIGKILL)
+        wait("it to be said", lambda: "the helper for audit rules is gone" in d.text())
+        d.stop()
+        check(len(ours()) == 2 and "may still stand" in d.text(), "they stay, and that is said", ours(), d.text())
+        d = lab.daemon(state=state_dir)
+        wait("the next start to remove them", lambda: not ours())
+
+
 def test_set_again(lab):
     """A restart of auditd begins with removing all rules (augenrules --load): ours are set again, a site's are its own
     affair."""
