@@ -60,6 +60,7 @@ struct flow_msg {
         /* packets */
         bool out;          /* of the output hook */
         bool passing;      /* of the forward hook */
+        bool loopback;     /* received over the loopback interface */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;
         uint32_t seq; /* of its group's packets */

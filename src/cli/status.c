@@ -157,10 +157,11 @@ static void print_flows(const json_t *n)
                (long long)cli_int(n, "inbound"));
         if (json_is_number(share))
                 printf("; process known: %.1f%%", 100 * json_number_value(share));
-        printf(".\nNames: %lld known, %lld answers; %lld that do not count (unasked, foreign, malformed), %lld "
-               "refused.\n",
+        printf(".\nNames: %lld known, %lld answers; %lld that do not count (unasked, foreign, malformed, "
+               "doubted), %lld refused.\n",
                (long long)cli_int(names, "kept"), (long long)cli_int(names, "answered"),
-               (long long)(cli_int(names, "unasked") + cli_int(names, "foreign") + cli_int(names, "malformed")),
+               (long long)(cli_int(names, "unasked") + cli_int(names, "foreign") + cli_int(names, "malformed") +
+                           cli_int(names, "doubted")),
                (long long)cli_int(names, "refused"));
 }
 

@@ -3,7 +3,7 @@
  * What happens in a watched network namespace, as events.
  *
  * Owns: direction, who opened a flow, what is passed over and how that is counted. Must not: judge where it went, or
- * read a byte of a packet (the engine does). Hands over: TIDE_FLOW and TIDE_PACKET on the pair.
+ * read more of a packet than its addresses (the engine does). Hands over: TIDE_FLOW and TIDE_PACKET on the pair.
  *
  * Outbound is what begins at one of the namespace's own addresses; inbound what ends there. An entry that conntrack
  * makes in the midst of a connection says nothing of who began it: it is counted and passed over. So are, for a minute,
@@ -421,6 +421,19 @@ static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_
         return n ? n : of_address(s, &dst);
 }
 
+/* Where it was received, if that says something: an answer that came by the loopback interface was sent in here. */
+static uint8_t packet_flags(const struct net *n, const struct flow_msg *m)
+{
+        struct flow_address src = {0}, dst = {0};
+
+        if (m->out || m->passing || !m->loopback)
+                return 0;
+        /* Where there are more addresses than are known any may be its own. */
+        if (n->naddresses == NSWORKER_ADDRESSES || (addresses_of(m->payload, &src, &dst) && net_is_local(n, &src)))
+                return PACKETF_LOOPBACK | PACKETF_OWN;
+        return PACKETF_LOOPBACK;
+}
+
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG};
@@ -448,6 +461,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
                 ev.flags |= EVF_LOSS_NEAR;
         ev.packet.netns = n->ns;
         ev.packet.out = out;
+        ev.packet.flags = packet_flags(n, m);
         ev.packet.ip = m->payload;
         if (ev.packet.ip.len > PACKET_MAX)
                 ev.packet.ip.len = PACKET_MAX; /* the engine sees by the headers that it is cut */

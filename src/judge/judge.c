@@ -57,6 +57,7 @@ struct judge *judge_free(struct judge *j)
         buf_release(&j->key);
         buf_release(&j->path);
         buf_release(&j->subject);
+        free(j->led);
         free(j);
         return NULL;
 }

@@ -126,7 +126,7 @@ void observe_net_parts(const struct net_facts *n, struct buf *out)
                 return;
         buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
         buf_put_u8(out, 0);
-        for (uint32_t i = 0; i < n->nnames; i++) {
+        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
                 if (out->len + n->names[i].name.len + 1 > out->max)
                         return; /* whole names only */
                 buf_put(out, n->names[i].name.p, n->names[i].name.len);
@@ -155,7 +155,7 @@ static void order_names(struct judge *j, struct observation *o)
         enum known worst = KNOWN_YES;
         uint32_t at = 0;
 
-        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1; i++) {
+        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1 && worst != KNOWN_NOT; i++) {
                 enum known known = known_as(j, o, i);
 
                 if (known > worst) {
@@ -163,10 +163,11 @@ static void order_names(struct judge *j, struct observation *o)
                         at = i;
                 }
         }
-        least = o->net.names[at];
-        for (; at > 0; at--)
-                o->net.names[at] = o->net.names[at - 1];
-        o->net.names[0] = least;
+        if (at == 0)
+                return;
+        least = j->led[at];
+        memmove(&j->led[1], &j->led[0], at * sizeof(least));
+        j->led[0] = least;
 }
 
 /* ---- events ---- */
@@ -188,8 +189,12 @@ static int take_other_side(struct judge *j, const struct tide_event *ev, struct 
         n->kind = address_kind(n->address);
         if (n->kind == ADDRESS_NONE)
                 return -EAGAIN;
-        n->nnames = (uint32_t)net_names(j, o->c, n->address, ev->wall_ns, n->names, NAMES_SHOWN);
-        n->claimed = net_claimed(j, o->c, n->address, &n->claim);
+        net_names(j, o->c, n->address, ev->wall_ns);
+        n->names = j->led;
+        n->nnames = j->nled;
+        n->claimed = net_claimed(j, o->c, n->address, ev->wall_ns, &n->claim);
+        if (n->claimed && n->claim.verdict == NAME_FOREIGN && n->nnames) /* says nothing where a name is known */
+                n->claimed = false;
         order_names(j, o);
         return 0;
 }

@@ -77,7 +77,10 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                            "alone"},
         [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
         [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
-        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
+        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that nobody asked for, or that is contradicted, named "
+                                                   "the address"},
+        [FACTOR_FOREIGN_NAME] = {"foreign_name", 4, "only a name server that the container is not configured with "
+                                                    "named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
