@@ -575,20 +575,39 @@ int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
         return r;
 }
 
+/* As they are when the entries are restored: without those of candidates. */
+static void rebuild_phases(struct judge *j, struct workload *w)
+{
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->phases, &i, &key, NULL);)
+                if (map_del(w->phases, key) < 0)
+                        j->stats.refused++;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (note_phases(w, value) < 0)
+                        j->stats.refused++;
+}
+
 /* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */
 static void hold_back(struct judge *j, struct workload *w)
 {
+        bool some = false;
         void *value;
 
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2)
+                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2 ||
+                    is_lasting(e->dim, str_get(&e->key)))
                         continue;
                 e->why = WHY_ONE_REPLICA;
                 if (change_candidate(j, w, e, true) < 0)
                         j->stats.refused++;
+                some = true;
         }
+        if (some)
+                rebuild_phases(j, w);
 }
 
 uint64_t baseline_period(const struct judge *j, unsigned dim)

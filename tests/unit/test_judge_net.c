@@ -763,6 +763,62 @@ static void test_one_replica(void)
         world_close(&w);
 }
 
+/* What is held back lends its phase to nobody, restored or not. */
+static void test_held_back_phase(void)
+{
+        for (int i = 0; i < 2; i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "web", false);
+                answer(&w, "api.example.com", "198.51.100.1");
+                answer_in(&w, "c2", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443,
+                                                          .exe = "/bin/setup"}), 0); /* once, at the start */
+                w.now += 200 * SEC;
+                for (int h = 0; h < 200; h++) {
+                        call(&w, "198.51.100.1", 443);
+                        w.now += HOUR;
+                        tick(&w);
+                }
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+                start_as(&w, "c3", "web", false);
+                answer_in(&w, "c3", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+                if (i)
+                        restore(&w);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c3", .to = "198.51.100.1", .port = 443,
+                                                          .pid = UINT32_MAX}), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+                world_close(&w);
+        }
+}
+
+/* A listener is told once and lasts: that one of several replicas leads, and listens, is no rare thing. */
+static void test_leader_listens(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        w.now += 200 * SEC;
+        listen_at(&w, "0.0.0.0", 7946, 0);
+        for (int h = 0; h < 200; h++) {
+                answer(&w, "api.example.com", "198.51.100.1");
+                call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_FALSE(entry(&w, "listen 7946/tcp").candidate);
+        listen_at(&w, "0.0.0.0", 7946, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
 /* What was connected before we watched is a candidate; called while we watch, it is learned. */
 static void test_found(void)
 {
@@ -1132,6 +1188,8 @@ static const struct unit_case cases[] = {
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
+        {"what is held back lends its phase to nobody", test_held_back_phase},
+        {"a listener of one of several replicas is learned", test_leader_listens},
         {"what was connected before we watched is a candidate", test_found},
         {"first sight names what listened", test_first_sight},
         {"an unknown process matches by destination", test_process_unknown},
