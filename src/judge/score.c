@@ -312,7 +312,13 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
         return score_factor(j, s, f, o->subject);
 }
 
-static int add_context(const struct judge *j, const struct observation *o, struct score *s)
+/* Starting and ending are times of rare acts; but whoever is called for the first time is new at any of them. */
+static bool phase_excuses(const struct workload *w, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || o->net.listens || net_novelty(w, o) != FLOW_NEW_DESTINATION;
+}
+
+static int add_context(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
                                                          [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC,
@@ -327,9 +333,9 @@ static int add_context(const struct judge *j, const struct observation *o, struc
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_STARTUP)
+        if (r == 0 && o->phase == PHASE_STARTUP && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_SHUTDOWN)
+        if (r == 0 && o->phase == PHASE_SHUTDOWN && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
@@ -349,7 +355,7 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         else
                 r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)
-                r = add_context(j, o, ret);
+                r = add_context(j, w, o, ret);
         if (r == 0)
                 r = add_novelty(j, w, o, ret);
         if (r < 0)
