@@ -238,6 +238,15 @@ static void host_key(enum dimension dim, struct bytes key, struct buf *out)
                 entry_key(DIM_NETWORK, host, BYTES_LIT("host"), out);
 }
 
+bool baseline_knows_key(const struct workload *w, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        entry_key(DIM_NETWORK, key, bytes_of(NULL, 0), &scratch);
+        return !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+}
+
 bool baseline_knows_host(const struct workload *w, struct bytes key)
 {
         _cleanup_buf_ struct buf scratch;

@@ -223,6 +223,8 @@ void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
 int baseline_take(struct judge *j, struct workload *w, struct entry *e);
 /* An operator's word: candidates of addresses and replicas are a part of the baseline. */
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
+/* Is a flow of this key known, by whomever? */
+bool baseline_knows_key(const struct workload *w, struct bytes key);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same. */

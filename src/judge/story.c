@@ -293,6 +293,13 @@ static void put_other_names(const struct finding_signal *s, struct buf *out)
         buf_put_str(out, part(s, 2).len ? ")" : "");
 }
 
+/* A probe's, by a program of the image: observe_net.c. */
+static bool is_probes(const struct finding_signal *s)
+{
+        return s->origin == ORIGIN_PROBE && s->key.p && strstr(s->key.p, " [probe]") && s->layer != LAYER_WRITE &&
+               s->layer != LAYER_TMPFS && s->layer != LAYER_MEMFD && s->layer != LAYER_DELETED;
+}
+
 static void put_net(const struct finding_signal *s, struct buf *out)
 {
         static const char *const novelties[FLOW_NOVELTY__MAX] = {
@@ -314,7 +321,9 @@ static void put_net(const struct finding_signal *s, struct buf *out)
         buf_put_str(out, verb_of(s));
         put_name(str_get(&s->subject), out);
         put_other_names(s, out);
-        if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
+        if (s->flow.novelty == FLOW_NEW_EXECUTABLE && is_probes(s))
+                buf_put_str(out, ", where this workload calls, but never by a probe");
+        else if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
                 buf_put_str(out, novelties[s->flow.novelty]);
         put_traffic(&s->flow, out);
 }

@@ -620,6 +620,39 @@ static void test_least_known(void)
         world_close(&w);
 }
 
+/* What is said of a marked key is true of the destination: it is called, at that port, but not by such a program. */
+static void test_marked_keys(void)
+{
+        static const struct {
+                struct call call;
+                const char *factor, *words;
+        } rows[] = {
+                {{.to = "203.0.113.9", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "other_executable",
+                 "where this workload calls, but never by this program"},
+                {{.to = "10.0.0.9", .port = 5432, .exe = "memfd", .layer = LAYER_MEMFD}, "other_executable",
+                 "where this workload calls, but never by this program"},
+                {{.to = "203.0.113.9", .port = 443, .origin = ORIGIN_PROBE}, "other_executable",
+                 "where this workload calls, but never by a probe"},
+                {{.to = "203.0.113.9", .port = 8443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "new_port",
+                 "but never at this port"},
+                {{.to = "203.0.113.10", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "new_destination",
+                 "where this workload never called"},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                answer(&w, "api.example.com", "203.0.113.9");
+                CU_ASSERT_EQUAL(call_as(&w, rows[i].call), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, rows[i].factor));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, rows[i].words));
+                world_close(&w);
+        }
+}
+
 static void test_forged(void)
 {
         struct judge_stats st;
@@ -1219,6 +1252,7 @@ static const struct unit_case cases[] = {
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
+        {"what is said of a program that is not the image's is true", test_marked_keys},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
