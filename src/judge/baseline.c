@@ -191,12 +191,22 @@ static struct entry *find_pattern(const struct workload *w, enum dimension dim, 
         return text.err ? NULL : find(w, dim, pattern, exe, scratch);
 }
 
+/* None of the phases is known of what was approved as it was found: then it fits any, as what has none itself does. */
+static bool fits_phase(const struct observation *o, size_t phases)
+{
+        return o->phase == PHASE_UNKNOWN || (phases & (PHASE_BIT(o->phase) | PHASE_BIT(PHASE_UNKNOWN)));
+}
+
+static size_t phases_of(const struct entry *e)
+{
+        return e->phases ? e->phases : PHASE_BIT(PHASE_UNKNOWN);
+}
+
 static enum known as_entry(const struct observation *o, const struct entry *e)
 {
         if (e->candidate)
                 return e->waiting ? KNOWN_WAITING : KNOWN_CANDIDATE;
-        return o->dim == DIM_NETWORK && !o->net.listens && !(e->phases & PHASE_BIT(o->phase)) ? KNOWN_OTHER_PHASE
-                                                                                              : KNOWN_YES;
+        return o->dim == DIM_NETWORK && !o->net.listens && !fits_phase(o, phases_of(e)) ? KNOWN_OTHER_PHASE : KNOWN_YES;
 }
 
 /* Some other executable does it. Where none is known now, by any of them will do, in this phase. */
@@ -205,7 +215,7 @@ static enum known as_others(const struct workload *w, const struct observation *
         if (number_get(w->keys, key) == 0)
                 return KNOWN_NOT;
         if (o->dim == DIM_NETWORK && !o->known_exe && !o->net.listens &&
-            !(number_get(w->phases, key) & PHASE_BIT(o->phase)))
+            !fits_phase(o, number_get(w->phases, key)))
                 return KNOWN_OTHER_PHASE;
         return KNOWN_OTHER_EXE;
 }
@@ -301,6 +311,11 @@ void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
                 pieces_save_workload(j, w);
 }
 
+static uint8_t phase_bit(const struct observation *o)
+{
+        return o->phase == PHASE_UNKNOWN ? 0 : (uint8_t)PHASE_BIT(o->phase);
+}
+
 /* The phase it is called in, and by how many of how many. True: that is new of it. */
 static bool note_caller(struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
@@ -314,7 +329,7 @@ static bool note_caller(struct workload *w, struct entry *e, const struct observ
         if (more)
                 e->replicas = w->running;
         if (learning)
-                e->phases |= PHASE_BIT(o->phase);
+                e->phases |= phase_bit(o);
         return another || more || phases != e->phases;
 }
 
@@ -330,20 +345,37 @@ static int note_phases(struct workload *w, const struct entry *e)
         entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (scratch.err)
                 return 0;
-        all = number_get(w->phases, buf_bytes(&scratch)) | e->phases;
+        all = number_get(w->phases, buf_bytes(&scratch)) | phases_of(e);
         r = map_put(w->phases, buf_bytes(&scratch), (void *)(uintptr_t)all);
         return r == ERR_LIMIT ? 0 : r;
+}
+
+/* As they are when the entries are restored: without those of candidates. */
+static void rebuild_phases(struct judge *j, struct workload *w)
+{
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->phases, &i, &key, NULL);)
+                if (map_del(w->phases, key) < 0)
+                        j->stats.refused++;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (note_phases(w, value) < 0)
+                        j->stats.refused++;
 }
 
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
         struct dim_learning *d = &w->dim[e->dim];
         int64_t window, wall_ns = o->ev->wall_ns;
+        bool any_phase = e->phases == 0;
 
         e->count++;
         e->last_ns = wall_ns;
         see_window(j, d, wall_ns, &window);
         if (note_caller(w, e, o, learning)) {
+                if (any_phase && e->phases)
+                        rebuild_phases(j, w); /* it fits no other any more */
                 if (note_phases(w, e) < 0)
                         j->stats.refused++;
                 pieces_save_entry(j, w, e);
@@ -436,7 +468,7 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->waiting = how == LEARN_WAITING || how == LEARN_FOUND;
         e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
         if (o->dim == DIM_NETWORK) {
-                e->phases = PHASE_BIT(o->phase);
+                e->phases = phase_bit(o);
                 e->caller = o->c->hash;
                 e->replicas = o->c->workload ? o->c->workload->running : 0;
         }
@@ -582,20 +614,6 @@ int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
                         r = change_candidate(j, w, e, false);
         }
         return r;
-}
-
-/* As they are when the entries are restored: without those of candidates. */
-static void rebuild_phases(struct judge *j, struct workload *w)
-{
-        struct bytes key;
-        void *value;
-
-        for (size_t i = 0; map_next(w->phases, &i, &key, NULL);)
-                if (map_del(w->phases, key) < 0)
-                        j->stats.refused++;
-        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
-                if (note_phases(w, value) < 0)
-                        j->stats.refused++;
 }
 
 /* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */

@@ -46,7 +46,7 @@ struct entry {
         bool waiting; /* a candidate that was not raised: it was seen while learning only */
         uint8_t why;  /* enum candidate_why */
         /* Network: */
-        uint8_t phases;    /* set of PHASE_BIT */
+        uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */

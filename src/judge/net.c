@@ -396,10 +396,10 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
         struct entry *e;
         enum known known = baseline_lookup(w, o, &e);
 
-        if (e && e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
-                return baseline_take(j, w, e); /* now it was seen to be called */
         if (e) {
                 baseline_touch(j, w, e, o, true);
+                if (e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
+                        return baseline_take(j, w, e); /* now it was seen to be called */
                 return 0;
         }
         if (known == KNOWN_OTHER_EXE && !o->known_exe)

@@ -919,6 +919,71 @@ static void test_found(void)
         world_close(&w);
 }
 
+/* When a connection began that was found open is not known: it fits any phase in which it is known, and teaches none. */
+static void test_found_phase(void)
+{
+        struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        call(&w, "10.0.0.7", 5432); /* as it starts, and kept */
+        w.now += 120 * SEC;
+        for (int h = 0; h < 200; h++) {
+                answer(&w, "api.example.com", "198.51.100.1");
+                call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+                if (h == 10) /* the agent was restarted */
+                        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 1u << PHASE_STARTUP);
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        found.pid = UINT32_MAX;
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        call(&w, "10.0.0.7", 5432);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+        world_close(&w);
+        /* Found first, and called then: of the phase in which it was called. */
+        found.pid = 0;
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        w.now += 200 * SEC;
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 0);
+        found.to = "10.0.1.7";
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        stopping(&w);
+        call(&w, "10.0.0.7", 5432);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 1u << PHASE_SHUTDOWN);
+        /* Approved as it is: known, at any time. */
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        for (int i = 0; i < 2; i++) {
+                call(&w, "10.0.1.7", 5432);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.1.7", .port = 5432, .pid = UINT32_MAX}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+                w.now += HOUR;
+                restore(&w);
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        /* Learned again in one phase it is of that one, restored or not. */
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        call(&w, "10.0.1.7", 5432);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.1.0/24:5432/tcp").phases, 1u << PHASE_STEADY);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        start_as(&w, "c2", "web", false);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "10.0.1.7", .port = 5432, .pid = UINT32_MAX}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+        world_close(&w);
+}
+
 /* First sight names what listened and what was connected. */
 static void test_first_sight(void)
 {
@@ -1260,6 +1325,7 @@ static const struct unit_case cases[] = {
         {"what is held back lends its phase to nobody", test_held_back_phase},
         {"a listener of one of several replicas is learned", test_leader_listens},
         {"what was connected before we watched is a candidate", test_found},
+        {"when a connection began that was found is not known", test_found_phase},
         {"first sight names what listened", test_first_sight},
         {"an unknown process matches by destination", test_process_unknown},
         {"containers that share a namespace", test_shared_namespace},
