@@ -220,6 +220,33 @@ static enum known as_others(const struct workload *w, const struct observation *
         return KNOWN_OTHER_EXE;
 }
 
+/* Nobody knows who calls: any entry of the destination fits, a part of the baseline before a candidate. */
+static enum known lookup_unnamed(const struct workload *w, const struct observation *o, struct bytes key,
+                                 struct entry **e)
+{
+        if (*e && !(*e)->candidate)
+                return o->net.listens || fits_phase(o, phases_of(*e) | number_get(w->phases, key)) ? KNOWN_YES
+                                                                                                    : KNOWN_OTHER_PHASE;
+        if (number_get(w->keys, key) == 0)
+                return *e ? as_entry(o, *e) : KNOWN_NOT;
+        *e = NULL;
+        return as_others(w, o, key);
+}
+
+/* It is not known to call. Where nobody is, a call of nobody knows whom may have been its. */
+static enum known lookup_stranger(const struct workload *w, const struct observation *o, struct bytes key,
+                                  struct entry **e)
+{
+        size_t callers = number_get(w->keys, key);
+
+        *e = map_get(w->entries, key); /* the key without an executable is that entry's own */
+        if (callers > (*e && !(*e)->candidate ? 1 : 0)) {
+                *e = NULL;
+                return KNOWN_OTHER_EXE;
+        }
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
+}
+
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret)
 {
         _cleanup_buf_ struct buf scratch;
@@ -229,13 +256,16 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
         e = find(w, o->dim, o->key, o->exe, &scratch);
         if (!e && !o->executable && has_family(o->dim, o->key))
                 e = find_pattern(w, o->dim, o->key, o->exe, &scratch);
-        if (!e && o->dim == DIM_NETWORK && o->known_exe) /* learned of nobody knows whom: it may have been this one */
-                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch);
         *ret = e;
-        if (e)
+        if (e && (o->dim != DIM_NETWORK || o->known_exe))
                 return as_entry(o, e);
         entry_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
-        return scratch.err ? KNOWN_NOT : as_others(w, o, buf_bytes(&scratch));
+        if (scratch.err)
+                return KNOWN_NOT;
+        if (o->dim != DIM_NETWORK)
+                return as_others(w, o, buf_bytes(&scratch));
+        return o->known_exe ? lookup_stranger(w, o, buf_bytes(&scratch), ret)
+                            : lookup_unnamed(w, o, buf_bytes(&scratch), ret);
 }
 
 /* Beside the keys of flows, which have a protocol, so that these differ from all of them. */
@@ -518,29 +548,28 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
         return 0;
 }
 
-int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+static bool has_room(struct judge *j, struct dim_learning *d, bool candidate)
+{
+        if ((candidate ? d->candidates : d->entries) < j->p.max_entries)
+                return true;
+        d->refused++;
+        j->stats.refused++;
+        return false;
+}
+
+/* Owned by the baseline then, or freed. */
+static int take_fresh(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
 {
         _cleanup_buf_ struct buf scratch;
-        struct dim_learning *d = &w->dim[o->dim];
-        bool candidate = how != LEARN_KNOWN;
-        struct entry *e;
-        int64_t window;
+        int64_t window = e->last_window;
+        bool candidate = e->candidate;
         int r;
 
         buf_init(&scratch, 16384);
-        see_window(j, d, o->ev->wall_ns, &window);
-        if ((candidate ? d->candidates : d->entries) >= j->p.max_entries) {
-                d->refused++;
-                j->stats.refused++;
-                return 0;
-        }
-        e = entry_new(o, o->key, how, window);
-        if (!e)
-                return -ENOMEM;
         r = baseline_insert(w, e);
         if (r < 0) {
                 entry_free(e);
-                d->refused++;
+                w->dim[o->dim].refused++;
                 j->stats.refused++;
                 return r == ERR_LIMIT ? 0 : r;
         }
@@ -553,6 +582,59 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
                 r = merge_siblings(j, w, o, window);
         pieces_save_workload(j, w);
         return r;
+}
+
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *e;
+        int64_t window;
+
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (!has_room(j, d, how != LEARN_KNOWN))
+                return 0;
+        e = entry_new(o, o->key, how, window);
+        return e ? take_fresh(j, w, o, e) : -ENOMEM;
+}
+
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *fresh;
+        int64_t window;
+
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (e->candidate && how == LEARN_KNOWN && !has_room(j, d, false))
+                return 0;
+        fresh = entry_new(o, o->key, how, window);
+        if (!fresh)
+                return -ENOMEM;
+        fresh->phases |= e->phases;
+        fresh->first_ns = e->first_ns;
+        fresh->count += e->count;
+        fresh->windows = e->windows + (window > e->last_window);
+        fresh->several = e->several || e->caller != fresh->caller;
+        fresh->caller = e->caller;
+        if (e->replicas > fresh->replicas)
+                fresh->replicas = e->replicas;
+        forget_entry(j, w, e);
+        return take_fresh(j, w, o, fresh);
+}
+
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != o->dim || e->candidate || e->phases == 0 || !bytes_eq(str_get(&e->key), o->key))
+                        continue;
+                e->phases |= phase_bit(o);
+                if (note_phases(w, e) < 0)
+                        j->stats.refused++;
+                pieces_save_entry(j, w, e);
+        }
 }
 
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)

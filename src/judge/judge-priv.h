@@ -210,11 +210,24 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
 /* ---- baseline ---- */
 
-/* *ret: the entry that decided; NULL: none, or several. */
+/*
+ * *ret: the entry that decided; NULL: none, or several. An executable that is not known to call is another one than
+ * those that are; where none is, the entry of nobody knows whom decides.
+ */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
 /* Into the baseline; as a candidate that is raised; as one that is not: by what it is, or as it was there before us. */
 enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND };
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
+/* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
+ * one, and by that it is told apart from others. */
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how);
+/* A call of nobody knows whom in a phase in which nobody is known to: it may have been any of them. */
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o);
+/* Is that the entry of what calls, or of nobody knows whom? */
+static inline bool entry_names(const struct entry *e, const struct observation *o)
+{
+        return !o->known_exe || e->exe.len > 0;
+}
 /* Seen again. learning: a phase that the entry lacks is taken up. */
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning);
 /* A waiting candidate is raised now. */

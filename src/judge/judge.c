@@ -237,7 +237,8 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
         int r = 0;
 
         j->stats.known++;
-        if (learned && o->dim == DIM_NETWORK && o->net.nnames > 1 && w->dim[DIM_NETWORK].state == DS_LEARNING)
+        if (learned && o->dim == DIM_NETWORK && (o->net.nnames > 1 || !entry_names(e, o)) &&
+            w->dim[DIM_NETWORK].state == DS_LEARNING)
                 r = net_learn(j, w, o);
         else if (learned)
                 baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
@@ -291,7 +292,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
         if (known == KNOWN_CANDIDATE ||
-            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND))
+            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND &&
+             (o.dim != DIM_NETWORK || entry_names(e, &o))))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);

@@ -396,13 +396,17 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
         struct entry *e;
         enum known known = baseline_lookup(w, o, &e);
 
+        if (e && !entry_names(e, o) && !(o->ev->flags & EVF_BEFORE) && (!e->candidate || e->waiting))
+                return baseline_name(j, w, e, o, e->candidate ? how_learned(o) : LEARN_KNOWN);
         if (e) {
                 baseline_touch(j, w, e, o, true);
                 if (e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
                         return baseline_take(j, w, e); /* now it was seen to be called */
                 return 0;
         }
-        if (known == KNOWN_OTHER_EXE && !o->known_exe)
+        if (known == KNOWN_OTHER_PHASE && !o->known_exe)
+                baseline_lend_phase(j, w, o);
+        if ((known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE) && !o->known_exe)
                 return 0;
         return baseline_learn(j, w, o, how_learned(o));
 }

@@ -1050,6 +1050,168 @@ static void test_process_unknown(void)
         world_close(&w);
 }
 
+static struct judge_entry entry_of(const struct world *w, const char *key, const char *exe)
+{
+        struct judge_workload jw = workload(w);
+        struct judge_entry e;
+        size_t i = 0;
+
+        while (judge_entry_next(w->j, jw.id, &i, &e))
+                if (e.dim == DIM_NETWORK && bytes_eq(e.key, bytes_str(key)) && bytes_eq(e.exe, bytes_str(exe)))
+                        return e;
+        return (struct judge_entry){.why = ""};
+}
+
+/* A call of nobody knows whom voids nothing that is known of the others: who calls is learned as soon as it is known. */
+static void test_unnamed_first(void)
+{
+        struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        answer(&w, "api.example.com", "198.51.100.1");
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0); /* as it starts, when there is much to look up */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        w.now += 120 * SEC;
+        for (int h = 0; h < 30; h++) {
+                for (int i = 0; i < 50; i++)
+                        call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1); /* what was nobody's is its */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].once, 0);
+        CU_ASSERT_TRUE(entry_of(&w, "api.example.com:443/tcp", "/usr/sbin/nginx").count > 1000);
+        CU_ASSERT_EQUAL(entry(&w, "api.example.com:443/tcp").phases, 1u << PHASE_STARTUP | 1u << PHASE_STEADY);
+        for (int i = 0; i < 2; i++) {
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+                call(&w, "198.51.100.1", 443);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                restore(&w);
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "other_executable"));
+        world_close(&w);
+        /* Where nobody was ever known to call, the first who is raises nothing; nor the second. */
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        for (int h = 0; h < 30; h++) {
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+/* A call of nobody knows whom in another phase may have been any of those that are known. */
+static void test_unnamed_phase(void)
+{
+        struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        start_as(&w, "c2", "web", false);
+        answer_in(&w, "c2", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+        unknown.id = "c2";
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
+        CU_ASSERT_EQUAL(entry_of(&w, "api.example.com:443/tcp", "/usr/bin/curl").phases,
+                        1u << PHASE_STARTUP | 1u << PHASE_STEADY);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        restore(&w);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        w.now += HOUR;
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+/* A candidate of nobody knows whom: who calls becomes one too, and is not passed over by it. */
+static void test_unnamed_candidate(void)
+{
+        struct call unknown = {.to = "203.0.113.9", .port = 123, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_TRUE(entry_of(&w, "203.0.113.9:123/tcp", "/usr/sbin/nginx").waiting);
+        CU_ASSERT_EQUAL(entry_of(&w, "203.0.113.9:123/tcp", "").count, 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.9", .port = 123, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "other_executable"));
+        world_close(&w);
+        /* Approved while nobody knew who called, it stays approved for whoever is seen to. */
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_FALSE(entry_of(&w, "203.0.113.9:123/tcp", "/usr/sbin/nginx").candidate);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        world_close(&w);
+}
+
+/* One call in ten is nobody's: an ordinary workload is quiet after it was learned. */
+static void test_unnamed_now_and_then(void)
+{
+        static const struct call usual[] = {
+                {.to = "198.51.100.1", .port = 443},
+                {.to = "10.0.0.7", .port = 5432},
+                {.to = "198.51.100.2", .port = 443, .exe = "/usr/bin/curl"},
+                {.to = "198.51.100.2", .port = 443, .exe = "/usr/bin/wget"},
+        };
+        struct world w;
+        uint32_t x = 99;
+
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        answer(&w, "mirror.example.org", "198.51.100.2");
+        for (int h = 0; h < 400; h++) {
+                for (int i = 0; i < 12; i++) {
+                        struct call c = usual[i % (int)ARRAY_LEN(usual)];
+
+                        x = x * 1664525 + 1013904223;
+                        if ((x >> 16) % 10 == 0 || (h == 0 && i < 4)) /* the very first ones are nobody's, too */
+                                c.pid = UINT32_MAX;
+                        CU_ASSERT_EQUAL(call_as(&w, c), 0);
+                }
+                w.now += HOUR;
+                tick(&w);
+                if (h == 28)
+                        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 4);
+        world_close(&w);
+}
+
 /* Two containers in one namespace: names are shared, and a flow of nobody knows whom is known if either knows it. */
 static void test_shared_namespace(void)
 {
@@ -1328,6 +1490,10 @@ static const struct unit_case cases[] = {
         {"when a connection began that was found is not known", test_found_phase},
         {"first sight names what listened", test_first_sight},
         {"an unknown process matches by destination", test_process_unknown},
+        {"who calls is learned though the first call was nobody's", test_unnamed_first},
+        {"a call of nobody knows whom in another phase", test_unnamed_phase},
+        {"a candidate of nobody knows whom", test_unnamed_candidate},
+        {"one call in ten is nobody's", test_unnamed_now_and_then},
         {"containers that share a namespace", test_shared_namespace},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
