@@ -76,7 +76,7 @@ static struct workload *make(struct judge *j, struct bytes id)
 
         if (!w)
                 return NULL;
-        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(2 * limit, seed, NULL, &w->keys) < 0 ||
+        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(3 * limit, seed, NULL, &w->keys) < 0 ||
             map_new(limit, seed, NULL, &w->siblings) < 0 || map_new(limit, seed, NULL, &w->phases) < 0 ||
             str_set(&w->id, id) < 0) {
                 baseline_free(w);
@@ -220,6 +220,31 @@ static enum known as_others(const struct workload *w, const struct observation *
         return KNOWN_OTHER_EXE;
 }
 
+/* Beside the keys of what is known, so that these differ from all of them: programs are paths. */
+static void candidate_key(enum dimension dim, struct bytes key, struct buf *out)
+{
+        entry_key(dim, key, BYTES_LIT("candidate"), out);
+}
+
+/* The first candidate of the key, by whomever. */
+static struct entry *find_candidate(const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch;
+        void *value;
+
+        buf_init(&scratch, 16384);
+        candidate_key(o->dim, o->key, &scratch);
+        if (scratch.err || number_get(w->keys, buf_bytes(&scratch)) == 0)
+                return NULL;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim == o->dim && e->candidate && bytes_eq(str_get(&e->key), o->key))
+                        return e;
+        }
+        return NULL;
+}
+
 /* Nobody knows who calls: any entry of the destination fits, a part of the baseline before a candidate. */
 static enum known lookup_unnamed(const struct workload *w, const struct observation *o, struct bytes key,
                                  struct entry **e)
@@ -227,10 +252,13 @@ static enum known lookup_unnamed(const struct workload *w, const struct observat
         if (*e && !(*e)->candidate)
                 return o->net.listens || fits_phase(o, phases_of(*e) | number_get(w->phases, key)) ? KNOWN_YES
                                                                                                     : KNOWN_OTHER_PHASE;
-        if (number_get(w->keys, key) == 0)
-                return *e ? as_entry(o, *e) : KNOWN_NOT;
-        *e = NULL;
-        return as_others(w, o, key);
+        if (number_get(w->keys, key) > 0) {
+                *e = NULL;
+                return as_others(w, o, key);
+        }
+        if (!*e)
+                *e = find_candidate(w, o);
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
 }
 
 /* It is not known to call. Where nobody is, a call of nobody knows whom may have been its. */
@@ -430,7 +458,10 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
         buf_init(&scratch, 16384);
         if (e->candidate) {
                 d->candidates += (uint32_t)step;
-                return 0;
+                candidate_key(e->dim, str_get(&e->key), &scratch);
+                if (e->dim == DIM_NETWORK && !scratch.err)
+                        r = number_add(w->keys, buf_bytes(&scratch), step);
+                return r == ERR_LIMIT || r == -ENOENT ? 0 : r;
         }
         if (step > 0 || d->entries)
                 d->entries += (uint32_t)step;

@@ -74,7 +74,7 @@ struct workload {
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct map *entries;  /* dim · key length · key · exe → struct entry */
-        struct map *keys;     /* dim · key → how many entries have it, as a number */
+        struct map *keys;     /* dim · key → how many entries have it, as a number; so of hosts, and of candidates */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
         struct map *phases;   /* network: dim · key → phases in which anybody called it, as a number */
         struct judge_net net;
@@ -312,7 +312,7 @@ void group_ended(struct judge *j, struct container_memory *c, const struct tide_
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words);
 /* Of what is judged: led to by a name, or by an answer that does not count. */
 void net_count(struct judge *j, const struct observation *o);
-/* Who is to answer for a flow of which only the namespace is known: whoever knows it, or learns. */
+/* Who is to answer for a flow of which only the namespace is known: whoever knows it; else who does not learn. */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 /* By namespace: events of a namespace that several share may name none of them. NULL: none runs in it. */
 struct container_memory *net_container(const struct judge *j, uint64_t netns);

@@ -227,26 +227,44 @@ bool net_claimed(const struct judge *j, const struct container_memory *c, struct
         return false;
 }
 
+/* How well m knows a flow of which nobody knows the process: by whichever of its programs. */
+static enum known known_to(struct judge *j, struct container_memory *m, const struct tide_event *ev)
+{
+        struct observation o;
+        struct entry *e;
+        enum known known;
+
+        if (!m->workload || observe(j, m, ev, &o) < 0)
+                return KNOWN_NOT;
+        known = baseline_lookup(m->workload, &o, &e);
+        return known == KNOWN_OTHER_EXE ? KNOWN_YES : known;
+}
+
+/*
+ * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is over:
+ * that another one has just begun makes it no less strange there.
+ */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
-        struct container_memory *m, *learning = NULL;
+        struct container_memory *m, *best = c, *of[2] = {NULL, NULL}; /* the first that is active, that learns */
+        enum known least = KNOWN_NOT;
 
         if (!(ev->flow.flags & FLOWF_SHARED) || !c->shares_netns)
                 return c;
-        for (size_t i = 0; (m = mate(j, c, &i));) {
-                struct observation o;
-                struct entry *e;
-                enum known known;
+        for (size_t i = 0; least != KNOWN_YES && (m = mate(j, c, &i));) {
+                enum dim_state state = m->workload ? baseline_state(m->workload, DIM_NETWORK) : DS_OFF;
+                enum known known = known_to(j, m, ev);
 
-                if (!m->workload || observe(j, m, ev, &o) < 0)
-                        continue;
-                known = baseline_lookup(m->workload, &o, &e);
-                if (known == KNOWN_YES || known == KNOWN_OTHER_EXE)
-                        return m;
-                if (!learning && baseline_state(m->workload, DIM_NETWORK) == DS_LEARNING)
-                        learning = m;
+                if (known < least) {
+                        least = known;
+                        best = m;
+                }
+                if (state != DS_OFF && !of[state == DS_LEARNING])
+                        of[state == DS_LEARNING] = m;
         }
-        return learning ? learning : c;
+        if (least != KNOWN_NOT)
+                return best;
+        return of[0] ? of[0] : of[1] ? of[1] : c;
 }
 
 /* ---- flows ---- */

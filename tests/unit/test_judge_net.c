@@ -1177,6 +1177,40 @@ static void test_unnamed_candidate(void)
         world_close(&w);
 }
 
+/* A candidate of one that is known is that of a call of nobody knows whom, too: words and score are of what it is. */
+static void test_unnamed_meets_candidate(void)
+{
+        struct call unknown = {.to = "203.0.113.9", .port = 123, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        for (int h = 0; h < 20; h++) {
+                call(&w, "203.0.113.9", 123);
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_EQUAL(entry_of(&w, "203.0.113.9:123/tcp", "").count, 0);
+        w.now += 30 * HOUR;
+        tick(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        restore(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unapproved_destination"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "new_destination"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "which is never learned by itself"));
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "raised already");
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "raised already");
+        CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+}
+
 /* One call in ten is nobody's: an ordinary workload is quiet after it was learned. */
 static void test_unnamed_now_and_then(void)
 {
@@ -1252,6 +1286,79 @@ static void test_shared_namespace(void)
         answer_in(&w, "", "late.example", "203.0.113.5", NAME_ANSWERED);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "203.0.113.5", .port = 443}), 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "late.example (203.0.113.5)"));
+        world_close(&w);
+}
+
+/* Two containers in one namespace, the first of which is learned. */
+static void share(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+        start_as(w, "c1", "web", false);
+        start_as(w, "c2", "sidecar", false);
+        ev.ctr.netns = 77;
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+        ev.container = BYTES_LIT("c2");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+        w->now += 200 * SEC;
+        answer_in(w, "c1", "app.example", "198.51.100.1", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "203.0.113.9", .port = 123}), 0); /* a candidate */
+        answer_in(w, "c1", "side.example", "198.51.100.2", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c2", .to = "198.51.100.2", .port = 443}), 0);
+        for (int h = 0; h < 30; h++) { /* the first alone */
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
+                w->now += HOUR;
+                tick(w);
+        }
+        CU_ASSERT_EQUAL(decide(w, "baseline.learn", "sidecar@sha256:aa"), 0);
+        CU_ASSERT_STRING_EQUAL(workload(w).dim[DIM_NETWORK].state, "active");
+}
+
+/* A flow of one of several is judged by the least known: nobody who still learns takes what is new to who does not. */
+static void test_shared_learning(void)
+{
+        struct call one_of = {.id = "c1", .to = "203.0.113.66", .port = 443, .flags = FLOWF_SHARED};
+        struct world w;
+
+        world_open(&w);
+        share(&w);
+        answer(&w, "evil.example", "203.0.113.66");
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_destination"));
+        one_of.id = "c2"; /* whoever is named first */
+        one_of.port = 444;
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 2);
+        /* What either knows is known. */
+        one_of.port = 443;
+        one_of.to = "198.51.100.1";
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        one_of.to = "198.51.100.2";
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        /* A candidate of a mate is its, too: raised there, once, and not learned by another. */
+        one_of.to = "203.0.113.9";
+        one_of.port = 123;
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "203.0.113.9", .port = 123}), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "a public address without a name"));
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_NOT_EQUAL(w.verdict, "a candidate: not learned by itself");
+        world_close(&w);
+        /* Where all learn, it is learned. */
+        world_open(&w);
+        share(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        one_of = (struct call){.id = "c1", .to = "203.0.113.66", .port = 443, .flags = FLOWF_SHARED};
+        answer(&w, "new.example", "203.0.113.66");
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(w.opened, 0);
         world_close(&w);
 }
 
@@ -1493,8 +1600,10 @@ static const struct unit_case cases[] = {
         {"who calls is learned though the first call was nobody's", test_unnamed_first},
         {"a call of nobody knows whom in another phase", test_unnamed_phase},
         {"a candidate of nobody knows whom", test_unnamed_candidate},
+        {"a call of nobody knows whom meets a candidate", test_unnamed_meets_candidate},
         {"one call in ten is nobody's", test_unnamed_now_and_then},
         {"containers that share a namespace", test_shared_namespace},
+        {"a flow of one of several is judged by the least known", test_shared_learning},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
