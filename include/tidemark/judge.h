@@ -77,6 +77,7 @@ enum factor {
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
+        FACTOR_UNPLACED_CALLER,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -181,7 +182,7 @@ struct judge_entry {
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
         const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
-                          * "found-running" */
+                          * "found-running", "unplaced-program" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */

@@ -226,6 +226,12 @@ static void candidate_key(enum dimension dim, struct bytes key, struct buf *out)
         entry_key(dim, key, BYTES_LIT("candidate"), out);
 }
 
+/* A candidate by where it goes, not by what calls: of these a call of nobody knows whom may be one. */
+static bool is_destination(const struct entry *e)
+{
+        return e->dim == DIM_NETWORK && e->candidate && e->why != WHY_UNPLACED;
+}
+
 /* The first candidate of the key, by whomever. */
 static struct entry *find_candidate(const struct workload *w, const struct observation *o)
 {
@@ -239,7 +245,7 @@ static struct entry *find_candidate(const struct workload *w, const struct obser
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim == o->dim && e->candidate && bytes_eq(str_get(&e->key), o->key))
+                if (e->dim == o->dim && is_destination(e) && bytes_eq(str_get(&e->key), o->key))
                         return e;
         }
         return NULL;
@@ -306,13 +312,23 @@ static void host_key(enum dimension dim, struct bytes key, struct buf *out)
                 entry_key(DIM_NETWORK, host, BYTES_LIT("host"), out);
 }
 
-bool baseline_knows_key(const struct workload *w, struct bytes key)
+static bool knows(const struct workload *w, enum dimension dim, struct bytes key)
 {
         _cleanup_buf_ struct buf scratch;
 
         buf_init(&scratch, 16384);
-        entry_key(DIM_NETWORK, key, bytes_of(NULL, 0), &scratch);
+        entry_key(dim, key, bytes_of(NULL, 0), &scratch);
         return !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+}
+
+bool baseline_knows_key(const struct workload *w, struct bytes key)
+{
+        return knows(w, DIM_NETWORK, key);
+}
+
+bool baseline_runs(const struct workload *w, struct bytes exe)
+{
+        return knows(w, DIM_PROCESS, exe);
 }
 
 bool baseline_knows_host(const struct workload *w, struct bytes key)
@@ -459,7 +475,7 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
         if (e->candidate) {
                 d->candidates += (uint32_t)step;
                 candidate_key(e->dim, str_get(&e->key), &scratch);
-                if (e->dim == DIM_NETWORK && !scratch.err)
+                if (is_destination(e) && !scratch.err)
                         r = number_add(w->keys, buf_bytes(&scratch), step);
                 return r == ERR_LIMIT || r == -ENOENT ? 0 : r;
         }
@@ -516,6 +532,9 @@ static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
 
 static struct entry *entry_new(const struct observation *o, struct bytes key, enum learn how, int64_t window)
 {
+        static const uint8_t whys[] = {[LEARN_KNOWN] = WHY_NEVER_SILENT,   [LEARN_RAISED] = WHY_NEVER_SILENT,
+                                       [LEARN_WAITING] = WHY_RAW_ADDRESS,  [LEARN_FOUND] = WHY_FOUND,
+                                       [LEARN_UNPLACED] = WHY_UNPLACED};
         struct entry *e = calloc(1, sizeof(*e));
 
         if (!e)
@@ -526,8 +545,8 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->windows = 1;
         e->last_window = window;
         e->candidate = how != LEARN_KNOWN;
-        e->waiting = how == LEARN_WAITING || how == LEARN_FOUND;
-        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
+        e->waiting = e->candidate && how != LEARN_RAISED;
+        e->why = whys[how];
         if (o->dim == DIM_NETWORK) {
                 e->phases = phase_bit(o);
                 e->caller = o->c->hash;

@@ -33,7 +33,7 @@
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 /* Why an entry is a candidate. Stored: never renumber. */
-enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY__MAX };
+enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY_UNPLACED, WHY__MAX };
 
 struct entry {
         enum dimension dim;
@@ -215,8 +215,9 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
  * those that are; where none is, the entry of nobody knows whom decides.
  */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, or as it was there before us. */
-enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND };
+/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
+ * a program of which it is not known whether the image holds it. */
+enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND, LEARN_UNPLACED };
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
 /* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
  * one, and by that it is told apart from others. */
@@ -238,6 +239,8 @@ int baseline_take(struct judge *j, struct workload *w, struct entry *e);
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
 /* Is a flow of this key known, by whomever? */
 bool baseline_knows_key(const struct workload *w, struct bytes key);
+/* Is the workload known to run this program, by whomever? What the image lacks is another one. */
+bool baseline_runs(const struct workload *w, struct bytes exe);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same. */
@@ -330,6 +333,8 @@ bool net_claimed(const struct judge *j, const struct container_memory *c, struct
 void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
+/* Audit alone has told the program that calls: it may be the image's, or not. */
+bool net_unplaced(const struct workload *w, const struct observation *o);
 bool net_declared(const struct container_memory *c, const struct net_facts *n);
 struct names *net_names_of(struct judge *j, struct container_memory *c);
 

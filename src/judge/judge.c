@@ -268,6 +268,12 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
         return r < 0 ? r : 0;
 }
 
+/* While learning: nothing that comes makes it known. */
+static bool stays_waiting(const struct entry *e, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
@@ -292,8 +298,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
         if (known == KNOWN_CANDIDATE ||
-            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND &&
-             (o.dim != DIM_NETWORK || entry_names(e, &o))))
+            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && stays_waiting(e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);

@@ -401,12 +401,29 @@ static bool is_raw_public(const struct net_facts *n)
         return !n->listens && n->nnames == 0 && n->kind == ADDRESS_PUBLIC;
 }
 
+/* Where there is no write layer that is known none ever is told apart. */
+bool net_unplaced(const struct workload *w, const struct observation *o)
+{
+        return o->known_exe && o->layer == LAYER_UNKNOWN && (o->ev->sources & SRC_AUDIT) && o->c->upper.len &&
+               !baseline_runs(w, o->exe);
+}
+
 /* Not learned by itself: by what it is, or because it was open before anybody watched, which proves nothing. */
-static enum learn how_learned(const struct observation *o)
+static enum learn how_learned(const struct workload *w, const struct observation *o)
 {
         if (is_raw_public(&o->net))
                 return LEARN_WAITING;
-        return o->ev->flags & EVF_BEFORE ? LEARN_FOUND : LEARN_KNOWN;
+        if (o->ev->flags & EVF_BEFORE)
+                return LEARN_FOUND;
+        return net_unplaced(w, o) ? LEARN_UNPLACED : LEARN_KNOWN;
+}
+
+/* What made it a candidate is over: it was found open and is seen to be called, or it is known now what calls. */
+static bool is_cleared(const struct workload *w, const struct entry *e, const struct observation *o)
+{
+        if (!e->waiting || (o->ev->flags & EVF_BEFORE))
+                return false;
+        return e->why == WHY_FOUND || (e->why == WHY_UNPLACED && !net_unplaced(w, o));
 }
 
 static int learn_as(struct judge *j, struct workload *w, const struct observation *o)
@@ -414,19 +431,18 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
         struct entry *e;
         enum known known = baseline_lookup(w, o, &e);
 
-        if (e && !entry_names(e, o) && !(o->ev->flags & EVF_BEFORE) && (!e->candidate || e->waiting))
-                return baseline_name(j, w, e, o, e->candidate ? how_learned(o) : LEARN_KNOWN);
+        if (e && !entry_names(e, o) && !(o->ev->flags & EVF_BEFORE) && (!e->candidate || e->waiting) &&
+            !net_unplaced(w, o))
+                return baseline_name(j, w, e, o, e->candidate ? how_learned(w, o) : LEARN_KNOWN);
         if (e) {
                 baseline_touch(j, w, e, o, true);
-                if (e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
-                        return baseline_take(j, w, e); /* now it was seen to be called */
-                return 0;
+                return is_cleared(w, e, o) ? baseline_take(j, w, e) : 0;
         }
         if (known == KNOWN_OTHER_PHASE && !o->known_exe)
                 baseline_lend_phase(j, w, o);
         if ((known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE) && !o->known_exe)
                 return 0;
-        return baseline_learn(j, w, o, how_learned(o));
+        return baseline_learn(j, w, o, how_learned(w, o));
 }
 
 int net_learn(struct judge *j, struct workload *w, const struct observation *o)

@@ -81,6 +81,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
+        [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
+                                    "whether the image holds the program that calls is not known"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 

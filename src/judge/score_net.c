@@ -28,7 +28,8 @@ enum flow_novelty net_novelty(const struct workload *w, const struct observation
 {
         static const enum flow_novelty whys[WHY__MAX] = {
                 [WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION, [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
-                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND};
+                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND,
+                [WHY_UNPLACED] = FLOW_UNAPPROVED_UNPLACED};
         struct entry *e;
 
         switch (o->known) {
@@ -77,6 +78,7 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_FOUND] = FACTOR_UNAPPROVED_DESTINATION,
+                [FLOW_UNAPPROVED_UNPLACED] = FACTOR_UNAPPROVED_DESTINATION,
         };
         enum flow_novelty novelty = net_novelty(w, o);
         bool probe = novelty == FLOW_NEW_EXECUTABLE && o->actor->origin == ORIGIN_PROBE && !o->never_silent;
@@ -90,6 +92,8 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
 
         if (novelty == FLOW_NEW_PHASE)
                 s->severity = SEVERITY_LOW;
+        if (r == 0 && novelty == FLOW_UNAPPROVED_UNPLACED)
+                r = score_factor(j, s, FACTOR_UNPLACED_CALLER, o->exe);
         if (r == 0 && o->net.nnames == 0 && o->net.kind == ADDRESS_PUBLIC)
                 r = score_factor(j, s, FACTOR_RAW_ADDRESS, bytes_of(NULL, 0));
         if (r == 0 && o->net.claimed)

@@ -309,6 +309,7 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 [FLOW_NEW_EXECUTABLE] = ", where this workload calls, but never by this program",
                 [FLOW_UNAPPROVED_RAW] = ", a public address without a name, which is never learned by itself",
                 [FLOW_UNAPPROVED_FOUND] = ", to which it was connected before it was watched, and never called since",
+                [FLOW_UNAPPROVED_UNPLACED] = ", by a program of which it is not known whether the image holds it",
                 [FLOW_UNAPPROVED_ONE] = ", which one of several replicas called, in one hour only, while learning"};
 
         put_who(s, out);

@@ -217,6 +217,7 @@ struct call {
         uint32_t pid, flags;
         uint64_t flow;
         uint16_t event_flags;
+        bool audit; /* of a program that audit alone has told */
         int hours; /* of the bands: how long it was learned, 0: 200; when it is, 0: at work */
         enum finding_phase phase;
 };
@@ -231,6 +232,10 @@ static int call_as(struct world *w, struct call c)
                 ev.flow.actor = actor(c.pid ? c.pid : 200, c.origin ? c.origin : ORIGIN_ENTRYPOINT,
                                       c.exe ? c.exe : "/usr/sbin/nginx");
                 ev.flow.actor.exe_layer = c.layer ? c.layer : LAYER_IMAGE;
+        }
+        if (c.audit) {
+                ev.sources |= SRC_AUDIT;
+                ev.flow.actor.exe_layer = LAYER_UNKNOWN;
         }
         ev.flags = c.event_flags;
         ev.flow.what = c.what ? c.what : FLOW_BEGAN;
@@ -1246,6 +1251,71 @@ static void test_unnamed_now_and_then(void)
         world_close(&w);
 }
 
+static void with_upper(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.upper = BYTES_LIT("/var/lib/containers/upper");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Of a program that audit alone has told its path is known, not whether the image holds it: a candidate, unless the
+ * workload is seen to run the image's of that path, or to call by it. */
+static void test_unplaced(void)
+{
+        struct call alone = {.to = "10.0.0.7", .port = 5432, .exe = "/tmp/dropped", .audit = true};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        with_upper(&w);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_STRING_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").why, "unplaced-program");
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_TRUE(entry(&w, "10.0.0.0/24:5432/tcp").waiting);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.0.7", .port = 5432, .pid = UINT32_MAX}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned"); /* as ever, and it clears nobody */
+        CU_ASSERT_TRUE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/tmp/dropped").waiting);
+        alone.exe = "/usr/bin/psql";
+        run(&w, "/usr/bin/psql", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_EQUAL(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/psql").count, 2);
+        CU_ASSERT_FALSE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/psql").candidate);
+        alone.exe = "/usr/bin/later";
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.0.7", .port = 5432, .exe = "/usr/bin/later"}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_FALSE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/later").candidate);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
+        for (int h = 0; h < 200; h++) {
+                call(&w, "10.0.2.2", 6379);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        alone.exe = "/tmp/dropped";
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unapproved_destination"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unplaced_caller"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "of which it is not known whether the image holds it"));
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        world_close(&w);
+        /* One that nobody can place, since there is no write layer, and a process that is not known: as ever. */
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        with_upper(&w);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.3.7", .port = 80, .pid = UINT32_MAX, .audit = true}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        world_close(&w);
+}
+
 /* Two containers in one namespace: names are shared, and a flow of nobody knows whom is known if either knows it. */
 static void test_shared_namespace(void)
 {
@@ -1602,6 +1672,7 @@ static const struct unit_case cases[] = {
         {"a candidate of nobody knows whom", test_unnamed_candidate},
         {"a call of nobody knows whom meets a candidate", test_unnamed_meets_candidate},
         {"one call in ten is nobody's", test_unnamed_now_and_then},
+        {"a program that audit alone has told", test_unplaced},
         {"containers that share a namespace", test_shared_namespace},
         {"a flow of one of several is judged by the least known", test_shared_learning},
         {"listeners", test_listeners},
