@@ -138,6 +138,11 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
 struct judge *judge_free(struct judge *j);
 DEFINE_CLEANUP(struct judge *, judge_free)
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob) TM_CHECK;
+/*
+ * What was restored is of an earlier life of the agent, perhaps of the host: network namespaces go by numbers that are
+ * given away anew. Which container is in which is known once it is announced again. Not for a recording's snapshot.
+ */
+void judge_new_life(struct judge *j);
 /* All pieces, in an order that depends on the content only. */
 int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
                void *arg) TM_CHECK;

@@ -114,6 +114,7 @@ struct container_memory {
         uint32_t next_written;
         int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
         uint64_t netns;
+        uint64_t earlier_netns;  /* in which it was in an earlier life of the agent; 0: its init is another one since */
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;     /* NULL: none yet */

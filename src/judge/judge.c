@@ -566,6 +566,7 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         }
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
+        c->earlier_netns = 0;
         c->gap_ns = 0;
         c->stopping_ns = t->stopping ? ev->wall_ns : 0;
         measure_gap(j, c, t);

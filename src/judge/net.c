@@ -131,9 +131,23 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         return r;
 }
 
+/* Not announced in this life: who was with it in the earlier one, and still runs there as it did. */
+static struct container_memory *earlier_mate(const struct judge *j, const struct container_memory *c)
+{
+        void *value;
+
+        for (size_t i = 0; c->earlier_netns && map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *m = value;
+
+                if (m->running && m->netns == c->earlier_netns && m->earlier_netns == c->earlier_netns)
+                        return m;
+        }
+        return NULL;
+}
+
 int net_drop_names(struct judge *j, struct container_memory *c)
 {
-        struct container_memory *heir = net_container(j, c->netns);
+        struct container_memory *heir = c->netns ? net_container(j, c->netns) : earlier_mate(j, c);
         const void *at = NULL;
         struct name_fact f;
         int r = 0;
@@ -177,6 +191,22 @@ void net_mates(struct judge *j, uint64_t netns)
                         first->shares_netns = true;
                 else
                         first = c;
+        }
+}
+
+void judge_new_life(struct judge *j)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *c = value;
+
+                if (c->netns == 0)
+                        continue;
+                c->earlier_netns = c->netns;
+                c->netns = 0;
+                c->shares_netns = false;
+                pieces_save_container(j, c);
         }
 }
 

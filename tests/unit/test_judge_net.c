@@ -1359,6 +1359,83 @@ static void test_shared_namespace(void)
         world_close(&w);
 }
 
+static void announce(struct world *w, const char *id, uint64_t netns, uint64_t init_start)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = bytes_str(id)};
+
+        ev.ctr.netns = netns;
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = init_start;
+        ev.ctr.running_before = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static size_t names_kept(const struct world *w)
+{
+        struct judge_stats st;
+
+        judge_stats(w->j, &st);
+        return st.names;
+}
+
+/* The number of a namespace means nothing in another life of the host: names go to nobody who only has the same one. */
+static void test_new_life(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        struct world w;
+        char to[32];
+
+        world_open(&w);
+        start(&w);
+        announce(&w, "c1", 77, 1);
+        for (int i = 1; i <= 200; i++) {
+                snprintf(to, sizeof(to), "198.51.100.%d", i);
+                answer(&w, "api.example.com", to);
+        }
+        restore(&w);
+        judge_new_life(w.j);
+        start_as(&w, "c2", "other", false);
+        announce(&w, "c2", 77, 99);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.7", .port = 443}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself"); /* it has no name there */
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        CU_ASSERT_EQUAL(names_kept(&w), 0);
+        world_close(&w);
+        /* Announced again it is what it was, also when another life began meanwhile. */
+        for (int lives = 1; lives < 3; lives++) {
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "sidecar", false);
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                answer(&w, "api.example.com", "198.51.100.7");
+                for (int i = 0; i < lives; i++) {
+                        restore(&w);
+                        judge_new_life(w.j);
+                }
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.7", .port = 443}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+                world_close(&w);
+        }
+        /* One that ended while we were away leaves its names to whom it shared the namespace with, if that still runs. */
+        for (uint64_t init = 1; init < 3; init++) {
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "sidecar", false);
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                answer(&w, "api.example.com", "198.51.100.7");
+                restore(&w);
+                judge_new_life(w.j);
+                announce(&w, "c2", 77, init); /* 2: it began anew */
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+                CU_ASSERT_EQUAL(names_kept(&w), init == 1);
+                world_close(&w);
+        }
+}
+
 /* Two containers in one namespace, the first of which is learned. */
 static void share(struct world *w)
 {
@@ -1675,6 +1752,7 @@ static const struct unit_case cases[] = {
         {"a program that audit alone has told", test_unplaced},
         {"containers that share a namespace", test_shared_namespace},
         {"a flow of one of several is judged by the least known", test_shared_learning},
+        {"a namespace's number means nothing in another life", test_new_life},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
