@@ -76,7 +76,7 @@ static struct workload *make(struct judge *j, struct bytes id)
 
         if (!w)
                 return NULL;
-        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(2 * limit, seed, NULL, &w->keys) < 0 ||
+        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(3 * limit, seed, NULL, &w->keys) < 0 ||
             map_new(limit, seed, NULL, &w->siblings) < 0 || map_new(limit, seed, NULL, &w->phases) < 0 ||
             str_set(&w->id, id) < 0) {
                 baseline_free(w);
@@ -191,12 +191,22 @@ static struct entry *find_pattern(const struct workload *w, enum dimension dim, 
         return text.err ? NULL : find(w, dim, pattern, exe, scratch);
 }
 
+/* None of the phases is known of what was approved as it was found: then it fits any, as what has none itself does. */
+static bool fits_phase(const struct observation *o, size_t phases)
+{
+        return o->phase == PHASE_UNKNOWN || (phases & (PHASE_BIT(o->phase) | PHASE_BIT(PHASE_UNKNOWN)));
+}
+
+static size_t phases_of(const struct entry *e)
+{
+        return e->phases ? e->phases : PHASE_BIT(PHASE_UNKNOWN);
+}
+
 static enum known as_entry(const struct observation *o, const struct entry *e)
 {
         if (e->candidate)
                 return e->waiting ? KNOWN_WAITING : KNOWN_CANDIDATE;
-        return o->dim == DIM_NETWORK && !o->net.listens && !(e->phases & PHASE_BIT(o->phase)) ? KNOWN_OTHER_PHASE
-                                                                                              : KNOWN_YES;
+        return o->dim == DIM_NETWORK && !o->net.listens && !fits_phase(o, phases_of(e)) ? KNOWN_OTHER_PHASE : KNOWN_YES;
 }
 
 /* Some other executable does it. Where none is known now, by any of them will do, in this phase. */
@@ -205,9 +215,70 @@ static enum known as_others(const struct workload *w, const struct observation *
         if (number_get(w->keys, key) == 0)
                 return KNOWN_NOT;
         if (o->dim == DIM_NETWORK && !o->known_exe && !o->net.listens &&
-            !(number_get(w->phases, key) & PHASE_BIT(o->phase)))
+            !fits_phase(o, number_get(w->phases, key)))
                 return KNOWN_OTHER_PHASE;
         return KNOWN_OTHER_EXE;
+}
+
+/* Beside the keys of what is known, so that these differ from all of them: programs are paths. */
+static void candidate_key(enum dimension dim, struct bytes key, struct buf *out)
+{
+        entry_key(dim, key, BYTES_LIT("candidate"), out);
+}
+
+/* A candidate by where it goes, not by what calls: of these a call of nobody knows whom may be one. */
+static bool is_destination(const struct entry *e)
+{
+        return e->dim == DIM_NETWORK && e->candidate && e->why != WHY_UNPLACED;
+}
+
+/* The first candidate of the key, by whomever. */
+static struct entry *find_candidate(const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch;
+        void *value;
+
+        buf_init(&scratch, 16384);
+        candidate_key(o->dim, o->key, &scratch);
+        if (scratch.err || number_get(w->keys, buf_bytes(&scratch)) == 0)
+                return NULL;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim == o->dim && is_destination(e) && bytes_eq(str_get(&e->key), o->key))
+                        return e;
+        }
+        return NULL;
+}
+
+/* Nobody knows who calls: any entry of the destination fits, a part of the baseline before a candidate. */
+static enum known lookup_unnamed(const struct workload *w, const struct observation *o, struct bytes key,
+                                 struct entry **e)
+{
+        if (*e && !(*e)->candidate)
+                return o->net.listens || fits_phase(o, phases_of(*e) | number_get(w->phases, key)) ? KNOWN_YES
+                                                                                                    : KNOWN_OTHER_PHASE;
+        if (number_get(w->keys, key) > 0) {
+                *e = NULL;
+                return as_others(w, o, key);
+        }
+        if (!*e)
+                *e = find_candidate(w, o);
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
+}
+
+/* It is not known to call. Where nobody is, a call of nobody knows whom may have been its. */
+static enum known lookup_stranger(const struct workload *w, const struct observation *o, struct bytes key,
+                                  struct entry **e)
+{
+        size_t callers = number_get(w->keys, key);
+
+        *e = map_get(w->entries, key); /* the key without an executable is that entry's own */
+        if (callers > (*e && !(*e)->candidate ? 1 : 0)) {
+                *e = NULL;
+                return KNOWN_OTHER_EXE;
+        }
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
 }
 
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret)
@@ -219,13 +290,16 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
         e = find(w, o->dim, o->key, o->exe, &scratch);
         if (!e && !o->executable && has_family(o->dim, o->key))
                 e = find_pattern(w, o->dim, o->key, o->exe, &scratch);
-        if (!e && o->dim == DIM_NETWORK && o->known_exe) /* learned of nobody knows whom: it may have been this one */
-                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch);
         *ret = e;
-        if (e)
+        if (e && (o->dim != DIM_NETWORK || o->known_exe))
                 return as_entry(o, e);
         entry_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
-        return scratch.err ? KNOWN_NOT : as_others(w, o, buf_bytes(&scratch));
+        if (scratch.err)
+                return KNOWN_NOT;
+        if (o->dim != DIM_NETWORK)
+                return as_others(w, o, buf_bytes(&scratch));
+        return o->known_exe ? lookup_stranger(w, o, buf_bytes(&scratch), ret)
+                            : lookup_unnamed(w, o, buf_bytes(&scratch), ret);
 }
 
 /* Beside the keys of flows, which have a protocol, so that these differ from all of them. */
@@ -236,6 +310,25 @@ static void host_key(enum dimension dim, struct bytes key, struct buf *out)
         buf_reset(out);
         if (host.len)
                 entry_key(DIM_NETWORK, host, BYTES_LIT("host"), out);
+}
+
+static bool knows(const struct workload *w, enum dimension dim, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        entry_key(dim, key, bytes_of(NULL, 0), &scratch);
+        return !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+}
+
+bool baseline_knows_key(const struct workload *w, struct bytes key)
+{
+        return knows(w, DIM_NETWORK, key);
+}
+
+bool baseline_runs(const struct workload *w, struct bytes exe)
+{
+        return knows(w, DIM_PROCESS, exe);
 }
 
 bool baseline_knows_host(const struct workload *w, struct bytes key)
@@ -292,6 +385,11 @@ void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
                 pieces_save_workload(j, w);
 }
 
+static uint8_t phase_bit(const struct observation *o)
+{
+        return o->phase == PHASE_UNKNOWN ? 0 : (uint8_t)PHASE_BIT(o->phase);
+}
+
 /* The phase it is called in, and by how many of how many. True: that is new of it. */
 static bool note_caller(struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
@@ -305,7 +403,7 @@ static bool note_caller(struct workload *w, struct entry *e, const struct observ
         if (more)
                 e->replicas = w->running;
         if (learning)
-                e->phases |= PHASE_BIT(o->phase);
+                e->phases |= phase_bit(o);
         return another || more || phases != e->phases;
 }
 
@@ -321,20 +419,37 @@ static int note_phases(struct workload *w, const struct entry *e)
         entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (scratch.err)
                 return 0;
-        all = number_get(w->phases, buf_bytes(&scratch)) | e->phases;
+        all = number_get(w->phases, buf_bytes(&scratch)) | phases_of(e);
         r = map_put(w->phases, buf_bytes(&scratch), (void *)(uintptr_t)all);
         return r == ERR_LIMIT ? 0 : r;
+}
+
+/* As they are when the entries are restored: without those of candidates. */
+static void rebuild_phases(struct judge *j, struct workload *w)
+{
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->phases, &i, &key, NULL);)
+                if (map_del(w->phases, key) < 0)
+                        j->stats.refused++;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (note_phases(w, value) < 0)
+                        j->stats.refused++;
 }
 
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
         struct dim_learning *d = &w->dim[e->dim];
         int64_t window, wall_ns = o->ev->wall_ns;
+        bool any_phase = e->phases == 0;
 
         e->count++;
         e->last_ns = wall_ns;
         see_window(j, d, wall_ns, &window);
         if (note_caller(w, e, o, learning)) {
+                if (any_phase && e->phases)
+                        rebuild_phases(j, w); /* it fits no other any more */
                 if (note_phases(w, e) < 0)
                         j->stats.refused++;
                 pieces_save_entry(j, w, e);
@@ -359,7 +474,10 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
         buf_init(&scratch, 16384);
         if (e->candidate) {
                 d->candidates += (uint32_t)step;
-                return 0;
+                candidate_key(e->dim, str_get(&e->key), &scratch);
+                if (is_destination(e) && !scratch.err)
+                        r = number_add(w->keys, buf_bytes(&scratch), step);
+                return r == ERR_LIMIT || r == -ENOENT ? 0 : r;
         }
         if (step > 0 || d->entries)
                 d->entries += (uint32_t)step;
@@ -414,6 +532,9 @@ static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
 
 static struct entry *entry_new(const struct observation *o, struct bytes key, enum learn how, int64_t window)
 {
+        static const uint8_t whys[] = {[LEARN_KNOWN] = WHY_NEVER_SILENT,   [LEARN_RAISED] = WHY_NEVER_SILENT,
+                                       [LEARN_WAITING] = WHY_RAW_ADDRESS,  [LEARN_FOUND] = WHY_FOUND,
+                                       [LEARN_UNPLACED] = WHY_UNPLACED};
         struct entry *e = calloc(1, sizeof(*e));
 
         if (!e)
@@ -424,10 +545,10 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->windows = 1;
         e->last_window = window;
         e->candidate = how != LEARN_KNOWN;
-        e->waiting = how == LEARN_WAITING || how == LEARN_FOUND;
-        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
+        e->waiting = e->candidate && how != LEARN_RAISED;
+        e->why = whys[how];
         if (o->dim == DIM_NETWORK) {
-                e->phases = PHASE_BIT(o->phase);
+                e->phases = phase_bit(o);
                 e->caller = o->c->hash;
                 e->replicas = o->c->workload ? o->c->workload->running : 0;
         }
@@ -477,29 +598,28 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
         return 0;
 }
 
-int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+static bool has_room(struct judge *j, struct dim_learning *d, bool candidate)
+{
+        if ((candidate ? d->candidates : d->entries) < j->p.max_entries)
+                return true;
+        d->refused++;
+        j->stats.refused++;
+        return false;
+}
+
+/* Owned by the baseline then, or freed. */
+static int take_fresh(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
 {
         _cleanup_buf_ struct buf scratch;
-        struct dim_learning *d = &w->dim[o->dim];
-        bool candidate = how != LEARN_KNOWN;
-        struct entry *e;
-        int64_t window;
+        int64_t window = e->last_window;
+        bool candidate = e->candidate;
         int r;
 
         buf_init(&scratch, 16384);
-        see_window(j, d, o->ev->wall_ns, &window);
-        if ((candidate ? d->candidates : d->entries) >= j->p.max_entries) {
-                d->refused++;
-                j->stats.refused++;
-                return 0;
-        }
-        e = entry_new(o, o->key, how, window);
-        if (!e)
-                return -ENOMEM;
         r = baseline_insert(w, e);
         if (r < 0) {
                 entry_free(e);
-                d->refused++;
+                w->dim[o->dim].refused++;
                 j->stats.refused++;
                 return r == ERR_LIMIT ? 0 : r;
         }
@@ -512,6 +632,59 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
                 r = merge_siblings(j, w, o, window);
         pieces_save_workload(j, w);
         return r;
+}
+
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *e;
+        int64_t window;
+
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (!has_room(j, d, how != LEARN_KNOWN))
+                return 0;
+        e = entry_new(o, o->key, how, window);
+        return e ? take_fresh(j, w, o, e) : -ENOMEM;
+}
+
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *fresh;
+        int64_t window;
+
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (e->candidate && how == LEARN_KNOWN && !has_room(j, d, false))
+                return 0;
+        fresh = entry_new(o, o->key, how, window);
+        if (!fresh)
+                return -ENOMEM;
+        fresh->phases |= e->phases;
+        fresh->first_ns = e->first_ns;
+        fresh->count += e->count;
+        fresh->windows = e->windows + (window > e->last_window);
+        fresh->several = e->several || e->caller != fresh->caller;
+        fresh->caller = e->caller;
+        if (e->replicas > fresh->replicas)
+                fresh->replicas = e->replicas;
+        forget_entry(j, w, e);
+        return take_fresh(j, w, o, fresh);
+}
+
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != o->dim || e->candidate || e->phases == 0 || !bytes_eq(str_get(&e->key), o->key))
+                        continue;
+                e->phases |= phase_bit(o);
+                if (note_phases(w, e) < 0)
+                        j->stats.refused++;
+                pieces_save_entry(j, w, e);
+        }
 }
 
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)
@@ -578,17 +751,22 @@ int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
 /* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */
 static void hold_back(struct judge *j, struct workload *w)
 {
+        bool some = false;
         void *value;
 
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2)
+                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2 ||
+                    is_lasting(e->dim, str_get(&e->key)))
                         continue;
                 e->why = WHY_ONE_REPLICA;
                 if (change_candidate(j, w, e, true) < 0)
                         j->stats.refused++;
+                some = true;
         }
+        if (some)
+                rebuild_phases(j, w);
 }
 
 uint64_t baseline_period(const struct judge *j, unsigned dim)

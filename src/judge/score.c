@@ -84,6 +84,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
+        [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
+                                    "whether the image holds the program that calls is not known"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 
@@ -315,7 +317,13 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
         return score_factor(j, s, f, o->subject);
 }
 
-static int add_context(const struct judge *j, const struct observation *o, struct score *s)
+/* Starting and ending are times of rare acts; but whoever is called for the first time is new at any of them. */
+static bool phase_excuses(const struct workload *w, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || o->net.listens || net_novelty(w, o) != FLOW_NEW_DESTINATION;
+}
+
+static int add_context(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
                                                          [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC,
@@ -330,9 +338,9 @@ static int add_context(const struct judge *j, const struct observation *o, struc
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_STARTUP)
+        if (r == 0 && o->phase == PHASE_STARTUP && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_SHUTDOWN)
+        if (r == 0 && o->phase == PHASE_SHUTDOWN && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
@@ -352,7 +360,7 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         else
                 r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)
-                r = add_context(j, o, ret);
+                r = add_context(j, w, o, ret);
         if (r == 0)
                 r = add_novelty(j, w, o, ret);
         if (r < 0)
