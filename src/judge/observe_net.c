@@ -5,7 +5,7 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key. Ports that are drawn (Linux: from 32768 on,
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
  * ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
@@ -163,18 +163,37 @@ static enum known known_as(struct judge *j, struct observation *o, uint32_t name
         return known == KNOWN_OTHER_EXE && !o->known_exe ? KNOWN_YES : known;
 }
 
+/*
+ * How much a name counts for who called. Where one of an address's names is what this program calls now, another one
+ * that the workload calls too, by another program or in another phase, needs no explaining: customers of one network
+ * have addresses in common. Not so a name that the workload does not call: behind a known one it would hide.
+ */
+static enum known rank_of(enum known known, bool explained)
+{
+        return explained && (known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE) ? KNOWN_YES : known;
+}
+
 /* The least known first; of those that are known alike the latest, which stands before the others. */
 static void order_names(struct judge *j, struct observation *o)
 {
+        enum known known[NAMES_SHOWN], worst = KNOWN_YES;
         struct name_fact least;
-        enum known worst = KNOWN_YES;
+        bool explained = false;
         uint32_t at = 0;
 
-        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1; i++) {
-                enum known known = known_as(j, o, i);
+        if (o->net.nnames < 2)
+                return;
+        for (uint32_t i = 0; i < o->net.nnames; i++) {
+                known[i] = known_as(j, o, i);
+                explained = explained || known[i] == KNOWN_YES;
+        }
+        while (explained && known[at] != KNOWN_YES)
+                at++;
+        for (uint32_t i = 0; i < o->net.nnames; i++) {
+                enum known rank = rank_of(known[i], explained);
 
-                if (known > worst) {
-                        worst = known;
+                if (rank > worst) {
+                        worst = rank;
                         at = i;
                 }
         }
