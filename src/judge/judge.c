@@ -267,6 +267,12 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
         return r < 0 ? r : 0;
 }
 
+/* By a look at /proc: it ran already, and what called it may not be told any more. */
+static bool is_found_running(const struct observation *o)
+{
+        return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
@@ -299,8 +305,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         }
         if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
                 baseline_raised(j, w, e);
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
-            !o.never_silent) {
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
+            o.dim != DIM_PRIVILEGE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
                 verdict(j, ev, w, "known, by another process", 0);
                 return 0;

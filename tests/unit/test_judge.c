@@ -325,6 +325,38 @@ static void test_known_later(void)
         world_close(&w);
 }
 
+/* Running when somebody looked: what called it is not known, or its parent may be it. */
+static void test_found_running_known(void)
+{
+        static const struct {
+                const char *program, *caller, *verdict;
+                uint16_t sources;
+        } rows[] = {{"/usr/bin/postgres", "", "known, by another process", SRC_PROCFS},
+                    {"/usr/bin/postgres", "", "deviation", SRC_PROC},
+                    {"/usr/bin/postgres", "/bin/other", "deviation", SRC_PROCFS},
+                    {"/usr/bin/nc", "", "deviation", SRC_PROCFS}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_EXEC, .sources = rows[i].sources, .container = BYTES_LIT("c1")};
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                for (int h = 0; h < 100; h++) {
+                        run(&w, "/usr/bin/postgres", LAYER_IMAGE);
+                        w.now += HOUR;
+                }
+                tick(&w);
+                ev.exec.actor = actor(300, ORIGIN_ENTRYPOINT, rows[i].program);
+                ev.exec.program = bytes_str(rows[i].program);
+                ev.exec.program_layer = LAYER_IMAGE;
+                ev.exec.caller = bytes_str(rows[i].caller);
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                world_close(&w);
+        }
+}
+
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
@@ -565,6 +597,53 @@ static void drop_and_run(struct world *w, const char *id, uint32_t pid)
         write_in(w, id, "/tmp/.x/upd", 0644, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid);
         write_in(w, id, "/tmp/.x/upd", 0755, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid + 1);
         run_in(w, id, "/tmp/.x/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid + 2);
+}
+
+static int factor(const struct world *w, const char *name)
+{
+        const char *at = strstr(w->factors, name);
+
+        return at ? atoi(at + strlen(name) + 1) : 0;
+}
+
+/* Of two dimensions, one of them stable and the other declared so: how rare it is counts once. */
+static void test_rare_once(void)
+{
+        int alone;
+        struct world w;
+        char path[32];
+
+        world_open(&w);
+        start(&w);
+        for (int h = 0; h < 30; h++) {
+                put(&w, "/var/log/web.log", 0644);
+                snprintf(path, sizeof(path), "/usr/bin/once-%c%c", 'a' + h % 26, 'a' + h / 26);
+                run(&w, path, LAYER_IMAGE);
+                w.now += HOUR;
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/srv/notes", 0644);
+        alone = factor(&w, "novelty") + factor(&w, "declared_complete");
+        CU_ASSERT_TRUE(alone > 20 && factor(&w, "declared_complete") == 0);
+        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
+        CU_ASSERT_EQUAL(w.total, w.sum);
+        world_close(&w);
+        /* The rarer of them, whichever came first. */
+        world_open(&w);
+        start(&w);
+        run(&w, "/usr/bin/one", LAYER_IMAGE);
+        run(&w, "/usr/bin/two", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        alone = factor(&w, "novelty") + factor(&w, "declared_complete");
+        CU_ASSERT_TRUE(factor(&w, "declared_complete") > 0);
+        put(&w, "/srv/notes", 0644);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
+        world_close(&w);
 }
 
 static void test_drop_and_run(void)
@@ -1061,12 +1140,14 @@ static const struct unit_case cases[] = {
         {"programs of the image that were changed", test_image_programs},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
+        {"a known program found running needs no caller", test_found_running_known},
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},
         {"a pattern forgets no program", test_pattern_beside_program},
         {"the bands of the shipped table hold", test_bands},
         {"a data file where many vary is below show", test_band_varying},
+        {"how rare an act is counts once", test_rare_once},
         {"drop and run is one finding with its story", test_drop_and_run},
         {"what does not belong together is apart", test_apart},
         {"a loss is told on findings of its time", test_loss},
