@@ -708,6 +708,40 @@ static void test_marked_keys(void)
         }
 }
 
+/* Two names that the workload calls, each by its own program, come to share an address. */
+static void test_shared_address(void)
+{
+        static const struct {
+                const char *exe, *verdict;
+        } rows[] = {{"/usr/sbin/nginx", "known"}, {"/usr/bin/curl", "known"}, {"/usr/bin/wget", "deviation"}};
+
+        for (int order = 0; order < 2; order++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+                answer(&w, "hooks.example.com", "198.51.100.201");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.201", .port = 443, .exe = "/usr/bin/curl"}),
+                                0);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, order ? "hooks.example.com" : "api.example.com", "198.51.100.210");
+                answer(&w, order ? "api.example.com" : "hooks.example.com", "198.51.100.210");
+                for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                        CU_ASSERT_EQUAL(
+                                call_as(&w, (struct call){.to = "198.51.100.210", .port = 443, .exe = rows[i].exe}), 0);
+                        CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                }
+                CU_ASSERT_EQUAL(w.opened, 1);
+                /* A name that it does not call is as bad as ever. */
+                answer(&w, "evil.example", "198.51.100.210");
+                call(&w, "198.51.100.210", 443);
+                CU_ASSERT_EQUAL(w.nsignals, 2);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.210):443/tcp"));
+                world_close(&w);
+        }
+}
+
 static void test_forged(void)
 {
         struct judge_stats st;
@@ -1952,6 +1986,7 @@ static const struct unit_case cases[] = {
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
+        {"names that the workload calls may share an address", test_shared_address},
         {"however many names an address has, the least known counts", test_many_names},
         {"what is said of a program that is not the image's is true", test_marked_keys},
         {"an answer that does not count is a factor, not a name", test_forged},
