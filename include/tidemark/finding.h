@@ -48,6 +48,7 @@ enum flow_novelty {
         FLOW_UNAPPROVED_RAW, /* called while learning: a raw public address is not learned by that alone */
         FLOW_UNAPPROVED_ONE, /* called while learning, by one of several replicas in one window only */
         FLOW_UNAPPROVED_FOUND, /* open before we watched, and not called while learning */
+        FLOW_UNAPPROVED_UNPLACED, /* called while learning, by a program that audit alone has told */
         FLOW_NOVELTY__MAX
 };
 
@@ -166,7 +167,7 @@ const char *finding_severity_name(unsigned v);
 const char *finding_phase_name(unsigned v);
 const char *dimension_name(unsigned v);
 /* "known", "new-destination", "new-port", "new-phase", "new-executable", "unapproved-raw", "unapproved-one-replica",
- * "unapproved-found-running" */
+ * "unapproved-found-running", "unapproved-unplaced-program" */
 const char *flow_novelty_name(unsigned v);
 
 #endif

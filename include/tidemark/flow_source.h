@@ -76,8 +76,8 @@ int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *re
 
 struct flow_source_ops {
         void (*msg)(const struct flow_msg *m, void *arg);
-        /* The kernel dropped messages, since boot time since_ns at the earliest; count 0: it does not say how many.
-         * packets: those of the name service. */
+        /* The kernel dropped messages, since boot time since_ns at the earliest, and takes new ones again; count 0: it
+         * does not say how many. packets: those of the name service. */
         void (*loss)(uint64_t count, bool packets, uint64_t since_ns, void *arg);
 };
 struct flow_source_stats {

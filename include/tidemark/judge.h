@@ -78,6 +78,7 @@ enum factor {
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
+        FACTOR_UNPLACED_CALLER,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -138,6 +139,11 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
 struct judge *judge_free(struct judge *j);
 DEFINE_CLEANUP(struct judge *, judge_free)
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob) TM_CHECK;
+/*
+ * What was restored is of an earlier life of the agent, perhaps of the host: network namespaces go by numbers that are
+ * given away anew. Which container is in which is known once it is announced again. Not for a recording's snapshot.
+ */
+void judge_new_life(struct judge *j);
 /* All pieces, in an order that depends on the content only. */
 int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
                void *arg) TM_CHECK;
@@ -183,7 +189,7 @@ struct judge_entry {
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
         const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
-                          * "found-running" */
+                          * "found-running", "unplaced-program" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */

@@ -134,9 +134,11 @@ int pipeline_use_store(struct pipeline *p, struct store *s)
                 l.what = order[i];
                 r = store_each(s, order[i], on_stored, &l);
         }
-        if (r == 0)
-                p->store = s;
-        return r;
+        if (r < 0)
+                return r;
+        p->store = s;
+        judge_new_life(p->judge);
+        return 0;
 }
 
 uint64_t pipeline_damaged(const struct pipeline *p)

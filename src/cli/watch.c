@@ -34,7 +34,8 @@ static void put_flow(const json_t *e, char *dst, size_t size)
 {
         bool in = strcmp(cli_text(e, "direction"), "inbound") == 0, listens = !*cli_text(e, "remote");
         bool redirected = !in && !listens && is_redirected(e);
-        const json_t *port = json_object_get(e, in || listens ? "local_port" : redirected ? "real_port" : "remote_port");
+        const json_t *port =
+                json_object_get(e, in || listens ? "local_port" : redirected ? "real_port" : "remote_port");
         const char *exe = cli_text(e, "executable");
         char host[300], at[16] = "", who[300] = "", traffic[80] = "";
 

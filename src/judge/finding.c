@@ -396,7 +396,8 @@ const char *flow_novelty_name(unsigned v)
 {
         static const char *const words[] = {"known",          "new-destination", "new-port",
                                             "new-phase",      "new-executable",  "unapproved-raw",
-                                            "unapproved-one-replica", "unapproved-found-running"};
+                                            "unapproved-one-replica", "unapproved-found-running",
+                                            "unapproved-unplaced-program"};
 
         return word(words, ARRAY_LEN(words), v);
 }

@@ -33,7 +33,7 @@
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 /* Why an entry is a candidate. Stored: never renumber. */
-enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY__MAX };
+enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY_UNPLACED, WHY__MAX };
 
 struct entry {
         enum dimension dim;
@@ -46,7 +46,7 @@ struct entry {
         bool waiting; /* a candidate that was not raised: it was seen while learning only */
         uint8_t why;  /* enum candidate_why */
         /* Network: */
-        uint8_t phases;    /* set of PHASE_BIT */
+        uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */
@@ -74,7 +74,7 @@ struct workload {
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct map *entries;  /* dim · key length · key · exe → struct entry */
-        struct map *keys;     /* dim · key → how many entries have it, as a number */
+        struct map *keys;     /* dim · key → how many entries have it, as a number; so of hosts, and of candidates */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
         struct map *phases;   /* network: dim · key → phases in which anybody called it, as a number */
         struct judge_net net;
@@ -114,6 +114,7 @@ struct container_memory {
         uint32_t next_written;
         int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
         uint64_t netns;
+        uint64_t earlier_netns;  /* in which it was in an earlier life of the agent; 0: its init is another one since */
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;     /* NULL: none yet */
@@ -169,7 +170,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        const struct name_fact *names; /* that led there, in the judge's own list; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the judge's own list; the least known, which is judged, first */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -216,11 +217,25 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
 /* ---- baseline ---- */
 
-/* *ret: the entry that decided; NULL: none, or several. */
+/*
+ * *ret: the entry that decided; NULL: none, or several. An executable that is not known to call is another one than
+ * those that are; where none is, the entry of nobody knows whom decides.
+ */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, or as it was there before us. */
-enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND };
+/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
+ * a program of which it is not known whether the image holds it. */
+enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND, LEARN_UNPLACED };
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
+/* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
+ * one, and by that it is told apart from others. */
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how);
+/* A call of nobody knows whom in a phase in which nobody is known to: it may have been any of them. */
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o);
+/* Is that the entry of what calls, or of nobody knows whom? */
+static inline bool entry_names(const struct entry *e, const struct observation *o)
+{
+        return !o->known_exe || e->exe.len > 0;
+}
 /* Seen again. learning: a phase that the entry lacks is taken up. */
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning);
 /* A waiting candidate is raised now. */
@@ -229,6 +244,10 @@ void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
 int baseline_take(struct judge *j, struct workload *w, struct entry *e);
 /* An operator's word: candidates of addresses and replicas are a part of the baseline. */
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
+/* Is a flow of this key known, by whomever? */
+bool baseline_knows_key(const struct workload *w, struct bytes key);
+/* Is the workload known to run this program, by whomever? What the image lacks is another one. */
+bool baseline_runs(const struct workload *w, struct bytes exe);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same. */
@@ -303,7 +322,7 @@ void group_ended(struct judge *j, struct container_memory *c, const struct tide_
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words);
 /* Of what is judged: led to by a name, or by an answer that does not count. */
 void net_count(struct judge *j, const struct observation *o);
-/* Who is to answer for a flow of which only the namespace is known: whoever knows it, or learns. */
+/* Who is to answer for a flow of which only the namespace is known: whoever knows it; else who does not learn. */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 /* By namespace: events of a namespace that several share may name none of them. NULL: none runs in it. */
 struct container_memory *net_container(const struct judge *j, uint64_t netns);
@@ -322,6 +341,8 @@ bool net_claimed(const struct judge *j, const struct container_memory *c, struct
 void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
+/* Audit alone has told the program that calls: it may be the image's, or not. */
+bool net_unplaced(const struct workload *w, const struct observation *o);
 bool net_declared(const struct container_memory *c, const struct net_facts *n);
 struct names *net_names_of(struct judge *j, struct container_memory *c);
 

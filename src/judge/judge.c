@@ -238,7 +238,8 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
         int r = 0;
 
         j->stats.known++;
-        if (learned && o->dim == DIM_NETWORK && o->net.nnames > 1 && w->dim[DIM_NETWORK].state == DS_LEARNING)
+        if (learned && o->dim == DIM_NETWORK && (o->net.nnames > 1 || !entry_names(e, o)) &&
+            w->dim[DIM_NETWORK].state == DS_LEARNING)
                 r = net_learn(j, w, o);
         else if (learned)
                 baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
@@ -268,6 +269,18 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
         return r < 0 ? r : 0;
 }
 
+/* While learning: nothing that comes makes it known. */
+static bool stays_waiting(const struct entry *e, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
+}
+
+/* By a look at /proc: it ran already, and what called it may not be told any more. */
+static bool is_found_running(const struct observation *o)
+{
+        return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
@@ -292,7 +305,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
         if (known == KNOWN_CANDIDATE ||
-            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND))
+            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && stays_waiting(e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
@@ -300,8 +313,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         }
         if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
                 baseline_raised(j, w, e);
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
-            !o.never_silent) {
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
+            o.dim != DIM_PRIVILEGE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
                 verdict(j, ev, w, "known, by another process", 0);
                 return 0;
@@ -560,6 +573,7 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         }
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
+        c->earlier_netns = 0;
         c->gap_ns = 0;
         c->stopping_ns = t->stopping ? ev->wall_ns : 0;
         measure_gap(j, c, t);

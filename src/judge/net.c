@@ -173,9 +173,23 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         return r;
 }
 
+/* Not announced in this life: who was with it in the earlier one, and still runs there as it did. */
+static struct container_memory *earlier_mate(const struct judge *j, const struct container_memory *c)
+{
+        void *value;
+
+        for (size_t i = 0; c->earlier_netns && map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *m = value;
+
+                if (m->running && m->netns == c->earlier_netns && m->earlier_netns == c->earlier_netns)
+                        return m;
+        }
+        return NULL;
+}
+
 int net_drop_names(struct judge *j, struct container_memory *c)
 {
-        struct container_memory *heir = net_container(j, c->netns);
+        struct container_memory *heir = c->netns ? net_container(j, c->netns) : earlier_mate(j, c);
         const void *at = NULL;
         struct name_fact f;
         int r = 0;
@@ -219,6 +233,22 @@ void net_mates(struct judge *j, uint64_t netns)
                         first->shares_netns = true;
                 else
                         first = c;
+        }
+}
+
+void judge_new_life(struct judge *j)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
+                struct container_memory *c = value;
+
+                if (c->netns == 0)
+                        continue;
+                c->earlier_netns = c->netns;
+                c->netns = 0;
+                c->shares_netns = false;
+                pieces_save_container(j, c);
         }
 }
 
@@ -342,26 +372,44 @@ bool net_claimed(const struct judge *j, const struct container_memory *c, struct
         return found;
 }
 
+/* How well m knows a flow of which nobody knows the process: by whichever of its programs. */
+static enum known known_to(struct judge *j, struct container_memory *m, const struct tide_event *ev)
+{
+        struct observation o;
+        struct entry *e;
+        enum known known;
+
+        if (!m->workload || observe(j, m, ev, &o) < 0)
+                return KNOWN_NOT;
+        known = baseline_lookup(m->workload, &o, &e);
+        return known == KNOWN_OTHER_EXE ? KNOWN_YES : known;
+}
+
+/*
+ * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is over:
+ * that another one has just begun makes it no less strange there.
+ */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
-        struct container_memory *m, *learning = NULL;
+        struct container_memory *m, *best = c, *of[2] = {NULL, NULL}; /* the first that is active, that learns */
+        enum known least = KNOWN_NOT;
 
         if (!(ev->flow.flags & FLOWF_SHARED) || !c->shares_netns)
                 return c;
-        for (size_t i = 0; (m = mate(j, c, &i));) {
-                struct observation o;
-                struct entry *e;
-                enum known known;
+        for (size_t i = 0; least != KNOWN_YES && (m = mate(j, c, &i));) {
+                enum dim_state state = m->workload ? baseline_state(m->workload, DIM_NETWORK) : DS_OFF;
+                enum known known = known_to(j, m, ev);
 
-                if (!m->workload || observe(j, m, ev, &o) < 0)
-                        continue;
-                known = baseline_lookup(m->workload, &o, &e);
-                if (known == KNOWN_YES || known == KNOWN_OTHER_EXE)
-                        return m;
-                if (!learning && baseline_state(m->workload, DIM_NETWORK) == DS_LEARNING)
-                        learning = m;
+                if (known < least) {
+                        least = known;
+                        best = m;
+                }
+                if (state != DS_OFF && !of[state == DS_LEARNING])
+                        of[state == DS_LEARNING] = m;
         }
-        return learning ? learning : c;
+        if (least != KNOWN_NOT)
+                return best;
+        return of[0] ? of[0] : of[1] ? of[1] : c;
 }
 
 /* ---- flows ---- */
@@ -500,12 +548,29 @@ static bool is_raw_public(const struct net_facts *n)
         return !n->listens && n->nnames == 0 && n->kind == ADDRESS_PUBLIC;
 }
 
+/* Where there is no write layer that is known none ever is told apart. */
+bool net_unplaced(const struct workload *w, const struct observation *o)
+{
+        return o->known_exe && o->layer == LAYER_UNKNOWN && (o->ev->sources & SRC_AUDIT) && o->c->upper.len &&
+               !baseline_runs(w, o->exe);
+}
+
 /* Not learned by itself: by what it is, or because it was open before anybody watched, which proves nothing. */
-static enum learn how_learned(const struct observation *o)
+static enum learn how_learned(const struct workload *w, const struct observation *o)
 {
         if (is_raw_public(&o->net))
                 return LEARN_WAITING;
-        return o->ev->flags & EVF_BEFORE ? LEARN_FOUND : LEARN_KNOWN;
+        if (o->ev->flags & EVF_BEFORE)
+                return LEARN_FOUND;
+        return net_unplaced(w, o) ? LEARN_UNPLACED : LEARN_KNOWN;
+}
+
+/* What made it a candidate is over: it was found open and is seen to be called, or it is known now what calls. */
+static bool is_cleared(const struct workload *w, const struct entry *e, const struct observation *o)
+{
+        if (!e->waiting || (o->ev->flags & EVF_BEFORE))
+                return false;
+        return e->why == WHY_FOUND || (e->why == WHY_UNPLACED && !net_unplaced(w, o));
 }
 
 static int learn_as(struct judge *j, struct workload *w, const struct observation *o)
@@ -513,15 +578,18 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
         struct entry *e;
         enum known known = baseline_lookup(w, o, &e);
 
-        if (e && e->why == WHY_FOUND && e->waiting && !(o->ev->flags & EVF_BEFORE))
-                return baseline_take(j, w, e); /* now it was seen to be called */
+        if (e && !entry_names(e, o) && !(o->ev->flags & EVF_BEFORE) && (!e->candidate || e->waiting) &&
+            !net_unplaced(w, o))
+                return baseline_name(j, w, e, o, e->candidate ? how_learned(w, o) : LEARN_KNOWN);
         if (e) {
                 baseline_touch(j, w, e, o, true);
-                return 0;
+                return is_cleared(w, e, o) ? baseline_take(j, w, e) : 0;
         }
-        if (known == KNOWN_OTHER_EXE && !o->known_exe)
+        if (known == KNOWN_OTHER_PHASE && !o->known_exe)
+                baseline_lend_phase(j, w, o);
+        if ((known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE) && !o->known_exe)
                 return 0;
-        return baseline_learn(j, w, o, how_learned(o));
+        return baseline_learn(j, w, o, how_learned(w, o));
 }
 
 int net_learn(struct judge *j, struct workload *w, const struct observation *o)

@@ -5,7 +5,7 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key. Ports that are drawn (Linux: from 32768 on,
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
  * ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
@@ -170,21 +170,49 @@ static enum known known_as(struct judge *j, struct observation *o, uint32_t name
         return known == KNOWN_OTHER_EXE && !o->known_exe ? KNOWN_YES : known;
 }
 
-/* The least known first; of those that are known alike the latest, which stands before the others. */
-static void order_names(struct judge *j, struct observation *o)
+/*
+ * Where one of an address's names is what this program calls now, another one that the workload calls too, by another
+ * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name that
+ * the workload does not call: behind a known one it would hide.
+ */
+static bool is_explained(enum known known)
 {
-        struct name_fact least;
-        enum known worst = KNOWN_YES;
-        uint32_t at = 0;
+        return known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE;
+}
 
-        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1 && worst != KNOWN_NOT; i++) {
+/* The least known, of those that are known alike the latest, which stands before the others. */
+static uint32_t least_known(struct judge *j, struct observation *o)
+{
+        enum known worst = KNOWN_YES, unexplained = KNOWN_YES;
+        uint32_t at = 0, unexplained_at = 0, own = 0;
+        bool has_own = false;
+
+        for (uint32_t i = 0; i < o->net.nnames && unexplained != KNOWN_NOT; i++) {
                 enum known known = known_as(j, o, i);
 
+                if (known == KNOWN_YES && !has_own) {
+                        has_own = true;
+                        own = i;
+                }
                 if (known > worst) {
                         worst = known;
                         at = i;
                 }
+                if (known > unexplained && !is_explained(known)) {
+                        unexplained = known;
+                        unexplained_at = i;
+                }
         }
+        if (!has_own || unexplained == KNOWN_NOT)
+                return at;
+        return unexplained > KNOWN_YES ? unexplained_at : own;
+}
+
+static void order_names(struct judge *j, struct observation *o)
+{
+        struct name_fact least;
+        uint32_t at = o->net.nnames > 1 ? least_known(j, o) : 0;
+
         if (at == 0)
                 return;
         least = j->led[at];

@@ -12,8 +12,8 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, one count of
- * claims */
+/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, containers:
+ * put_container */
 #define FORMAT 4u
 
 static void begin(struct judge *j)
@@ -284,6 +284,8 @@ static void put_container(struct judge *j, const struct container_memory *c)
                 buf_put_u64(&j->blob, c->told[i].finding);
         }
         buf_put_u32(&j->blob, c->claims_taken[1]);
+        /* Since 4: */
+        buf_put_u64(&j->blob, c->earlier_netns);
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -372,6 +374,8 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->class = get_class(r, format);
         if (format > 2)
                 get_net(r, format, c, &err);
+        if (format > 3)
+                c->earlier_netns = rd_u64(r);
         net_mates(j, c->netns);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);

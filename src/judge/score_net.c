@@ -4,11 +4,32 @@
 
 #include "judge/judge-priv.h"
 
+/* Without what marks who calls, " [write-layer]" or " [probe]": they stand behind the protocol, where no space is else. */
+static struct bytes unmarked(struct bytes key)
+{
+        int at = bytes_rfind(key, '/');
+
+        for (uint32_t i = at < 0 ? 0 : (uint32_t)at; i < key.len; i++)
+                if (key.p[i] == ' ')
+                        return bytes_of(key.p, i);
+        return key;
+}
+
+static enum flow_novelty novelty_of_new(const struct workload *w, const struct observation *o)
+{
+        struct bytes plain = unmarked(o->key);
+
+        if (plain.len < o->key.len && baseline_knows_key(w, plain))
+                return FLOW_NEW_EXECUTABLE;
+        return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
+}
+
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o)
 {
         static const enum flow_novelty whys[WHY__MAX] = {
                 [WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION, [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
-                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND};
+                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND,
+                [WHY_UNPLACED] = FLOW_UNAPPROVED_UNPLACED};
         struct entry *e;
 
         switch (o->known) {
@@ -19,7 +40,7 @@ enum flow_novelty net_novelty(const struct workload *w, const struct observation
         case KNOWN_WAITING:
                 return baseline_lookup(w, o, &e) != KNOWN_NOT && e ? whys[e->why] : FLOW_UNAPPROVED_RAW;
         default:
-                return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
+                return novelty_of_new(w, o);
         }
 }
 
@@ -61,12 +82,22 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_FOUND] = FACTOR_UNAPPROVED_DESTINATION,
+                [FLOW_UNAPPROVED_UNPLACED] = FACTOR_UNAPPROVED_DESTINATION,
         };
         enum flow_novelty novelty = net_novelty(w, o);
-        int r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);
+        bool probe = novelty == FLOW_NEW_EXECUTABLE && o->actor->origin == ORIGIN_PROBE && !o->never_silent;
+        int r;
+
+        if (probe)
+                r = score_add(s, judge_factors()[FACTOR_OTHER_EXECUTABLE].name, j->p.bits[FACTOR_OTHER_EXECUTABLE],
+                              "this workload calls the destination, but never by a probe");
+        else
+                r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);
 
         if (novelty == FLOW_NEW_PHASE)
                 s->severity = SEVERITY_LOW;
+        if (r == 0 && novelty == FLOW_UNAPPROVED_UNPLACED)
+                r = score_factor(j, s, FACTOR_UNPLACED_CALLER, o->exe);
         if (r == 0 && o->net.nnames == 0 && o->net.kind == ADDRESS_PUBLIC)
                 r = score_factor(j, s, FACTOR_RAW_ADDRESS, bytes_of(NULL, 0));
         if (r == 0 && o->net.claimed)

@@ -300,6 +300,13 @@ static void put_other_names(const struct finding_signal *s, struct buf *out)
         buf_put_str(out, n > 1 || s->flow.names_more ? ")" : "");
 }
 
+/* A probe's, by a program of the image: observe_net.c. */
+static bool is_probes(const struct finding_signal *s)
+{
+        return s->origin == ORIGIN_PROBE && s->key.p && strstr(s->key.p, " [probe]") && s->layer != LAYER_WRITE &&
+               s->layer != LAYER_TMPFS && s->layer != LAYER_MEMFD && s->layer != LAYER_DELETED;
+}
+
 static void put_net(const struct finding_signal *s, struct buf *out)
 {
         static const char *const novelties[FLOW_NOVELTY__MAX] = {
@@ -309,6 +316,7 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 [FLOW_NEW_EXECUTABLE] = ", where this workload calls, but never by this program",
                 [FLOW_UNAPPROVED_RAW] = ", a public address without a name, which is never learned by itself",
                 [FLOW_UNAPPROVED_FOUND] = ", to which it was connected before it was watched, and never called since",
+                [FLOW_UNAPPROVED_UNPLACED] = ", by a program of which it is not known whether the image holds it",
                 [FLOW_UNAPPROVED_ONE] = ", which one of several replicas called, in one hour only, while learning"};
 
         put_who(s, out);
@@ -321,7 +329,9 @@ static void put_net(const struct finding_signal *s, struct buf *out)
         buf_put_str(out, verb_of(s));
         put_name(str_get(&s->subject), out);
         put_other_names(s, out);
-        if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
+        if (s->flow.novelty == FLOW_NEW_EXECUTABLE && is_probes(s))
+                buf_put_str(out, ", where this workload calls, but never by a probe");
+        else if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
                 buf_put_str(out, novelties[s->flow.novelty]);
         put_traffic(&s->flow, out);
 }

@@ -40,7 +40,8 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
 
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret)
 {
-        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica", "found-running"};
+        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica", "found-running",
+                                                  "unplaced-program"};
         const struct workload *w = map_get(j->workloads, workload_id);
         const struct entry *e;
         void *value;

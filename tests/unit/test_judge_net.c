@@ -247,6 +247,9 @@ struct call {
         uint32_t pid, flags;
         uint64_t flow;
         uint16_t event_flags;
+        bool audit; /* of a program that audit alone has told */
+        int hours; /* of the bands: how long it was learned, 0: 200; when it is, 0: at work */
+        enum finding_phase phase;
 };
 
 /* An outbound TCP connection of nginx's, unless it says otherwise. */
@@ -259,6 +262,10 @@ static int call_as(struct world *w, struct call c)
                 ev.flow.actor = actor(c.pid ? c.pid : 200, c.origin ? c.origin : ORIGIN_ENTRYPOINT,
                                       c.exe ? c.exe : "/usr/sbin/nginx");
                 ev.flow.actor.exe_layer = c.layer ? c.layer : LAYER_IMAGE;
+        }
+        if (c.audit) {
+                ev.sources |= SRC_AUDIT;
+                ev.flow.actor.exe_layer = LAYER_UNKNOWN;
         }
         ev.flags = c.event_flags;
         ev.flow.what = c.what ? c.what : FLOW_BEGAN;
@@ -317,13 +324,13 @@ static void answer(struct world *w, const char *name, const char *to)
         answer_in(w, "c1", name, to, NAME_ANSWERED);
 }
 
-/* A workload that has called one host by its name for long, and that serves. */
-static void settle(struct world *w)
+/* A workload that has called one host by its name for so many hours, and that serves. */
+static void settle_for(struct world *w, int hours)
 {
         char text[32];
 
         start(w);
-        for (int h = 0; h < 200; h++) {
+        for (int h = 0; h < hours; h++) {
                 snprintf(text, sizeof(text), "198.51.100.%d", h % 200 + 1);
                 answer(w, "api.example.com", text); /* rotates */
                 call(w, text, 443);
@@ -333,6 +340,21 @@ static void settle(struct world *w)
                 w->now += HOUR;
                 tick(w);
         }
+}
+
+static void settle(struct world *w)
+{
+        settle_for(w, 200);
+}
+
+static void stopping(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.stopping = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
 static struct judge_entry entry(const struct world *w, const char *key)
@@ -406,6 +428,9 @@ static void test_only_counted(void)
         world_close(&w);
 }
 
+/* So many hours after which a baseline of this kind has just converged: p is 0.018. */
+#define JUST 27
+
 /* The bands of the shipped table, on a stable baseline. */
 static const struct band {
         const char *what, *name; /* name: led to the address just before; NULL: none */
@@ -432,6 +457,19 @@ static const struct band {
          "caller_unknown"},
         {"an echo request", NULL, {.to = "203.0.113.1", .port = 8 * 256, .proto = IPPROTO_ICMP}, 80, 98,
          "raw_address"},
+        {"a new name, just converged", "new.example",
+         {.to = "203.0.113.1", .port = 443, .hours = JUST, .phase = PHASE_STEADY}, 50, 94, "new_destination"},
+        {"a new name while starting", "new.example",
+         {.to = "203.0.113.1", .port = 443, .hours = JUST, .phase = PHASE_STARTUP}, 50, 94, "new_destination"},
+        {"a new name while ending", "new.example",
+         {.to = "203.0.113.1", .port = 443, .hours = JUST, .phase = PHASE_SHUTDOWN}, 50, 94, "new_destination"},
+        {"a new name of nobody knows whom, while starting", "new.example",
+         {.to = "203.0.113.1", .port = 443, .pid = UINT32_MAX, .hours = JUST, .phase = PHASE_STARTUP}, 50, 94,
+         "new_destination"},
+        {"a raw address while starting", NULL,
+         {.to = "203.0.113.1", .port = 443, .hours = JUST, .phase = PHASE_STARTUP}, 70, 98, "raw_address"},
+        {"a known name at another port, while starting", "api.example.com",
+         {.to = "203.0.113.1", .port = 22, .hours = JUST, .phase = PHASE_STARTUP}, 1, 49, "startup"},
 };
 
 static void test_bands(void)
@@ -441,7 +479,16 @@ static void test_bands(void)
                 struct world w;
 
                 world_open(&w);
-                settle(&w);
+                settle_for(&w, b->call.hours ? b->call.hours : 200);
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+                if (b->call.phase == PHASE_STARTUP) {
+                        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+
+                        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+                        start_as(&w, "c1", "web", false);
+                }
+                if (b->call.phase == PHASE_SHUTDOWN)
+                        stopping(&w);
                 if (b->name)
                         answer(&w, b->name, b->call.to);
                 CU_ASSERT_EQUAL(call_as(&w, b->call), 0);
@@ -656,6 +703,73 @@ static void test_many_names(void)
                 call(&w, "198.51.100.200", 443);
                 CU_ASSERT_EQUAL(w.opened, 1);
                 CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example (198.51.100.200):443/tcp"));
+                world_close(&w);
+        }
+}
+
+/* What is said of a marked key is true of the destination: it is called, at that port, but not by such a program. */
+static void test_marked_keys(void)
+{
+        static const struct {
+                struct call call;
+                const char *factor, *words;
+        } rows[] = {
+                {{.to = "203.0.113.9", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "other_executable",
+                 "where this workload calls, but never by this program"},
+                {{.to = "10.0.0.9", .port = 5432, .exe = "memfd", .layer = LAYER_MEMFD}, "other_executable",
+                 "where this workload calls, but never by this program"},
+                {{.to = "203.0.113.9", .port = 443, .origin = ORIGIN_PROBE}, "other_executable",
+                 "where this workload calls, but never by a probe"},
+                {{.to = "203.0.113.9", .port = 8443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "new_port",
+                 "but never at this port"},
+                {{.to = "203.0.113.10", .port = 443, .exe = "/tmp/x", .layer = LAYER_WRITE}, "new_destination",
+                 "where this workload never called"},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                answer(&w, "api.example.com", "203.0.113.9");
+                CU_ASSERT_EQUAL(call_as(&w, rows[i].call), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, rows[i].factor));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, rows[i].words));
+                world_close(&w);
+        }
+}
+
+/* Two names that the workload calls, each by its own program, come to share an address. */
+static void test_shared_address(void)
+{
+        static const struct {
+                const char *exe, *verdict;
+        } rows[] = {{"/usr/sbin/nginx", "known"}, {"/usr/bin/curl", "known"}, {"/usr/bin/wget", "deviation"}};
+
+        for (int order = 0; order < 2; order++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+                answer(&w, "hooks.example.com", "198.51.100.201");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.201", .port = 443, .exe = "/usr/bin/curl"}),
+                                0);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, order ? "hooks.example.com" : "api.example.com", "198.51.100.210");
+                answer(&w, order ? "api.example.com" : "hooks.example.com", "198.51.100.210");
+                for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                        CU_ASSERT_EQUAL(
+                                call_as(&w, (struct call){.to = "198.51.100.210", .port = 443, .exe = rows[i].exe}), 0);
+                        CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                }
+                CU_ASSERT_EQUAL(w.opened, 1);
+                /* A name that it does not call is as bad as ever. */
+                answer(&w, "evil.example", "198.51.100.210");
+                call(&w, "198.51.100.210", 443);
+                CU_ASSERT_EQUAL(w.nsignals, 2);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.210):443/tcp"));
                 world_close(&w);
         }
 }
@@ -998,14 +1112,7 @@ static void test_phases(void)
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "never called at this time of its life"));
         /* What it does at work, and still does when it is asked to end: told, and below show. */
         w.now += 10 * HOUR;
-        {
-                struct tide_event told = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
-
-                told.ctr.init_pid = INIT_PID;
-                told.ctr.init_start = 1;
-                told.ctr.stopping = 1;
-                CU_ASSERT_EQUAL(give(&w, &told), 0);
-        }
+        stopping(&w);
         answer(&w, "work.example.org", "198.51.100.3");
         call(&w, "198.51.100.3", 443);
         CU_ASSERT_EQUAL(w.opened, 2);
@@ -1110,6 +1217,62 @@ static void test_one_replica(void)
         world_close(&w);
 }
 
+/* What is held back lends its phase to nobody, restored or not. */
+static void test_held_back_phase(void)
+{
+        for (int i = 0; i < 2; i++) {
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "web", false);
+                answer(&w, "api.example.com", "198.51.100.1");
+                answer_in(&w, "c2", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443,
+                                                          .exe = "/bin/setup"}), 0); /* once, at the start */
+                w.now += 200 * SEC;
+                for (int h = 0; h < 200; h++) {
+                        call(&w, "198.51.100.1", 443);
+                        w.now += HOUR;
+                        tick(&w);
+                }
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+                start_as(&w, "c3", "web", false);
+                answer_in(&w, "c3", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+                if (i)
+                        restore(&w);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c3", .to = "198.51.100.1", .port = 443,
+                                                          .pid = UINT32_MAX}), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+                world_close(&w);
+        }
+}
+
+/* A listener is told once and lasts: that one of several replicas leads, and listens, is no rare thing. */
+static void test_leader_listens(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        w.now += 200 * SEC;
+        listen_at(&w, "0.0.0.0", 7946, 0);
+        for (int h = 0; h < 200; h++) {
+                answer(&w, "api.example.com", "198.51.100.1");
+                call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_FALSE(entry(&w, "listen 7946/tcp").candidate);
+        listen_at(&w, "0.0.0.0", 7946, 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
 /* What was connected before we watched is a candidate; called while we watch, it is learned. */
 static void test_found(void)
 {
@@ -1139,6 +1302,71 @@ static void test_found(void)
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected before it was watched"));
         CU_ASSERT_TRUE(w.confidence < w.p.show);
+        world_close(&w);
+}
+
+/* When a connection began that was found open is not known: it fits any phase in which it is known, and teaches none. */
+static void test_found_phase(void)
+{
+        struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        call(&w, "10.0.0.7", 5432); /* as it starts, and kept */
+        w.now += 120 * SEC;
+        for (int h = 0; h < 200; h++) {
+                answer(&w, "api.example.com", "198.51.100.1");
+                call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+                if (h == 10) /* the agent was restarted */
+                        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 1u << PHASE_STARTUP);
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        found.pid = UINT32_MAX;
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        call(&w, "10.0.0.7", 5432);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
+        world_close(&w);
+        /* Found first, and called then: of the phase in which it was called. */
+        found.pid = 0;
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        w.now += 200 * SEC;
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 0);
+        found.to = "10.0.1.7";
+        CU_ASSERT_EQUAL(call_as(&w, found), 0);
+        stopping(&w);
+        call(&w, "10.0.0.7", 5432);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").phases, 1u << PHASE_SHUTDOWN);
+        /* Approved as it is: known, at any time. */
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        for (int i = 0; i < 2; i++) {
+                call(&w, "10.0.1.7", 5432);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.1.7", .port = 5432, .pid = UINT32_MAX}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+                w.now += HOUR;
+                restore(&w);
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        /* Learned again in one phase it is of that one, restored or not. */
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        call(&w, "10.0.1.7", 5432);
+        CU_ASSERT_EQUAL(entry(&w, "10.0.1.0/24:5432/tcp").phases, 1u << PHASE_STEADY);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        start_as(&w, "c2", "web", false);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "10.0.1.7", .port = 5432, .pid = UINT32_MAX}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_phase"));
         world_close(&w);
 }
 
@@ -1208,6 +1436,267 @@ static void test_process_unknown(void)
         world_close(&w);
 }
 
+static struct judge_entry entry_of(const struct world *w, const char *key, const char *exe)
+{
+        struct judge_workload jw = workload(w);
+        struct judge_entry e;
+        size_t i = 0;
+
+        while (judge_entry_next(w->j, jw.id, &i, &e))
+                if (e.dim == DIM_NETWORK && bytes_eq(e.key, bytes_str(key)) && bytes_eq(e.exe, bytes_str(exe)))
+                        return e;
+        return (struct judge_entry){.why = ""};
+}
+
+/* A call of nobody knows whom voids nothing that is known of the others: who calls is learned as soon as it is known. */
+static void test_unnamed_first(void)
+{
+        struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        answer(&w, "api.example.com", "198.51.100.1");
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0); /* as it starts, when there is much to look up */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        w.now += 120 * SEC;
+        for (int h = 0; h < 30; h++) {
+                for (int i = 0; i < 50; i++)
+                        call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1); /* what was nobody's is its */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].once, 0);
+        CU_ASSERT_TRUE(entry_of(&w, "api.example.com:443/tcp", "/usr/sbin/nginx").count > 1000);
+        CU_ASSERT_EQUAL(entry(&w, "api.example.com:443/tcp").phases, 1u << PHASE_STARTUP | 1u << PHASE_STEADY);
+        for (int i = 0; i < 2; i++) {
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+                call(&w, "198.51.100.1", 443);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                restore(&w);
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "other_executable"));
+        world_close(&w);
+        /* Where nobody was ever known to call, the first who is raises nothing; nor the second. */
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        for (int h = 0; h < 30; h++) {
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+/* A call of nobody knows whom in another phase may have been any of those that are known. */
+static void test_unnamed_phase(void)
+{
+        struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.1", .port = 443, .exe = "/usr/bin/curl"}), 0);
+        start_as(&w, "c2", "web", false);
+        answer_in(&w, "c2", "api.example.com", "198.51.100.1", NAME_ANSWERED);
+        unknown.id = "c2";
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
+        CU_ASSERT_EQUAL(entry_of(&w, "api.example.com:443/tcp", "/usr/bin/curl").phases,
+                        1u << PHASE_STARTUP | 1u << PHASE_STEADY);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        restore(&w);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        w.now += HOUR;
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+}
+
+/* A candidate of nobody knows whom: who calls becomes one too, and is not passed over by it. */
+static void test_unnamed_candidate(void)
+{
+        struct call unknown = {.to = "203.0.113.9", .port = 123, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_TRUE(entry_of(&w, "203.0.113.9:123/tcp", "/usr/sbin/nginx").waiting);
+        CU_ASSERT_EQUAL(entry_of(&w, "203.0.113.9:123/tcp", "").count, 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.9", .port = 123, .exe = "/usr/bin/curl"}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "other_executable"));
+        world_close(&w);
+        /* Approved while nobody knew who called, it stays approved for whoever is seen to. */
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_FALSE(entry_of(&w, "203.0.113.9:123/tcp", "/usr/sbin/nginx").candidate);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        world_close(&w);
+}
+
+/* A candidate of one that is known is that of a call of nobody knows whom, too: words and score are of what it is. */
+static void test_unnamed_meets_candidate(void)
+{
+        struct call unknown = {.to = "203.0.113.9", .port = 123, .pid = UINT32_MAX};
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        for (int h = 0; h < 20; h++) {
+                call(&w, "203.0.113.9", 123);
+                CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_EQUAL(entry_of(&w, "203.0.113.9:123/tcp", "").count, 0);
+        w.now += 30 * HOUR;
+        tick(&w);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        restore(&w);
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unapproved_destination"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "new_destination"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "which is never learned by itself"));
+        call(&w, "203.0.113.9", 123);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "raised already");
+        CU_ASSERT_EQUAL(call_as(&w, unknown), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "raised already");
+        CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+}
+
+/* One call in ten is nobody's: an ordinary workload is quiet after it was learned. */
+static void test_unnamed_now_and_then(void)
+{
+        static const struct call usual[] = {
+                {.to = "198.51.100.1", .port = 443},
+                {.to = "10.0.0.7", .port = 5432},
+                {.to = "198.51.100.2", .port = 443, .exe = "/usr/bin/curl"},
+                {.to = "198.51.100.2", .port = 443, .exe = "/usr/bin/wget"},
+        };
+        struct world w;
+        uint32_t x = 99;
+
+        world_open(&w);
+        start(&w);
+        answer(&w, "api.example.com", "198.51.100.1");
+        answer(&w, "mirror.example.org", "198.51.100.2");
+        for (int h = 0; h < 400; h++) {
+                for (int i = 0; i < 12; i++) {
+                        struct call c = usual[i % (int)ARRAY_LEN(usual)];
+
+                        x = x * 1664525 + 1013904223;
+                        if ((x >> 16) % 10 == 0 || (h == 0 && i < 4)) /* the very first ones are nobody's, too */
+                                c.pid = UINT32_MAX;
+                        CU_ASSERT_EQUAL(call_as(&w, c), 0);
+                }
+                w.now += HOUR;
+                tick(&w);
+                if (h == 28)
+                        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        }
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 4);
+        world_close(&w);
+}
+
+static void with_upper(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.upper = BYTES_LIT("/var/lib/containers/upper");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Of a program that audit alone has told its path is known, not whether the image holds it: a candidate, unless the
+ * workload is seen to run the image's of that path, or to call by it. */
+static void test_unplaced(void)
+{
+        struct call alone = {.to = "10.0.0.7", .port = 5432, .exe = "/tmp/dropped", .audit = true};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        with_upper(&w);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_STRING_EQUAL(entry(&w, "10.0.0.0/24:5432/tcp").why, "unplaced-program");
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_TRUE(entry(&w, "10.0.0.0/24:5432/tcp").waiting);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.0.7", .port = 5432, .pid = UINT32_MAX}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned"); /* as ever, and it clears nobody */
+        CU_ASSERT_TRUE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/tmp/dropped").waiting);
+        alone.exe = "/usr/bin/psql";
+        run(&w, "/usr/bin/psql", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_EQUAL(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/psql").count, 2);
+        CU_ASSERT_FALSE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/psql").candidate);
+        alone.exe = "/usr/bin/later";
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself");
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.0.7", .port = 5432, .exe = "/usr/bin/later"}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_FALSE(entry_of(&w, "10.0.0.0/24:5432/tcp", "/usr/bin/later").candidate);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
+        for (int h = 0; h < 200; h++) {
+                call(&w, "10.0.2.2", 6379);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        alone.exe = "/tmp/dropped";
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unapproved_destination"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unplaced_caller"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "of which it is not known whether the image holds it"));
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        world_close(&w);
+        /* One that nobody can place, since there is no write layer, and a process that is not known: as ever. */
+        world_open(&w);
+        start(&w);
+        CU_ASSERT_EQUAL(call_as(&w, alone), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        with_upper(&w);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "10.0.3.7", .port = 80, .pid = UINT32_MAX, .audit = true}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        world_close(&w);
+}
+
 /* Two containers in one namespace: names are shared, and a flow of nobody knows whom is known if either knows it. */
 static void test_shared_namespace(void)
 {
@@ -1259,6 +1748,156 @@ static void test_shared_namespace(void)
         answer_in(&w, "", "late.example", "203.0.113.5", NAME_ANSWERED);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "203.0.113.5", .port = 443}), 0);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "late.example (203.0.113.5)"));
+        world_close(&w);
+}
+
+static void announce(struct world *w, const char *id, uint64_t netns, uint64_t init_start)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = bytes_str(id)};
+
+        ev.ctr.netns = netns;
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = init_start;
+        ev.ctr.running_before = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static size_t names_kept(const struct world *w)
+{
+        struct judge_stats st;
+
+        judge_stats(w->j, &st);
+        return st.names;
+}
+
+/* The number of a namespace means nothing in another life of the host: names go to nobody who only has the same one. */
+static void test_new_life(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        struct world w;
+        char to[32];
+
+        world_open(&w);
+        start(&w);
+        announce(&w, "c1", 77, 1);
+        for (int i = 1; i <= 200; i++) {
+                snprintf(to, sizeof(to), "198.51.100.%d", i);
+                answer(&w, "api.example.com", to);
+        }
+        restore(&w);
+        judge_new_life(w.j);
+        start_as(&w, "c2", "other", false);
+        announce(&w, "c2", 77, 99);
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.7", .port = 443}), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "a candidate: not learned by itself"); /* it has no name there */
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        CU_ASSERT_EQUAL(names_kept(&w), 0);
+        world_close(&w);
+        /* Announced again it is what it was, also when another life began meanwhile. */
+        for (int lives = 1; lives < 3; lives++) {
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "sidecar", false);
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                answer(&w, "api.example.com", "198.51.100.7");
+                for (int i = 0; i < lives; i++) {
+                        restore(&w);
+                        judge_new_life(w.j);
+                }
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c2", .to = "198.51.100.7", .port = 443}), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+                world_close(&w);
+        }
+        /* One that ended while we were away leaves its names to whom it shared the namespace with, if that still runs. */
+        for (uint64_t init = 1; init < 3; init++) {
+                world_open(&w);
+                start(&w);
+                start_as(&w, "c2", "sidecar", false);
+                announce(&w, "c1", 77, 1);
+                announce(&w, "c2", 77, 1);
+                answer(&w, "api.example.com", "198.51.100.7");
+                restore(&w);
+                judge_new_life(w.j);
+                announce(&w, "c2", 77, init); /* 2: it began anew */
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+                CU_ASSERT_EQUAL(names_kept(&w), init == 1);
+                world_close(&w);
+        }
+}
+
+/* Two containers in one namespace, the first of which is learned. */
+static void share(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+
+        start_as(w, "c1", "web", false);
+        start_as(w, "c2", "sidecar", false);
+        ev.ctr.netns = 77;
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+        ev.container = BYTES_LIT("c2");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+        w->now += 200 * SEC;
+        answer_in(w, "c1", "app.example", "198.51.100.1", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "203.0.113.9", .port = 123}), 0); /* a candidate */
+        answer_in(w, "c1", "side.example", "198.51.100.2", NAME_ANSWERED);
+        CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c2", .to = "198.51.100.2", .port = 443}), 0);
+        for (int h = 0; h < 30; h++) { /* the first alone */
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
+                w->now += HOUR;
+                tick(w);
+        }
+        CU_ASSERT_EQUAL(decide(w, "baseline.learn", "sidecar@sha256:aa"), 0);
+        CU_ASSERT_STRING_EQUAL(workload(w).dim[DIM_NETWORK].state, "active");
+}
+
+/* A flow of one of several is judged by the least known: nobody who still learns takes what is new to who does not. */
+static void test_shared_learning(void)
+{
+        struct call one_of = {.id = "c1", .to = "203.0.113.66", .port = 443, .flags = FLOWF_SHARED};
+        struct world w;
+
+        world_open(&w);
+        share(&w);
+        answer(&w, "evil.example", "203.0.113.66");
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "new_destination"));
+        one_of.id = "c2"; /* whoever is named first */
+        one_of.port = 444;
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 2);
+        /* What either knows is known. */
+        one_of.port = 443;
+        one_of.to = "198.51.100.1";
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        one_of.to = "198.51.100.2";
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        /* A candidate of a mate is its, too: raised there, once, and not learned by another. */
+        one_of.to = "203.0.113.9";
+        one_of.port = 123;
+        CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "203.0.113.9", .port = 123}), 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "a public address without a name"));
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_NOT_EQUAL(w.verdict, "a candidate: not learned by itself");
+        world_close(&w);
+        /* Where all learn, it is learned. */
+        world_open(&w);
+        share(&w);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+        one_of = (struct call){.id = "c1", .to = "203.0.113.66", .port = 443, .flags = FLOWF_SHARED};
+        answer(&w, "new.example", "203.0.113.66");
+        CU_ASSERT_EQUAL(call_as(&w, one_of), 0);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(w.opened, 0);
         world_close(&w);
 }
 
@@ -1486,9 +2125,11 @@ static const struct unit_case cases[] = {
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
+        {"names that the workload calls may share an address", test_shared_address},
         {"however many names an address has, the least known counts", test_many_names},
         {"a finding keeps the name that was judged, and counts what it leaves out", test_kept_names},
         {"a finding of an older form", test_older_finding},
+        {"what is said of a program that is not the image's is true", test_marked_keys},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
@@ -1496,10 +2137,21 @@ static const struct unit_case cases[] = {
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},
+        {"what is held back lends its phase to nobody", test_held_back_phase},
+        {"a listener of one of several replicas is learned", test_leader_listens},
         {"what was connected before we watched is a candidate", test_found},
+        {"when a connection began that was found is not known", test_found_phase},
         {"first sight names what listened", test_first_sight},
         {"an unknown process matches by destination", test_process_unknown},
+        {"who calls is learned though the first call was nobody's", test_unnamed_first},
+        {"a call of nobody knows whom in another phase", test_unnamed_phase},
+        {"a candidate of nobody knows whom", test_unnamed_candidate},
+        {"a call of nobody knows whom meets a candidate", test_unnamed_meets_candidate},
+        {"one call in ten is nobody's", test_unnamed_now_and_then},
+        {"a program that audit alone has told", test_unplaced},
         {"containers that share a namespace", test_shared_namespace},
+        {"a flow of one of several is judged by the least known", test_shared_learning},
+        {"a namespace's number means nothing in another life", test_new_life},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
