@@ -170,7 +170,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        const struct name_fact *names; /* that led there, in the list of the judge; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the list of the judge; the first one is judged */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
