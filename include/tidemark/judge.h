@@ -225,7 +225,7 @@ struct judge_stats {
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */
         uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_doubted,
-                names_refused;
+                names_unowned, names_refused;
         size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */

@@ -105,6 +105,7 @@ static void add_packets(struct engine *e, json_t *o)
                         {"doubted", s.doubted}, {"repeated", s.repeated},     {"unsure", s.unsure},
                         {"untold", s.untold},   {"cut", s.cut},               {"refused", s.refused},
                         {"waiting", s.waiting}, {"incomplete", s.incomplete}, {"streams", s.streams},
+                        {"unowned", s.unowned}, {"others", s.others},
                 };
 
                 for (size_t i = 0; i < ARRAY_LEN(rows); i++)

@@ -804,6 +804,40 @@ static void answer_by(struct world *w, const char *name, const char *to, const c
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
+/* In the host's namespace a name that perhaps somebody else asked for counts only where there is no other. */
+static void test_unowned(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer(&w, "api.example.com", "203.0.113.5");
+        answer_in(&w, "c1", "hosts.example", "203.0.113.5", NAME_UNOWNED);
+        call(&w, "203.0.113.5", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        /* Told again by nobody known, it is still the container's. */
+        answer_in(&w, "c1", "api.example.com", "203.0.113.5", NAME_UNOWNED);
+        w.now += HOUR; /* the container's own is old, the host's is new */
+        answer_in(&w, "c1", "hosts.example", "203.0.113.5", NAME_UNOWNED);
+        restore(&w);
+        call(&w, "203.0.113.5", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_STRING_EQUAL(w.watched, "api.example.com");
+        answer_in(&w, "c1", "api.example.com", "203.0.113.6", NAME_UNOWNED);
+        call(&w, "203.0.113.6", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        answer(&w, "hosts.example", "203.0.113.6"); /* now it has asked itself */
+        call(&w, "203.0.113.6", 443);
+        CU_ASSERT_STRING_EQUAL(w.watched, "hosts.example");
+        CU_ASSERT_EQUAL(w.opened, 1);
+        /* No claim where it is said as much as that. */
+        answer_in(&w, "c1", "new.example", "203.0.113.7", NAME_UNASKED);
+        answer_in(&w, "c1", "new.example", "203.0.113.7", NAME_UNOWNED);
+        call(&w, "203.0.113.7", 443);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        world_close(&w);
+}
+
 /* A finding keeps the name that was judged, whatever else there is no room for; and says how many it left out. */
 static void test_kept_names(void)
 {
@@ -2130,6 +2164,7 @@ static const struct unit_case cases[] = {
         {"a finding keeps the name that was judged, and counts what it leaves out", test_kept_names},
         {"a finding of an older form", test_older_finding},
         {"what is said of a program that is not the image's is true", test_marked_keys},
+        {"the host's namespace: a name that perhaps somebody else asked for", test_unowned},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
