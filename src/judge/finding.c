@@ -8,7 +8,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 
-#define FORMAT 2u /* 1: without flows */
+#define FORMAT 3u /* 1: without flows; 2: what of a flow's parts came later */
 
 struct finding *finding_new(void)
 {
@@ -185,6 +185,8 @@ static void c_flow(struct codec *c, struct finding_flow *w)
         c_u64(c, &w->bytes_out);
         c_u64(c, &w->bytes_in);
         c_u64(c, &w->duration_ns);
+        if (c->format > 2)
+                c_u64(c, &w->ended);
 }
 
 static void c_signal(struct codec *c, struct finding_signal *s)

@@ -745,6 +745,7 @@ void group_ended(struct judge *j, struct container_memory *c, const struct tide_
                         w->counted = true;
                         w->bytes_out += t->bytes_out;
                         w->bytes_in += t->bytes_in;
+                        w->ended++;
                 }
                 if (t->duration_ns > w->duration_ns)
                         w->duration_ns = t->duration_ns;

@@ -80,11 +80,7 @@ struct workload {
         struct judge_net net;
 };
 
-/* A flow that was raised: its end tells how much went. */
-struct told_flow {
-        uint64_t flow, finding; /* ids; 0: none */
-};
-#define TOLD_KEPT 16u
+#define TOLD_KEPT 512u /* flows that were raised, of one container: an end tells how much went */
 
 /* What was there before us, until the first walk is over. */
 struct sight {
@@ -120,8 +116,7 @@ struct container_memory {
         struct names *names;     /* NULL: none yet */
         int64_t claims_minute;   /* of the wall clock, in which so many claims were taken: */
         uint32_t claims_taken;
-        struct told_flow told[TOLD_KEPT];
-        uint32_t next_told;
+        struct map *told; /* id of a flow → number of its finding; NULL: none yet */
 };
 #define CLAIMS_A_MINUTE 32u
 
@@ -330,8 +325,10 @@ size_t net_names(const struct judge *j, const struct container_memory *c, struct
                  struct name_fact *ret, size_t max);
 bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address,
                  struct name_fact *ret);
-/* Its end will tell how much went. */
-void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
+/* Its end will tell how much went. Where there are too many the oldest is forgotten. */
+void net_told(struct judge *j, const struct observation *o, uint64_t finding);
+int net_keep_told(struct container_memory *c, uint64_t flow, uint64_t finding); /* restored */
+void net_drop_told(struct judge *j, struct container_memory *c);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
 /* Audit alone has told the program that calls: it may be the image's, or not. */
@@ -356,6 +353,8 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
 void pieces_save_container(struct judge *j, const struct container_memory *c);
 void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
 void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
+void pieces_save_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding);
+void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_t flow);
 void pieces_save_finding(struct judge *j, const struct finding *f);
 void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);
