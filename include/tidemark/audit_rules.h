@@ -9,7 +9,8 @@
  * Hands over: what it found and did, once it has.
  *
  * At its start the helper removes what an earlier life has left, also where no rules are wanted, then adds what is. It
- * waits with nothing but CAP_AUDIT_CONTROL until it is told to take them away again.
+ * waits with nothing but CAP_AUDIT_CONTROL until it is told to take them away again. Once it has set them it is kept,
+ * whatever else fails; if it is gone nobody else may take them away, and they stay until the next start.
  */
 #ifndef TIDEMARK_AUDIT_RULES_H
 #define TIDEMARK_AUDIT_RULES_H
@@ -37,13 +38,17 @@ struct audit_rules_state {
         uint32_t backlog_limit, lost; /* as the kernel has them */
         uint32_t never_task;    /* a rule says that no task is audited: -a never,task */
         uint32_t any_family;    /* the kernel cannot tell families apart: connections of all kinds are recorded */
+        uint32_t ended;         /* the helper's last word: of taking the rules away */
 };
 
 struct audit_rules_ops {
-        /* Rules were set, or what was left is gone, or it was looked again; error -ETIMEDOUT: the helper did not answer
-         * in time. */
+        /* Rules were set, or what was left is gone, or it was looked again; error -ETIMEDOUT: the helper, or the
+         * kernel, did not answer in time; -EPIPE: the helper is gone. */
         void (*state)(const struct audit_rules_state *st, void *arg);
         int (*confine)(void); /* in the helper: give up what it does not need */
+        /* In the helper, for tests: in place of what speaks to the kernel (audit_rules-priv.h). Else NULL. */
+        int (*set)(enum audit_rules_want want, const char *key, struct audit_rules_state *ret);
+        int (*again)(enum audit_rules_want want, const char *key, struct audit_rules_state *st);
 };
 
 /* instance: letters, digits and '-', at most 32 bytes. deadline_ns: for the helper's first answer. */
@@ -52,8 +57,11 @@ int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char 
 /* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is
  * done where none are wanted, or while the helper is at work. */
 void audit_rules_look(struct audit_rules *r);
-/* The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0, or
- * -ETIMEDOUT: they may still stand, and are removed at the next start. */
+/*
+ * The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0: none of
+ * ours stands. -EROFS: they stand until the next boot, since audit's rules were locked meanwhile. Any other error: they
+ * may still stand, and are removed at the next start.
+ */
 int audit_rules_end(struct audit_rules *r, int timeout_ms, struct audit_rules_state *ret_state) TM_CHECK;
 
 /* Pure: has this rule (struct audit_rule_data of linux/audit.h, and what follows it; len bytes) this key? */

@@ -60,6 +60,7 @@ struct flow_msg {
         /* packets */
         bool out;          /* of the output hook */
         bool passing;      /* of the forward hook */
+        bool loopback;     /* received over the loopback interface */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;
         uint32_t seq; /* of its group's packets */
@@ -75,8 +76,8 @@ int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *re
 
 struct flow_source_ops {
         void (*msg)(const struct flow_msg *m, void *arg);
-        /* The kernel dropped messages, since boot time since_ns at the earliest; count 0: it does not say how many.
-         * packets: those of the name service. */
+        /* The kernel dropped messages, since boot time since_ns at the earliest, and takes new ones again; count 0: it
+         * does not say how many. packets: those of the name service. */
         void (*loss)(uint64_t count, bool packets, uint64_t since_ns, void *arg);
 };
 struct flow_source_stats {

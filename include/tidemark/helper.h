@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * helper - a forked process that does for a loop what could hang: walks, waiting for the disk. It is joined to its
- * parent by one SOCK_SEQPACKET pair, single-threaded, blocks as it likes, and never outlives its parent.
+ * parent by one SOCK_SEQPACKET pair, single-threaded, blocks as it likes, and never outlives its parent. Being asked to
+ * end (SIGTERM, SIGINT) is for the parent alone, although a service manager or a terminal tells every process of ours:
+ * what is done at the end needs its helpers. They end with their socket.
  */
 #ifndef TIDEMARK_HELPER_H
 #define TIDEMARK_HELPER_H
@@ -19,8 +21,8 @@ enum helper_haste { HELPER_HAS_TIME, HELPER_IS_URGENT };
 
 /*
  * Fork one. In the helper: the name is set (at most 15 bytes are shown), all signals have their default action and none
- * is blocked, but SIGINT is ignored (a terminal's ^C is for the parent, which ends its helpers when it is done), it is
- * killed when its parent dies, and every descriptor is closed but 0 to 2, its end of the pair and those of keep.
+ * is blocked, but SIGTERM and SIGINT are ignored; it is killed when its parent dies, and every descriptor is closed but
+ * 0 to 2, its end of the pair and those of keep.
  * *ret_fd: the parent's end, close-on-exec, blocking.
  */
 int helper_start(const char *name, enum helper_haste haste, helper_main main, void *arg, const int *keep, size_t nkeep,

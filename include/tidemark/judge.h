@@ -74,6 +74,7 @@ enum factor {
         FACTOR_RAW_ADDRESS,
         FACTOR_CALLER_UNKNOWN,
         FACTOR_FORGED_NAME,
+        FACTOR_FOREIGN_NAME,
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
@@ -158,7 +159,8 @@ struct judge_net {
         uint64_t local;           /* of the outbound ones: within the namespace */
         uint64_t process_unknown; /* of the outbound ones that are neither */
         uint64_t named;           /* of them: led to by a name */
-        uint64_t forged;          /* of them: an answer that does not count named the address */
+        uint64_t forged;          /* of them: a forged or contradicted answer named the address */
+        uint64_t foreign;         /* of them: only an answer of a server that is not configured did */
         uint64_t ended, listeners;
 };
 
@@ -223,7 +225,8 @@ struct judge_stats {
         size_t workloads, entries, findings, containers;
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */
-        uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_refused;
+        uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_doubted,
+                names_refused;
         size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */

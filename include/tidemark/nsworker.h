@@ -9,7 +9,8 @@
  *            keep it alive until they are closed (netlink sockets do): close them with the last task of it.
  *
  * One request after the other, in the order in which they were made. A helper that does not answer in time is replaced,
- * and its request answered -ETIMEDOUT; what waited behind that is asked of the next helper.
+ * and its request answered -ETIMEDOUT; what waited behind that is asked of the next helper. So is, once, what a helper
+ * had that died. A namespace's descriptor is kept until its request is answered, and no longer.
  *
  * The table, family inet, is named tidemark-INSTANCE; it has no verdict but to go on. What the events' socket tells of
  * its own making: nothing when it is first made (it subscribes to nftables' changes last, and looks again). When it is

@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +27,9 @@ struct audit_rules {
         struct loop_src *src;
         struct loop_timer *timer;
         uint64_t deadline_ns;
-        bool asked; /* it is at work */
+        bool asked;     /* it is at work */
+        bool set;       /* it has done what it is for: from here on it is kept, whatever a look brings */
+        uint32_t stand; /* when it was last known */
 };
 
 /* ---- in the helper ---- */
@@ -41,25 +42,29 @@ static bool say(int fd, const struct audit_rules_state *st)
 static int helper(int fd, void *arg)
 {
         const struct audit_rules *r = arg;
+        int (*set)(enum audit_rules_want, const char *, struct audit_rules_state *) =
+                r->ops->set ? r->ops->set : audit_rules_set;
+        int (*again)(enum audit_rules_want, const char *, struct audit_rules_state *) =
+                r->ops->again ? r->ops->again : audit_rules_again;
         struct audit_rules_state st = {0};
         uint32_t stood = 0;
         char word;
 
-        signal(SIGTERM, SIG_IGN); /* where a service manager ends all of us at once: first the rules go */
         st.error = r->ops->confine ? r->ops->confine() : 0;
         if (st.error == 0)
-                audit_rules_set(r->want, r->key, &st);
+                set(r->want, r->key, &st);
         if (!say(fd, &st) || st.error < 0 || r->want == AUDIT_RULES_NONE)
                 return st.error;
         while (recv(fd, &word, 1, 0) > 0) {
                 stood = st.stand > stood ? st.stand : stood;
                 st.stand = stood; /* also where setting them again has failed meanwhile */
-                audit_rules_again(r->want, r->key, &st);
+                again(r->want, r->key, &st);
                 if (!say(fd, &st))
                         break;
         }
         /* Asked to, or the sensor is gone. */
-        audit_rules_set(AUDIT_RULES_NONE, r->key, &st);
+        set(AUDIT_RULES_NONE, r->key, &st);
+        st.ended = 1;
         say(fd, &st);
         return st.error;
 }
@@ -76,20 +81,31 @@ static void end_helper(struct audit_rules *r)
         helper_end(&r->pid);
 }
 
+static void note(struct audit_rules *r, const struct audit_rules_state *st)
+{
+        if (st->error < 0)
+                return;
+        r->set = true;
+        r->stand = st->stand;
+}
+
+/* Nobody can be put in its place: the right to change audit was given up when it had been started. */
 static int on_answer(struct loop_src *src, int fd, short revents, void *arg)
 {
         struct audit_rules *r = arg;
         struct audit_rules_state st;
         ssize_t n = recv(fd, &st, sizeof(st), MSG_DONTWAIT);
+        bool gone = n != (ssize_t)sizeof(st);
 
         (void)src, (void)revents;
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return LOOP_DONE;
-        if (n != (ssize_t)sizeof(st))
+        if (gone)
                 st = (struct audit_rules_state){.error = -EPIPE};
         loop_timer_stop(r->timer);
         r->asked = false;
-        if (st.error < 0 || r->want == AUDIT_RULES_NONE)
+        note(r, &st);
+        if (gone || !r->set || r->want == AUDIT_RULES_NONE)
                 end_helper(r);
         r->ops->state(&st, r->arg);
         return LOOP_DONE;
@@ -170,19 +186,35 @@ static int await(const struct audit_rules *r, uint64_t until_ns, struct audit_ru
         return -ETIMEDOUT;
 }
 
+/* Its last word, behind those on what was under way. One that could do nothing has said so, and has none. */
+static int take_away(struct audit_rules *r, uint64_t until_ns, struct audit_rules_state *ret)
+{
+        int err = shutdown(r->fd, SHUT_WR) < 0 ? -errno : 0;
+
+        while (err == 0) {
+                err = await(r, until_ns, ret);
+                if (err == 0 && ret->ended)
+                        break;
+                if (err == 0)
+                        note(r, ret);
+                if (err == 0 && !r->set)
+                        return 0;
+        }
+        if (err == 0 && ret->enabled == 2 && r->stand)
+                return -EROFS;
+        return err < 0 ? err : ret->error;
+}
+
 int audit_rules_end(struct audit_rules *r, int timeout_ms, struct audit_rules_state *ret_state)
 {
         uint64_t until = clock_boot_ns() + (uint64_t)timeout_ms * NSEC_PER_MSEC;
         struct audit_rules_state st = {0};
         int err = 0;
 
-        if (r && r->fd >= 0 && r->want != AUDIT_RULES_NONE) {
-                if (shutdown(r->fd, SHUT_WR) < 0)
-                        err = -errno;
-                do /* what is set is told before it is removed */
-                        err = err < 0 ? err : await(r, until, &st);
-                while (err == 0 && st.error == 0 && st.stand > 0);
-        }
+        if (r && r->fd >= 0 && r->want != AUDIT_RULES_NONE)
+                err = take_away(r, until, &st);
+        else if (r && r->stand)
+                err = -EPIPE;
         rules_free(r);
         if (err == 0 && ret_state)
                 *ret_state = st;

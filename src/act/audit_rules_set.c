@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 
 #define REPLY_MS 5000
-#define RULES_MAX 4096u /* of a site, that are looked through */
+#define RULES_MAX 65536u /* of a site, that are looked through: some tenths of a second */
 
 #define FIELD_SADDR_FAM 113u /* AUDIT_SADDR_FAM of linux/audit.h, Linux 5.3 */
 #define FIELD_EXE 112u       /* AUDIT_EXE, Linux 4.3 */

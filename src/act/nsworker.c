@@ -3,7 +3,8 @@
  * The sensor's side of the helper that enters network namespaces.
  *
  * Owns: the helper's process, the requests that wait with their namespaces' descriptors, and the deadline of the one
- * that the helper has. Must not: enter a namespace, or wait. Hands over: exactly one answer for every request.
+ * that the helper has. Must not: enter a namespace, wait, or keep one that was answered for. Hands over: exactly one
+ * answer for every request.
  */
 #include "tidemark/nsworker.h"
 
@@ -29,6 +30,7 @@
 struct waiting {
         struct nsworker_request q;
         int ns;
+        bool again; /* a helper has died of it, or with it: it is not given to a third */
 };
 
 struct nsworker {
@@ -41,6 +43,7 @@ struct nsworker {
         uint64_t deadline_ns;
         int fd; /* -1: no helper is to be had now */
         pid_t pid;
+        bool proved; /* this helper has answered */
         struct helper_stuck stuck;
         struct waiting waiting[NSWORKER_WAITING]; /* a ring; the first is the helper's if sent */
         uint32_t first, n;
@@ -49,6 +52,7 @@ struct nsworker {
 };
 
 static int start_process(struct nsworker *w);
+static void start_again(struct nsworker *w);
 
 static void arm(struct nsworker *w)
 {
@@ -72,8 +76,6 @@ static void begin(struct nsworker *w)
         if (r < 0)
                 shutdown(w->fd, SHUT_RDWR); /* the next read finds the end, and the helper is replaced */
         w->sent = true;
-        close(x->ns); /* from here on only the helper keeps the namespace */
-        x->ns = -1;
         arm(w);
 }
 
@@ -81,8 +83,7 @@ static struct nsworker_request pop(struct nsworker *w)
 {
         struct nsworker_request q = w->waiting[w->first].q;
 
-        if (w->waiting[w->first].ns >= 0)
-                close(w->waiting[w->first].ns);
+        close(w->waiting[w->first].ns); /* from here on it lives by what was handed over */
         w->first = (w->first + 1) % NSWORKER_WAITING;
         w->n--;
         w->sent = false;
@@ -122,14 +123,25 @@ static void drop_process(struct nsworker *w)
         helper_leave(&w->stuck, &w->pid);
 }
 
-/* It hangs, is gone, or talks nonsense: only what it was at has failed. */
+/*
+ * It hangs, is gone, or talks nonsense: only what it was at has failed. If it is gone that is asked again, once: it was
+ * killed, as a rule, and not by what it was asked for. Where a helper dies before its first word the next one would,
+ * too: it is started later.
+ */
 static void replace(struct nsworker *w, int error)
 {
+        bool gone = error == -EPIPE, at_once = !gone || w->proved;
+        struct waiting *x = &w->waiting[w->first];
+
         drop_process(w);
-        if (helper_reap(&w->stuck) < HELPER_STUCK && start_process(w) == 0)
-                w->stats.replaced++;
-        if (w->sent)
+        if (at_once)
+                start_again(w);
+        if (w->sent && gone && !x->again) {
+                x->again = true;
+                w->sent = false;
+        } else if (w->sent) {
                 fail(w, error);
+        }
         begin(w);
         arm(w);
 }
@@ -155,7 +167,7 @@ int nsworker_check(const struct nsworker_reply *reply, size_t len, const int *fd
         return 0;
 }
 
-/* One answer. 1; 0: none now; negative: the helper is gone. */
+/* One answer. 1; 0: none now; -EPIPE: the helper is gone; else negative: it talks nonsense. */
 static int receive(struct nsworker *w)
 {
         struct nsworker_reply reply;
@@ -165,7 +177,7 @@ static int receive(struct nsworker *w)
         ssize_t len = passfd_recv(w->fd, &reply, sizeof(reply), fds, ARRAY_LEN(fds), &n, MSG_DONTWAIT);
 
         if (len < 0)
-                return len == -EAGAIN || len == -EINTR ? 0 : (int)len;
+                return len == -EAGAIN || len == -EINTR ? 0 : len == -ECONNRESET ? -EPIPE : (int)len;
         if (len == 0)
                 return -EPIPE;
         if (!w->sent || nsworker_check(&reply, (size_t)len, fds, n, &w->waiting[w->first].q, &a) < 0) {
@@ -173,6 +185,7 @@ static int receive(struct nsworker *w)
                         close(fds[--n]);
                 return -EPROTO;
         }
+        w->proved = true;
         finish(w, &a);
         return 1;
 }
@@ -189,8 +202,7 @@ static void on_deadline(struct loop_timer *t, void *arg)
                         replace(w, r < 0 ? r : -ETIMEDOUT);
                 return;
         }
-        if (helper_reap(&w->stuck) < HELPER_STUCK && start_process(w) == 0)
-                w->stats.replaced++;
+        start_again(w);
         begin(w);
         arm(w);
 }
@@ -213,11 +225,18 @@ static int start_process(struct nsworker *w)
 {
         int r = helper_start("tidemark-netns", HELPER_IS_URGENT, nsworker_child, &w->setup, NULL, 0, &w->fd, &w->pid);
 
+        w->proved = false;
         if (r == 0)
                 r = loop_add(w->loop, w->fd, POLLIN, LOOP_ANSWERS, "netns", on_ready, w, &w->src);
         if (r < 0)
                 drop_process(w);
         return r;
+}
+
+static void start_again(struct nsworker *w)
+{
+        if (helper_reap(&w->stuck) < HELPER_STUCK && start_process(w) == 0)
+                w->stats.replaced++;
 }
 
 int nsworker_start(struct loop *loop, const struct nsworker_setup *setup, const struct nsworker_ops *ops, void *arg,
@@ -301,6 +320,10 @@ void nsworker_finish(struct nsworker *w)
 {
         uint64_t end = clock_boot_ns() + NSWORKER_FINISH * w->deadline_ns, now;
 
+        if (w->n && w->fd < 0) { /* there is no later */
+                start_again(w);
+                begin(w);
+        }
         while (w->n && w->fd >= 0 && (now = clock_boot_ns()) < end)
                 wait_for_one(w, end - now < w->deadline_ns ? end - now : w->deadline_ns);
         while (w->n)

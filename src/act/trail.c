@@ -273,6 +273,23 @@ struct trail *trail_stop(struct trail *t)
         return NULL;
 }
 
+/* A writer that is gone has not written this one: the next shall. What it had of others is unknown, and fails. */
+static int give(struct trail *t, const struct buf *b)
+{
+        int r = t->fd < 0 ? -EPIPE : 0;
+
+        if (r == 0 && send(t->fd, b->p, b->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                r = -errno;
+        if (r != -EPIPE && r != -ECONNRESET)
+                return r == -EAGAIN ? -ENOBUFS : r;
+        end_writer(t);
+        fail_all(t, -EPIPE);
+        r = start_writer(t);
+        if (r == 0 && send(t->fd, b->p, b->len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                r = -errno;
+        return r;
+}
+
 int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
 {
         _cleanup_buf_ struct buf b;
@@ -282,11 +299,6 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
         buf_init(&b, REQUEST_MAX);
         if (t->nwaiting == WAITING_MAX)
                 return -ENOBUFS;
-        if (t->fd < 0) {
-                r = start_writer(t);
-                if (r < 0)
-                        return r;
-        }
         buf_put_u64(&b, cookie);
         buf_put_u64(&b, e->command);
         buf_put_u32(&b, e->uid);
@@ -300,8 +312,9 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
                 buf_put_str(&b, "...");
         if (b.err)
                 return b.err;
-        if (send(t->fd, b.p, b.len, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
-                return errno == EAGAIN ? -ENOBUFS : -errno;
+        r = give(t, &b);
+        if (r < 0)
+                return r;
         t->waiting[t->nwaiting++] =
                 (struct waiting){.cookie = cookie, .deadline_ns = loop_now(t->loop) + t->deadline_ns};
         arm(t);

@@ -33,6 +33,7 @@ struct engine_asker { /* a client whose question waits for the sensor's counters
 
 struct engine {
         const struct cfg *cfg;
+        pid_t sensor;
         struct loop *loop;
         struct pair *pair;
         struct loop_src *pair_src;

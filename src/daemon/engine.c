@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <unistd.h>
 
 #include "tidemark/caps.h"
 #include "tidemark/clock.h"
@@ -291,10 +292,12 @@ static void before_sleep(struct loop *loop, void *arg)
         }
 }
 
+/* Who asks all of us to end asks the sensor, too; it ends us by closing the pair, when it has said its last. */
 static void on_signal(struct loop *loop, const struct signalfd_siginfo *si, void *arg)
 {
-        (void)arg;
-        if (si->ssi_signo == SIGTERM) /* SIGINT reaches the sensor as well, which ends us by closing the pair */
+        struct engine *e = arg;
+
+        if (si->ssi_signo == SIGTERM && getppid() != e->sensor)
                 loop_stop(loop, 0);
 }
 
@@ -472,7 +475,7 @@ static int stop(struct engine *e, int r)
 
 int engine_run(const struct engine_setup *s)
 {
-        struct engine e = {.cfg = s->cfg};
+        struct engine e = {.cfg = s->cfg, .sensor = getppid()};
         int r;
 
         buf_init(&e.outbox, OUTBOX_MAX);

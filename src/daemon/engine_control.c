@@ -97,8 +97,8 @@ static void add_packets(struct engine *e, json_t *o)
         engine_net_stats(e, &s);
         json_object_set_new(
                 o, "name_packets",
-                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets", (json_int_t)s.packets, "queries",
-                          (json_int_t)s.queries, "malformed", (json_int_t)s.malformed, "repeated",
+                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets", (json_int_t)s.packets,
+                          "queries", (json_int_t)s.queries, "doubted", (json_int_t)s.doubted, "malformed", (json_int_t)s.malformed, "repeated",
                           (json_int_t)s.repeated, "unsure", (json_int_t)s.unsure, "untold", (json_int_t)s.untold, "cut",
                           (json_int_t)s.cut, "refused", (json_int_t)s.refused, "incomplete", (json_int_t)s.incomplete,
                           "waiting", (json_int_t)s.waiting, "streams", (json_int_t)s.streams));

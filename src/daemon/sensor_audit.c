@@ -44,6 +44,7 @@ struct sensor_audit {
         struct loop_timer *look_timer;
         uint64_t looked_ns; /* when the helper was last asked; 0: never */
         uint64_t again_ns;  /* when rules were last set again */
+        int look_error;     /* of the last look */
         bool answered;
 };
 
@@ -204,9 +205,15 @@ static void on_looked(struct sensor *s, const struct audit_rules_state *st)
 {
         struct sensor_audit *a = s->audit;
         uint32_t before = a->state.lost;
+        int known = a->look_error;
 
+        a->look_error = st->error;
         if (st->error) {
-                log_warn(MOD, "audit's rules cannot be looked at: %s", err_str(st->error));
+                if (st->error == -EPIPE)
+                        log_error(MOD, "the helper for audit rules is gone: ours are left alone now, and stay until "
+                                       "the next start removes them");
+                else if (st->error != known)
+                        log_warn(MOD, "audit's rules cannot be looked at: %s", err_str(st->error));
                 return;
         }
         a->state = *st;
@@ -305,14 +312,27 @@ int sensor_audit_start(struct sensor *s)
         return r;
 }
 
+bool sensor_audit_tells_calls(const struct sensor *s)
+{
+        return s->audit && s->audit->want == AUDIT_RULES_CONNECT;
+}
+
 void sensor_audit_stop(struct sensor *s)
 {
         struct audit_rules_state st = {0};
+        char name[CFG_INSTANCE];
+        int r;
 
         if (!s->audit)
                 return;
-        if (audit_rules_end(s->audit->rules, RULES_END_MS, &st) < 0)
-                log_warn(MOD, "audit rules of ours may still stand: the next start removes them");
+        r = audit_rules_end(s->audit->rules, RULES_END_MS, &st);
+        if (r == -EROFS)
+                log_warn(MOD, "audit's rules are locked (auditctl -e 2): ours stand until the next boot");
+        else if (r < 0)
+                log_warn(MOD,
+                         "audit rules of ours may still stand (%s): the next start removes them, or: auditctl -D -k "
+                         "tidemark-%s",
+                         err_str(r), cfg_instance(s->setup->state_dir, name));
         else if (st.removed)
                 log_info(MOD, "%u audit rules of ours are removed", st.removed);
         loop_timer_free(s->audit->look_timer);

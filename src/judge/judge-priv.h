@@ -114,11 +114,12 @@ struct container_memory {
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;     /* NULL: none yet */
-        int64_t claims_minute;   /* of the wall clock, in which so many claims were taken: */
-        uint32_t claims_taken;
+        int64_t claims_minute;   /* of the wall clock, in which so many addresses of claims were taken: */
+        uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
         struct map *told; /* id of a flow → number of its finding; NULL: none yet */
 };
-#define CLAIMS_A_MINUTE 32u
+#define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
+#define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
 
 struct known_loss {
         struct str_owned container, words;
@@ -139,6 +140,8 @@ struct judge {
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct buf blob, key, path, subject; /* scratch */
+        struct name_fact *led;               /* names of the flow that is looked at */
+        uint32_t nled, led_cap;
         struct judge_stats stats;
         char error[256];
 };
@@ -161,7 +164,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        struct name_fact names[NAMES_SHOWN]; /* that led there; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the judge's own list; the first is judged: the least known */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -320,10 +323,11 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
 int net_drop_names(struct judge *j, struct container_memory *c);
 /* Who shares a namespace with whom, after c came or went. */
 void net_mates(struct judge *j, uint64_t netns);
-/* Names of an address, as all that run in the container's namespace were told; *ret_claim if it is only claimed. */
-size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
-                 struct name_fact *ret, size_t max);
-bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address,
+/* Names of an address, as all that run in the container's namespace were told: into j->led, each once, the latest
+ * first. */
+void net_names(struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns);
+/* The weightiest claim about an address that counts: of the last day, and of a name that no answer led there from. */
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret);
 /* Its end will tell how much went. Where there are too many the oldest is forgotten. */
 void net_told(struct judge *j, const struct observation *o, uint64_t finding);

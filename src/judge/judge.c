@@ -57,6 +57,7 @@ struct judge *judge_free(struct judge *j)
         buf_release(&j->key);
         buf_release(&j->path);
         buf_release(&j->subject);
+        free(j->led);
         free(j);
         return NULL;
 }
@@ -270,6 +271,12 @@ static bool stays_waiting(const struct entry *e, const struct observation *o)
         return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
 }
 
+/* By a look at /proc: it ran already, and what called it may not be told any more. */
+static bool is_found_running(const struct observation *o)
+{
+        return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
@@ -302,8 +309,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         }
         if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
                 baseline_raised(j, w, e);
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
-            !o.never_silent) {
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
+            o.dim != DIM_PRIVILEGE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
                 verdict(j, ev, w, "known, by another process", 0);
                 return 0;

@@ -12,8 +12,6 @@
 #include "tidemark/generalise.h"
 #include "tidemark/map.h"
 
-enum { ANSWERED, CLAIMED, CLASSES };
-
 struct entry {
         struct entry *next, *prev; /* of its class, by last_ns */
         struct entry *same;        /* of the same address and class, the latest put first */
@@ -21,7 +19,7 @@ struct entry {
         uint8_t length;            /* of the key */
         uint8_t verdict;
         uint32_t ttl;
-        int64_t last_ns, saved_ns;
+        int64_t first_ns, last_ns, saved_ns;
         struct str_owned name, key, chain; /* key: asked for with each flow */
 };
 
@@ -31,13 +29,13 @@ struct list {
 };
 
 struct names {
-        struct list lists[CLASSES];
+        struct list lists[NAMES__CLASSES];
         struct map *by_address; /* class, address → the first of its entries */
 };
 
-static unsigned class_of(uint8_t verdict)
+enum names_class names_class(uint8_t verdict)
 {
-        return verdict == NAME_ANSWERED ? ANSWERED : CLAIMED;
+        return verdict == NAME_ANSWERED ? NAMES_ANSWERED : verdict == NAME_FOREIGN ? NAMES_FOREIGN : NAMES_FORGED;
 }
 
 int names_new(uint32_t limit, struct names **ret)
@@ -48,9 +46,9 @@ int names_new(uint32_t limit, struct names **ret)
 
         if (!n)
                 return -ENOMEM;
-        n->lists[ANSWERED].limit = limit;
-        n->lists[CLAIMED].limit = limit / NAMES_CLAIM_SHARE + 1;
-        r = map_new((size_t)limit + n->lists[CLAIMED].limit, seed, NULL, &n->by_address);
+        n->lists[NAMES_ANSWERED].limit = limit;
+        n->lists[NAMES_FORGED].limit = n->lists[NAMES_FOREIGN].limit = limit / NAMES_CLAIM_SHARE + 1;
+        r = map_new((size_t)limit + 2 * (size_t)n->lists[NAMES_FORGED].limit, seed, NULL, &n->by_address);
         if (r < 0) {
                 free(n);
                 return r;
@@ -71,7 +69,7 @@ struct names *names_free(struct names *n)
 {
         if (!n)
                 return NULL;
-        for (unsigned c = 0; c < CLASSES; c++)
+        for (unsigned c = 0; c < NAMES__CLASSES; c++)
                 for (struct entry *e = n->lists[c].first, *next; e; e = next) {
                         next = e->next;
                         entry_free(e);
@@ -125,6 +123,7 @@ static struct name_fact fact_of(const struct entry *e)
                                   .name = str_get(&e->name),
                                   .key = str_get(&e->key),
                                   .chain = str_get(&e->chain),
+                                  .first_ns = e->first_ns,
                                   .last_ns = e->last_ns,
                                   .ttl = e->ttl,
                                   .verdict = e->verdict};
@@ -180,7 +179,7 @@ static struct entry *entry_new(const struct name_fact *f)
 
         if (!e)
                 return NULL;
-        e->address[0] = (uint8_t)class_of(f->verdict);
+        e->address[0] = (uint8_t)names_class(f->verdict);
         memcpy(e->address + 1, f->address.p, f->address.len);
         e->length = (uint8_t)(1 + f->address.len);
         if (set_name(e, f->name) < 0 || str_set(&e->chain, chain) < 0) {
@@ -198,8 +197,8 @@ static bool is_saved(const struct entry *e)
 int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const struct name_fact *f, void *arg),
               void *arg)
 {
-        struct list *l = &n->lists[class_of(f->verdict)];
-        struct entry *e = first_of(n, class_of(f->verdict), f->address);
+        struct list *l = &n->lists[names_class(f->verdict)];
+        struct entry *e = first_of(n, names_class(f->verdict), f->address);
         bool fresh;
         int r = 0;
 
@@ -218,6 +217,8 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
                 return r;
         if (fresh) {
                 e = entry_new(f);
+                if (e)
+                        e->first_ns = f->first_ns;
         } else { /* to the front: what is put in the same order again is found in the same order */
                 r = unchain(n, e);
                 unlink_entry(l, e);
@@ -237,6 +238,23 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
                 return 0;
         e->saved_ns = e->last_ns;
         return 1;
+}
+
+int names_doubt(struct names *n, struct bytes name, int64_t first_ns,
+                void (*dropped)(const struct name_fact *f, void *arg), void *arg)
+{
+        int r = 0;
+
+        for (struct entry *e = n->lists[NAMES_ANSWERED].first, *next; e && r == 0; e = next) {
+                struct name_fact out = fact_of(e);
+
+                next = e->next;
+                if (e->first_ns != first_ns || !bytes_eq(out.name, name))
+                        continue;
+                dropped(&out, arg);
+                r = forget(n, e);
+        }
+        return r;
 }
 
 /* ---- out ---- */
@@ -263,9 +281,18 @@ static void put_sorted(const struct entry *e, struct name_fact *ret, size_t *n, 
                 ret[at] = fact_of(e);
 }
 
+size_t names_led(const struct names *n, struct bytes address)
+{
+        size_t count = 0;
+
+        for (const struct entry *e = n ? first_of(n, NAMES_ANSWERED, address) : NULL; e; e = e->same)
+                count++;
+        return count;
+}
+
 size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
 {
-        const struct entry *first = n ? first_of(n, ANSWERED, address) : NULL;
+        const struct entry *first = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
         int64_t latest = INT64_MIN;
         size_t found = 0;
 
@@ -282,26 +309,38 @@ size_t names_find(const struct names *n, struct bytes address, int64_t now, stru
         return found;
 }
 
-int names_claimed(const struct names *n, struct bytes address, struct name_fact *ret)
+int names_claims(const struct names *n, struct bytes address, const void **at, struct name_fact *ret)
 {
-        const struct entry *best = NULL;
+        const struct entry *e = *at, *next = e ? e->same : NULL;
+        unsigned class = e ? e->address[0] : NAMES_ANSWERED;
 
-        for (const struct entry *e = n ? first_of(n, CLAIMED, address) : NULL; e; e = e->same)
-                if (!best || e->last_ns > best->last_ns)
-                        best = e;
-        if (!best)
+        while (n && !next && ++class < NAMES__CLASSES)
+                next = first_of(n, class, address);
+        if (!next)
                 return 0;
-        *ret = fact_of(best);
+        *ret = fact_of(next);
+        *at = next;
         return 1;
+}
+
+bool names_answered(const struct names *n, struct bytes address, struct bytes name)
+{
+        const struct entry *e = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
+
+        while (e && !bytes_eq(str_get(&e->name), name))
+                e = e->same;
+        return e != NULL;
 }
 
 int names_next(const struct names *n, const void **at, struct name_fact *ret)
 {
         const struct entry *e = *at, *next;
 
-        next = e ? e->next : n->lists[ANSWERED].first;
-        if (!next && (!e || e->address[0] == ANSWERED))
-                next = n->lists[CLAIMED].first;
+        unsigned class = e ? e->address[0] : NAMES_ANSWERED;
+
+        next = e ? e->next : n->lists[NAMES_ANSWERED].first;
+        while (!next && ++class < NAMES__CLASSES)
+                next = n->lists[class].first;
         if (!next)
                 return 0;
         *ret = fact_of(next);
@@ -311,5 +350,5 @@ int names_next(const struct names *n, const void **at, struct name_fact *ret)
 
 size_t names_count(const struct names *n)
 {
-        return n->lists[ANSWERED].n;
+        return n->lists[NAMES_ANSWERED].n;
 }

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "judge/judge-priv.h"
@@ -52,15 +53,21 @@ static int put_name(struct judge *j, struct container_memory *c, const struct na
         return r == -ENOMEM ? r : 0;
 }
 
-/* Whoever forges answers may send any number of them. */
-static bool may_claim(struct container_memory *c, int64_t wall_ns)
+/* Whoever forges answers may send any number of them, of any number of addresses: one more of those? */
+static bool may_claim(struct judge *j, struct container_memory *c, uint8_t verdict, int64_t wall_ns)
 {
+        uint32_t *taken = &c->claims_taken[names_class(verdict) == NAMES_FOREIGN];
         int64_t minute = wall_ns / MINUTE_NS;
 
         if (minute != c->claims_minute)
-                c->claims_taken = 0;
+                memset(c->claims_taken, 0, sizeof(c->claims_taken));
         c->claims_minute = minute;
-        return c->claims_taken++ < CLAIMS_A_MINUTE;
+        if (*taken < CLAIMS_A_MINUTE) {
+                ++*taken;
+                return true;
+        }
+        j->stats.names_refused++;
+        return false;
 }
 
 static void count_answer(struct judge_stats *s, uint8_t verdict)
@@ -68,7 +75,8 @@ static void count_answer(struct judge_stats *s, uint8_t verdict)
         uint64_t *const rows[NAME__MAX] = {[NAME_ANSWERED] = &s->names_answered,
                                            [NAME_UNASKED] = &s->names_unasked,
                                            [NAME_FOREIGN] = &s->names_foreign,
-                                           [NAME_MALFORMED] = &s->names_malformed};
+                                           [NAME_MALFORMED] = &s->names_malformed,
+                                           [NAME_DOUBTED] = &s->names_doubted};
 
         if (verdict < NAME__MAX && rows[verdict])
                 ++*rows[verdict];
@@ -97,6 +105,37 @@ static uint32_t ttl_of(struct bytes b)
         return rd_u32(&r);
 }
 
+/* Its name is none any more: a claim, if its address is one of the first. */
+struct doubting {
+        struct judge *j;
+        struct container_memory *c;
+        int64_t wall_ns;
+        uint32_t claimed;
+        int error;
+};
+
+static void on_doubted(const struct name_fact *f, void *arg)
+{
+        struct doubting *d = arg;
+        struct name_fact claim = *f;
+
+        pieces_drop_name(d->j, d->c, f);
+        if (d->claimed++ >= CLAIM_ADDRESSES || !may_claim(d->j, d->c, NAME_DOUBTED, d->wall_ns))
+                return;
+        claim.verdict = NAME_DOUBTED;
+        claim.first_ns = claim.last_ns = d->wall_ns;
+        if (d->error == 0)
+                d->error = put_name(d->j, d->c, &claim);
+}
+
+static int take_back(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct doubting d = {.j = j, .c = c, .wall_ns = ev->wall_ns};
+        int r = c->names ? names_doubt(c->names, ev->name.question, (int64_t)ev->name.answer_ns, on_doubted, &d) : 0;
+
+        return r < 0 ? r : d.error;
+}
+
 int net_name(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         const struct tide_name *t = &ev->name;
@@ -104,29 +143,32 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
         _cleanup_buf_ struct buf chain;
         struct bytes address, ttl;
         struct rd rd;
+        uint32_t n = 0;
         int r = 0;
 
         buf_init(&chain, NAMES_CHAIN_MAX);
         count_answer(&j->stats, t->verdict);
         if (c->workload)
                 baseline_net_hour(j, c->workload, ev->wall_ns);
+        if (t->verdict == NAME_DOUBTED)
+                return take_back(j, c, ev);
         if ((t->verdict != NAME_ANSWERED && !claim) || t->addresses.len == 0)
                 return 0;
-        if (claim && !may_claim(c, ev->wall_ns)) {
-                j->stats.names_refused++;
-                return 0;
-        }
         put_chain(t->chain, &chain);
         rd_init(&rd, t->addresses.p, t->addresses.len);
         while (r == 0 && tide_list_next(&rd, &address, &ttl)) {
                 struct name_fact f = {.address = address_plain(address),
                                       .name = t->question,
                                       .chain = buf_bytes(&chain),
+                                      .first_ns = ev->wall_ns,
                                       .last_ns = ev->wall_ns,
                                       .ttl = ttl_of(ttl),
                                       .verdict = t->verdict};
 
-                r = put_name(j, c, &f);
+                if (claim && n++ >= CLAIM_ADDRESSES)
+                        j->stats.names_refused++;
+                else if (!claim || may_claim(j, c, t->verdict, ev->wall_ns))
+                        r = put_name(j, c, &f);
         }
         return r;
 }
@@ -226,35 +268,108 @@ static struct container_memory *mate(const struct judge *j, const struct contain
         return NULL;
 }
 
-size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
-                 struct name_fact *ret, size_t max)
+static int by_name(const void *a, const void *b)
 {
-        const struct container_memory *m;
-        size_t n = 0;
+        const struct name_fact *x = a, *y = b;
+        int r = bytes_cmp(x->name, y->name);
 
-        for (size_t i = 0; n < max && (m = mate(j, c, &i));) {
-                size_t had = n, now = names_find(m->names, address, wall_ns, ret + n, max - n);
-
-                for (size_t k = 0; k < now; k++) { /* each name once */
-                        bool twice = false;
-
-                        for (size_t h = 0; h < had; h++)
-                                twice = twice || bytes_eq(ret[h].name, ret[had + k].name);
-                        if (!twice)
-                                ret[n++] = ret[had + k];
-                }
-        }
-        return n;
+        return r ? r : (y->last_ns > x->last_ns) - (y->last_ns < x->last_ns);
 }
 
-bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, struct name_fact *ret)
+static int by_age(const void *a, const void *b)
+{
+        const struct name_fact *x = a, *y = b;
+        int r = (y->last_ns > x->last_ns) - (y->last_ns < x->last_ns);
+
+        return r ? r : bytes_cmp(x->name, y->name);
+}
+
+/* Of what several were told each name once; whatever the order in which they were asked. */
+static void merge_names(struct judge *j)
+{
+        uint32_t n = 0;
+
+        qsort(j->led, j->nled, sizeof(*j->led), by_name);
+        for (uint32_t i = 0; i < j->nled; i++)
+                if (n == 0 || !bytes_eq(j->led[n - 1].name, j->led[i].name))
+                        j->led[n++] = j->led[i];
+        j->nled = n;
+        qsort(j->led, j->nled, sizeof(*j->led), by_age);
+}
+
+/* Room for so many more, as far as there may be and is. */
+static uint32_t room_for(struct judge *j, size_t more)
+{
+        size_t want = j->nled + more > NAMES_JUDGED ? NAMES_JUDGED : j->nled + more;
+        struct name_fact *p;
+
+        if (want > j->led_cap) {
+                p = realloc(j->led, want * sizeof(*p));
+                if (p) {
+                        j->led = p;
+                        j->led_cap = (uint32_t)want;
+                }
+        }
+        return (j->led_cap < NAMES_JUDGED ? j->led_cap : NAMES_JUDGED) - j->nled;
+}
+
+void net_names(struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns)
+{
+        const struct container_memory *m;
+        unsigned of = 0;
+
+        j->nled = 0;
+        for (size_t i = 0; (m = mate(j, c, &i));) {
+                size_t more = names_led(m->names, address), room = more ? room_for(j, more) : 0;
+
+                j->stats.names_refused += more > room;
+                if (room)
+                        j->nled += (uint32_t)names_find(m->names, address, wall_ns, j->led + j->nled, room);
+                of += more > 0;
+        }
+        if (of > 1)
+                merge_names(j);
+}
+
+static bool is_answered(const struct judge *j, const struct container_memory *c, const struct name_fact *f)
 {
         const struct container_memory *m;
 
         for (size_t i = 0; (m = mate(j, c, &i));)
-                if (names_claimed(m->names, address, ret))
+                if (names_answered(m->names, f->address, f->name))
                         return true;
         return false;
+}
+
+/* A forged one before a foreign server's; the latest of one kind; ties by name, as mates come in no order. */
+static bool weighs_more(const struct name_fact *a, const struct name_fact *b)
+{
+        enum names_class ca = names_class(a->verdict), cb = names_class(b->verdict);
+
+        if (ca != cb)
+                return ca < cb;
+        return a->last_ns != b->last_ns ? a->last_ns > b->last_ns : bytes_cmp(a->name, b->name) < 0;
+}
+
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
+                 struct name_fact *ret)
+{
+        const struct container_memory *m;
+        bool found = false;
+
+        for (size_t i = 0; (m = mate(j, c, &i));) {
+                const void *at = NULL;
+                struct name_fact f;
+
+                while (names_claims(m->names, address, &at, &f)) {
+                        if (ns_apart(wall_ns, f.last_ns) >= NAMES_CLAIM_NS || (found && !weighs_more(&f, ret)) ||
+                            is_answered(j, c, &f))
+                                continue;
+                        *ret = f;
+                        found = true;
+                }
+        }
+        return found;
 }
 
 /* How well m knows a flow of which nobody knows the process: by whichever of its programs. */
@@ -341,7 +456,9 @@ void net_count(struct judge *j, const struct observation *o)
 
         if (o->net.nnames)
                 COUNT(&n, named);
-        if (o->net.claimed)
+        if (o->net.claimed && o->net.claim.verdict == NAME_FOREIGN)
+                COUNT(&n, foreign);
+        else if (o->net.claimed)
                 COUNT(&n, forged);
 }
 

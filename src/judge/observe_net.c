@@ -5,7 +5,7 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key. Ports that are drawn (Linux: from 32768 on,
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
  * ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
@@ -126,7 +126,7 @@ void observe_net_parts(const struct net_facts *n, struct buf *out)
                 return;
         buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
         buf_put_u8(out, 0);
-        for (uint32_t i = 0; i < n->nnames; i++) {
+        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
                 if (out->len + n->names[i].name.len + 1 > out->max)
                         return; /* whole names only */
                 buf_put(out, n->names[i].name.p, n->names[i].name.len);
@@ -148,25 +148,54 @@ static enum known known_as(struct judge *j, struct observation *o, uint32_t name
         return known == KNOWN_OTHER_EXE && !o->known_exe ? KNOWN_YES : known;
 }
 
-/* The least known first; of those that are known alike the latest, which stands before the others. */
-static void order_names(struct judge *j, struct observation *o)
+/*
+ * Where one of an address's names is what this program calls now, another one that the workload calls too, by another
+ * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name that
+ * the workload does not call: behind a known one it would hide.
+ */
+static bool is_explained(enum known known)
 {
-        struct name_fact least;
-        enum known worst = KNOWN_YES;
-        uint32_t at = 0;
+        return known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE;
+}
 
-        for (uint32_t i = 0; i < o->net.nnames && o->net.nnames > 1; i++) {
+/* The least known, of those that are known alike the latest, which stands before the others. */
+static uint32_t least_known(struct judge *j, struct observation *o)
+{
+        enum known worst = KNOWN_YES, unexplained = KNOWN_YES;
+        uint32_t at = 0, unexplained_at = 0, own = 0;
+        bool has_own = false;
+
+        for (uint32_t i = 0; i < o->net.nnames && unexplained != KNOWN_NOT; i++) {
                 enum known known = known_as(j, o, i);
 
+                if (known == KNOWN_YES && !has_own) {
+                        has_own = true;
+                        own = i;
+                }
                 if (known > worst) {
                         worst = known;
                         at = i;
                 }
+                if (known > unexplained && !is_explained(known)) {
+                        unexplained = known;
+                        unexplained_at = i;
+                }
         }
-        least = o->net.names[at];
-        for (; at > 0; at--)
-                o->net.names[at] = o->net.names[at - 1];
-        o->net.names[0] = least;
+        if (!has_own || unexplained == KNOWN_NOT)
+                return at;
+        return unexplained > KNOWN_YES ? unexplained_at : own;
+}
+
+static void order_names(struct judge *j, struct observation *o)
+{
+        struct name_fact least;
+        uint32_t at = o->net.nnames > 1 ? least_known(j, o) : 0;
+
+        if (at == 0)
+                return;
+        least = j->led[at];
+        memmove(&j->led[1], &j->led[0], at * sizeof(least));
+        j->led[0] = least;
 }
 
 /* ---- events ---- */
@@ -188,8 +217,12 @@ static int take_other_side(struct judge *j, const struct tide_event *ev, struct 
         n->kind = address_kind(n->address);
         if (n->kind == ADDRESS_NONE)
                 return -EAGAIN;
-        n->nnames = (uint32_t)net_names(j, o->c, n->address, ev->wall_ns, n->names, NAMES_SHOWN);
-        n->claimed = net_claimed(j, o->c, n->address, &n->claim);
+        net_names(j, o->c, n->address, ev->wall_ns);
+        n->names = j->led;
+        n->nnames = j->nled;
+        n->claimed = net_claimed(j, o->c, n->address, ev->wall_ns, &n->claim);
+        if (n->claimed && n->claim.verdict == NAME_FOREIGN && n->nnames) /* says nothing where a name is known */
+                n->claimed = false;
         order_names(j, o);
         return 0;
 }

@@ -3,7 +3,7 @@
  * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
- * that the store's order is theirs; container: its id; name: string id · claimed · string address · name; told: string
+ * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
  * id · flow. Each blob begins with its format's number.
  */
 #include <errno.h>
@@ -275,7 +275,8 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u64(&j->blob, c->netns);
         buf_put_bytes(&j->blob, str_get(&c->ports));
         buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
-        buf_put_u32(&j->blob, c->claims_taken);
+        buf_put_u32(&j->blob, c->claims_taken[0]);
+        buf_put_u32(&j->blob, c->claims_taken[1]);
         buf_put_u64(&j->blob, c->earlier_netns); /* since 4 */
 }
 
@@ -343,11 +344,11 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         c->netns = rd_u64(r);
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
-        c->claims_taken = rd_u32(r);
-        if (format > 3)
-                c->earlier_netns = rd_u64(r);
-        else
+        c->claims_taken[0] = rd_u32(r);
+        if (format < 4)
                 get_told(r, c, err);
+        c->claims_taken[1] = format > 3 || rd_left(r) ? rd_u32(r) : 0; /* once stored without it */
+        c->earlier_netns = format > 3 ? rd_u64(r) : 0;
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -391,7 +392,7 @@ static void put_name(struct judge *j, const struct container_memory *c, const st
 {
         buf_reset(&j->key);
         buf_put_bytes(&j->key, str_get(&c->id));
-        buf_put_u8(&j->key, f->verdict != NAME_ANSWERED);
+        buf_put_u8(&j->key, (uint8_t)names_class(f->verdict));
         buf_put_bytes(&j->key, f->address);
         buf_put(&j->key, f->name.p, f->name.len);
         begin(j);
@@ -399,6 +400,7 @@ static void put_name(struct judge *j, const struct container_memory *c, const st
         buf_put_u64(&j->blob, (uint64_t)f->last_ns);
         buf_put_u32(&j->blob, f->ttl);
         buf_put_bytes(&j->blob, f->chain);
+        buf_put_u64(&j->blob, (uint64_t)f->first_ns);
 }
 
 void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f)
@@ -436,6 +438,7 @@ static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_
         f.last_ns = (int64_t)rd_u64(r);
         f.ttl = rd_u32(r);
         f.chain = rd_bytes(r);
+        f.first_ns = rd_left(r) ? (int64_t)rd_u64(r) : f.last_ns; /* stored without it before */
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         rd_u8(&rk);

@@ -77,7 +77,10 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                            "alone"},
         [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
         [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
-        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
+        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that nobody asked for, or that is contradicted, named "
+                                                   "the address"},
+        [FACTOR_FOREIGN_NAME] = {"foreign_name", 4, "only a name server that the container is not configured with "
+                                                    "named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
@@ -383,34 +386,68 @@ static int take(struct finding_factor *to, const struct finding_factor *from)
         return r;
 }
 
+static void drop(struct finding *f, struct finding_factor *x)
+{
+        str_clear(&x->name);
+        str_clear(&x->text);
+        f->nfactors--;
+        memmove(x, x + 1, (size_t)(f->factors + f->nfactors - x) * sizeof(*x));
+        memset(&f->factors[f->nfactors], 0, sizeof(*x));
+}
+
 /* What speaks against it must do so for every act. */
 static void drop_unshared(struct finding *f, const struct score *s)
 {
         for (uint32_t i = 0; i < f->nfactors;) {
                 struct finding_factor *x = &f->factors[i];
 
-                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name))) {
+                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name)))
                         i++;
-                        continue;
-                }
-                str_clear(&x->name);
-                str_clear(&x->text);
-                f->nfactors--;
-                memmove(x, x + 1, (f->nfactors - i) * sizeof(*x));
-                memset(&f->factors[f->nfactors], 0, sizeof(*x));
+                else
+                        drop(f, x);
         }
+}
+
+/* One estimate in two parts: those of different dimensions are not added up. */
+static bool is_surprise(const struct finding_factor *x)
+{
+        return bytes_eq(str_get(&x->name), BYTES_LIT("novelty")) ||
+               bytes_eq(str_get(&x->name), BYTES_LIT("declared_complete"));
+}
+
+static int32_t surprise(const struct finding_factor *fs, uint32_t n)
+{
+        int32_t sum = 0;
+
+        for (uint32_t i = 0; i < n; i++)
+                sum += is_surprise(&fs[i]) ? fs[i].quarters : 0;
+        return sum;
+}
+
+static void drop_surprise(struct finding *f)
+{
+        for (uint32_t i = 0; i < f->nfactors;)
+                if (is_surprise(&f->factors[i]))
+                        drop(f, &f->factors[i]);
+                else
+                        i++;
 }
 
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first)
 {
+        bool rarer = surprise(s->factors, s->n) > surprise(f->factors, f->nfactors);
         int r = 0;
 
         if (!first)
                 drop_unshared(f, s);
+        if (rarer)
+                drop_surprise(f);
         for (uint32_t i = 0; i < s->n && r == 0; i++) {
                 const struct finding_factor *new = &s->factors[i];
                 struct finding_factor *old = find(f->factors, f->nfactors, str_get(&new->name));
 
+                if (is_surprise(new) && !first && !rarer)
+                        continue;
                 if (old && new->quarters > old->quarters)
                         r = take(old, new);
                 else if (!old && (first || new->quarters >= 0) && f->nfactors < FINDING_FACTORS)

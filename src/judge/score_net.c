@@ -58,14 +58,18 @@ static int add_listener(const struct judge *j, const struct observation *o, stru
 
 static int add_claim(const struct judge *j, const struct observation *o, struct score *s)
 {
+        static const char *const words[NAME__MAX] = {
+                [NAME_UNASKED] = "that nobody had asked for",
+                [NAME_FOREIGN] = "of a name server that the container is not configured with",
+                [NAME_DOUBTED] = "that another answer to the same question contradicts"};
         const struct name_fact *c = &o->net.claim;
+        enum factor f = c->verdict == NAME_FOREIGN ? FACTOR_FOREIGN_NAME : FACTOR_FORGED_NAME;
         char name[280], address[TIDE_ADDRESS_TEXT];
 
-        s->severity = SEVERITY_HIGH;
-        return score_add(s, judge_factors()[FACTOR_FORGED_NAME].name, j->p.bits[FACTOR_FORGED_NAME],
-                         "an answer %s said that %s is at %s",
-                         c->verdict == NAME_FOREIGN ? "of a name server that the container is not configured with"
-                                                    : "that nobody had asked for",
+        if (f == FACTOR_FORGED_NAME)
+                s->severity = SEVERITY_HIGH;
+        return score_add(s, judge_factors()[f].name, j->p.bits[f], "an answer %s said that %s is at %s",
+                         c->verdict < NAME__MAX && words[c->verdict] ? words[c->verdict] : "that does not count",
                          str_print(c->name, name, sizeof(name)), tide_address_text(o->net.address, address));
 }
 

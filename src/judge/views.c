@@ -129,16 +129,17 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
         return 0;
 }
 
-size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max)
+size_t judge_flow_names(const struct judge *cj, const struct tide_event *ev, struct bytes *ret, size_t max)
 {
-        const struct container_memory *c = map_get(j->containers, ev->container);
-        struct name_fact names[NAMES_SHOWN];
+        const struct container_memory *c = map_get(cj->containers, ev->container);
+        struct judge *j = (struct judge *)cj; /* its list of names is for whoever asked last */
         size_t n;
 
         if (!c || ev->kind != TIDE_FLOW)
                 return 0;
-        n = net_names(j, c, address_plain(ev->flow.remote), ev->wall_ns, names, max < NAMES_SHOWN ? max : NAMES_SHOWN);
+        net_names(j, c, address_plain(ev->flow.remote), ev->wall_ns);
+        n = j->nled < max ? j->nled : max;
         for (size_t i = 0; i < n; i++)
-                ret[i] = names[i].name;
+                ret[i] = j->led[i].name;
         return n;
 }

@@ -49,8 +49,8 @@ become(const char *name, enum helper_haste haste, helper_main run, void *arg, in
 {
         sigset_t none;
 
-        for (int sig = 1; sig < NSIG; sig++)
-                signal(sig, sig == SIGINT ? SIG_IGN : SIG_DFL); /* refused for SIGKILL and SIGSTOP, as it must be */
+        for (int sig = 1; sig < NSIG; sig++) /* refused for SIGKILL and SIGSTOP, as it must be */
+                signal(sig, sig == SIGINT || sig == SIGTERM ? SIG_IGN : SIG_DFL);
         sigemptyset(&none);
         sigprocmask(SIG_SETMASK, &none, NULL);
         prctl(PR_SET_NAME, name);

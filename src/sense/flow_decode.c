@@ -22,6 +22,7 @@
 #include "tidemark/compat.h"
 #include "tidemark/err.h"
 
+#define LOOPBACK_INDEX 1u /* in every network namespace: net/core/dev.c, register_netdevice() asserts it */
 #define ATTRS 32u /* types from here on are newer than anything that is read here */
 
 struct attrs {
@@ -167,6 +168,7 @@ static int packet(const struct nlmsghdr *h, struct flow_msg *m)
         hook = mnl_attr_get_payload(a);
         m->out = hook->hook == NF_INET_LOCAL_OUT;
         m->passing = hook->hook == NF_INET_FORWARD;
+        m->loopback = be32(&all, NFULA_IFINDEX_INDEV) == LOOPBACK_INDEX;
         a = all.at[NFULA_PAYLOAD];
         m->payload = bytes_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
         m->numbered = with(&all, NFULA_SEQ, 4) != NULL;

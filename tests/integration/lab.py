@@ -15,7 +15,7 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.path.dirname(os.path.dirname(HERE))
-BUILD = os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build"))
+BUILD = os.path.abspath(os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build")))  # daemons of others start ours from elsewhere
 DAEMON = os.path.join(BUILD, "tidemarkd")
 TIDEMARK = os.path.join(BUILD, "tidemark")
 DEADLINE = 30.0

@@ -192,6 +192,20 @@ class Net:
             ip("-n", self.space, "addr", "add", a, "dev", name)
         ip("-n", self.space, "link", "set", name, "up")
 
+    def reach(self, *addresses):
+        """This host's own namespace, and the containers behind it, reach the others at these addresses; by nothing but a
+        pair of interfaces that ends here."""
+        self.joined += 1
+        name, n = "r%dx%d" % (self.number, self.joined), 4 * (self.joined - 1)
+        ip("link", "add", self.prefix + name, "type", "veth", "peer", "name", name, "netns", self.space)
+        ip("addr", "add", "10.79.%d.%d/30" % (self.number, n + 1), "dev", self.prefix + name)
+        ip("link", "set", self.prefix + name, "up")
+        ip("-n", self.space, "addr", "add", "10.79.%d.%d/30" % (self.number, n + 2), "dev", name)
+        ip("-n", self.space, "link", "set", name, "up")
+        self.address(*addresses)
+        for a in addresses:
+            ip("route", "add", a + "/32", "via", "10.79.%d.%d" % (self.number, n + 2))
+
     # ---- containers ----
 
     def space_new(self):

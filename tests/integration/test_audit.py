@@ -122,6 +122,65 @@ def test_a_sites_rules(lab):
         check(rules() == were, "as before", rules())
 
 
+@contextlib.contextmanager
+def bulk(lab, n):
+    """So many rules of a site; of messages that programs send, so that no system call is the slower for them."""
+    path = os.path.join(lab.dir, "bulk.rules")
+
+    def change(word, some):
+        with open(path, "w") as out:
+            out.write("".join("%s never,user -F uid=%d\n" % (word, 100000 + i) for i in some))
+        r = run(["auditctl", "-R", path])
+        check(r.returncode == 0, "auditctl -R", r.stderr)
+    change("-a", range(n))
+    try:
+        yield
+    finally:
+        for i in range(0, n, 1000):  # the kernel takes more than 10 ms for each
+            change("-d", range(i, min(i + 1000, n)))
+
+
+def test_thousands_of_rules(lab):
+    """Ours stand beside them, are looked at, and go."""
+    with audit_on(), bulk(lab, 5000):
+        d = lab.daemon(config=RULES % "exec")
+        wait("our rules", lambda: len(ours()) == 2)
+        run(["auditctl", "-D", "-k", ours()[0].split("key=")[1]])
+        wait("our rules again", lambda: len(ours()) == 2)
+        check(d.stop() == 0 and not ours() and "2 audit rules of ours are removed" in d.text(), "they go", ours(), d.text())
+
+
+test_thousands_of_rules.long = True
+
+
+def helper_of_rules(d):
+    return d.children()["tidemark-audit"]
+
+
+def test_rules_outlive_a_failure(lab):
+    """Asked to look while it cannot answer, its helper is kept: at the end our rules go. Without it they stay, and that
+    is said."""
+    with audit_on():
+        state_dir = os.path.join(lab.dir, "audit-kept")
+        d = lab.daemon(config=RULES % "exec", state=state_dir)
+        wait("the agent to know", lambda: sensor(d)["rules"] == 2)
+        helper = helper_of_rules(d)
+        os.kill(helper, signal.SIGSTOP)
+        run(["auditctl", "-D", "-k", ours()[0].split("key=")[1]])
+        wait("it to be late", lambda: "audit's rules cannot be looked at" in d.text())
+        os.kill(helper, signal.SIGCONT)
+        wait("our rules again", lambda: len(ours()) == 2)
+        check(d.stop() == 0 and not ours() and "2 audit rules of ours are removed" in d.text(), "they go", ours(), d.text())
+        d = lab.daemon(config=RULES % "exec", state=state_dir)
+        wait("the agent to know", lambda: sensor(d)["rules"] == 2)
+        os.kill(helper_of_rules(d), signal.SIGKILL)
+        wait("it to be said", lambda: "the helper for audit rules is gone" in d.text())
+        d.stop()
+        check(len(ours()) == 2 and "may still stand" in d.text(), "they stay, and that is said", ours(), d.text())
+        d = lab.daemon(state=state_dir)
+        wait("the next start to remove them", lambda: not ours())
+
+
 def test_set_again(lab):
     """A restart of auditd begins with removing all rules (augenrules --load): ours are set again, a site's are its own
     affair."""
@@ -182,6 +241,29 @@ def test_moments_that_call(lab):
         told = [e["pid"] for e in sorted(got, key=lambda e: e["time"])]
         check(len(truth) >= 198 and sum(a == b for a, b in zip(truth, told)) >= 195, "each its own", truth, told)
         check(d.json("status")["audit"]["flows_completed"] >= 10, "audit made the difference", d.json("status")["audit"])
+        w.stop()
+
+
+def test_moments_in_the_hosts_namespace(lab):
+    """The same in the host's own network namespace, where a flow of nobody known is not even its container's."""
+    with audit_on():
+        net = Net(lab)
+        net.serve("93.184.216.34", 80)
+        net.reach("93.184.216.34")
+        d = lab.daemon(config=RULES % "exec+connect")
+        c = lab.container("hosted", network="host")
+        d.covered("hosted")
+        w = d.watch()
+        wait("our rules", lambda: len(ours()) >= 4)
+        wait("the host's to be watched", lambda: d.json("status")["network"]["table"].split()[1] in run(["nft", "list", "tables"]).stdout)
+        c.sh("/bin/moment calls 100 93.184.216.34 80")
+        wait("nearly all", lambda: len(calls(w, c)) >= 99)
+        got = calls(w, c)
+        check(all(e["executable"] == "/bin/moment" and e["pid"] and e["origin"] == "entrypoint" for e in got), "by whom", [e for e in got if not e["pid"]][:3])
+        check(d.json("status")["audit"]["flows_completed"] >= 10, "audit made the difference", d.json("status")["audit"])
+        r = run(["busybox", "nc", "-w", "1", "93.184.216.34", "80"])
+        wait("the host's own to be passed over", lambda: d.json("status")["network"]["host_own"] > 0)
+        check(all(e["executable"] == "/bin/moment" for e in w.events("flow") if e["remote"] == "93.184.216.34"), "which is nobody's", r.stderr)
         w.stop()
 
 
@@ -268,6 +350,7 @@ def test_plugin_of_auditd(lab):
             d.covered("plugged")
             w = d.watch()
             wait("our rules", lambda: len(ours()) == 2)
+            wait("the plugin to pass on what comes", lambda: c.sh("/bin/moment runs 1") or d.json("status")["audit"]["records"] > 0)
             run_moments(d, c, w, 100)
             check(completed(d) >= 50, "audit made the difference", d.json("status")["audit"])
             w.stop()

@@ -113,6 +113,25 @@ def test_forged(lab):
     w.stop()
 
 
+def test_self_made(lab):
+    """A container that may send raw packets answers its own query: that is no name, and the server's answer is one."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    net.serve("203.0.113.66", 80)
+    c = net.container("selfmade", "--cap-add", "NET_RAW")
+    watched(d, w, c)
+    d.activate("selfmade")
+    c.sh("selfname %s www.test 203.0.113.66" % RESOLVER)
+    e = answer(w, c, "www.test", "unasked")
+    check(e["addresses"] == ["203.0.113.66"] and e["reason"] == "it came by the loopback interface, where its server is not", "why", e)
+    answer(w, c, "www.test", addresses=[ONE])
+    check({e["operation"] for e in w.events("name", c.id) if e["addresses"] == [ONE]} == {"answered"}, "the server's counts", w.events("name", c.id))
+    c.sh("busybox wget -q -O - http://203.0.113.66/")
+    check(flow(w, c, "203.0.113.66")["names"] == [], "a forgery is no name", flow(w, c, "203.0.113.66"))
+    f = wait("the finding", lambda: [f for f in d.findings("selfmade") if "forged_name" in [x["name"] for x in f["factors"]]])[0]
+    check([s["names"] for s in f["signals"] if s["kind"] == "network" and s["address"] == "203.0.113.66"] == [[]], "what it is called", f)
+    w.stop()
+
+
 def test_unconfigured(lab):
     """A server that the container asks by itself is told apart from the ones that it is configured with."""
     net, d, w = begin(lab, {"www.test": [ONE], "other.test": [TWO]})
@@ -120,11 +139,15 @@ def test_unconfigured(lab):
     net.serve(TWO, 80)
     c = net.container("foreign")
     watched(d, w, c)
+    d.activate("foreign")
     c.sh("busybox nslookup -type=a other.test " + UNCONFIGURED)
     e = answer(w, c, "other.test", "foreign")
     check(e["server"] == UNCONFIGURED and e["addresses"] == [TWO], "the answer", e)
     c.sh("busybox wget -q -O - http://%s/" % TWO)
     check(flow(w, c, TWO)["names"] == [], "what it says is no name", flow(w, c, TWO))
+    f = wait("the finding", lambda: [f for f in d.findings("foreign") if any(s["subject"] == TWO + ":80/tcp" for s in f["signals"])])[0]
+    factors = [x["name"] for x in f["factors"]]
+    check("foreign_name" in factors and "forged_name" not in factors, "no forgery", f["factors"])
     resolver = [e["resolver"] for e in w.events("flow", c.id) if e["remote"] == UNCONFIGURED]
     check(resolver == [False], "a flow to it is one like any other", w.events("flow", c.id))
     c.sh("busybox wget -q -O - http://www.test/")

@@ -84,11 +84,39 @@ def test_sensor_dies(lab):
     again.json("status")
 
 
-def test_engine_ends_cleanly(lab):
+def tables(containers, name):
+    return [t for c in containers for t in c.inside("nft", "list", "tables").splitlines() if t == "table " + name]
+
+
+def test_all_are_asked_to_end(lab):
+    """Every process is asked to end at the same moment, as a service manager may do it: what is to be done at the end
+    is done, nothing of ours is left, and the trail says so."""
+    containers = [lab.container("asked%d" % n, network="bridge") for n in range(3)]
     d = lab.daemon()
-    os.kill(d.engine(), signal.SIGTERM)
-    d.proc.wait(20)
-    check("the engine has ended" in d.text(), "reported", d.text())
+    name = d.json("status")["network"]["table"]
+    wait("their namespaces to be watched", lambda: len(tables(containers, name)) == 3)
+    pids = d.children()
+    os.kill(d.proc.pid, signal.SIGSTOP)  # it makes nobody anew meanwhile
+    for pid in [d.proc.pid, *pids.values()]:
+        os.kill(pid, signal.SIGTERM)
+    os.kill(d.proc.pid, signal.SIGCONT)
+    check(d.proc.wait(20) == 0, "ends as asked", d.text())
+    check(tables(containers, name) == [], "no table is left", tables(containers, name), d.text())
+    lines = [json.loads(x) for x in open(d.state + "/trail/trail.jsonl")]
+    check((lines[-1]["kind"], lines[-1]["text"]) == ("ended", "as asked"), "the trail's last record", lines)
+    wait("all to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids.values()))
+
+
+def test_only_the_sensor_ends_the_agent(lab):
+    """Whoever asks another process of it to end asks in vain, so that nothing is missing at the end."""
+    d = lab.daemon()
+    pids = d.children()
+    for pid in pids.values():
+        os.kill(pid, signal.SIGTERM)
+        os.kill(pid, signal.SIGINT)
+    d.json("status")
+    check(d.children() == pids, "all of them live", d.children(), pids)
+    check(d.stop() == 0, "the sensor ends them", d.text())
 
 
 class Manager:

@@ -4,7 +4,10 @@
 
 #include <errno.h>
 #include <linux/audit.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "tidemark/audit_rules.h"
 #include "tidemark/clock.h"
@@ -121,10 +124,123 @@ static void test_may_not(void)
         loop_free(told.loop);
 }
 
+/* ---- a helper whose kernel is played: what it is asked is counted where both processes see it ---- */
+
+static struct {
+        unsigned looks, removals;
+} *asked;
+
+enum play { PLAY_WELL, PLAY_LATE, PLAY_GONE, PLAY_STAYS, PLAY_LOCKED };
+static enum play play; /* as it was when the helper was started */
+
+static int set(enum audit_rules_want want, const char *key, struct audit_rules_state *ret)
+{
+        CU_ASSERT_STRING_EQUAL(key, "tidemark-1");
+        *ret = (struct audit_rules_state){.enabled = 1};
+        if (want != AUDIT_RULES_NONE) {
+                ret->wanted = ret->stand = 2;
+                return 0;
+        }
+        asked->removals++;
+        ret->removed = play == PLAY_STAYS || play == PLAY_LOCKED ? 0 : 2;
+        ret->enabled = play == PLAY_LOCKED ? 2 : 1;
+        ret->error = play == PLAY_STAYS ? -ETIMEDOUT : 0;
+        return ret->error;
+}
+
+/* The first look fails. */
+static int again(enum audit_rules_want want, const char *key, struct audit_rules_state *st)
+{
+        uint32_t stood = st->stand;
+
+        (void)want, (void)key;
+        if (play == PLAY_GONE)
+                _exit(EXIT_FAILURE);
+        *st = (struct audit_rules_state){0};
+        if (asked->looks++ == 0 && play == PLAY_LATE)
+                st->error = -ETIMEDOUT;
+        else
+                st->wanted = st->stand = stood;
+        return st->error;
+}
+
+static const struct audit_rules_ops played = {.state = on_state, .set = set, .again = again};
+
+static struct audit_rules *begin_play(enum play p)
+{
+        struct audit_rules *rules = NULL;
+
+        if (!asked)
+                asked = mmap(NULL, sizeof(*asked), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        CU_ASSERT_FATAL(asked != MAP_FAILED);
+        memset(asked, 0, sizeof(*asked));
+        play = p;
+        CU_ASSERT_FATAL(loop_new(&told.loop) == 0);
+        CU_ASSERT_EQUAL_FATAL(
+                audit_rules_start(told.loop, AUDIT_RULES_EXEC, "1", 30 * NSEC_PER_SEC, &played, NULL, &rules), 0);
+        CU_ASSERT(loop_run(told.loop) == 0 && told.error == 0);
+        return rules;
+}
+
+static int look(struct audit_rules *rules)
+{
+        unsigned n = told.n;
+
+        audit_rules_look(rules);
+        CU_ASSERT(loop_run(told.loop) == 0 && told.n == n + 1);
+        return told.error;
+}
+
+static int end_play(struct audit_rules *rules, struct audit_rules_state *ret)
+{
+        int err = audit_rules_end(rules, 10000, ret);
+
+        loop_free(told.loop);
+        return err;
+}
+
+/* A look that fails costs that look: the next is made, and at the end the rules go. */
+static void test_look_fails(void)
+{
+        struct audit_rules *rules = begin_play(PLAY_LATE);
+        struct audit_rules_state st = {0};
+
+        CU_ASSERT_EQUAL(look(rules), -ETIMEDOUT);
+        CU_ASSERT_EQUAL(look(rules), 0);
+        CU_ASSERT(end_play(rules, &st) == 0 && st.removed == 2 && asked->removals == 1);
+}
+
+/* What a look says when the end has come is not taken for the end's outcome. */
+static void test_look_at_the_end(void)
+{
+        struct audit_rules *rules = begin_play(PLAY_LATE);
+        struct audit_rules_state st = {0};
+
+        audit_rules_look(rules);
+        CU_ASSERT(end_play(rules, &st) == 0 && st.removed == 2 && asked->looks == 1 && asked->removals == 1);
+}
+
+/* Rules that may be left are no good end, whatever the reason. */
+static void test_rules_left(void)
+{
+        struct audit_rules_state st = {0};
+        struct audit_rules *rules = begin_play(PLAY_GONE);
+
+        CU_ASSERT_EQUAL(look(rules), -EPIPE);
+        audit_rules_look(rules); /* nobody is there */
+        CU_ASSERT(end_play(rules, &st) == -EPIPE && st.removed == 0);
+        CU_ASSERT_EQUAL(end_play(begin_play(PLAY_STAYS), &st), -ETIMEDOUT);
+        CU_ASSERT_EQUAL(end_play(begin_play(PLAY_LOCKED), &st), -EROFS);
+        CU_ASSERT(end_play(begin_play(PLAY_WELL), &st) == 0 && st.removed == 2);
+}
+
 static const struct unit_case cases[] = {
         {"a rule is ours by its key alone", test_keys},
         {"a rule with impossible lengths is not", test_damaged},
         {"a helper that may not", test_may_not},
+        {"a look that fails", test_look_fails},
+        {"a look that fails at the end", test_look_at_the_end},
+        {"rules that are left are told", test_rules_left},
 };
 
 UNIT_MAIN("audit rules", cases)

@@ -153,6 +153,13 @@ static void test_packet(void)
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
         CU_ASSERT_TRUE(m.kind == FLOW_MSG_PACKET && m.out && m.numbered && m.seq == 3);
         CU_ASSERT_TRUE(bytes_eq(m.payload, BYTES_LIT("bytes")));
+        CU_ASSERT_FALSE(m.loopback);
+        mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(2));
+        CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
+        CU_ASSERT_FALSE(m.loopback);
+        mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(1)); /* the last one counts */
+        CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
+        CU_ASSERT_TRUE(m.loopback);
 }
 
 static void test_removed(void)

@@ -152,6 +152,17 @@ static int put_fact(struct names *n, const char *where, const char *name, int64_
         return names_put(n, &f, on_dropped, d);
 }
 
+/* How many claims there are of an address; *ret is the last. */
+static unsigned claim_of(const struct names *n, const char *where, struct name_fact *ret)
+{
+        const void *at = NULL;
+        unsigned count = 0;
+
+        while (names_claims(n, address(where), &at, ret))
+                count++;
+        return count;
+}
+
 static void test_names_order(void)
 {
         struct name_fact found[NAMES_SHOWN];
@@ -192,11 +203,20 @@ static void test_names_order(void)
         }
         CU_ASSERT_EQUAL(names_count(n), 4);
         CU_ASSERT_EQUAL(names_find(n, address("203.0.113.1"), 1700 * sec, found, NAMES_SHOWN), 0);
-        CU_ASSERT_EQUAL(names_claimed(n, address("203.0.113.1"), &found[0]), 1);
+        CU_ASSERT_EQUAL(claim_of(n, "203.0.113.1", &found[0]), 1);
         CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("evil9.example")));
-        CU_ASSERT_EQUAL(names_claimed(n, address("198.51.100.1"), &found[0]), 0);
+        CU_ASSERT_EQUAL(claim_of(n, "198.51.100.1", &found[0]), 0);
+        /* Nor does what a foreign server says push out what nobody asked for. */
+        for (int i = 0; i < 10; i++) {
+                char name[32];
+
+                snprintf(name, sizeof(name), "far%d.example", i);
+                CU_ASSERT_EQUAL(put_fact(n, "203.0.113.1", name, (1800 + i) * sec, 5, NAME_FOREIGN, &d), 1);
+        }
+        CU_ASSERT_EQUAL(claim_of(n, "203.0.113.1", &found[0]), 2);
+        CU_ASSERT_TRUE(bytes_eq(found[0].name, BYTES_LIT("far9.example")));
         CU_ASSERT_EQUAL(names_find(NULL, address("203.0.113.1"), 0, found, 1), 0);
-        CU_ASSERT_EQUAL(names_claimed(NULL, address("203.0.113.1"), found), 0);
+        CU_ASSERT_EQUAL(claim_of(NULL, "203.0.113.1", found), 0);
         {
                 struct name_fact bad = {.address = BYTES_LIT("abc"), .name = BYTES_LIT("x"), .verdict = NAME_ANSWERED};
 
@@ -699,6 +719,36 @@ static void test_least_known(void)
         world_close(&w);
 }
 
+/* However many names lead there: all are learned, and one that is not known counts behind any number of known ones. */
+static void test_many_names(void)
+{
+        char name[32];
+        struct world w;
+
+        for (int n = 8; n <= 300; n += 292) {
+                world_open(&w);
+                start(&w);
+                for (int i = 0; i < n; i++) {
+                        snprintf(name, sizeof(name), "h%c%c.example", 'a' + i / 26, 'a' + i % 26);
+                        answer(&w, name, "198.51.100.200");
+                }
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, n);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                answer(&w, "evil.example", "198.51.100.200");
+                for (int i = 0; i < n; i++) {
+                        snprintf(name, sizeof(name), "h%c%c.example", 'a' + i / 26, 'a' + i % 26);
+                        answer(&w, name, "198.51.100.200");
+                }
+                call(&w, "198.51.100.200", 443);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example (198.51.100.200):443/tcp"));
+                world_close(&w);
+        }
+}
+
 /* What is said of a marked key is true of the destination: it is called, at that port, but not by such a program. */
 static void test_marked_keys(void)
 {
@@ -732,6 +782,40 @@ static void test_marked_keys(void)
         }
 }
 
+/* Two names that the workload calls, each by its own program, come to share an address. */
+static void test_shared_address(void)
+{
+        static const struct {
+                const char *exe, *verdict;
+        } rows[] = {{"/usr/sbin/nginx", "known"}, {"/usr/bin/curl", "known"}, {"/usr/bin/wget", "deviation"}};
+
+        for (int order = 0; order < 2; order++) {
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.learn", "web@sha256:aa"), 0);
+                answer(&w, "hooks.example.com", "198.51.100.201");
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "198.51.100.201", .port = 443, .exe = "/usr/bin/curl"}),
+                                0);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, order ? "hooks.example.com" : "api.example.com", "198.51.100.210");
+                answer(&w, order ? "api.example.com" : "hooks.example.com", "198.51.100.210");
+                for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                        CU_ASSERT_EQUAL(
+                                call_as(&w, (struct call){.to = "198.51.100.210", .port = 443, .exe = rows[i].exe}), 0);
+                        CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                }
+                CU_ASSERT_EQUAL(w.opened, 1);
+                /* A name that it does not call is as bad as ever. */
+                answer(&w, "evil.example", "198.51.100.210");
+                call(&w, "198.51.100.210", 443);
+                CU_ASSERT_EQUAL(w.nsignals, 2);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.210):443/tcp"));
+                world_close(&w);
+        }
+}
+
 static void test_forged(void)
 {
         struct judge_stats st;
@@ -753,6 +837,164 @@ static void test_forged(void)
         CU_ASSERT_EQUAL(st.names_foreign, 200);
         CU_ASSERT_TRUE(st.names_refused >= 168);
         CU_ASSERT_EQUAL(st.net.forged, 1);
+        world_close(&w);
+}
+
+static void doubt(struct world *w, const char *name, uint64_t told)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+
+        ev.name.verdict = NAME_DOUBTED;
+        ev.name.question = bytes_str(name);
+        ev.name.answer_ns = T0 + told;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Two answers to one query: what the first one brought is no name any more, what was known before it is. */
+static void test_doubted(void)
+{
+        struct judge_stats st;
+        struct world w;
+        uint64_t told;
+
+        world_open(&w);
+        settle(&w);
+        told = w.now;
+        answer(&w, "api.example.com", "203.0.113.66");
+        answer_in(&w, "c1", "api.example.com", "198.51.100.1", NAME_UNASKED); /* the real one, for all we know */
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 201);
+        doubt(&w, "other.example.com", told);
+        doubt(&w, "api.example.com", told + 1);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 201);
+        doubt(&w, "api.example.com", told);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.names, 200);
+        CU_ASSERT_EQUAL(st.names_doubted, 3);
+        restore(&w);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        call(&w, "198.51.100.1", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "raw_address"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        /* Told again by one that nobody doubts, it is a name. */
+        answer(&w, "api.example.com", "203.0.113.67");
+        told = w.now;
+        answer(&w, "api.example.com", "203.0.113.67");
+        doubt(&w, "api.example.com", told);
+        call(&w, "203.0.113.67", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        world_close(&w);
+}
+
+/* What a server says that is not the container's own is no forgery; and what the own one says too is a name. */
+static void test_claims(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        answer(&w, "new.example", "203.0.113.66");
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_UNASKED); /* late, or sent again */
+        answer_in(&w, "c1", "cdn.example", "203.0.113.66", NAME_FOREIGN); /* by a resolver in the container */
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_TRUE(w.confidence >= w.p.show && w.confidence < w.p.page);
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_MEDIUM);
+        world_close(&w);
+        /* The foreign one alone. */
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "raw_address"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_MEDIUM);
+        judge_stats(w.j, &st);
+        CU_ASSERT_EQUAL(st.net.forged, 0);
+        CU_ASSERT_EQUAL(st.net.foreign, 1);
+        world_close(&w);
+        /* What nobody asked for goes before it, whichever came last. */
+        world_open(&w);
+        settle(&w);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_UNASKED);
+        answer_in(&w, "c1", "new.example", "203.0.113.66", NAME_FOREIGN);
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "foreign_name"));
+        CU_ASSERT_EQUAL(w.severity, SEVERITY_HIGH);
+        world_close(&w);
+        /* It counts for a day. */
+        for (int i = 0; i < 2; i++) {
+                world_open(&w);
+                settle(&w);
+                answer_in(&w, "c1", "other.example", "203.0.113.66", NAME_UNASKED);
+                w.now += i ? 24 * HOUR + SEC : 24 * HOUR - SEC;
+                answer(&w, "new.example", "203.0.113.66");
+                call(&w, "203.0.113.66", 443);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_EQUAL(strstr(w.factors, "forged_name") == NULL, i);
+                world_close(&w);
+        }
+}
+
+static void answer_many(struct world *w, const char *name, unsigned from, unsigned n, enum tide_name_verdict verdict)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+        _cleanup_buf_ struct buf addresses;
+
+        buf_init(&addresses, 100 * n);
+        for (unsigned i = 0; i < n; i++) {
+                uint8_t raw[4] = {203, 0, (uint8_t)((from + i) >> 8), (uint8_t)(from + i)};
+
+                tide_list_put(&addresses, bytes_of(raw, 4), BYTES_LIT("\x3c\0\0\0"));
+        }
+        ev.name.verdict = (uint8_t)verdict;
+        ev.name.question = bytes_str(name);
+        ev.name.addresses = buf_bytes(&addresses);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* No forged answer, however many addresses it has, makes the evidence of another one go; nor do many in a minute. */
+static void test_many_claims(void)
+{
+        struct judge_stats st;
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        w.now += 60 * SEC;
+        answer_in(&w, "c1", "api.example.com", "203.0.113.66", NAME_UNASKED);
+        answer_many(&w, "flush.example", 0, 512, NAME_UNASKED);
+        for (unsigned i = 0; i < 64; i++) /* as many as are told of one container in 20 seconds */
+                answer_many(&w, "flush.example", 4 * i, 4, NAME_UNASKED);
+        for (unsigned i = 0; i < 64; i++)
+                answer_many(&w, "far.example", 4 * i, 4, NAME_FOREIGN);
+        judge_stats(w.j, &st);
+        CU_ASSERT_TRUE(st.names_refused >= 508 + 2 * (64 * 4 - 32));
+        call(&w, "203.0.113.66", 443);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "forged_name"));
+        /* Of what one says the first four addresses are kept. */
+        w.now += 60 * SEC;
+        answer_many(&w, "four.example", 9000, 9, NAME_FOREIGN);
+        for (unsigned i = 0; i < 9; i++) {
+                char to[32];
+
+                snprintf(to, sizeof(to), "203.0.%u.%u", (9000 + i) >> 8, (9000 + i) & 255);
+                w.now += 2 * HOUR; /* each a finding of its own */
+                call(&w, to, 443);
+                CU_ASSERT_EQUAL(strstr(w.factors, "foreign_name") != NULL, i < 4);
+        }
         world_close(&w);
 }
 
@@ -1415,6 +1657,17 @@ static void test_shared_namespace(void)
         CU_ASSERT_EQUAL(w.opened, 0);
         CU_ASSERT_EQUAL(call_as(&w, (struct call){.id = "c1", .to = "198.51.100.1", .port = 443}), 0);
         CU_ASSERT_EQUAL(w.opened, 1); /* of c1 itself it is not known */
+        /* One that both were told of counts once; of all the least known. */
+        answer_in(&w, "c1", "side.example", "198.51.100.1", NAME_ANSWERED);
+        answer_in(&w, "c2", "side.example", "198.51.100.1", NAME_ANSWERED);
+        {
+                struct tide_event flow = {.kind = TIDE_FLOW, .container = BYTES_LIT("c2")};
+                struct bytes names[4];
+
+                flow.wall_ns = (int64_t)(T0 + w.now);
+                flow.flow.remote = address("198.51.100.1");
+                CU_ASSERT_EQUAL(judge_flow_names(w.j, &flow, names, 4), 1);
+        }
         /* The names of one that ends stay with the others. */
         {
                 struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
@@ -1845,8 +2098,13 @@ static const struct unit_case cases[] = {
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
+        {"names that the workload calls may share an address", test_shared_address},
+        {"however many names an address has, the least known counts", test_many_names},
         {"what is said of a program that is not the image's is true", test_marked_keys},
         {"an answer that does not count is a factor, not a name", test_forged},
+        {"two answers to one query: what the first one brought is taken back", test_doubted},
+        {"claims: a foreign server's, the own one's too, old ones", test_claims},
+        {"claims: one with many addresses, many of them", test_many_claims},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
         {"what one of several replicas called is a candidate", test_one_replica},

@@ -334,13 +334,16 @@ static void test_signal(void)
         sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-/* In the helper: which of two descriptors is open, and whether SIGUSR1 is free again. */
+/* In the helper: which of two descriptors is open, and whether SIGUSR1 is free again; that it says so at all, that
+ * being asked to end does not end it. */
 static int report(int fd, void *arg)
 {
         const int *fds = arg;
         sigset_t mask;
         char said[3];
 
+        raise(SIGTERM);
+        raise(SIGINT);
         sigprocmask(SIG_SETMASK, NULL, &mask);
         said[0] = fcntl(fds[0], F_GETFD) >= 0 ? 'k' : '-';
         said[1] = fcntl(fds[1], F_GETFD) >= 0 ? 'o' : '-';
@@ -380,6 +383,6 @@ static const struct unit_case cases[] = {
         {"timers come in order and never early", test_timers},
         {"timers and sources change from within, and none starves another", test_from_within},
         {"signals are read by the loop", test_signal},
-        {"a helper has its descriptors, default signals, and an end", test_helper},
+        {"a helper has its descriptors and signals, is not ended by being asked to, and has an end", test_helper},
 };
 UNIT_MAIN("loop", cases)

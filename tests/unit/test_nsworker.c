@@ -678,15 +678,69 @@ static void test_hangs(void)
         CU_ASSERT_EQUAL(loop_run(b.loop), 0);
         CU_ASSERT(b.h.last.token == 21 && b.h.last.error == 0 && b.h.last.stands);
         CU_ASSERT(nsworker_pid(b.w) != first && nsworker_pid(b.w) > 0);
+        nsworker_stats(b.w, &st);
+        CU_ASSERT(st.replaced == 1 && st.failed == 1 && st.asked == 3 && st.refused == 0);
+        end(&b);
+}
+
+/* It is gone before it is asked, while it works, or when the end is waited for: the next one is asked the same. */
+static void test_dies(void)
+{
+        struct nsworker_stats st;
+        struct bench b;
+        siginfo_t si;
+
+        if (!begin(&b, 5 * NSEC_PER_SEC))
+                return;
+        CU_ASSERT_EQUAL(ask(&b, NSW_FLOWS, 0), 0);
+        kill(nsworker_pid(b.w), SIGTERM); /* not by this */
+        CU_ASSERT_EQUAL(ask(&b, 0, 0), 0);
         kill(nsworker_pid(b.w), SIGKILL);
-        CU_ASSERT_EQUAL(nsworker_ask(b.w, 22, b.place.ns, NSW_FLOWS, 0), 0);
-        CU_ASSERT_EQUAL(nsworker_ask(b.w, 23, b.place.ns, NSW_FLOWS, 0), 0);
+        CU_ASSERT_EQUAL(waitid(P_PID, (id_t)nsworker_pid(b.w), &si, WEXITED | WNOWAIT), 0);
+        CU_ASSERT(ask(&b, 0, 0) == 0 && b.h.last.stands);
+        kill(nsworker_pid(b.w), SIGSTOP);
+        CU_ASSERT_EQUAL(nsworker_ask(b.w, b.h.n + 1, b.place.ns, 0, 0), 0);
+        CU_ASSERT_EQUAL(nsworker_ask(b.w, b.h.n + 2, b.place.ns, NSW_TAKE_AWAY, 0), 0);
+        kill(nsworker_pid(b.w), SIGKILL);
         b.h.wanted = b.h.n + 2;
         CU_ASSERT_EQUAL(loop_run(b.loop), 0);
-        CU_ASSERT(b.h.last.token == 23 && b.h.last.error == 0 && b.h.last.adopted);
+        CU_ASSERT(b.h.last.error == 0 && tables_in(&b).ours == 0);
         nsworker_stats(b.w, &st);
-        CU_ASSERT(st.replaced == 2 && st.failed >= 1 && st.asked == 5 && st.refused == 0);
+        CU_ASSERT(st.replaced == 2 && st.failed == 0 && st.asked == 5);
+        CU_ASSERT_EQUAL(ask(&b, NSW_FLOWS, 0), 0);
+        kill(nsworker_pid(b.w), SIGKILL);
+        CU_ASSERT_EQUAL(waitid(P_PID, (id_t)nsworker_pid(b.w), &si, WEXITED | WNOWAIT), 0);
+        CU_ASSERT_EQUAL(nsworker_ask(b.w, b.h.n + 1, b.place.ns, NSW_TAKE_AWAY, 0), 0);
+        nsworker_finish(b.w);
+        CU_ASSERT(b.h.last.error == 0 && tables_in(&b).ours == 0);
         end(&b);
+}
+
+static int may_not(void)
+{
+        return -EPERM;
+}
+
+/* Each one ends at once: a request is answered all the same, and no process is made after the other without a pause. */
+static void test_dies_always(void)
+{
+        const struct nsworker_setup setup = {
+                .instance = "unit", .group = 700, .deadline_ns = 5 * NSEC_PER_SEC, .confine = may_not};
+        struct heard h = {.wanted = 1};
+        struct nsworker_stats st;
+        struct nsworker *w;
+        int ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+
+        CU_ASSERT_EQUAL_FATAL(loop_new(&h.loop), 0);
+        CU_ASSERT_EQUAL_FATAL(nsworker_start(h.loop, &setup, &ops, &h, &w), 0);
+        CU_ASSERT_EQUAL(nsworker_ask(w, 1, ns, 0, 0), 0);
+        CU_ASSERT_EQUAL(loop_run(h.loop), 0);
+        CU_ASSERT(h.n == 1 && h.last.token == 1 && h.last.error == -EPIPE);
+        nsworker_stats(w, &st);
+        CU_ASSERT(st.replaced <= 2 && st.failed == 1);
+        nsworker_stop(w);
+        loop_free(h.loop);
+        close(ns);
 }
 
 static void test_bounded(void)
@@ -756,7 +810,9 @@ static const struct unit_case cases[] = {
         {"another program has the group", test_group_of_another},
         {"a flood is bounded, and what is left out is counted", test_flood},
         {"what is no network namespace", test_no_namespace},
-        {"a helper that hangs or dies is replaced", test_hangs},
+        {"a helper that hangs is replaced", test_hangs},
+        {"a helper that dies is replaced, and asked again", test_dies},
+        {"helpers that all die", test_dies_always},
         {"requests are bounded", test_bounded},
         {"the end waits for what was asked", test_finish},
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
@@ -240,6 +241,30 @@ static void test_writer_lost(void)
         remove_dir();
 }
 
+/* It is gone when the next entry comes, and nobody has noticed: that entry is written all the same. */
+static void test_writer_gone(void)
+{
+        struct trail_entry e = entry("ended", "as asked");
+        struct seen s = {.want = 1};
+        char why[TRAIL_WHY];
+        struct trail *t;
+        siginfo_t si;
+        uint64_t n;
+
+        fresh_dir();
+        CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
+        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
+        CU_ASSERT_EQUAL(kill((pid_t)trail_pid(t), SIGKILL), 0);
+        CU_ASSERT_EQUAL(waitid(P_PID, trail_pid(t), &si, WEXITED | WNOWAIT), 0);
+        CU_ASSERT_EQUAL(trail_append(t, 1, &e), 0);
+        trail_stop(t);
+        CU_ASSERT(s.count == 1 && s.err[0] == 0 && s.n[0] == 1);
+        loop_free(s.loop);
+        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+        CU_ASSERT_EQUAL(n, 1);
+        remove_dir();
+}
+
 static void test_writer_refused(void)
 {
         struct seen s = {.want = 1};
@@ -265,6 +290,7 @@ static const struct unit_case cases[] = {
         {"a damaged end, a link and a missing directory are refused", test_refused},
         {"the writer answers in order", test_writer},
         {"a hanging or killed writer costs its entries only", test_writer_lost},
+        {"a writer that is gone is replaced for the next entry", test_writer_gone},
         {"the writer's refusal reaches the caller in words", test_writer_refused},
 };
 UNIT_MAIN("trail", cases)
