@@ -386,8 +386,8 @@ static enum known known_to(struct judge *j, struct container_memory *m, const st
 }
 
 /*
- * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is over:
- * that another one has just begun makes it no less strange there.
+ * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is
+ * over: that another one has just begun makes it no less strange there.
  */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {

@@ -12,7 +12,7 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-#define FORMAT 4u /* 1: containers and workloads without a class; 2: nothing of networks; 3: containers: put_container */
+#define FORMAT 4u /* 1: containers and workloads without a class; 2: nothing of networks; 3: flows told in a ring */
 
 static void begin(struct judge *j)
 {

@@ -1240,7 +1240,7 @@ static void test_found(void)
         world_close(&w);
 }
 
-/* When a connection began that was found open is not known: it fits any phase in which it is known, and teaches none. */
+/* When one began that was found open is not known: it fits any phase in which it is known, and teaches none. */
 static void test_found_phase(void)
 {
         struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
@@ -1383,7 +1383,7 @@ static struct judge_entry entry_of(const struct world *w, const char *key, const
         return (struct judge_entry){.why = ""};
 }
 
-/* A call of nobody knows whom voids nothing that is known of the others: who calls is learned as soon as it is known. */
+/* A call of nobody knows whom voids nothing that is known of others: who calls is learned as soon as it is known. */
 static void test_unnamed_first(void)
 {
         struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
@@ -1746,7 +1746,7 @@ static void test_new_life(void)
                 CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
                 world_close(&w);
         }
-        /* One that ended while we were away leaves its names to whom it shared the namespace with, if that still runs. */
+        /* One that ended while we were away leaves its names to whom it shared the namespace with, if it runs on. */
         for (uint64_t init = 1; init < 3; init++) {
                 world_open(&w);
                 start(&w);
