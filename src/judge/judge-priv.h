@@ -9,6 +9,7 @@
  *     baseline.c   workloads, entries, windows, states: is this known?
  *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
+ *     signals.c    what a finding keeps of its acts
  *     sight.c      first sight of containers that ran before us
  *     pieces.c     the memory's encoded form
  */
@@ -296,17 +297,37 @@ static inline int64_t ns_plus(int64_t a, uint64_t b)
 {
         return (int64_t)((uint64_t)a + b);
 }
-/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
- * names are not taken for one. dst has room for max, which is at least 150. */
-struct bytes group_kept(struct bytes s, uint32_t max, char *dst);
-int group_signal(struct finding *f, const struct observation *o);
 void group_changed(struct judge *j, struct finding *f, bool opened);
 /* what: borrowed; the window is that of the wall clock. */
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
 /* Bytes of a flow that ended, into the signal that told of it. */
-void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+
+/* ---- signals: what a finding keeps of its acts ---- */
+
+#define NAME_KEPT 400u
+
+struct lineage {
+        struct tide_ancestor a[TIDE_LINEAGE_MAX];
+        uint32_t n; /* outermost first; the last is the parent */
+};
+void signal_lineage(const struct tide_actor *actor, struct lineage *ret);
+static inline bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
+{
+        return pid == o->c->init_pid && start == o->c->init_start;
+}
+/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
+ * names are not taken for one. dst has room for max, which is at least 150. */
+struct bytes signal_kept(struct bytes s, uint32_t max, char *dst);
+bool signal_is_kept(const struct str_owned *s, struct bytes whole, uint32_t max);
+bool signal_same_cause(const struct finding_signal *s, const struct observation *o);
+/* Is it a process of the finding's, or the parent of one? */
+bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
+int signal_add(struct finding *f, const struct observation *o);
+/* The end of a flow, into the signal that told of it. False: there is none. */
+bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t);
 
 /* ---- flows and names ---- */
 
