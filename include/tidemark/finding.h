@@ -61,6 +61,7 @@ struct finding_flow { /* signals of kind network */
         uint16_t port;
         bool has_port, counted;       /* counted: so many bytes, of flows that ended */
         uint64_t bytes_out, bytes_in;
+        uint64_t ended;       /* of so many flows; 0 although counted: not known */
         uint64_t duration_ns; /* of the longest that ended */
         uint32_t names_more;  /* names of the address that were not kept */
 };

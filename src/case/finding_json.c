@@ -104,6 +104,8 @@ static int put_flow(json_t *o, const struct finding_signal *s)
         bad |= json_object_set_new(o, "novelty", json_string(flow_novelty_name(w->novelty)));
         bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null(w->counted, w->bytes_out));
         bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null(w->counted, w->bytes_in));
+        bad |= json_object_set_new(o, "flows_counted",
+                                   w->counted ? cj_u64_or_null(w->ended != 0, w->ended) : cj_u64(0));
         bad |= json_object_set_new(o, "longest_ms",
                                    w->duration_ns ? cj_real((double)w->duration_ns / 1e6) : json_null());
         return bad;

@@ -8,7 +8,8 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 
-#define FORMAT 3u /* 1: without flows; 2: the way before the names, and not how many more there were */
+/* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later */
+#define FORMAT 3u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
@@ -187,8 +188,10 @@ static void c_flow(struct codec *c, struct finding_flow *w)
         c_u64(c, &w->bytes_out);
         c_u64(c, &w->bytes_in);
         c_u64(c, &w->duration_ns);
-        if (c->format > 2)
-                c_u32(c, &w->names_more);
+        if (c->format < 3)
+                return;
+        c_u32(c, &w->names_more);
+        c_u64(c, &w->ended);
 }
 
 /* The first of the texts becomes the last one. */

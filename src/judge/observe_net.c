@@ -140,7 +140,7 @@ uint32_t observe_net_parts(const struct net_facts *n, struct buf *out)
 
         if (n->nnames == 0)
                 return 0;
-        judged = group_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
+        judged = signal_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
         for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
                 struct bytes name = i ? n->names[i].name : judged;
 

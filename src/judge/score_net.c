@@ -4,7 +4,7 @@
 
 #include "judge/judge-priv.h"
 
-/* Without what marks who calls, " [write-layer]" or " [probe]": they stand behind the protocol, where no space is else. */
+/* Without what marks who calls, " [write-layer]" or " [probe]": behind the protocol, where no space is else. */
 static struct bytes unmarked(struct bytes key)
 {
         int at = bytes_rfind(key, '/');

@@ -11,7 +11,7 @@
 #include "judge/judge-priv.h"
 
 #define RUNNING_MAX 64u
-#define NAME_KEPT 200u /* bytes of each name in the inventory */
+#define FILE_KEPT 200u /* bytes of each name in the inventory */
 
 /* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
 static bool is_runtimes(struct bytes path)
@@ -28,7 +28,7 @@ static bool is_runtimes(struct bytes path)
 static int count_file(struct sight *s, const struct tide_file *f)
 {
         struct finding_inventory *v = &s->inventory;
-        char name[NAME_KEPT];
+        char name[FILE_KEPT];
 
         if (is_runtimes(f->path))
                 return 0;
@@ -47,7 +47,7 @@ static int count_file(struct sight *s, const struct tide_file *f)
                 return 0;
         v->executables++;
         return v->nnames < FINDING_INVENTORY
-                       ? str_set(&v->names[v->nnames++], group_kept(f->path, NAME_KEPT, name))
+                       ? str_set(&v->names[v->nnames++], signal_kept(f->path, FILE_KEPT, name))
                        : 0;
 }
 
@@ -58,7 +58,7 @@ int sight_net(struct judge *j, struct container_memory *c, const struct tide_eve
         _cleanup_buf_ struct buf text;
         struct observation o;
 
-        buf_init(&text, NAME_KEPT);
+        buf_init(&text, FILE_KEPT);
         if (!c->sight.open)
                 return 0;
         if ((ev->flow.what != FLOW_LISTENS && ev->flow.what != FLOW_FOUND) || (ev->flow.flags & FLOWF_GONE) ||
@@ -131,7 +131,7 @@ static int add_running(struct judge *j, struct container_memory *c, struct findi
                         r = score_merge(j, f, &s, false);
                 score_release(&s);
                 if (r == 0)
-                        r = group_signal(f, &o);
+                        r = signal_add(f, &o);
         }
         return r;
 }

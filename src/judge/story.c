@@ -276,12 +276,15 @@ static const char *verb_of(const struct finding_signal *s)
         return " sent to ";
 }
 
-static void put_traffic(const struct finding_flow *w, struct buf *out)
+/* Of how many, so that it does not look whole where it is not. */
+static void put_traffic(const struct finding_flow *w, uint64_t flows, struct buf *out)
 {
         if (!w->counted)
                 return;
         buf_printf(out, "; %llu bytes out, %llu in", (unsigned long long)w->bytes_out,
                    (unsigned long long)w->bytes_in);
+        if (w->ended && w->ended < flows)
+                buf_printf(out, ", of %llu of %llu flows", (unsigned long long)w->ended, (unsigned long long)flows);
 }
 
 /* Behind the names stands the way, which may be empty. */
@@ -333,7 +336,7 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 buf_put_str(out, ", where this workload calls, but never by a probe");
         else if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
                 buf_put_str(out, novelties[s->flow.novelty]);
-        put_traffic(&s->flow, out);
+        put_traffic(&s->flow, s->count, out);
 }
 
 static void put_signal(const struct finding *f, const struct finding_signal *s, struct buf *out)

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "judge/judge-priv.h"
+#include "tests/unit/fixture.h"
 #include "tests/unit/judge_world.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
@@ -576,6 +577,79 @@ static void test_story(void)
         world_close(&w);
 }
 
+static void ended(struct world *w, const char *to, uint16_t port, uint64_t flow, uint64_t bytes)
+{
+        struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+        ev.flow.what = FLOW_ENDED;
+        ev.flow.direction = DIRECTION_OUT;
+        ev.flow.proto = IPPROTO_TCP;
+        ev.flow.remote = address(to);
+        ev.flow.rport = port;
+        ev.flow.id = flow;
+        ev.flow.flags = FLOWF_COUNTED;
+        ev.flow.bytes_out = bytes;
+        ev.flow.bytes_in = 7;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* However many were told since, an end finds its flow; and where not all were counted the sum does not look whole. */
+static void test_bytes(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint64_t i = 1; i <= 300; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        restore(&w);
+        ended(&w, "203.0.113.66", 443, 1, UINT64_C(5000000000));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000000000 bytes out, 7 in, of 1 of 300 flows"));
+        for (uint64_t i = 2; i <= 300; i++)
+                ended(&w, "203.0.113.66", 443, i, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000000299 bytes out, 2100 in, 300 times"));
+        /* There is a bound, and what is above it is missing in the number. */
+        for (uint64_t i = 301; i <= 1000; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        for (uint64_t i = 301; i <= 1000; i++)
+                ended(&w, "203.0.113.66", 443, i, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "of 812 of 1000 flows"));
+        world_close(&w);
+}
+
+static void count_pieces(const struct world *w, unsigned counts[16])
+{
+        struct bytes key;
+        void *value;
+
+        memset(counts, 0, 16 * sizeof(counts[0]));
+        for (size_t i = 0; map_next(w->pieces, &i, &key, &value);)
+                counts[key.p[0] % 16]++;
+}
+
+/* What is remembered of a flow goes with its end, and with its container. */
+static void test_told_gone(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        unsigned counts[16];
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint64_t i = 1; i <= 700; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], TOLD_KEPT);
+        ended(&w, "203.0.113.66", 443, 700, 1);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], TOLD_KEPT - 1);
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], 0);
+        world_close(&w);
+}
+
 /* A container's first process that calls here and there is one finding. */
 static void test_scan_by_init(void)
 {
@@ -887,6 +961,7 @@ static void test_older_finding(void)
 {
         _cleanup_buf_ struct buf one, two;
         struct finding *f, *back = NULL;
+        const uint32_t gap = 4 + 8;
         struct world w;
         uint32_t at = 4;
 
@@ -903,9 +978,9 @@ static void test_older_finding(void)
         CU_ASSERT_EQUAL(finding_encode(f, &two), 0);
         while (at < one.len && one.p[at] == two.p[at])
                 at++;
-        CU_ASSERT_FATAL(at + 4 < one.len);
-        memmove(one.p + at, one.p + at + 4, one.len - at - 4); /* it was not there */
-        one.len -= 4;
+        CU_ASSERT_FATAL(at + gap < one.len);
+        memmove(one.p + at, one.p + at + gap, one.len - at - gap); /* it was not there, nor how many flows had ended */
+        one.len -= gap;
         one.p[0] = 2;
         CU_ASSERT_EQUAL_FATAL(finding_decode(buf_bytes(&one), &back), 0);
         CU_ASSERT_TRUE(bytes_eq(str_get(&back->signals[0].args), BYTES_LIT("new.example\0edge.example\0")));
@@ -1339,7 +1414,7 @@ static void test_found(void)
         world_close(&w);
 }
 
-/* When a connection began that was found open is not known: it fits any phase in which it is known, and teaches none. */
+/* When one began that was found open is not known: it fits any phase in which it is known, and teaches none. */
 static void test_found_phase(void)
 {
         struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
@@ -1482,7 +1557,7 @@ static struct judge_entry entry_of(const struct world *w, const char *key, const
         return (struct judge_entry){.why = ""};
 }
 
-/* A call of nobody knows whom voids nothing that is known of the others: who calls is learned as soon as it is known. */
+/* A call of nobody knows whom voids nothing that is known of others: who calls is learned as soon as it is known. */
 static void test_unnamed_first(void)
 {
         struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
@@ -1845,7 +1920,7 @@ static void test_new_life(void)
                 CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
                 world_close(&w);
         }
-        /* One that ended while we were away leaves its names to whom it shared the namespace with, if that still runs. */
+        /* One that ended while we were away leaves its names to whom it shared the namespace with, if it runs on. */
         for (uint64_t init = 1; init < 3; init++) {
                 world_open(&w);
                 start(&w);
@@ -2088,6 +2163,42 @@ static void test_restore(void)
         world_close(&b);
 }
 
+/* What the version before has stored is taken up: pieces as it wrote them, judge-priv.h's format 3. */
+static void test_stored_before(void)
+{
+        uint8_t *stored;
+        size_t len = 0;
+        struct world w;
+        struct rd r;
+
+        world_open(&w);
+        stored = fixture_read("judge/pieces-3", &len);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stored);
+        rd_init(&r, stored, len);
+        while (rd_left(&r)) {
+                uint32_t what = rd_u32(&r);
+                struct bytes key = rd_bytes(&r), blob = rd_bytes(&r);
+
+                CU_ASSERT_EQUAL(judge_restore(w.j, (enum judge_piece)what, key, blob), 0);
+        }
+        CU_ASSERT_EQUAL(r.err, 0);
+        free(stored);
+        restore(&w);
+        w.now = 60 * HOUR;
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "10.0.0.8", 5432);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "198.51.100.1", 443); /* by its name */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:123/tcp").candidate);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        ended(&w, "203.0.113.66", 443, 9, 1234); /* a flow that was told then */
+        CU_ASSERT_EQUAL(w.nsignals, 4);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "also.example (203.0.113.66):443/tcp (also known as evil.example), "
+                                               "where this workload never called; 1234 bytes out, 7 in."));
+        world_close(&w);
+}
+
 /* However long the names are that a container chooses, a finding fits one record of a recording. */
 static void test_long(void)
 {
@@ -2156,6 +2267,8 @@ static const struct unit_case cases[] = {
         {"the bands of the shipped table hold for flows", test_bands},
         {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
+        {"bytes of flows that ended, and of how many", test_bytes},
+        {"what is remembered of a flow goes with it", test_told_gone},
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
@@ -2190,6 +2303,7 @@ static const struct unit_case cases[] = {
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
+        {"what the version before has stored is taken up", test_stored_before},
         {"a finding of long names fits a record", test_long},
         {"names go with their container", test_gone},
 };
