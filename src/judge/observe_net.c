@@ -5,8 +5,8 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
- * ip_local_port_range of ip(7)) are one: "ephemeral".
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from
+ * 32768 on, ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
 #include <string.h>
