@@ -203,6 +203,8 @@ void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
 int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. */
 void observe_net_parts(const struct net_facts *n, struct buf *out);
+/* A program there is not the image's: what calls by it is never learned silently. */
+bool net_foreign_code(uint8_t layer);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
