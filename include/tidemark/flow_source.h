@@ -74,6 +74,10 @@ struct flow_msg {
  * under way. 0; ERR_SCHEMA: not of that form. */
 int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *ret) TM_CHECK;
 
+/* Pure. A packet from the IP header on, as the kernel has routed by it: RFC 791, RFC 8200. 0; ERR_TRUNCATED. Of other
+ * protocols than TCP and UDP, of fragments and behind extension headers protocol and ports are 0. */
+int flow_ip_decode(struct bytes ip, struct flow_tuple *ret) TM_CHECK;
+
 struct flow_source_ops {
         void (*msg)(const struct flow_msg *m, void *arg);
         /* The kernel dropped messages, since boot time since_ns at the earliest, and takes new ones again; count 0: it
