@@ -67,7 +67,8 @@ struct finding_flow { /* signals of kind network */
 
 struct finding_signal {
         enum dimension kind;
-        struct str_owned subject;    /* path, executable; as it was, not generalised */
+        struct str_owned subject;    /* path, executable, address:port/proto; as it was, not generalised */
+        struct str_owned where;      /* network: as a person reads it: name (address):port/proto; else empty */
         struct str_owned key;        /* generalised */
         struct str_owned operation;  /* "create+write", "exec" */
         struct str_owned executable; /* who did it; for exec: the caller */
@@ -151,6 +152,9 @@ static inline struct bytes str_get(const struct str_owned *s)
 {
         return (struct bytes){(const uint8_t *)s->p, s->len};
 }
+
+/* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
+void finding_flow_text(const struct finding_flow *w, struct buf *out);
 
 int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;
 /* ERR_TRUNCATED, ERR_SCHEMA (counts beyond the limits, version of the future), -ENOMEM. */

@@ -88,6 +88,7 @@ static int put_flow(json_t *o, const struct finding_signal *s)
 
         if (s->kind != DIM_NETWORK)
                 return 0;
+        bad |= json_object_set_new(o, "where", cj_text(str_get(s->where.len ? &s->where : &s->subject)));
         text_at(str_get(&s->args), 0, &chain);
         bad |= json_object_set_new(
                 o, "address",

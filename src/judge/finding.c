@@ -7,8 +7,21 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
+#include "tidemark/event.h"
 
 #define FORMAT 3u /* 1: without flows; 2: what of a flow's parts came later */
+
+void finding_flow_text(const struct finding_flow *w, struct buf *out)
+{
+        char address[TIDE_ADDRESS_TEXT], proto[TIDE_PROTO_TEXT];
+        bool six = w->address_len == 16;
+
+        buf_printf(out, "%s%s%s", six ? "[" : "",
+                   tide_address_text(bytes_of(w->address, w->address_len), address), six ? "]" : "");
+        if (w->has_port)
+                buf_printf(out, ":%u", w->port);
+        buf_printf(out, "/%s", tide_proto_text(w->proto, proto));
+}
 
 struct finding *finding_new(void)
 {
@@ -58,6 +71,7 @@ struct finding *finding_free(struct finding *f)
         }
         for (size_t i = 0; i < FINDING_SIGNALS; i++) {
                 str_clear(&f->signals[i].subject);
+                str_clear(&f->signals[i].where);
                 str_clear(&f->signals[i].key);
                 str_clear(&f->signals[i].operation);
                 str_clear(&f->signals[i].executable);
@@ -189,6 +203,20 @@ static void c_flow(struct codec *c, struct finding_flow *w)
                 c_u64(c, &w->ended);
 }
 
+/* Before format 3 the subject was what a person reads. */
+static void part_subject(struct codec *c, struct finding_signal *s)
+{
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 256);
+        str_clear(&s->where);
+        s->where = s->subject;
+        s->subject = (struct str_owned){NULL, 0};
+        finding_flow_text(&s->flow, &b);
+        if (c->err == 0)
+                c->err = b.err ? b.err : str_set(&s->subject, buf_bytes(&b));
+}
+
 static void c_signal(struct codec *c, struct finding_signal *s)
 {
         uint32_t flags = s->flags;
@@ -214,6 +242,10 @@ static void c_signal(struct codec *c, struct finding_signal *s)
         c_u64(c, &s->count);
         if (c->format > 1 && s->kind == DIM_NETWORK)
                 c_flow(c, &s->flow);
+        if (c->format > 2 && s->kind == DIM_NETWORK)
+                c_str(c, &s->where);
+        else if (s->kind == DIM_NETWORK)
+                part_subject(c, s);
 }
 
 static void c_proc(struct codec *c, struct finding_proc *p)

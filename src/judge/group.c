@@ -143,11 +143,13 @@ static bool is_of_file(enum dimension dim, struct bytes operation)
         return dim != DIM_PRIVILEGE || bytes_eq(operation, BYTES_LIT("uid")) || bytes_eq(operation, BYTES_LIT("gid"));
 }
 
-/* The very path; or, at about the same time, what lies in a directory that is itself new. */
+/* The very path, or the very name and address; or, at about the same time, what lies in a directory that is itself
+ * new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
         char text[NAME_KEPT];
-        struct bytes there = str_get(&s->subject), here = signal_kept(o->subject, NAME_KEPT, text);
+        struct bytes there = str_get(s->kind == DIM_NETWORK ? &s->where : &s->subject),
+                     here = signal_kept(o->dim == DIM_NETWORK ? o->where : o->subject, NAME_KEPT, text);
 
         if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
                 return false;

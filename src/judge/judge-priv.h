@@ -176,6 +176,7 @@ struct observation {
         struct container_memory *c;
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
+        struct bytes where;             /* of a flow: the subject as a person reads it */
         const struct tide_actor *actor;
         const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
@@ -199,7 +200,7 @@ void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind)
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
 int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
-/* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
+/* Its subject, and that as a person reads it: made only where they are shown. ERR_LIMIT: they are too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. */
 void observe_net_parts(const struct net_facts *n, struct buf *out);

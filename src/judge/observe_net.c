@@ -98,33 +98,41 @@ struct bytes net_host(struct bytes key)
         return bytes_of(key.p, colon > bracket ? (size_t)colon : key.len);
 }
 
-/* ---- subjects: as a person reads them ---- */
+/* ---- subjects ---- */
+
+static void put_place(const struct net_facts *n, const char *before, const char *behind, struct buf *out)
+{
+        char address[TIDE_ADDRESS_TEXT];
+
+        buf_printf(out, "%s%s%s", before, tide_address_text(n->address, address), behind);
+        put_port(n, true, out);
+}
 
 int observe_net_subject(struct judge *j, struct observation *o)
 {
         const struct net_facts *n = &o->net;
-        char address[TIDE_ADDRESS_TEXT];
-        bool brackets = n->address.len == 16 && !n->nnames;
+        bool brackets = n->address.len == 16;
+        size_t at;
 
         buf_reset(&j->subject);
+        put_place(n, brackets ? "[" : "", brackets ? "]" : "", &j->subject);
+        at = j->subject.len;
         if (n->nnames) {
                 buf_put(&j->subject, n->names[0].name.p, n->names[0].name.len);
-                buf_put_str(&j->subject, " (");
+                put_place(n, " (", ")", &j->subject);
         }
-        buf_printf(&j->subject, "%s%s%s", brackets ? "[" : "", tide_address_text(n->address, address),
-                   brackets ? "]" : "");
-        if (n->nnames)
-                buf_put_u8(&j->subject, ')');
-        put_port(n, true, &j->subject);
-        o->subject = buf_bytes(&j->subject);
+        o->subject = bytes_of(j->subject.p, at);
+        o->where = n->nnames ? bytes_of(j->subject.p + at, j->subject.len - at) : o->subject;
         return j->subject.err;
 }
 
+/* Of a long chain and a long name the name is kept. */
 void observe_net_parts(const struct net_facts *n, struct buf *out)
 {
         if (n->nnames == 0)
                 return;
-        buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
+        if (n->names[0].chain.len + n->names[0].name.len + 2 <= out->max)
+                buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
         buf_put_u8(out, 0);
         for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
                 if (out->len + n->names[i].name.len + 1 > out->max)

@@ -57,6 +57,8 @@ int sight_net(struct judge *j, struct container_memory *c, const struct tide_eve
         struct finding_inventory *v = &c->sight.inventory;
         _cleanup_buf_ struct buf text;
         struct observation o;
+        struct bytes where;
+        char kept[150];
 
         buf_init(&text, FILE_KEPT);
         if (!c->sight.open)
@@ -67,7 +69,8 @@ int sight_net(struct judge *j, struct container_memory *c, const struct tide_eve
                 return 0;
         *(o.net.listens ? &v->listeners : &v->flows) += 1;
         buf_put_str(&text, o.net.listens ? "on " : "to ");
-        buf_put(&text, o.subject.p, o.subject.len < 150 ? o.subject.len : 150);
+        where = signal_kept(o.where, sizeof(kept), kept);
+        buf_put(&text, where.p, where.len);
         return v->nnet < FINDING_NET ? str_set(&v->net[v->nnet++], buf_bytes(&text)) : 0;
 }
 

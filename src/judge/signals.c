@@ -234,6 +234,8 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (o->dim == DIM_NETWORK) {
                 set_flow(o->c->workload, s, o);
                 if (r == 0)
+                        r = keep(&s->where, o->where, NAME_KEPT);
+                if (r == 0)
                         r = set_names(s, o);
         }
         return r;

@@ -296,6 +296,19 @@ static void put_other_names(const struct finding_signal *s, struct buf *out)
         buf_put_str(out, part(s, 2).len ? ")" : "");
 }
 
+/* The name may be cut, but never where it led to: that stands in the last brackets, and behind them. */
+static void put_where(struct bytes where, struct buf *out)
+{
+        int at = bytes_rfind(where, '(');
+
+        if (at > 0 && where.p[at - 1] == ' ') {
+                put_name(bytes_of(where.p, (size_t)at - 1), out);
+                buf_put_u8(out, ' ');
+                where = bytes_of(where.p + at, where.len - (uint32_t)at);
+        }
+        put_name(where, out);
+}
+
 /* A probe's, by a program of the image: observe_net.c. */
 static bool is_probes(const struct finding_signal *s)
 {
@@ -323,7 +336,7 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 return;
         }
         buf_put_str(out, verb_of(s));
-        put_name(str_get(&s->subject), out);
+        put_where(str_get(&s->where), out);
         put_other_names(s, out);
         if (s->flow.novelty == FLOW_NEW_EXECUTABLE && is_probes(s))
                 buf_put_str(out, ", where this workload calls, but never by a probe");

@@ -94,7 +94,8 @@ static void test_flow(void)
         json_t *j, *v;
 
         s->kind = DIM_NETWORK;
-        SAMPLE(s->subject, "evil.example (198.51.100.7):443/tcp");
+        SAMPLE(s->subject, "198.51.100.7:443/tcp");
+        SAMPLE(s->where, "evil.example (198.51.100.7):443/tcp");
         SAMPLE(s->operation, "connect");
         SAMPLE(s->args, "edge.example\0evil.example\0\xff.example\0");
         memcpy(s->flow.address, address, sizeof(address));
@@ -107,6 +108,8 @@ static void test_flow(void)
         j = finding_json(f, SHOW);
         v = json_array_get(json_object_get(j, "signals"), 0);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "kind")), "network");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "subject")), "198.51.100.7:443/tcp");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "where")), "evil.example (198.51.100.7):443/tcp");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "address")), "198.51.100.7");
         CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "port")), 443);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "protocol")), "tcp");

@@ -567,6 +567,50 @@ static void test_story(void)
         world_close(&w);
 }
 
+/* The subject is an address, port and protocol, whatever led there; how a person reads it is apart from that, and a name
+ * however long hides nothing of where it went. */
+static void test_where(void)
+{
+        static const struct {
+                const char *name, *to, *subject, *where;
+                uint8_t proto;
+        } rows[] = {
+                {"evil.example", "203.0.113.66", "203.0.113.66:443/tcp", "evil.example (203.0.113.66):443/tcp", 0},
+                {NULL, "203.0.113.66", "203.0.113.66:443/tcp", "203.0.113.66:443/tcp", 0},
+                {"six.example", "2001:db8::1", "[2001:db8::1]:443/tcp", "six.example (2001:db8::1):443/tcp", 0},
+                {NULL, "2001:db8::1", "[2001:db8::1]:443/udp", "[2001:db8::1]:443/udp", IPPROTO_UDP},
+                {"p.example", "203.0.113.66", "203.0.113.66/icmp", "p.example (203.0.113.66)/icmp", IPPROTO_ICMP},
+        };
+        struct world w;
+        char name[256];
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                world_open(&w);
+                settle(&w);
+                if (rows[i].name)
+                        answer(&w, rows[i].name, rows[i].to);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = rows[i].to, .port = 443, .proto = rows[i].proto}), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_STRING_EQUAL(w.subject, rows[i].subject);
+                CU_ASSERT_STRING_EQUAL(w.where, rows[i].where);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, rows[i].where));
+                world_close(&w);
+        }
+        for (int len = 200; len < 256; len += 55) {
+                world_open(&w);
+                settle(&w);
+                memset(name, 'n', sizeof(name));
+                name[len] = '\0';
+                answer(&w, name, "203.0.113.66");
+                call(&w, "203.0.113.66", 443);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to nnnn"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "... (203.0.113.66):443/tcp, where this workload never called"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.where, "nnn (203.0.113.66):443/tcp"));
+                CU_ASSERT_STRING_EQUAL(w.subject, "203.0.113.66:443/tcp");
+                world_close(&w);
+        }
+}
+
 static void ended(struct world *w, const char *to, uint16_t port, uint64_t flow, uint64_t bytes)
 {
         struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
@@ -2022,6 +2066,8 @@ static void test_stored_before(void)
         CU_ASSERT_EQUAL(w.nsignals, 4);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "also.example (203.0.113.66):443/tcp (also known as evil.example), "
                                                "where this workload never called; 1234 bytes out, 7 in."));
+        CU_ASSERT_STRING_EQUAL(w.subject, "[2001:db8::1]:443/tcp"); /* it had no name; the first had one: */
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to [2001:db8::1]:443/tcp"));
         world_close(&w);
 }
 
@@ -2093,6 +2139,7 @@ static const struct unit_case cases[] = {
         {"the bands of the shipped table hold for flows", test_bands},
         {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
+        {"where a flow went, for programs and for people", test_where},
         {"bytes of flows that ended, and of how many", test_bytes},
         {"what is remembered of a flow goes with it", test_told_gone},
         {"an unknown process joins what was found in the same moment", test_moment},
