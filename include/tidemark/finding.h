@@ -21,6 +21,9 @@
 struct buf;
 
 #define FINDING_SIGNALS 32    /* kept one by one; more are counted */
+#define FINDING_FIRST 8       /* of these: how it began; of the others those that say most, and what came last */
+#define FINDING_REST 8        /* ports by which flows that are not kept are counted */
+#define FINDING_GONE 128      /* signals that are not kept any more, by hash: what comes again is of the finding */
 #define FINDING_CONTAINERS 16
 #define FINDING_FACTORS 24
 #define FINDING_LINEAGE 16
@@ -86,6 +89,14 @@ struct finding_signal {
 };
 enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
 
+/* Flows whose signals are not kept, by where they went. */
+struct finding_rest {
+        struct finding_flow to; /* without an address; bytes and duration of all of them */
+        uint64_t n;             /* signals: addresses, names */
+        uint64_t flows;         /* of them */
+        int64_t first_ns, last_ns;
+};
+
 struct finding_container {
         struct str_owned id, name, runtime;
         uint64_t count;
@@ -124,6 +135,10 @@ struct finding {
         struct finding_signal signals[FINDING_SIGNALS];
         uint32_t nsignals;
         uint64_t signals_more; /* distinct ones beyond the limit */
+        struct finding_rest rest[FINDING_REST]; /* the flows out among them, as far as there is room */
+        uint32_t nrest;
+        uint64_t gone[FINDING_GONE]; /* hashes; 0: free */
+        uint32_t gone_next;
         struct finding_factor factors[FINDING_FACTORS];
         uint32_t nfactors;
         struct finding_proc lineage[FINDING_LINEAGE]; /* outermost first, the actor last */
@@ -148,6 +163,7 @@ DEFINE_CLEANUP(struct finding *, finding_free)
 /* Replace a string. 0 or -ENOMEM (the old one stays). */
 int str_set(struct str_owned *s, struct bytes v) TM_CHECK;
 void str_clear(struct str_owned *s);
+void signal_release(struct finding_signal *s); /* its strings */
 static inline struct bytes str_get(const struct str_owned *s)
 {
         return (struct bytes){(const uint8_t *)s->p, s->len};

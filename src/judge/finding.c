@@ -52,6 +52,16 @@ int str_set(struct str_owned *s, struct bytes v)
         return 0;
 }
 
+void signal_release(struct finding_signal *s)
+{
+        str_clear(&s->subject);
+        str_clear(&s->where);
+        str_clear(&s->key);
+        str_clear(&s->operation);
+        str_clear(&s->executable);
+        str_clear(&s->args);
+}
+
 struct finding *finding_free(struct finding *f)
 {
         if (!f)
@@ -70,12 +80,7 @@ struct finding *finding_free(struct finding *f)
                 str_clear(&f->containers[i].runtime);
         }
         for (size_t i = 0; i < FINDING_SIGNALS; i++) {
-                str_clear(&f->signals[i].subject);
-                str_clear(&f->signals[i].where);
-                str_clear(&f->signals[i].key);
-                str_clear(&f->signals[i].operation);
-                str_clear(&f->signals[i].executable);
-                str_clear(&f->signals[i].args);
+                signal_release(&f->signals[i]);
         }
         for (size_t i = 0; i < FINDING_FACTORS; i++) {
                 str_clear(&f->factors[i].name);
@@ -248,6 +253,29 @@ static void c_signal(struct codec *c, struct finding_signal *s)
                 part_subject(c, s);
 }
 
+static void c_rest(struct codec *c, struct finding *f)
+{
+        uint32_t used = FINDING_GONE;
+
+        if (c->format < 3)
+                return;
+        c_count(c, &f->nrest, FINDING_REST);
+        for (uint32_t i = 0; i < f->nrest; i++) {
+                c_flow(c, &f->rest[i].to);
+                c_u64(c, &f->rest[i].n);
+                c_u64(c, &f->rest[i].flows);
+                c_i64(c, &f->rest[i].first_ns);
+                c_i64(c, &f->rest[i].last_ns);
+        }
+        while (used > 0 && f->gone[used - 1] == 0)
+                used--;
+        c_count(c, &used, FINDING_GONE);
+        for (uint32_t i = 0; i < used; i++)
+                c_u64(c, &f->gone[i]);
+        c_u32(c, &f->gone_next);
+        f->gone_next %= FINDING_GONE;
+}
+
 static void c_proc(struct codec *c, struct finding_proc *p)
 {
         c_u32(c, &p->pid);
@@ -288,6 +316,7 @@ static void c_arrays(struct codec *c, struct finding *f)
         for (uint32_t i = 0; i < f->nsignals; i++)
                 c_signal(c, &f->signals[i]);
         c_u64(c, &f->signals_more);
+        c_rest(c, f);
         c_count(c, &f->nfactors, FINDING_FACTORS);
         for (uint32_t i = 0; i < f->nfactors; i++) {
                 c_str(c, &f->factors[i].name);

@@ -123,12 +123,12 @@ struct finding *group_new(struct judge *j, struct workload *w, enum finding_type
 
 /* ---- which finding ---- */
 
-static bool joins_by_cause(const struct finding *f, const struct observation *o)
+static bool joins_by_cause(const struct finding *f, const struct observation *o, uint64_t cause)
 {
         for (uint32_t i = 0; i < f->nsignals; i++)
                 if (signal_same_cause(&f->signals[i], o))
                         return true;
-        return false;
+        return signal_is_gone(f, cause);
 }
 
 /* dir is a directory on the way to path. */
@@ -230,7 +230,8 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
                 return true;
         signal_lineage(o->actor, &l);
         for (uint32_t i = l.n; i > 0; i--)
-                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) && signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
+                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) &&
+                    signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
                         return true;
         if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
                 return false;
@@ -247,11 +248,13 @@ static bool is_of_workload(const struct finding *f, const struct workload *w)
 
 static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
                 if (is_of_workload(f, w) &&
-                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_caller(j, f, o) ||
+                    (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_caller(j, f, o) ||
                      joins_by_lineage(j, f, o)))
                         return f;
         }
@@ -403,11 +406,13 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
 
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (!is_of_workload(f, w) || !joins_by_cause(f, o))
+                if (!is_of_workload(f, w) || !joins_by_cause(f, o, cause))
                         continue;
                 r = signal_add(f, o);
                 group_changed(j, f, false);

@@ -165,7 +165,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        const struct name_fact *names; /* that led there, in the judge's own list; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the judge's own list; the first, least known, is judged */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -324,6 +324,9 @@ static inline bool is_init(const struct observation *o, uint32_t pid, uint64_t s
 struct bytes signal_kept(struct bytes s, uint32_t max, char *dst);
 bool signal_is_kept(const struct str_owned *s, struct bytes whole, uint32_t max);
 bool signal_same_cause(const struct finding_signal *s, const struct observation *o);
+/* What a signal of the observation would be known by, once it is not kept any more; and whether there was one. */
+uint64_t signal_cause(const struct observation *o);
+bool signal_is_gone(const struct finding *f, uint64_t cause);
 /* Is it a process of the finding's, or the parent of one? */
 bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
 int signal_add(struct finding *f, const struct observation *o);

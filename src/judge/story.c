@@ -418,6 +418,41 @@ static int put_inventory(const struct finding *f, struct buf *out)
         return 1;
 }
 
+static void put_rest(const struct finding_rest *x, struct buf *out)
+{
+        char proto[TIDE_PROTO_TEXT];
+
+        buf_printf(out, "And %llu more address%s ", (unsigned long long)x->n, x->n == 1 ? "" : "es");
+        if (x->to.has_port)
+                buf_printf(out, "at %u/", x->to.port);
+        else
+                buf_put_str(out, "by ");
+        buf_printf(out, "%s, from ", tide_proto_text(x->to.proto, proto));
+        put_time(x->first_ns, out);
+        buf_put_str(out, " to ");
+        put_time(x->last_ns, out);
+        put_traffic(&x->to, x->flows, out);
+        buf_put_u8(out, '.');
+}
+
+/* What is not kept one by one: a sentence for each port, and one for all else. */
+static int put_more(const struct finding *f, size_t n, struct buf *out)
+{
+        uint64_t left = f->signals_more;
+
+        for (uint32_t i = 0; i < f->nrest; i++) {
+                left -= f->rest[i].n < left ? f->rest[i].n : left;
+                if (f->rest[i].n == 0 || n-- > 0)
+                        continue;
+                put_rest(&f->rest[i], out);
+                return 1;
+        }
+        if (n > 0 || left == 0)
+                return 0;
+        buf_printf(out, "And %llu more of the same lineage, not kept one by one.", (unsigned long long)left);
+        return 1;
+}
+
 int finding_story(const struct finding *f, size_t n, struct buf *out)
 {
         const struct finding_signal *s;
@@ -432,10 +467,5 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
                 put_signal(f, s, out);
                 return 1;
         }
-        if (n == f->nsignals && f->signals_more) {
-                buf_printf(out, "And %llu more of the same lineage, not kept one by one.",
-                           (unsigned long long)f->signals_more);
-                return 1;
-        }
-        return 0;
+        return put_more(f, n - f->nsignals, out);
 }

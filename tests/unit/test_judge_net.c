@@ -567,8 +567,8 @@ static void test_story(void)
         world_close(&w);
 }
 
-/* The subject is an address, port and protocol, whatever led there; how a person reads it is apart from that, and a name
- * however long hides nothing of where it went. */
+/* The subject is an address, port and protocol, whatever led there; how a person reads it is apart from that, and no
+ * name is so long that it hides where it went. */
 static void test_where(void)
 {
         static const struct {
@@ -681,6 +681,88 @@ static void test_told_gone(void)
         CU_ASSERT_EQUAL(give(&w, &stop), 0);
         count_pieces(&w, counts);
         CU_ASSERT_EQUAL(counts[PIECE_TOLD], 0);
+        world_close(&w);
+}
+
+static void junk(struct world *w, int from, int to, uint16_t port)
+{
+        char at[32];
+
+        for (int i = from; i < to; i++) {
+                snprintf(at, sizeof(at), "203.0.%d.%d", 113 + i / 250, i % 250 + 1);
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.to = at, .port = port, .pid = UINT32_MAX,
+                                                         .flow = 1000 + (uint64_t)i}), 0);
+        }
+}
+
+/* However many calls to junk come before it and behind: what has a name is told, how it began, and what came last. */
+static void test_crowd(void)
+{
+        struct call c2 = {.to = "198.51.100.66", .port = 443, .pid = UINT32_MAX};
+        char to[32];
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        junk(&w, 0, 32, 22);
+        answer(&w, "c2.evil.example", "198.51.100.66");
+        CU_ASSERT_EQUAL(call_as(&w, c2), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "c2.evil.example (198.51.100.66):443/tcp"));
+        junk(&w, 32, 132, 22);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, FINDING_SIGNALS);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:22/tcp")); /* how it began */
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "c2.evil.example (198.51.100.66):443/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.132:22/tcp")); /* what came last */
+        CU_ASSERT_PTR_NULL(strstr(w.story, "203.0.113.60:22/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 101 more addresses at 22/tcp, from "));
+        /* One of those that are not kept is of that finding still, is counted once, and is kept as the last. */
+        w.now += 100 * HOUR;
+        restore(&w);
+        junk(&w, 59, 60, 22);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.60:22/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 101 more addresses at 22/tcp"));
+        /* What went there is not lost with them. */
+        ended(&w, "203.0.113.50", 22, 1049, 5000);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000 bytes out, 7 in, of 1 of 102 flows."));
+        world_close(&w);
+        /* Where all have names, the first and the last are told. */
+        world_open(&w);
+        settle(&w);
+        for (int i = 0; i < 100; i++) {
+                char name[32];
+
+                snprintf(to, sizeof(to), "203.0.113.%d", i + 1);
+                snprintf(name, sizeof(name), "n%c%c.example", 'a' + i / 10, 'a' + i % 10);
+                answer(&w, name, to);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = to, .port = 443}), 0);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "naa.example"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "njj.example"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 68 more addresses at 443/tcp"));
+        /* The program that runs then is told, too. */
+        run_in(&w, "c1", "/tmp/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 200);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /tmp/upd"));
+        world_close(&w);
+}
+
+/* More ports than are counted one by one. */
+static void test_crowd_of_ports(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint16_t port = 1; port <= 100; port++)
+                junk(&w, 0, 1, port);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:1/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:100/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 60 more of the same lineage, not kept one by one."));
         world_close(&w);
 }
 
@@ -2139,6 +2221,8 @@ static const struct unit_case cases[] = {
         {"the bands of the shipped table hold for flows", test_bands},
         {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
+        {"what is named, how it began and what came last is told in a crowd", test_crowd},
+        {"a crowd of ports", test_crowd_of_ports},
         {"where a flow went, for programs and for people", test_where},
         {"bytes of flows that ended, and of how many", test_bytes},
         {"what is remembered of a flow goes with it", test_told_gone},
