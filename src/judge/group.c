@@ -149,7 +149,8 @@ static bool same_place(const struct finding *f, const struct finding_signal *s, 
 {
         char text[NAME_KEPT];
         struct bytes there = str_get(s->kind == DIM_NETWORK ? &s->where : &s->subject),
-                     here = signal_kept(o->dim == DIM_NETWORK ? o->where : o->subject, NAME_KEPT, text);
+                     here = o->dim == DIM_NETWORK ? signal_kept(o->where, WHERE_KEPT, text)
+                                                  : signal_kept(o->subject, NAME_KEPT, text);
 
         if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
                 return false;

@@ -309,6 +309,7 @@ void group_ended(struct judge *j, const struct container_memory *c, const struct
 /* ---- signals: what a finding keeps of its acts ---- */
 
 #define NAME_KEPT 400u
+#define WHERE_KEPT 320u /* a name of DNS is whole */
 
 struct lineage {
         struct tide_ancestor a[TIDE_LINEAGE_MAX];

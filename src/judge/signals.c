@@ -234,7 +234,7 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (o->dim == DIM_NETWORK) {
                 set_flow(o->c->workload, s, o);
                 if (r == 0)
-                        r = keep(&s->where, o->where, NAME_KEPT);
+                        r = keep(&s->where, o->where, WHERE_KEPT);
                 if (r == 0)
                         r = set_names(s, o);
         }
