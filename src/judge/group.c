@@ -425,7 +425,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 
 /* ---- the end of a flow ---- */
 
-static struct finding *by_id(struct judge *j, uint64_t id)
+struct finding *group_by_id(struct judge *j, uint64_t id)
 {
         for (size_t i = 0; i < j->nopen; i++)
                 if (j->open[i]->id == id)
@@ -435,7 +435,7 @@ static struct finding *by_id(struct judge *j, uint64_t id)
 
 void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding)
 {
-        struct finding *f = by_id(j, finding);
+        struct finding *f = group_by_id(j, finding);
 
         if (f && signal_ended(f, c, t))
                 group_changed(j, f, false);

@@ -83,9 +83,10 @@ struct workload {
 
 #define TOLD_KEPT 512u /* flows that were raised, of one container: an end tells how much went */
 
-/* What was there before us, until the first walk is over. */
+/* What was there before us: files until the first walk is over, sockets for a while. */
 struct sight {
-        bool open, walked;
+        bool open, walked, net;
+        uint64_t item; /* the finding that was made of it; 0: none */
         struct finding_inventory inventory;
         struct buf running; /* encoded exec events of programs from the write layer, memfds, deleted files */
         uint32_t nrunning;
@@ -303,6 +304,8 @@ void group_changed(struct judge *j, struct finding *f, bool opened);
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* NULL: it is none of the open ones. */
+struct finding *group_by_id(struct judge *j, uint64_t id);
 /* Bytes of a flow that ended, into the signal that told of it. */
 void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding);
 

@@ -388,10 +388,30 @@ static const struct finding_signal *nth(const struct finding *f, size_t n)
         return NULL;
 }
 
+static void put_sockets(const struct finding_inventory *v, struct buf *out)
+{
+        if (v->listeners + v->flows)
+                buf_printf(out, ". It listened at %llu places and had %llu connections of its own",
+                           (unsigned long long)v->listeners, (unsigned long long)v->flows);
+        for (uint32_t i = 0; i < v->nnet; i++) {
+                buf_put_str(out, i ? ", " : ": ");
+                put_name(str_get(&v->net[i]), out);
+        }
+        if (v->listeners + v->flows > v->nnet && v->nnet)
+                buf_put_str(out, ", and more");
+        buf_put_str(out, ". Nothing of this was learned by that.");
+}
+
 static int put_inventory(const struct finding *f, struct buf *out)
 {
         const struct finding_inventory *v = &f->inventory;
 
+        if (v->added + v->modified + v->removed + v->running == 0) {
+                buf_put_str(out, "Before this host was watched, nothing in its write layer was found to differ from "
+                                 "its image");
+                put_sockets(v, out);
+                return 1;
+        }
         buf_printf(out,
                    "Before this host was watched, its write layer held %llu added, %llu changed and %llu removed "
                    "names, %llu of them executable",
@@ -405,16 +425,7 @@ static int put_inventory(const struct finding *f, struct buf *out)
                 buf_put_str(out, ", and more");
         buf_printf(out, "; %llu running program%s came from it", (unsigned long long)v->running,
                    v->running == 1 ? "" : "s");
-        if (v->listeners + v->flows)
-                buf_printf(out, ". It listened at %llu places and had %llu connections of its own",
-                           (unsigned long long)v->listeners, (unsigned long long)v->flows);
-        for (uint32_t i = 0; i < v->nnet; i++) {
-                buf_put_str(out, i ? ", " : ": ");
-                put_name(str_get(&v->net[i]), out);
-        }
-        if (v->listeners + v->flows > v->nnet && v->nnet)
-                buf_put_str(out, ", and more");
-        buf_put_str(out, ". Nothing of this was learned.");
+        put_sockets(v, out);
         return 1;
 }
 

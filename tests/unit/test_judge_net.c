@@ -1457,6 +1457,75 @@ static void test_first_sight(void)
         world_close(&w);
 }
 
+static void walked(struct world *w, const char *id)
+{
+        struct tide_event ev = {.kind = TIDE_WALK, .container = bytes_str(id)};
+
+        ev.walk.ended = ev.walk.complete = 1;
+        ev.walk.reason = WALK_FOUND;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What listens and what is connected is an item of its own, whenever its namespace comes to be watched; once a workload,
+ * as sure as ever, and not where there is nothing. */
+static void test_first_sight_of_sockets(void)
+{
+        struct call found = {.to = "203.0.113.9", .port = 443, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
+
+        for (int late = 0; late < 3; late++) { /* 0: before the walk's end; 1: behind it; 2: and over a restart */
+                struct world w;
+
+                world_open(&w);
+                start_as(&w, "c1", "web", true);
+                if (late)
+                        walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 0);
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                CU_ASSERT_EQUAL(w.opened, late > 0);
+                if (late == 2)
+                        restore(&w);
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                if (!late)
+                        walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "nothing in its write layer was found to differ from its image. "
+                                                       "It listened at 1 places and had 1 connections of its own: on "
+                                                       "0.0.0.0:8080/tcp, to 203.0.113.9:443/tcp"));
+                CU_ASSERT_EQUAL(w.confidence, 50);
+                CU_ASSERT_EQUAL(w.severity, SEVERITY_LOW);
+                CU_ASSERT_EQUAL(w.total, w.sum);
+                /* A replica adds nothing; nor does what comes later. */
+                start_as(&w, "c2", "web", true);
+                walked(&w, "c2");
+                found.id = "c2";
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                w.now += 60 * SEC;
+                listen_at(&w, "0.0.0.0", 9090, 0);
+                found.id = "c1";
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NULL(strstr(w.story, "9090"));
+                world_close(&w);
+        }
+        {
+                struct world w;
+
+                world_open(&w); /* nothing differs, nothing is open */
+                start_as(&w, "c1", "web", true);
+                walked(&w, "c1");
+                w.now += 60 * SEC;
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                CU_ASSERT_EQUAL(w.opened, 0);
+                world_close(&w);
+                world_open(&w); /* it began while we were here */
+                start_as(&w, "c1", "web", false);
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 0);
+                world_close(&w);
+        }
+}
+
 /* ---- processes that are not known ---- */
 
 static void test_process_unknown(void)
@@ -2244,6 +2313,7 @@ static const struct unit_case cases[] = {
         {"what was connected before we watched is a candidate", test_found},
         {"when a connection began that was found is not known", test_found_phase},
         {"first sight names what listened", test_first_sight},
+        {"first sight of sockets alone, whenever they are told", test_first_sight_of_sockets},
         {"an unknown process matches by destination", test_process_unknown},
         {"who calls is learned though the first call was nobody's", test_unnamed_first},
         {"a call of nobody knows whom in another phase", test_unnamed_phase},
