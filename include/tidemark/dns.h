@@ -20,6 +20,9 @@
  * An answer that comes by the loopback interface is unasked, unless its server is there: at a loopback address, or at
  * one of the namespace's own. A container that may send raw packets can make any other one itself.
  *
+ * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is nobody's
+ * business here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
+ *
  * An answer whose query may have been sent unseen is not told at all: in the first 5 seconds of a container (so long a
  * resolver waits: resolv.conf(5)), and for 30 seconds after packets were lost or its queries were pushed out.
  *
@@ -77,6 +80,8 @@ struct dns_stats {
         uint64_t unasked, foreign, malformed; /* malformed: queries too, which are not told */
         uint64_t untold;     /* unasked and malformed answers beyond what is told of one container */
         uint64_t doubted;    /* answers taken back */
+        uint64_t unowned;    /* told with NAME_UNOWNED */
+        uint64_t others;     /* of the host's namespace, and to nobody whose queries are told */
         uint64_t repeated;   /* answers that came again, the same */
         uint64_t unsure;     /* answers to what may have been asked unseen */
         uint64_t cut;        /* answers of which not all addresses were taken: more than 512, or 1024 records */

@@ -272,6 +272,7 @@ enum tide_name_verdict {
         NAME_FOREIGN,  /* asked of a server that the container is not configured with */
         NAME_MALFORMED,
         NAME_DOUBTED, /* takes back an answer that was told: the same query was answered again, otherwise */
+        NAME_UNOWNED, /* as NAME_ANSWERED; but perhaps somebody of the host asked, in whose namespace the container is */
         NAME__MAX
 };
 struct tide_name {
@@ -290,6 +291,8 @@ struct tide_name {
 enum tide_packet_flag {
         PACKETF_LOOPBACK = 1u << 0, /* received over the loopback interface: sent within the namespace */
         PACKETF_OWN = 1u << 1,      /* … and its sender's address is one of the namespace's own */
+        PACKETF_HOST = 1u << 2,     /* the namespace is the host's: of its queries only those of containers are told … */
+        PACKETF_UNOWNED = 1u << 3,  /* … and those whose socket was gone before anybody could see whose it was */
 };
 struct tide_packet {
         uint64_t netns;
@@ -467,7 +470,8 @@ const char *tide_priv_name(unsigned what);
 const char *tide_where_name(unsigned where); /* "same-container", "other-container", "host" */
 const char *tide_flow_name(unsigned what);   /* "began", "ended", "found", "listens" */
 const char *tide_direction_name(unsigned direction);   /* "outbound", "inbound" */
-const char *tide_name_verdict_name(unsigned verdict);  /* "answered", "unasked", "foreign", "malformed", "doubted" */
+/* "answered", "unasked", "foreign", "malformed", "doubted", "unowned" */
+const char *tide_name_verdict_name(unsigned verdict);
 /* "tcp", "udp", "icmp", "icmp6", "sctp", …, else the number. Fixed array of at least TIDE_PROTO_TEXT. */
 #define TIDE_PROTO_TEXT 12
 char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT]);

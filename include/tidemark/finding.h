@@ -66,6 +66,7 @@ struct finding_flow { /* signals of kind network */
         uint64_t bytes_out, bytes_in;
         uint64_t ended;       /* of so many flows; 0 although counted: not known */
         uint64_t duration_ns; /* of the longest that ended */
+        uint32_t names_more;  /* names of the address that were not kept */
 };
 
 struct finding_signal {
@@ -75,7 +76,8 @@ struct finding_signal {
         struct str_owned key;        /* generalised */
         struct str_owned operation;  /* "create+write", "exec" */
         struct str_owned executable; /* who did it; for exec: the caller */
-        struct str_owned args;       /* NUL-closed: of exec; of network: the chain in words, then the names */
+        struct str_owned args;       /* NUL-closed: of exec; of network: the names, the judged one first, then
+                                  * the canonical names on the way, in words; nothing without a name */
         uint32_t pid;                /* 0: not known */
         uint64_t start;
         uint32_t uid;

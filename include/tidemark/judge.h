@@ -207,8 +207,8 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
-/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number,
- * at most max. */
+/* Names that led to the other side of a flow, as its container was told; asked by ops.verdict, the one that was judged
+ * first. Borrowed until the next event. Their number, at most max. */
 size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
 
 /* Losses of late, the latest last; not kept over a restart. */
@@ -226,7 +226,7 @@ struct judge_stats {
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */
         uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_doubted,
-                names_refused;
+                names_unowned, names_refused;
         size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */

@@ -68,14 +68,17 @@ static bool text_at(struct bytes all, unsigned n, struct bytes *ret)
         return false;
 }
 
-static json_t *names_json(struct bytes all)
+/* All but the last, which is the way. */
+static json_t *names_json(struct bytes all, struct bytes *ret_way)
 {
         _cleanup_json_ json_t *a = json_array();
         struct bytes name;
 
-        for (unsigned n = 1; text_at(all, n, &name); n++)
-                if (json_array_append_new(a, cj_text(name)) < 0)
+        for (unsigned n = 0; text_at(all, n, &name); n++) {
+                if (n && json_array_append_new(a, cj_text(*ret_way)) < 0)
                         return NULL;
+                *ret_way = name;
+        }
         return TAKE_PTR(a);
 }
 
@@ -96,13 +99,12 @@ static int put_flow(json_t *o, const struct finding_signal *s)
 {
         const struct finding_flow *w = &s->flow;
         char address[TIDE_ADDRESS_TEXT], proto[TIDE_PROTO_TEXT];
-        struct bytes chain = {0};
+        struct bytes way = {0};
         int bad = 0;
 
         if (s->kind != DIM_NETWORK)
                 return 0;
         bad |= json_object_set_new(o, "where", cj_text(str_get(s->where.len ? &s->where : &s->subject)));
-        text_at(str_get(&s->args), 0, &chain);
         bad |= json_object_set_new(
                 o, "address",
                 w->address_len ? json_string(tide_address_text(bytes_of(w->address, w->address_len), address))
@@ -110,8 +112,9 @@ static int put_flow(json_t *o, const struct finding_signal *s)
         bad |= json_object_set_new(o, "port", cj_u64_or_null(w->has_port, w->port));
         bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(w->proto, proto)));
         bad |= json_object_set_new(o, "direction", json_string(tide_direction_name(w->direction)));
-        bad |= json_object_set_new(o, "names", names_json(str_get(&s->args)));
-        bad |= json_object_set_new(o, "chain", cj_text_or_null(chain));
+        bad |= json_object_set_new(o, "names", names_json(str_get(&s->args), &way));
+        bad |= json_object_set_new(o, "names_more", cj_u64(w->names_more));
+        bad |= json_object_set_new(o, "chain", cj_text_or_null(way));
         bad |= json_object_set_new(o, "novelty", json_string(flow_novelty_name(w->novelty)));
         return bad | put_traffic(o, w);
 }

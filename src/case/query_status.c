@@ -179,6 +179,7 @@ static int put_net(json_t *o, const struct judge *j)
         bad |= json_object_set_new(names, "foreign", cj_u64(s.names_foreign));
         bad |= json_object_set_new(names, "malformed", cj_u64(s.names_malformed));
         bad |= json_object_set_new(names, "doubted", cj_u64(s.names_doubted));
+        bad |= json_object_set_new(names, "unowned", cj_u64(s.names_unowned));
         bad |= json_object_set_new(names, "refused", cj_u64(s.names_refused));
         bad |= v ? json_object_set(v, "names", names) : -1;
         return bad | json_object_set(o, "flows", v);

@@ -3,7 +3,8 @@
  * What happens in a watched network namespace, as events.
  *
  * Owns: direction, who opened a flow, what is passed over and how that is counted. Must not: judge where it went, or
- * read more of a packet than its addresses (the engine does). Hands over: TIDE_FLOW and TIDE_PACKET on the pair.
+ * read a packet (sensor_packets.c reads its addresses, the engine the rest). Hands over: TIDE_FLOW and TIDE_PACKET on
+ * the pair.
  *
  * Outbound is what begins at one of the namespace's own addresses; inbound what ends there. An entry that conntrack
  * makes in the midst of a connection says nothing of who began it: it is counted and passed over. So are, for a minute,
@@ -394,44 +395,17 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
         net_tell_end(s, of, &ev);
 }
 
-/* The header's addresses, as the kernel has routed by them: RFC 791, RFC 8200. */
-static bool addresses_of(struct bytes ip, struct flow_address *src, struct flow_address *dst)
-{
-        bool six = ip.len && ip.p[0] >> 4 == 6;
-        size_t at = six ? 8 : 12, len = six ? 16 : 4;
-
-        if (ip.len < at + 2 * len)
-                return false;
-        src->len = dst->len = (uint8_t)len;
-        memcpy(src->bytes, ip.p + at, len);
-        memcpy(dst->bytes, ip.p + at + len, len);
-        return true;
-}
-
 /* Of a packet that passes through the host's namespace: whose it is. NULL: none of a container that is known. */
 static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_out)
 {
         struct flow_address src = {0}, dst = {0};
         struct net *n;
 
-        if (!addresses_of(m->payload, &src, &dst))
+        if (!net_packet_addresses(m->payload, &src, &dst))
                 return NULL;
         n = of_address(s, &src);
         *ret_out = n != NULL;
         return n ? n : of_address(s, &dst);
-}
-
-/* Where it was received, if that says something: an answer that came by the loopback interface was sent in here. */
-static uint8_t packet_flags(const struct net *n, const struct flow_msg *m)
-{
-        struct flow_address src = {0}, dst = {0};
-
-        if (m->out || m->passing || !m->loopback)
-                return 0;
-        /* Where there are more addresses than are known any may be its own. */
-        if (n->naddresses == NSWORKER_ADDRESSES || (addresses_of(m->payload, &src, &dst) && net_is_local(n, &src)))
-                return PACKETF_LOOPBACK | PACKETF_OWN;
-        return PACKETF_LOOPBACK;
 }
 
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
@@ -449,7 +423,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
                 return;
         }
         s->nets->stats.packets++;
-        if (!net_owners(s, n, &c, 1))
+        if (!net_owners(s, n, &c, 1) || !net_packet_flags(s, n, m, &ev.packet.flags))
                 return;
         ev.container = bytes_str(c->id);
         /* What is lost is told when it is calm again: too late for whoever looks for the query to an answer. */
@@ -461,7 +435,6 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
                 ev.flags |= EVF_LOSS_NEAR;
         ev.packet.netns = n->ns;
         ev.packet.out = out;
-        ev.packet.flags = packet_flags(n, m);
         ev.packet.ip = m->payload;
         if (ev.packet.ip.len > PACKET_MAX)
                 ev.packet.ip.len = PACKET_MAX; /* the engine sees by the headers that it is cut */

@@ -85,6 +85,7 @@ struct nets_stats {
         uint64_t named, unnamed, shared; /* outbound: with a process; without; without, in a shared namespace */
         uint64_t host_own;               /* in the host's namespace and of none of its containers */
         uint64_t found, listeners, packets, packets_passed;
+        uint64_t packets_host; /* of packets: queries in the host's namespace, and of none of its containers */
         uint64_t dumps, overruns, withdrawn, refused, removed, untold;
         uint64_t forged, malformed; /* messages that were no kernel's, or not as the kernel makes them */
 };
@@ -161,6 +162,12 @@ bool net_actor_of_inode(struct sensor *s, struct net *n, uint32_t inode, struct 
 void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct container *c);
 struct bytes net_tuple_key(const struct flow_tuple *t, uint8_t dst[40]);
 bool net_is_loopback(const struct flow_tuple *t);
+
+/* sensor_packets.c */
+/* Where the header's addresses are, as the kernel has routed by them: RFC 791, RFC 8200. */
+bool net_packet_addresses(struct bytes ip, struct flow_address *src, struct flow_address *dst);
+/* What is told of it beside its bytes. False: it concerns no container. */
+bool net_packet_flags(struct sensor *s, struct net *n, const struct flow_msg *m, uint8_t *ret);
 
 /* sensor_listen.c */
 /* What is there when the watching begins. */

@@ -9,7 +9,10 @@
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 
-#define FORMAT 3u /* 1: without flows; 2: what of a flow's parts came later */
+/* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later */
+#define FORMAT 3u
+
+#define FINDING_WAY 512u /* more than was ever kept of it */
 
 void finding_flow_text(const struct finding_flow *w, struct buf *out)
 {
@@ -204,8 +207,24 @@ static void c_flow(struct codec *c, struct finding_flow *w)
         c_u64(c, &w->bytes_out);
         c_u64(c, &w->bytes_in);
         c_u64(c, &w->duration_ns);
-        if (c->format > 2)
-                c_u64(c, &w->ended);
+        if (c->format < 3)
+                return;
+        c_u32(c, &w->names_more);
+        c_u64(c, &w->ended);
+}
+
+/* The first of the texts becomes the last one. */
+static void first_to_end(struct str_owned *s)
+{
+        const char *end = s->len ? memchr(s->p, 0, s->len) : NULL;
+        uint32_t first = end ? (uint32_t)(end - s->p) + 1 : 0;
+        char way[FINDING_WAY];
+
+        if (!first || first > sizeof(way))
+                return;
+        memcpy(way, s->p, first);
+        memmove(s->p, s->p + first, s->len - first);
+        memcpy(s->p + s->len - first, way, first);
 }
 
 /* Before format 3 the subject was what a person reads. */
@@ -247,6 +266,8 @@ static void c_signal(struct codec *c, struct finding_signal *s)
         c_u64(c, &s->count);
         if (c->format > 1 && s->kind == DIM_NETWORK)
                 c_flow(c, &s->flow);
+        if (c->format == 2 && s->kind == DIM_NETWORK)
+                first_to_end(&s->args);
         if (c->format > 2 && s->kind == DIM_NETWORK)
                 c_str(c, &s->where);
         else if (s->kind == DIM_NETWORK)

@@ -144,6 +144,7 @@ struct judge {
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
         uint32_t nled, led_cap;
+        const struct tide_event *led_of;     /* whose, until its judgement is over: the judged one first. Never read */
         struct judge_stats stats;
         char error[256];
 };
@@ -166,7 +167,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        const struct name_fact *names; /* that led there, in the judge's own list; the first, least known, is judged */
+        const struct name_fact *names; /* that led there, in the list of the judge; the first one is judged */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -200,11 +201,13 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
 void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
 int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
+/* Whom an outbound flow calls: where it really goes, if the namespace has rewritten an address within it. */
+struct bytes observe_net_address(const struct tide_flow *t);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
 /* Its subject, and that as a person reads it: made only where they are shown. ERR_LIMIT: they are too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
-/* What a finding keeps of its names: struct finding_signal, args. */
-void observe_net_parts(const struct net_facts *n, struct buf *out);
+/* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
+uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);

@@ -757,10 +757,8 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         return r;
 }
 
-int judge_event(struct judge *j, const struct tide_event *ev)
+static int on_event(struct judge *j, const struct tide_event *ev)
 {
-        j->stats.events++;
-        j->error[0] = '\0';
         switch (ev->kind) {
         case TIDE_TICK:
                 return on_tick(j, ev);
@@ -771,4 +769,15 @@ int judge_event(struct judge *j, const struct tide_event *ev)
         default:
                 return on_container_event(j, ev);
         }
+}
+
+int judge_event(struct judge *j, const struct tide_event *ev)
+{
+        int r;
+
+        j->stats.events++;
+        j->error[0] = '\0';
+        r = on_event(j, ev);
+        j->led_of = NULL; /* another event may lie where this one lay */
+        return r;
 }

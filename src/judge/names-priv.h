@@ -2,7 +2,8 @@
 /*
  * names-priv - which names led one container to an address.
  *
- * Three kinds, each with its own limit, so that none pushes out another: names that count (NAME_ANSWERED); and claims,
+ * Three kinds, each with its own limit, so that none pushes out another: names that count (NAME_ANSWERED; NAME_UNOWNED
+ * where there is no such one); and claims,
  * which are no names: forged ones, and those of servers that the container is not configured with (NAME_FOREIGN). A
  * name never expires: one that was asked for long before it is used counts all the same. Its time to live only ranks:
  * names that are alive go before the others. A claim counts for a day.
@@ -50,8 +51,9 @@ int names_new(uint32_t limit, struct names **ret) TM_CHECK;
 struct names *names_free(struct names *n);
 
 /*
- * Told, or told again. 1: new, or not stored for NAMES_SAVE_NS; 0: told again; -EINVAL: no address, an empty name or
- * one beyond NAMES_TEXT_MAX; -ENOMEM. What has to make room is given to dropped first (borrowed, for that call).
+ * Told, or told again. 1: new, of another verdict, or not stored for NAMES_SAVE_NS; 0: told again; -EINVAL: no address,
+ * an empty name or one beyond NAMES_TEXT_MAX; -ENOMEM. What has to make room is given to dropped first (borrowed, for
+ * that call).
  */
 int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const struct name_fact *f, void *arg),
               void *arg) TM_CHECK;

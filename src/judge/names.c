@@ -35,7 +35,9 @@ struct names {
 
 enum names_class names_class(uint8_t verdict)
 {
-        return verdict == NAME_ANSWERED ? NAMES_ANSWERED : verdict == NAME_FOREIGN ? NAMES_FOREIGN : NAMES_FORGED;
+        if (verdict == NAME_ANSWERED || verdict == NAME_UNOWNED)
+                return NAMES_ANSWERED;
+        return verdict == NAME_FOREIGN ? NAMES_FOREIGN : NAMES_FORGED;
 }
 
 int names_new(uint32_t limit, struct names **ret)
@@ -172,17 +174,20 @@ static int set_name(struct entry *e, struct bytes name)
         return r < 0 ? r : str_set(&e->key, buf_bytes(&key));
 }
 
+static struct bytes kept_chain(const struct name_fact *f)
+{
+        return bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
+}
+
 static struct entry *entry_new(const struct name_fact *f)
 {
         struct entry *e = calloc(1, sizeof(*e));
-        struct bytes chain = bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
-
         if (!e)
                 return NULL;
         e->address[0] = (uint8_t)names_class(f->verdict);
         memcpy(e->address + 1, f->address.p, f->address.len);
         e->length = (uint8_t)(1 + f->address.len);
-        if (set_name(e, f->name) < 0 || str_set(&e->chain, chain) < 0) {
+        if (set_name(e, f->name) < 0 || str_set(&e->chain, kept_chain(f)) < 0) {
                 entry_free(e);
                 return NULL;
         }
@@ -199,7 +204,7 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
 {
         struct list *l = &n->lists[names_class(f->verdict)];
         struct entry *e = first_of(n, names_class(f->verdict), f->address);
-        bool fresh;
+        bool fresh, another;
         int r = 0;
 
         if ((f->address.len != 4 && f->address.len != 16) || f->name.len == 0 || f->name.len > NAMES_TEXT_MAX)
@@ -207,6 +212,10 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
         while (e && !bytes_eq(str_get(&e->name), f->name))
                 e = e->same;
         fresh = !e;
+        if (e && e->verdict == NAME_ANSWERED && f->verdict == NAME_UNOWNED)
+                return 0; /* that somebody else asks for it too says nothing */
+        if (e)
+                r = str_set(&e->chain, kept_chain(f));
         while (fresh && l->n >= l->limit && r == 0) {
                 struct name_fact out = fact_of(l->first);
 
@@ -232,9 +241,10 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
         }
         e->last_ns = f->last_ns;
         e->ttl = f->ttl;
+        another = e->verdict != f->verdict;
         e->verdict = f->verdict;
         link_entry(l, e);
-        if (!fresh && is_saved(e))
+        if (!fresh && !another && is_saved(e))
                 return 0;
         e->saved_ns = e->last_ns;
         return 1;
@@ -290,23 +300,30 @@ size_t names_led(const struct names *n, struct bytes address)
         return count;
 }
 
-size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
+/* Those of one verdict: alive at now; else those that were when the latest was told. */
+static size_t find_of(const struct entry *first, uint8_t verdict, int64_t now, struct name_fact *ret, size_t max)
 {
-        const struct entry *first = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
         int64_t latest = INT64_MIN;
         size_t found = 0;
 
         for (const struct entry *e = first; e; e = e->same)
-                if (e->last_ns > latest)
+                if (e->verdict == verdict && e->last_ns > latest)
                         latest = e->last_ns;
         for (const struct entry *e = first; e; e = e->same)
-                if (is_alive(e, now))
+                if (e->verdict == verdict && is_alive(e, now))
                         put_sorted(e, ret, &found, max);
-        if (found == 0) /* none: those that were when the latest was told */
-                for (const struct entry *e = first; e; e = e->same)
-                        if (is_alive(e, latest))
-                                put_sorted(e, ret, &found, max);
+        for (const struct entry *e = found ? NULL : first; e; e = e->same)
+                if (e->verdict == verdict && is_alive(e, latest))
+                        put_sorted(e, ret, &found, max);
         return found;
+}
+
+size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
+{
+        const struct entry *first = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
+        size_t found = find_of(first, NAME_ANSWERED, now, ret, max);
+
+        return found ? found : find_of(first, NAME_UNOWNED, now, ret, max);
 }
 
 int names_claims(const struct names *n, struct bytes address, const void **at, struct name_fact *ret)

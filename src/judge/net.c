@@ -76,6 +76,7 @@ static void count_answer(struct judge_stats *s, uint8_t verdict)
                                            [NAME_UNASKED] = &s->names_unasked,
                                            [NAME_FOREIGN] = &s->names_foreign,
                                            [NAME_MALFORMED] = &s->names_malformed,
+                                           [NAME_UNOWNED] = &s->names_unowned,
                                            [NAME_DOUBTED] = &s->names_doubted};
 
         if (verdict < NAME__MAX && rows[verdict])
@@ -152,7 +153,7 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
                 baseline_net_hour(j, c->workload, ev->wall_ns);
         if (t->verdict == NAME_DOUBTED)
                 return take_back(j, c, ev);
-        if ((t->verdict != NAME_ANSWERED && !claim) || t->addresses.len == 0)
+        if ((t->verdict != NAME_ANSWERED && t->verdict != NAME_UNOWNED && !claim) || t->addresses.len == 0)
                 return 0;
         put_chain(t->chain, &chain);
         rd_init(&rd, t->addresses.p, t->addresses.len);
@@ -284,14 +285,19 @@ static int by_age(const void *a, const void *b)
         return r ? r : bytes_cmp(x->name, y->name);
 }
 
-/* Of what several were told each name once; whatever the order in which they were asked. */
+/* Of what several were told each name once, and what nobody is known to have asked for only if there is nothing else;
+ * whatever the order in which they were asked. */
 static void merge_names(struct judge *j)
 {
+        bool answered = false;
         uint32_t n = 0;
 
+        for (uint32_t i = 0; i < j->nled; i++)
+                answered = answered || j->led[i].verdict == NAME_ANSWERED;
         qsort(j->led, j->nled, sizeof(*j->led), by_name);
         for (uint32_t i = 0; i < j->nled; i++)
-                if (n == 0 || !bytes_eq(j->led[n - 1].name, j->led[i].name))
+                if ((!answered || j->led[i].verdict == NAME_ANSWERED) &&
+                    (n == 0 || !bytes_eq(j->led[n - 1].name, j->led[i].name)))
                         j->led[n++] = j->led[i];
         j->nled = n;
         qsort(j->led, j->nled, sizeof(*j->led), by_age);

@@ -5,8 +5,8 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
- * ip_local_port_range of ip(7)) are one: "ephemeral".
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from
+ * 32768 on, ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
 #include <string.h>
@@ -14,6 +14,7 @@
 #include "judge/judge-priv.h"
 
 #define EPHEMERAL 32768u
+#define PARTS_MAX 512u
 
 /* ---- keys ---- */
 
@@ -126,20 +127,39 @@ int observe_net_subject(struct judge *j, struct observation *o)
         return j->subject.err;
 }
 
-/* Of a long chain and a long name the name is kept. */
-void observe_net_parts(const struct net_facts *n, struct buf *out)
+/* Whole names of the way, as many as there is room for. */
+static struct bytes fit(struct bytes way, uint32_t room)
 {
-        if (n->nnames == 0)
-                return;
-        if (n->names[0].chain.len + n->names[0].name.len + 2 <= out->max)
-                buf_put(out, n->names[0].chain.p, n->names[0].chain.len);
-        buf_put_u8(out, 0);
-        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
-                if (out->len + n->names[i].name.len + 1 > out->max)
-                        return; /* whole names only */
-                buf_put(out, n->names[i].name.p, n->names[i].name.len);
-                buf_put_u8(out, 0);
+        while (way.len > room) {
+                int comma = bytes_rfind(way, ',');
+
+                way.len = comma > 0 ? (uint32_t)comma : 0;
         }
+        return way;
+}
+
+uint32_t observe_net_parts(const struct net_facts *n, struct buf *out)
+{
+        char text[PARTS_MAX];
+        struct bytes judged;
+        uint32_t kept = 0;
+
+        if (n->nnames == 0)
+                return 0;
+        judged = signal_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
+        for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
+                struct bytes name = i ? n->names[i].name : judged;
+
+                if (out->len + name.len + 2 > out->max)
+                        break; /* whole names only, and the end of the way */
+                buf_put(out, name.p, name.len);
+                buf_put_u8(out, 0);
+                kept++;
+        }
+        judged = fit(n->names[0].chain, out->max - out->len - 1);
+        buf_put(out, judged.p, judged.len);
+        buf_put_u8(out, 0);
+        return n->nnames - kept;
 }
 
 /* ---- which name is judged ---- */
@@ -214,14 +234,23 @@ static bool is_foreign_code(uint8_t layer)
         return layer == LAYER_WRITE || layer == LAYER_TMPFS || layer == LAYER_MEMFD || layer == LAYER_DELETED;
 }
 
+static bool is_rewritten(const struct tide_flow *t)
+{
+        return address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
+}
+
+struct bytes observe_net_address(const struct tide_flow *t)
+{
+        return address_plain(is_rewritten(t) ? t->real : t->remote);
+}
+
 static int take_other_side(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_flow *t = &ev->flow;
         struct net_facts *n = &o->net;
-        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
 
-        n->address = address_plain(rewritten ? t->real : t->remote);
-        n->port = rewritten ? t->real_port : t->rport;
+        n->address = observe_net_address(t);
+        n->port = is_rewritten(t) ? t->real_port : t->rport;
         n->kind = address_kind(n->address);
         if (n->kind == ADDRESS_NONE)
                 return -EAGAIN;
@@ -232,6 +261,7 @@ static int take_other_side(struct judge *j, const struct tide_event *ev, struct 
         if (n->claimed && n->claim.verdict == NAME_FOREIGN && n->nnames) /* says nothing where a name is known */
                 n->claimed = false;
         order_names(j, o);
+        j->led_of = ev;
         return 0;
 }
 

@@ -12,8 +12,8 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-/* 1: containers and workloads without a class; 2: nothing of networks; 3, 4: flows that were told in a ring, 3 without an
- * earlier life's network namespace. */
+/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
+ * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight */
 #define FORMAT 5u
 
 static void begin(struct judge *j)
@@ -329,7 +329,8 @@ void container_memory_free(void *p)
         free(c);
 }
 
-/* Of formats 3 and 4: a ring of those that were told. */
+/* Of format 3, and of some of 4: a ring of those that were told. */
+#define TOLD_RING (4u + 16u * 16u)
 static void get_told(struct rd *r, struct container_memory *c, int *err)
 {
         rd_u32(r);
@@ -348,7 +349,7 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
         c->claims_taken[0] = rd_u32(r);
-        if (format < 5)
+        if (format < 4 || rd_left(r) >= TOLD_RING)
                 get_told(r, c, err);
         c->claims_taken[1] = format > 3 || rd_left(r) ? rd_u32(r) : 0; /* once stored without it */
         c->earlier_netns = format > 3 ? rd_u64(r) : 0;
@@ -439,11 +440,10 @@ static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_
         struct rd rk;
         int err;
 
-        (void)format;
         f.last_ns = (int64_t)rd_u64(r);
         f.ttl = rd_u32(r);
         f.chain = rd_bytes(r);
-        f.first_ns = rd_left(r) ? (int64_t)rd_u64(r) : f.last_ns; /* stored without it before */
+        f.first_ns = format > 3 ? (int64_t)rd_u64(r) : f.last_ns;
         rd_init(&rk, key.p, key.len);
         id = rd_bytes(&rk);
         rd_u8(&rk);

@@ -187,7 +187,7 @@ static int set_names(struct finding_signal *s, const struct observation *o)
         _cleanup_buf_ struct buf parts;
 
         buf_init(&parts, NAMES_KEPT);
-        observe_net_parts(&o->net, &parts);
+        s->flow.names_more = observe_net_parts(&o->net, &parts);
         return str_set(&s->args, buf_bytes(&parts));
 }
 

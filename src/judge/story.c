@@ -131,7 +131,7 @@ static void put_exec(const struct finding_signal *s, struct buf *out)
                 buf_put_str(out, " (its arguments could not be read)");
 }
 
-/* The n-th of the words that were kept of a change of rights. */
+/* The n-th of the words that were kept of a change of rights, or of where a flow goes. */
 static struct bytes part(const struct finding_signal *s, unsigned n)
 {
         struct bytes all = str_get(&s->args);
@@ -287,13 +287,20 @@ static void put_traffic(const struct finding_flow *w, uint64_t flows, struct buf
                 buf_printf(out, ", of %llu of %llu flows", (unsigned long long)w->ended, (unsigned long long)flows);
 }
 
+/* Behind the names stands the way, which may be empty. */
 static void put_other_names(const struct finding_signal *s, struct buf *out)
 {
-        for (unsigned n = 2; part(s, n).len && n < 10; n++) {
-                buf_put_str(out, n == 2 ? " (also known as " : ", ");
+        unsigned parts = 0, n = 1;
+
+        for (uint32_t at = 0; at < s->args.len; at++)
+                parts += s->args.p[at] == 0;
+        for (; n + 1 < parts; n++) {
+                buf_put_str(out, n == 1 ? " (also known as " : ", ");
                 put_name(part(s, n), out);
         }
-        buf_put_str(out, part(s, 2).len ? ")" : "");
+        if (s->flow.names_more)
+                buf_printf(out, "%s %u more names", n == 1 ? " (also known by" : " and", s->flow.names_more);
+        buf_put_str(out, n > 1 || s->flow.names_more ? ")" : "");
 }
 
 /* The name may be cut, but never where it led to: that stands in the last brackets, and behind them. */

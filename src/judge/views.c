@@ -132,12 +132,15 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 size_t judge_flow_names(const struct judge *cj, const struct tide_event *ev, struct bytes *ret, size_t max)
 {
         const struct container_memory *c = map_get(cj->containers, ev->container);
-        struct judge *j = (struct judge *)cj; /* its list of names is for whoever asked last */
+        struct judge *j = (struct judge *)cj; /* its list of names is that of the flow it judges */
         size_t n;
 
         if (!c || ev->kind != TIDE_FLOW)
                 return 0;
-        net_names(j, c, address_plain(ev->flow.remote), ev->wall_ns);
+        if (j->led_of != ev) { /* it is not being judged: inbound, or over */
+                net_names(j, c, observe_net_address(&ev->flow), ev->wall_ns);
+                j->led_of = NULL;
+        }
         n = j->nled < max ? j->nled : max;
         for (size_t i = 0; i < n; i++)
                 ret[i] = j->led[i].name;

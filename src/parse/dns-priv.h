@@ -139,6 +139,7 @@ void dns_streams_release(struct dns_streams *s);
  * completes, and must not call back. Streams whose beginning was not seen are incomplete, and passed over. */
 void dns_streams_segment(struct dns_streams *s, const void *owner, const struct dns_ends *ends, bool out,
                          const struct dns_packet *pk, void *arg);
+bool dns_streams_has(struct dns_streams *s, const void *owner, const struct dns_ends *ends);
 void dns_streams_gone(struct dns_streams *s, const void *owner);
 
 #endif

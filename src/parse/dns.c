@@ -27,6 +27,7 @@ struct query {
         uint32_t asked, answered; /* how often */
         uint64_t said;            /* digest of the first answer that said where the name leads */
         bool saying, differ;      /* there was one; another one said otherwise */
+        bool unowned;             /* who sent it is not known */
         uint8_t ntold;
         int64_t told[DNS_ANSWERS_MAX]; /* wall clock of those that were told as answers */
         uint8_t len;
@@ -203,6 +204,7 @@ static void on_query(struct passage *p, const struct dns_message *m)
         }
         if (!q)
                 return;
+        q->unowned = (q->unowned || !q->asked) && (p->ev->packet.flags & PACKETF_UNOWNED);
         q->asked++;
         q->sent = p->ev->boot_ns;
         TAILQ_INSERT_TAIL(&p->n->queries, q, all);
@@ -411,11 +413,22 @@ static bool is_self_made(const struct passage *p)
         return (flags & PACKETF_LOOPBACK) && !(flags & PACKETF_OWN) && !is_loopback(&p->ends.server);
 }
 
+/* To somebody of the host's namespace whose queries were not passed on: a query that is kept is none of those. */
+static bool is_others(struct passage *p, const struct query *q)
+{
+        bool others = !q && (p->ev->packet.flags & PACKETF_HOST);
+
+        p->n->stats.others += others;
+        return others;
+}
+
 static void on_answer(struct passage *p, const struct dns_message *m)
 {
         struct query *q = find(p->c, &p->ends, m);
         struct dns *n = p->n;
 
+        if (is_others(p, q))
+                return;
         if (is_self_made(p)) { /* whether it was asked for or not */
                 unasked(p, m, "it came by the loopback interface, where its server is not");
                 return;
@@ -443,10 +456,14 @@ static void on_answer(struct passage *p, const struct dns_message *m)
                 tell(p, NAME_FOREIGN, m, "the container is not configured with this server");
                 return;
         }
-        n->stats.answers++;
+        n->stats.answers += !q->unowned;
+        n->stats.unowned += q->unowned;
         if (m->naddresses) /* else there is nothing to be taken back */
                 q->told[q->ntold++] = p->ev->wall_ns;
-        tell(p, NAME_ANSWERED, m, "");
+        if (q->unowned)
+                tell(p, NAME_UNOWNED, m, "which process of the host's namespace asked is not known");
+        else
+                tell(p, NAME_ANSWERED, m, "");
 }
 
 static void on_message(struct bytes msg, bool out, void *arg)
@@ -456,6 +473,8 @@ static void on_message(struct bytes msg, bool out, void *arg)
         int r = dns_message_decode(msg, m);
 
         if (r == -ENODATA)
+                return;
+        if (r < 0 && !out && is_others(p, NULL))
                 return;
         if (r < 0) {
                 malformed(p, out, NULL, r == ERR_TRUNCATED ? "it ends in its question" : "its question cannot be read");
@@ -525,6 +544,14 @@ static void self_made_segment(struct passage *p, const struct dns_packet *pk)
                 p->n->stats.incomplete += b.len > 0;
 }
 
+/* In the host's namespace: not of one that a container was seen to begin. */
+static bool is_others_stream(const struct passage *p, const struct dns_packet *pk)
+{
+        bool begins = p->ev->packet.out && (pk->flags & DNS_SYN);
+
+        return (p->ev->packet.flags & PACKETF_HOST) && !begins && !dns_streams_has(&p->n->streams, p->c, &p->ends);
+}
+
 static void passage(struct passage *p, const struct dns_packet *pk)
 {
         bool out = p->ev->packet.out;
@@ -535,7 +562,9 @@ static void passage(struct passage *p, const struct dns_packet *pk)
         }
         if (p->ev->flags & EVF_LOSS_NEAR)
                 p->c->unsure = p->ev->boot_ns + DNS_QUERY_NS;
-        if (pk->proto == IPPROTO_TCP && !out && is_self_made(p))
+        if (pk->proto == IPPROTO_TCP && is_others_stream(p, pk))
+                p->n->stats.others++;
+        else if (pk->proto == IPPROTO_TCP && !out && is_self_made(p))
                 self_made_segment(p, pk);
         else if (pk->proto == IPPROTO_TCP)
                 dns_streams_segment(&p->n->streams, p->c, &p->ends, out, pk, p);

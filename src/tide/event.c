@@ -370,7 +370,8 @@ const char *tide_direction_name(unsigned direction)
 
 const char *tide_name_verdict_name(unsigned verdict)
 {
-        static const char *const words[] = {"unknown", "answered", "unasked", "foreign", "malformed", "doubted"};
+        static const char *const words[] = {"unknown",   "answered", "unasked", "foreign",
+                                            "malformed", "doubted",  "unowned"};
 
         return word(words, ARRAY_LEN(words), verdict);
 }

@@ -194,7 +194,7 @@ class Net:
 
     def reach(self, *addresses):
         """This host's own namespace, and the containers behind it, reach the others at these addresses; by nothing but a
-        pair of interfaces that ends here."""
+        pair of interfaces that ends here. The address of the other end, where the resolver is too."""
         self.joined += 1
         name, n = "r%dx%d" % (self.number, self.joined), 4 * (self.joined - 1)
         ip("link", "add", self.prefix + name, "type", "veth", "peer", "name", name, "netns", self.space)
@@ -205,6 +205,7 @@ class Net:
         self.address(*addresses)
         for a in addresses:
             ip("route", "add", a + "/32", "via", "10.79.%d.%d" % (self.number, n + 2))
+        return "10.79.%d.%d" % (self.number, n + 2)
 
     # ---- containers ----
 

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names: what the name service answers containers, as the agent tells it; and what is no answer."""
 import os
+import socket
+import struct
 
 import engines
-from lab import check, wait
+from lab import check, run, wait
 from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net
 
-NEEDS = ("dnsmasq", "ip", "nsenter", "dockerd")
+NEEDS = ("dnsmasq", "ip", "nsenter", "nft", "dockerd")
 ONE, TWO, SIX = "198.51.100.1", "198.51.100.2", "2606:2800:220:1::1"
 
 
@@ -186,6 +188,45 @@ def test_shared(lab):
     b.sh("busybox wget -q -O - http://www.test/")
     e = wait("the guest's flow", lambda: next((e for e in w.events("flow") if e["remote"] == ONE), None))
     check(e["container"] == b.id and e["names"] == ["www.test"], "whose, and its name", e)
+    w.stop()
+
+
+def query(name, ident=7):
+    """As a resolver asks for an address."""
+    return struct.pack(">6H", ident, 0x100, 1, 0, 0, 0) + b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0\0\1\0\1"
+
+
+def test_host_network(lab):
+    """A container in the host's namespace: what it asks for itself is its name, what others there ask for is nobody's."""
+    net = Net(lab)
+    net.names({"www.test": [ONE], "hosts.test": [ONE, TWO]})
+    resolver = net.reach(ONE, TWO)
+    net.serve(ONE, 80)
+    c = lab.container("hosted", "--dns", resolver, network="host")
+    d = lab.daemon()
+    w = d.watch()
+    d.covered("hosted")
+    mine = d.json("status")["network"]["table"].split()[1]
+    wait("the host's namespace to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+
+    def asked():
+        c.sh("asks %s www.test 50" % resolver)
+        return told(w, c, "www.test", addresses=[ONE])
+    wait("the container's own name", asked)
+    before = d.json("status")["network"]["packets_host"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect((resolver, 53))
+        s.settimeout(10)
+        for ident in range(5):
+            s.send(query("hosts.test", ident))
+            check(len(s.recv(1000)) > 40, "an answer")
+        wait("the host's own to be passed over", lambda: d.json("status")["network"]["packets_host"] >= before + 5)
+    wait("its answers to be passed over", lambda: d.json("status")["name_packets"]["others"] >= 5)
+    c.sh("busybox wget -q -O - http://%s/" % ONE)
+    e = flow(w, c, ONE)
+    check(e["names"] == ["www.test"], "the name that it asked for", e)
+    check(not [e for e in w.events("name", c.id) if e["name"] == "hosts.test"], "the host's is nobody's", w.events("name", c.id))
+    check({e["operation"] for e in w.events("name", c.id)} <= {"answered", "unowned"}, "nothing is forged or foreign", w.events("name", c.id))
     w.stop()
 
 

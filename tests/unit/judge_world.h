@@ -31,6 +31,7 @@ struct world {
         char verdict[64];
         char story[8192], factors[2048];
         char subject[512], where[512]; /* of its last signal */
+        char watched[64]; /* the name that watch shows of a flow */
         char loss[512];
         int32_t prior, sum, total;
 };
@@ -110,9 +111,12 @@ static TM_UNUSED void on_verdict(const struct tide_event *ev, struct bytes workl
                        void *arg)
 {
         struct world *w = arg;
+        struct bytes name = {0};
 
-        (void)ev, (void)workload, (void)finding;
+        (void)workload, (void)finding;
         snprintf(w->verdict, sizeof(w->verdict), "%s", what);
+        judge_flow_names(w->j, ev, &name, 1);
+        snprintf(w->watched, sizeof(w->watched), "%.*s", (int)name.len, name.len ? (const char *)name.p : "");
 }
 
 static const struct judge_ops ops = {.save = on_save, .finding = on_finding, .verdict = on_verdict};

@@ -1385,6 +1385,52 @@ static void test_tcp_self_made(void)
         dns_free(w.n);
 }
 
+/* The host's namespace: only queries of containers are passed on, answers of all. */
+static void test_host(void)
+{
+        world_new();
+        settle();
+        w.packet_flags = PACKETF_HOST;
+        answer(1, "hosts.example", 1); /* to somebody of the host, who is nobody's business */
+        message(&w.msg, 1, ANSWER | 0x0100, 3, "hosts.example", A); /* cut off */
+        send_udp(false, &server, &client);
+        header(&w.msg, 1, ANSWER, 9, 9);
+        send_udp(false, &server, &client);
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED] + w.told[NAME_MALFORMED], 0);
+        CU_ASSERT_EQUAL(stats().others, 3);
+        CU_ASSERT_EQUAL(stats().malformed + stats().unasked, 0);
+        ask(2, "a.example", A);
+        answer(2, "a.example", 2);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
+        /* A query of which nobody knows who sent it; sent again by one that is known, it is that one's. */
+        w.packet_flags = PACKETF_HOST | PACKETF_UNOWNED;
+        ask(3, "b.example", A);
+        w.packet_flags = PACKETF_HOST;
+        answer(3, "b.example", 3);
+        CU_ASSERT_EQUAL(w.told[NAME_UNOWNED], 1);
+        CU_ASSERT_STRING_EQUAL(w.reason, "which process of the host's namespace asked is not known");
+        CU_ASSERT_EQUAL(stats().unowned, 1);
+        ask(3, "b.example", A);
+        answer(3, "b.example", 3);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
+        answer(3, "b.example", 4); /* one too many: that is said of it all the same, and both are taken back */
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], 2);
+        /* By TCP: streams whose beginning was not passed on. */
+        tcp(&w.packet, &server, &client, 7, DNS_SYN, bytes_of(NULL, 0));
+        packet_at(false, all(&w.packet));
+        message(&w.msg, 9, ANSWER, 0, "hosts.example", A);
+        framed.len = 0;
+        frame();
+        tcp(&w.packet, &server, &client, 8, 0, all(&framed));
+        packet_at(false, all(&w.packet));
+        tcp(&w.packet, &client, &server, 8, 0, all(&framed));
+        packet_at(true, all(&w.packet));
+        CU_ASSERT_EQUAL(stats().streams + stats().incomplete, 0);
+        CU_ASSERT_EQUAL(stats().others, 6);
+        dns_free(w.n);
+}
+
 /* ---- limits ---- */
 
 static void test_many_queries(void)
@@ -1494,6 +1540,7 @@ static const struct unit_case cases[] = {
         {"TCP: beginning and end", test_tcp_begin_end},
         {"TCP: what a container sends to itself", test_tcp_self_made},
         {"TCP: limits", test_tcp_limits},
+        {"the host's namespace: what others ask", test_host},
         {"limits: queries", test_many_queries},
         {"limits: containers, all queries", test_many_containers},
         {"limits: a flood of what nobody asked", test_flood},

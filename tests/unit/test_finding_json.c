@@ -123,7 +123,8 @@ static void test_flow(void)
         SAMPLE(s->subject, "198.51.100.7:443/tcp");
         SAMPLE(s->where, "evil.example (198.51.100.7):443/tcp");
         SAMPLE(s->operation, "connect");
-        SAMPLE(s->args, "edge.example\0evil.example\0\xff.example\0");
+        SAMPLE(s->args, "evil.example\0\xff.example\0edge.example\0");
+        s->flow.names_more = 3;
         memcpy(s->flow.address, address, sizeof(address));
         s->flow.address_len = 4;
         s->flow.proto = IPPROTO_TCP;
@@ -143,6 +144,8 @@ static void test_flow(void)
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "novelty")), "new-destination");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "chain")), "edge.example");
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "names")), 2);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "names_more")), 3);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "names"), 0)), "evil.example");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "names"), 1)), "\\xff.example");
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "args")), 0);
         CU_ASSERT(json_is_null(json_object_get(v, "bytes_out"))); /* not counted is not nought */

@@ -194,6 +194,16 @@ static void test_names_order(void)
         CU_ASSERT_EQUAL(d.n, 1);
         CU_ASSERT_STRING_EQUAL(d.last, "short.example");
         CU_ASSERT_EQUAL(names_count(n), 4);
+        /* Told again by another way: what is kept is as it is stored when it is stored next. */
+        {
+                struct name_fact f = {.address = address("198.51.100.3"), .name = BYTES_LIT("c.example"),
+                                      .chain = BYTES_LIT("edge.example"), .last_ns = 1601 * sec, .ttl = 5,
+                                      .verdict = NAME_ANSWERED};
+
+                CU_ASSERT_EQUAL(names_put(n, &f, on_dropped, &d), 0);
+                CU_ASSERT_EQUAL(names_find(n, f.address, 1601 * sec, found, 1), 1);
+                CU_ASSERT_TRUE(bytes_eq(found[0].chain, f.chain));
+        }
         /* What is claimed is no name, and pushes none out. */
         for (int i = 0; i < 10; i++) {
                 char name[32];
@@ -830,6 +840,7 @@ static void test_least_known(void)
         answer(&w, "evil.example", "198.51.100.200");
         answer(&w, "api.example.com", "198.51.100.200");
         call(&w, "198.51.100.200", 443);
+        CU_ASSERT_STRING_EQUAL(w.watched, "evil.example"); /* not the latest: the one that was judged */
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.200):443/tcp"));
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "api.example.com"));
@@ -842,6 +853,27 @@ static void test_least_known(void)
         call(&w, "198.51.100.200", 443);
         CU_ASSERT_EQUAL(entry(&w, "one.example:443/tcp").count, 1);
         CU_ASSERT_EQUAL(entry(&w, "two.example:443/tcp").count, 1);
+        /* By a redirection of the namespace: whom it really calls. */
+        answer(&w, "local.example", "127.0.0.1");
+        answer(&w, "real.example", "198.51.100.201");
+        {
+                struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+                ev.flow.actor = actor(200, ORIGIN_ENTRYPOINT, "/usr/sbin/nginx");
+                ev.flow.what = FLOW_BEGAN;
+                ev.flow.direction = DIRECTION_OUT;
+                ev.flow.proto = IPPROTO_TCP;
+                ev.flow.remote = address("127.0.0.1");
+                ev.flow.rport = 8000;
+                ev.flow.real = address("198.51.100.201");
+                ev.flow.real_port = 443;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.watched, "real.example");
+                CU_ASSERT_EQUAL(entry(&w, "real.example:443/tcp").count, 1);
+                ev.flow.what = FLOW_ENDED; /* is not judged */
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.watched, "real.example");
+        }
         world_close(&w);
 }
 
@@ -940,6 +972,143 @@ static void test_shared_address(void)
                 CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "evil.example (198.51.100.210):443/tcp"));
                 world_close(&w);
         }
+}
+
+/* The only finding, as it is stored. The caller's. */
+static struct finding *stored(const struct world *w)
+{
+        struct finding *f = NULL;
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->pieces, &i, &key, &value);)
+                if (key.p[0] == PIECE_FINDING)
+                        CU_ASSERT_EQUAL_FATAL(finding_decode(str_get(value), &f), 0);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        return f;
+}
+
+static void answer_by(struct world *w, const char *name, const char *to, const char *chain)
+{
+        struct tide_event ev = {.kind = TIDE_NAME, .sources = SRC_NFLOG, .container = BYTES_LIT("c1")};
+        _cleanup_buf_ struct buf addresses, aliases;
+
+        buf_init(&addresses, 100);
+        buf_init(&aliases, 2000);
+        tide_list_put(&addresses, address(to), BYTES_LIT("\x3c\0\0\0"));
+        tide_list_put(&aliases, bytes_str(name), bytes_str(chain));
+        ev.name.verdict = NAME_ANSWERED;
+        ev.name.question = bytes_str(name);
+        ev.name.addresses = buf_bytes(&addresses);
+        ev.name.chain = buf_bytes(&aliases);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* In the host's namespace a name that perhaps somebody else asked for counts only where there is no other. */
+static void test_unowned(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        answer(&w, "api.example.com", "203.0.113.5");
+        answer_in(&w, "c1", "hosts.example", "203.0.113.5", NAME_UNOWNED);
+        call(&w, "203.0.113.5", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        /* Told again by nobody known, it is still the container's. */
+        answer_in(&w, "c1", "api.example.com", "203.0.113.5", NAME_UNOWNED);
+        w.now += HOUR; /* the container's own is old, the host's is new */
+        answer_in(&w, "c1", "hosts.example", "203.0.113.5", NAME_UNOWNED);
+        restore(&w);
+        call(&w, "203.0.113.5", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_STRING_EQUAL(w.watched, "api.example.com");
+        answer_in(&w, "c1", "api.example.com", "203.0.113.6", NAME_UNOWNED);
+        call(&w, "203.0.113.6", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        answer(&w, "hosts.example", "203.0.113.6"); /* now it has asked itself */
+        call(&w, "203.0.113.6", 443);
+        CU_ASSERT_STRING_EQUAL(w.watched, "hosts.example");
+        CU_ASSERT_EQUAL(w.opened, 1);
+        /* No claim where it is said as much as that. */
+        answer_in(&w, "c1", "new.example", "203.0.113.7", NAME_UNASKED);
+        answer_in(&w, "c1", "new.example", "203.0.113.7", NAME_UNOWNED);
+        call(&w, "203.0.113.7", 443);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "forged_name"));
+        world_close(&w);
+}
+
+/* A finding keeps the name that was judged, whatever else there is no room for; and says how many it left out. */
+static void test_kept_names(void)
+{
+        static const struct {
+                unsigned names, len, chain;
+                unsigned kept; /* at least */
+        } rows[] = {{1, 120, 290, 1}, {8, 68, 100, 5}, {8, 20, 100, 8}, {100, 20, 20, 8}, {2, 1000, 290, 1}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                char name[1001], chain[301];
+                struct finding *f;
+                struct bytes args;
+                unsigned parts = 0;
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                memset(chain, 'c', rows[i].chain);
+                chain[rows[i].chain] = '\0';
+                for (unsigned k = 0; k < rows[i].names; k++) {
+                        memset(name, 'n', rows[i].len);
+                        name[rows[i].len] = '\0';
+                        name[0] = (char)('a' + k / 26);
+                        name[1] = (char)('a' + k % 26);
+                        answer_by(&w, name, "203.0.113.66", chain);
+                }
+                call(&w, "203.0.113.66", 443);
+                f = stored(&w);
+                args = str_get(&f->signals[0].args);
+                CU_ASSERT_FATAL(args.len > 20);
+                CU_ASSERT_EQUAL(memcmp(args.p, name, 18), 0); /* the latest of those that are not known */
+                CU_ASSERT(rows[i].len > 390 || memcmp(args.p, name, rows[i].len + 1) == 0);
+                for (uint32_t at = 0; at < args.len; at++)
+                        parts += args.p[at] == 0;
+                CU_ASSERT_EQUAL(args.p[args.len - 1], 0);
+                CU_ASSERT(parts - 1 >= rows[i].kept);
+                CU_ASSERT_EQUAL(parts - 1 + f->signals[0].flow.names_more, rows[i].names);
+                if (f->signals[0].flow.names_more)
+                        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, " more"));
+                finding_free(f);
+                world_close(&w);
+        }
+}
+
+/* A finding that was stored when the way stood before the names, and the subject was what a person reads. */
+static void test_older_finding(void)
+{
+        struct finding *f = NULL;
+        size_t len = 0;
+        uint8_t *stored = fixture_read("judge/pieces-3", &len);
+        struct rd r;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stored);
+        rd_init(&r, stored, len);
+        while (rd_left(&r) && !f) {
+                uint32_t what = rd_u32(&r);
+                struct bytes blob;
+
+                rd_bytes(&r);
+                blob = rd_bytes(&r);
+                if (what == PIECE_FINDING)
+                        CU_ASSERT_EQUAL(finding_decode(blob, &f), 0);
+        }
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].args),
+                                BYTES_LIT("also.example\0evil.example\0edge.cdn.example\0")));
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].subject), BYTES_LIT("203.0.113.66:443/tcp")));
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].where), BYTES_LIT("also.example (203.0.113.66):443/tcp")));
+        CU_ASSERT_EQUAL(f->count, 4);
+        finding_free(f);
+        free(stored);
 }
 
 static void test_forged(void)
@@ -1466,8 +1635,8 @@ static void walked(struct world *w, const char *id)
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
-/* What listens and what is connected is an item of its own, whenever its namespace comes to be watched; once a workload,
- * as sure as ever, and not where there is nothing. */
+/* What listens and is connected is an item of its own, whenever its namespace comes to be watched; once a workload, as
+ * sure as ever, and not where there is nothing. */
 static void test_first_sight_of_sockets(void)
 {
         struct call found = {.to = "203.0.113.9", .port = 443, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
@@ -2300,7 +2469,10 @@ static const struct unit_case cases[] = {
         {"of several names the least known counts", test_least_known},
         {"names that the workload calls may share an address", test_shared_address},
         {"however many names an address has, the least known counts", test_many_names},
+        {"a finding keeps the name that was judged, and counts what it leaves out", test_kept_names},
+        {"a finding of an older form", test_older_finding},
         {"what is said of a program that is not the image's is true", test_marked_keys},
+        {"the host's namespace: a name that perhaps somebody else asked for", test_unowned},
         {"an answer that does not count is a factor, not a name", test_forged},
         {"two answers to one query: what the first one brought is taken back", test_doubted},
         {"claims: a foreign server's, the own one's too, old ones", test_claims},
