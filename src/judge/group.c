@@ -123,12 +123,12 @@ struct finding *group_new(struct judge *j, struct workload *w, enum finding_type
 
 /* ---- which finding ---- */
 
-static bool joins_by_cause(const struct finding *f, const struct observation *o)
+static bool joins_by_cause(const struct finding *f, const struct observation *o, uint64_t cause)
 {
         for (uint32_t i = 0; i < f->nsignals; i++)
                 if (signal_same_cause(&f->signals[i], o))
                         return true;
-        return false;
+        return signal_is_gone(f, cause);
 }
 
 /* dir is a directory on the way to path. */
@@ -143,11 +143,14 @@ static bool is_of_file(enum dimension dim, struct bytes operation)
         return dim != DIM_PRIVILEGE || bytes_eq(operation, BYTES_LIT("uid")) || bytes_eq(operation, BYTES_LIT("gid"));
 }
 
-/* The very path; or, at about the same time, what lies in a directory that is itself new. */
+/* The very path, or the very name and address; or, at about the same time, what lies in a directory that is itself
+ * new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
         char text[NAME_KEPT];
-        struct bytes there = str_get(&s->subject), here = signal_kept(o->subject, NAME_KEPT, text);
+        struct bytes there = str_get(s->kind == DIM_NETWORK ? &s->where : &s->subject),
+                     here = o->dim == DIM_NETWORK ? signal_kept(o->where, WHERE_KEPT, text)
+                                                  : signal_kept(o->subject, NAME_KEPT, text);
 
         if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
                 return false;
@@ -244,7 +247,8 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
                 return true;
         signal_lineage(o->actor, &l);
         for (uint32_t i = l.n; i > 0; i--)
-                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) && signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
+                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) &&
+                    signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
                         return true;
         if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
                 return false;
@@ -261,11 +265,13 @@ static bool is_of_workload(const struct finding *f, const struct workload *w)
 
 static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
                 if (is_of_workload(f, w) &&
-                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_program(f, o) ||
+                    (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_program(f, o) ||
                      joins_by_caller(j, f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
@@ -417,11 +423,13 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
 
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (!is_of_workload(f, w) || !joins_by_cause(f, o))
+                if (!is_of_workload(f, w) || !joins_by_cause(f, o, cause))
                         continue;
                 r = signal_add(f, o);
                 group_changed(j, f, false);
@@ -433,7 +441,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 
 /* ---- the end of a flow ---- */
 
-static struct finding *by_id(struct judge *j, uint64_t id)
+struct finding *group_by_id(struct judge *j, uint64_t id)
 {
         for (size_t i = 0; i < j->nopen; i++)
                 if (j->open[i]->id == id)
@@ -443,7 +451,7 @@ static struct finding *by_id(struct judge *j, uint64_t id)
 
 void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding)
 {
-        struct finding *f = by_id(j, finding);
+        struct finding *f = group_by_id(j, finding);
 
         if (f && signal_ended(f, c, t))
                 group_changed(j, f, false);

@@ -83,9 +83,10 @@ struct workload {
 
 #define TOLD_KEPT 512u /* flows that were raised, of one container: an end tells how much went */
 
-/* What was there before us, until the first walk is over. */
+/* What was there before us: files until the first walk is over, sockets for a while. */
 struct sight {
-        bool open, walked;
+        bool open, walked, net;
+        uint64_t item; /* the finding that was made of it; 0: none */
         struct finding_inventory inventory;
         struct buf running; /* encoded exec events of programs from the write layer, memfds, deleted files */
         uint32_t nrunning;
@@ -177,6 +178,7 @@ struct observation {
         struct container_memory *c;
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
+        struct bytes where;             /* of a flow: the subject as a person reads it */
         const struct tide_actor *actor;
         const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
@@ -202,7 +204,7 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
 /* Whom an outbound flow calls: where it really goes, if the namespace has rewritten an address within it. */
 struct bytes observe_net_address(const struct tide_flow *t);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
-/* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
+/* Its subject, and that as a person reads it: made only where they are shown. ERR_LIMIT: they are too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
 uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
@@ -307,6 +309,8 @@ void group_changed(struct judge *j, struct finding *f, bool opened);
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* NULL: it is none of the open ones. */
+struct finding *group_by_id(struct judge *j, uint64_t id);
 /* Bytes of a flow that ended, into the signal that told of it. */
 void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding);
 
@@ -314,6 +318,7 @@ void group_ended(struct judge *j, const struct container_memory *c, const struct
 
 #define NAME_KEPT 400u
 #define EXE_KEPT 200u /* of an executable's name */
+#define WHERE_KEPT 320u /* a name of DNS is whole */
 
 struct lineage {
         struct tide_ancestor a[TIDE_LINEAGE_MAX];
@@ -329,6 +334,9 @@ static inline bool is_init(const struct observation *o, uint32_t pid, uint64_t s
 struct bytes signal_kept(struct bytes s, uint32_t max, char *dst);
 bool signal_is_kept(const struct str_owned *s, struct bytes whole, uint32_t max);
 bool signal_same_cause(const struct finding_signal *s, const struct observation *o);
+/* What a signal of the observation would be known by, once it is not kept any more; and whether there was one. */
+uint64_t signal_cause(const struct observation *o);
+bool signal_is_gone(const struct finding *f, uint64_t cause);
 /* Is it a process of the finding's, or the parent of one? */
 bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
 int signal_add(struct finding *f, const struct observation *o);

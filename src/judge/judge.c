@@ -579,7 +579,8 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         if (c->workload && !was)
                 c->workload->running++;
         /* One that an earlier life of the agent knew is no first sight. */
-        c->sight.open = t->running_before && !known;
+        c->sight.open = c->sight.net = t->running_before && !known;
+        c->sight.item = 0;
         pieces_save_container(j, c);
         return r;
 }

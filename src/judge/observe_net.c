@@ -99,25 +99,31 @@ struct bytes net_host(struct bytes key)
         return bytes_of(key.p, colon > bracket ? (size_t)colon : key.len);
 }
 
-/* ---- subjects: as a person reads them ---- */
+/* ---- subjects ---- */
+
+static void put_place(const struct net_facts *n, const char *before, const char *behind, struct buf *out)
+{
+        char address[TIDE_ADDRESS_TEXT];
+
+        buf_printf(out, "%s%s%s", before, tide_address_text(n->address, address), behind);
+        put_port(n, true, out);
+}
 
 int observe_net_subject(struct judge *j, struct observation *o)
 {
         const struct net_facts *n = &o->net;
-        char address[TIDE_ADDRESS_TEXT];
-        bool brackets = n->address.len == 16 && !n->nnames;
+        bool brackets = n->address.len == 16;
+        size_t at;
 
         buf_reset(&j->subject);
+        put_place(n, brackets ? "[" : "", brackets ? "]" : "", &j->subject);
+        at = j->subject.len;
         if (n->nnames) {
                 buf_put(&j->subject, n->names[0].name.p, n->names[0].name.len);
-                buf_put_str(&j->subject, " (");
+                put_place(n, " (", ")", &j->subject);
         }
-        buf_printf(&j->subject, "%s%s%s", brackets ? "[" : "", tide_address_text(n->address, address),
-                   brackets ? "]" : "");
-        if (n->nnames)
-                buf_put_u8(&j->subject, ')');
-        put_port(n, true, &j->subject);
-        o->subject = buf_bytes(&j->subject);
+        o->subject = bytes_of(j->subject.p, at);
+        o->where = n->nnames ? bytes_of(j->subject.p + at, j->subject.len - at) : o->subject;
         return j->subject.err;
 }
 

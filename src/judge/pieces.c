@@ -12,9 +12,9 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in a
- * ring, nothing of earlier namespaces */
-#define FORMAT 4u
+/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
+ * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight */
+#define FORMAT 5u
 
 static void begin(struct judge *j)
 {
@@ -266,7 +266,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_bytes(&j->blob, c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0));
         buf_put_u32(&j->blob, c->init_pid);
         buf_put_u64(&j->blob, c->init_start);
-        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2));
+        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
         buf_put_u32(&j->blob, c->next_written);
@@ -279,7 +279,8 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
         buf_put_u32(&j->blob, c->claims_taken[0]);
         buf_put_u32(&j->blob, c->claims_taken[1]);
-        buf_put_u64(&j->blob, c->earlier_netns); /* since 4 */
+        buf_put_u64(&j->blob, c->earlier_netns);
+        buf_put_u64(&j->blob, c->sight.item);
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -328,7 +329,8 @@ void container_memory_free(void *p)
         free(c);
 }
 
-/* Of format 3: a ring of those that were told. */
+/* Of format 3, and of some of 4: a ring of those that were told. */
+#define TOLD_RING (4u + 16u * 16u)
 static void get_told(struct rd *r, struct container_memory *c, int *err)
 {
         rd_u32(r);
@@ -347,10 +349,11 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
         c->claims_taken[0] = rd_u32(r);
-        if (format < 4)
+        if (format < 4 || rd_left(r) >= TOLD_RING)
                 get_told(r, c, err);
         c->claims_taken[1] = format > 3 || rd_left(r) ? rd_u32(r) : 0; /* once stored without it */
         c->earlier_netns = format > 3 ? rd_u64(r) : 0;
+        c->sight.item = format > 4 ? rd_u64(r) : 0;
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -371,6 +374,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->running = flags & 1;
         c->running_before = flags & 2;
         c->sight.open = flags & 4;
+        c->sight.net = flags & 8;
         c->started_ns = (int64_t)rd_u64(r);
         c->gap_ns = rd_u64(r);
         c->next_written = rd_u32(r) % WRITTEN_KEPT;

@@ -233,6 +233,8 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
         if (o->dim == DIM_NETWORK) {
                 set_flow(o->c->workload, s, o);
                 if (r == 0)
+                        r = keep(&s->where, o->where, WHERE_KEPT);
+                if (r == 0)
                         r = set_names(s, o);
         }
         return r;
@@ -254,6 +256,138 @@ static int add_ops(struct finding_signal *s, const struct observation *o)
         return str_set(&s->operation, bytes_str(tide_ops_text(all, now)));
 }
 
+/* ---- where there are too many ---- */
+
+static uint64_t cause_of(uint8_t kind, struct bytes key, struct bytes exe)
+{
+        uint64_t of_exe = map_hash((struct map_seed){1, kind}, exe);
+        uint64_t h = map_hash((struct map_seed){2, of_exe}, key);
+
+        return h ? h : 1;
+}
+
+uint64_t signal_cause(const struct observation *o)
+{
+        char key[NAME_KEPT], exe[EXE_KEPT];
+
+        return cause_of((uint8_t)o->dim, signal_kept(o->key, NAME_KEPT, key), signal_kept(o->exe, EXE_KEPT, exe));
+}
+
+bool signal_is_gone(const struct finding *f, uint64_t cause)
+{
+        for (uint32_t i = 0; f->signals_more && i < FINDING_GONE; i++)
+                if (f->gone[i] == cause)
+                        return true;
+        return false;
+}
+
+static bool is_outbound(const struct finding_signal *s)
+{
+        return s->kind == DIM_NETWORK && s->flow.direction == DIRECTION_OUT;
+}
+
+/* Where flows that are not kept are counted. NULL: there are too many ports. */
+static struct finding_rest *rest_of(struct finding *f, uint8_t proto, bool has_port, uint16_t port, bool make)
+{
+        struct finding_rest *x = f->rest;
+
+        for (; x < f->rest + f->nrest; x++)
+                if (x->to.proto == proto && x->to.has_port == has_port && x->to.port == port)
+                        return x;
+        if (!make || f->nrest == FINDING_REST)
+                return NULL;
+        f->nrest++;
+        *x = (struct finding_rest){
+                .to = {.proto = proto, .direction = DIRECTION_OUT, .port = port, .has_port = has_port}};
+        return x;
+}
+
+static void add_traffic(struct finding_flow *to, const struct finding_flow *w)
+{
+        to->counted = to->counted || w->counted;
+        to->bytes_out += w->bytes_out;
+        to->bytes_in += w->bytes_in;
+        to->ended += w->ended;
+        if (w->duration_ns > to->duration_ns)
+                to->duration_ns = w->duration_ns;
+}
+
+static void count_rest(struct finding *f, const struct finding_signal *s)
+{
+        struct finding_rest *x =
+                is_outbound(s) ? rest_of(f, s->flow.proto, s->flow.has_port, s->flow.port, true) : NULL;
+
+        f->signals_more++;
+        if (!x)
+                return;
+        if (x->flows == 0 || s->first_ns < x->first_ns)
+                x->first_ns = s->first_ns;
+        if (s->last_ns > x->last_ns)
+                x->last_ns = s->last_ns;
+        x->n++;
+        x->flows += s->count;
+        add_traffic(&x->to, &s->flow);
+}
+
+/* It is one of those again that are kept. */
+static void uncount_rest(struct finding *f, uint64_t cause, const struct finding_signal *s)
+{
+        struct finding_rest *x =
+                is_outbound(s) ? rest_of(f, s->flow.proto, s->flow.has_port, s->flow.port, false) : NULL;
+
+        for (uint32_t i = 0; i < FINDING_GONE; i++)
+                if (f->gone[i] == cause)
+                        f->gone[i] = 0;
+        f->signals_more -= f->signals_more > 0;
+        if (x && x->n)
+                x->n--;
+}
+
+/* Of what a signal tells: a flow to an address without a name, by a program of the image, is the first to go. */
+static bool says_little(const struct finding_signal *s)
+{
+        return is_outbound(s) && s->args.len == 0 && s->layer != LAYER_WRITE && s->layer != LAYER_TMPFS &&
+               s->layer != LAYER_MEMFD && s->layer != LAYER_DELETED;
+}
+
+/* The oldest that says little, of those behind the first; else the oldest of them. */
+static void push_out(struct finding *f)
+{
+        struct finding_signal *s = &f->signals[FINDING_FIRST];
+
+        for (uint32_t i = FINDING_FIRST; i < f->nsignals; i++)
+                if (says_little(&f->signals[i])) {
+                        s = &f->signals[i];
+                        break;
+                }
+        count_rest(f, s);
+        f->gone[f->gone_next] = cause_of((uint8_t)s->kind, str_get(&s->key), str_get(&s->executable));
+        f->gone_next = (f->gone_next + 1) % FINDING_GONE;
+        signal_release(s);
+        f->nsignals--;
+        memmove(s, s + 1, (size_t)(f->signals + f->nsignals - s) * sizeof(*s));
+        memset(&f->signals[f->nsignals], 0, sizeof(*s));
+}
+
+static int add_new(struct finding *f, const struct observation *o, uint32_t container, struct finding_signal **ret)
+{
+        uint64_t cause = signal_cause(o);
+        bool again = signal_is_gone(f, cause);
+        struct finding_signal *s;
+        int r;
+
+        if (f->nsignals == FINDING_SIGNALS)
+                push_out(f);
+        *ret = s = &f->signals[f->nsignals++];
+        s->container = container;
+        r = fill_signal(s, o);
+        if (r == 0)
+                r = set_lineage(f, o);
+        if (again)
+                uncount_rest(f, cause, s);
+        return r;
+}
+
 int signal_add(struct finding *f, const struct observation *o)
 {
         struct finding_signal *s = NULL;
@@ -269,18 +403,11 @@ int signal_add(struct finding *f, const struct observation *o)
         for (uint32_t i = 0; i < f->nsignals && !s; i++)
                 if (signal_same_cause(&f->signals[i], o))
                         s = &f->signals[i];
-        if (!s && f->nsignals == FINDING_SIGNALS) {
-                f->signals_more++;
+        if (r < 0)
                 return r;
-        }
         if (!s) {
-                s = &f->signals[f->nsignals++];
-                s->container = container;
-                if (r == 0)
-                        r = fill_signal(s, o);
-                if (r == 0)
-                        r = set_lineage(f, o);
-        } else if (r == 0) {
+                r = add_new(f, o, container, &s);
+        } else {
                 r = o->dim == DIM_FILE ? add_ops(s, o) : 0;
                 if (r == 0 && s->pid == 0 && (o->actor->flags & ACTOR_PID)) { /* now it is known who */
                         set_actor(s, o);
@@ -305,23 +432,26 @@ static bool is_flow_of(const struct finding *f, const struct finding_signal *s, 
 
 bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t)
 {
-        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
+        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len, has_port;
         struct bytes address = address_plain(rewritten ? t->real : t->remote);
+        uint16_t port = rewritten ? t->real_port : t->rport;
+        struct finding_flow went = {.duration_ns = t->duration_ns};
+        struct finding_rest *x;
 
-        for (uint32_t i = 0; i < f->nsignals; i++) {
-                struct finding_flow *w = &f->signals[i].flow;
-
-                if (!is_flow_of(f, &f->signals[i], c, t, address, rewritten ? t->real_port : t->rport))
-                        continue;
-                if (t->flags & FLOWF_COUNTED) {
-                        w->counted = true;
-                        w->bytes_out += t->bytes_out;
-                        w->bytes_in += t->bytes_in;
-                        w->ended++;
+        if (t->flags & FLOWF_COUNTED)
+                went = (struct finding_flow){.counted = true,
+                                             .bytes_out = t->bytes_out,
+                                             .bytes_in = t->bytes_in,
+                                             .ended = 1,
+                                             .duration_ns = t->duration_ns};
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                if (is_flow_of(f, &f->signals[i], c, t, address, port)) {
+                        add_traffic(&f->signals[i].flow, &went);
+                        return true;
                 }
-                if (t->duration_ns > w->duration_ns)
-                        w->duration_ns = t->duration_ns;
-                return true;
-        }
-        return false;
+        has_port = tide_proto_has_port(t->proto);
+        x = rest_of(f, t->proto, has_port, port, false);
+        if (x)
+                add_traffic(&x->to, &went);
+        return x != NULL;
 }
