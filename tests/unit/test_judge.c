@@ -437,7 +437,7 @@ static void found(struct world *w, const char *path, uint32_t mode)
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
-/* What a walk finds of a container's start is learned as nobody's: whoever does it then is known. Of later it is not. */
+/* What a walk finds of a container's start is learned as nobody's: then whoever does it is known. */
 static void test_found_at_start(void)
 {
         struct world w;
