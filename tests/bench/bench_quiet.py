@@ -34,7 +34,8 @@ PACKAGES = "nginx-light redis-server postgresql busybox curl python3 python3-psy
 LEFT_OUT = ["/usr/share/doc/*", "/usr/share/man/*", "/usr/share/locale/*", "/usr/share/i18n/*", "/usr/lib/*/bitcode/*"]
 IMAGE = "localhost/quiet:1"
 QUIET = os.path.join(HERE, "quiet")
-NAMES = ("quiet-postgres", "quiet-redis", "quiet-app", "quiet-nginx")
+PREFIX = os.environ.get("BENCH_PREFIX", "quiet")  # of the workloads: two of these may run on one host
+NAMES = tuple(PREFIX + "-" + x for x in ("postgres", "redis", "app", "nginx"))
 KINDS = ("file", "process", "network", "privilege")
 WINDOWS = 30  # of learning: the shipped day of least learning is 24 of them
 ROTATION, CHECKS, PROGRESS = 20.0, 20.0, 60.0
@@ -206,11 +207,11 @@ class Services:
             c = net.container(name, "--health-cmd", health, "--health-interval", "disable", *options, entry=entry, image=IMAGE)
             setattr(self, name.split("-")[1], c)
             return c
-        outside.place("db.svc.test", one("quiet-postgres", ["/bin/sh", "/opt/postgres.sh"], "pg_isready -q -U app", "--user", "postgres", "--shm-size", "128m").ipv4)
-        outside.place("cache.svc.test", one("quiet-redis", ["redis-server", "--dir", "/var/lib/redis", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "60", "500",
+        outside.place("db.svc.test", one(PREFIX + "-postgres", ["/bin/sh", "/opt/postgres.sh"], "pg_isready -q -U app", "--user", "postgres", "--shm-size", "128m").ipv4)
+        outside.place("cache.svc.test", one(PREFIX + "-redis", ["redis-server", "--dir", "/var/lib/redis", "--bind", "0.0.0.0", "--protected-mode", "no", "--save", "60", "500",
                                                             "--appendonly", "yes", "--auto-aof-rewrite-min-size", "32kb"], "redis-cli ping", "--user", "redis").ipv4)
-        outside.place("app.svc.test", one("quiet-app", ["python3", "/opt/app/app.py", str(cron)], "curl -fsS -m 5 -o /dev/null http://127.0.0.1:8080/health").ipv4)
-        one("quiet-nginx", ["/bin/sh", "/opt/nginx.sh"], "curl -fsS -m 5 -o /dev/null http://127.0.0.1/health")
+        outside.place("app.svc.test", one(PREFIX + "-app", ["python3", "/opt/app/app.py", str(cron)], "curl -fsS -m 5 -o /dev/null http://127.0.0.1:8080/health").ipv4)
+        one(PREFIX + "-nginx", ["/bin/sh", "/opt/nginx.sh"], "curl -fsS -m 5 -o /dev/null http://127.0.0.1/health")
         wait("the application to be at work", lambda: self.did().get("query", 0) > 0 and self.did().get("api", 0) > 0, 60)
         self.load = net.load(self.nginx.ipv4, 80, LOAD, "/", "/", "/", "/nowhere", "/app/orders", "/app/orders", "/app/orders", "/assets/%d.png", "/assets/%d.png", "/assets/%d.png",
                              "~/app/big", "+/app/upload")
@@ -234,7 +235,7 @@ class Services:
         self.nginx.sh("/bin/sh /opt/rotate.sh")
 
     def restart_app(self):
-        r = self.lab.podman("restart", "-t", "10", "quiet-app")
+        r = self.lab.podman("restart", "-t", "10", PREFIX + "-app")
         check(r.returncode == 0, "podman restart", r.stderr)
 
 
@@ -331,7 +332,7 @@ def drift(services, d):
     def found(workload, words):
         return next((f for f in d.findings(workload) for s in f["signals"] if s["kind"] == "network" and words in s["subject"]), None)
     good = True
-    for workload, words in (("quiet-app", NEW_NAME), ("quiet-nginx", RAW)):
+    for workload, words in ((PREFIX + "-app", NEW_NAME), (PREFIX + "-nginx", RAW)):
         try:
             f = wait("%s to be found" % words, lambda: found(workload, words))
             say("found: %s %s, %d%% sure, severity %s" % (f["id"], words, f["confidence"], f["severity"]))
