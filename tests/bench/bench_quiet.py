@@ -329,8 +329,11 @@ def drift(services, d):
     os.rename(out.name, os.path.join(services.app.ctl, "call"))
     services.nginx.sh("curl -s -m 5 -o /dev/null http://%s:8443/" % RAW)
 
+    def goes_to(s, words):
+        return s["kind"] == "network" and (words in s["subject"] or words in s["names"])
+
     def found(workload, words):
-        return next((f for f in d.findings(workload) for s in f["signals"] if s["kind"] == "network" and words in s["subject"]), None)
+        return next((f for f in d.findings(workload) for s in f["signals"] if goes_to(s, words)), None)
     good = True
     for workload, words in ((PREFIX + "-app", NEW_NAME), (PREFIX + "-nginx", RAW)):
         try:
@@ -340,7 +343,7 @@ def drift(services, d):
             good = False
             say("NOT found: %s (%s)" % (words, e))
             for f in d.findings(workload, every=True):
-                if any(words in s["subject"] for s in f["signals"]):
+                if any(goes_to(s, words) for s in f["signals"]):
                     story(d, f, "it is below queue.show")
     return good
 
