@@ -12,8 +12,16 @@
  * A query is what a namespace sends to port 53, an answer what it receives from there; the other two directions (it
  * serves names itself) are passed over. An answer belongs to a query if protocol, both addresses and ports, id and
  * question (name without regard to case, type, class) are the same, in the same namespace, and the query is not older
- * than 30 seconds. As many answers are taken as the query was sent, the first ones: a further one is passed over if it
- * says the same (the network repeats), and is unasked if it does not.
+ * than 30 seconds. As many answers are taken as the query was sent, the first ones (8 at most). A further one is passed
+ * over if all lead to the same addresses (the network repeats, a resolver asks again); if not, it is unasked, and those
+ * that were taken before are taken back, since nobody can tell which one is the server's. Answers of other servers, as
+ * where several are asked at once, are answers to other queries.
+ *
+ * An answer that comes by the loopback interface is unasked, unless its server is there: at a loopback address, or at
+ * one of the namespace's own. A container that may send raw packets can make any other one itself.
+ *
+ * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is of
+ * nobody here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
  *
  * An answer whose query may have been sent unseen is not told at all: in the first 5 seconds of a container (so long a
  * resolver waits: resolv.conf(5)), and for 30 seconds after packets were lost or its queries were pushed out.
@@ -40,8 +48,9 @@ struct dns_ops {
          * A TIDE_NAME event of the packet's container, namespace and time; strings are borrowed until the call returns.
          * Not to call back into dns. The root is ".". reason is for all verdicts but NAME_ANSWERED. An answer that is
          * unasked or foreign has its addresses too: they are what somebody wanted to be believed. A malformed one has
-         * none; its question is empty if that could not be read either. Of unasked and malformed ones at most 32 are
-         * told in 10 seconds for one container, the others are counted (untold).
+         * none; its question is empty if that could not be read either. A doubted one has its question alone, and the
+         * time of the answer that is taken back. Of unasked and malformed ones at most 32 are told in 10 seconds for
+         * one container, the others are counted (untold).
          */
         void (*name)(const struct tide_event *ev, void *arg);
 };
@@ -70,6 +79,9 @@ struct dns_stats {
         uint64_t queries, answers; /* answers: told with NAME_ANSWERED */
         uint64_t unasked, foreign, malformed; /* malformed: queries too, which are not told */
         uint64_t untold;     /* unasked and malformed answers beyond what is told of one container */
+        uint64_t doubted;    /* answers taken back */
+        uint64_t unowned;    /* told with NAME_UNOWNED */
+        uint64_t others;     /* of the host's namespace, and to nobody whose queries are told */
         uint64_t repeated;   /* answers that came again, the same */
         uint64_t unsure;     /* answers to what may have been asked unseen */
         uint64_t cut;        /* answers of which not all addresses were taken: more than 512, or 1024 records */

@@ -271,6 +271,8 @@ enum tide_name_verdict {
         NAME_UNASKED,  /* nothing that was asked: forged, or far too late */
         NAME_FOREIGN,  /* asked of a server that the container is not configured with */
         NAME_MALFORMED,
+        NAME_DOUBTED, /* takes back an answer that was told: the same query was answered again, otherwise */
+        NAME_UNOWNED, /* as NAME_ANSWERED; but perhaps somebody of the host asked, in whose namespace it is */
         NAME__MAX
 };
 struct tide_name {
@@ -283,12 +285,20 @@ struct tide_name {
         struct bytes addresses; /* list of address (4 or 16 bytes), TTL in seconds (u32, little-endian) */
         struct bytes reason;    /* words, for what does not count */
         uint64_t netns;
+        uint64_t answer_ns;     /* doubted: the wall clock of the answer that is taken back */
 };
 
+enum tide_packet_flag {
+        PACKETF_LOOPBACK = 1u << 0, /* received over the loopback interface: sent within the namespace */
+        PACKETF_OWN = 1u << 1,      /* … and its sender's address is one of the namespace's own */
+        PACKETF_HOST = 1u << 2,     /* it is the host's namespace: of its queries only those of containers are told … */
+        PACKETF_UNOWNED = 1u << 3,  /* … and those whose socket was gone before anybody could see whose it was */
+};
 struct tide_packet {
         uint64_t netns;
         uint8_t out;         /* sent by the namespace (a query, as a rule), or received */
         struct bytes ip;     /* from the IP header on, at most 64 KiB less the record's own; cut: by its length */
+        uint8_t flags;       /* enum tide_packet_flag */
 };
 
 struct tide_audit {
@@ -460,7 +470,8 @@ const char *tide_priv_name(unsigned what);
 const char *tide_where_name(unsigned where); /* "same-container", "other-container", "host" */
 const char *tide_flow_name(unsigned what);   /* "began", "ended", "found", "listens" */
 const char *tide_direction_name(unsigned direction);   /* "outbound", "inbound" */
-const char *tide_name_verdict_name(unsigned verdict);  /* "answered", "unasked", "foreign", "malformed" */
+/* "answered", "unasked", "foreign", "malformed", "doubted", "unowned" */
+const char *tide_name_verdict_name(unsigned verdict);
 /* "tcp", "udp", "icmp", "icmp6", "sctp", …, else the number. Fixed array of at least TIDE_PROTO_TEXT. */
 #define TIDE_PROTO_TEXT 12
 char *tide_proto_text(unsigned proto, char dst[TIDE_PROTO_TEXT]);

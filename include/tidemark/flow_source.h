@@ -60,6 +60,7 @@ struct flow_msg {
         /* packets */
         bool out;          /* of the output hook, or passing and before it is routed: it comes from its source's */
         bool passing;      /* of another namespace: before it is routed, or behind that, on its way to whom it is for */
+        bool loopback;     /* received over the loopback interface */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;
         uint32_t seq; /* of its group's packets */
@@ -73,10 +74,14 @@ struct flow_msg {
  * under way. 0; ERR_SCHEMA: not of that form. */
 int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *ret) TM_CHECK;
 
+/* Pure. A packet from the IP header on, as the kernel has routed by it: RFC 791, RFC 8200. 0; ERR_TRUNCATED. Of other
+ * protocols than TCP and UDP, of fragments and behind extension headers protocol and ports are 0. */
+int flow_ip_decode(struct bytes ip, struct flow_tuple *ret) TM_CHECK;
+
 struct flow_source_ops {
         void (*msg)(const struct flow_msg *m, void *arg);
-        /* The kernel dropped messages, since boot time since_ns at the earliest; count 0: it does not say how many.
-         * packets: those of the name service. */
+        /* The kernel dropped messages, since boot time since_ns at the earliest, and takes new ones again; count 0: it
+         * does not say how many. packets: those of the name service. */
         void (*loss)(uint64_t count, bool packets, uint64_t since_ns, void *arg);
 };
 struct flow_source_stats {

@@ -64,6 +64,7 @@ enum factor {
         FACTOR_MAPPED_MEMORY,
         FACTOR_MAPPED_MOUNT,
         FACTOR_ORIGIN_PROBE,
+        FACTOR_MAYBE_PROBE,
         FACTOR_CHANGED_PROBE,
         FACTOR_BLINDED,
         FACTOR_NEW_DESTINATION,
@@ -74,9 +75,11 @@ enum factor {
         FACTOR_RAW_ADDRESS,
         FACTOR_CALLER_UNKNOWN,
         FACTOR_FORGED_NAME,
+        FACTOR_FOREIGN_NAME,
         FACTOR_NEW_LISTENER,
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
+        FACTOR_UNPLACED_CALLER,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -118,7 +121,8 @@ enum judge_piece {
         PIECE_ENTRY = 3,
         PIECE_FINDING = 4,
         PIECE_CONTAINER = 5,
-        PIECE_NAME = 6
+        PIECE_NAME = 6,
+        PIECE_TOLD = 7
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -137,6 +141,11 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
 struct judge *judge_free(struct judge *j);
 DEFINE_CLEANUP(struct judge *, judge_free)
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob) TM_CHECK;
+/*
+ * What was restored is of an earlier life of the agent, perhaps of the host: network namespaces go by numbers that are
+ * given away anew. Which container is in which is known once it is announced again. Not for a recording's snapshot.
+ */
+void judge_new_life(struct judge *j);
 /* All pieces, in an order that depends on the content only. */
 int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
                void *arg) TM_CHECK;
@@ -151,7 +160,8 @@ struct judge_net {
         uint64_t local;           /* of the outbound ones: within the namespace */
         uint64_t process_unknown; /* of the outbound ones that are neither */
         uint64_t named;           /* of them: led to by a name */
-        uint64_t forged;          /* of them: an answer that does not count named the address */
+        uint64_t forged;          /* of them: a forged or contradicted answer named the address */
+        uint64_t foreign;         /* of them: only an answer of a server that is not configured did */
         uint64_t ended, listeners;
 };
 
@@ -181,7 +191,7 @@ struct judge_entry {
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
         const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
-                          * "found-running" */
+                          * "found-running", "unplaced-program" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
 };
 /* Entries of the workload with this id, in order of first sight. */
@@ -198,8 +208,8 @@ struct judge_container {
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
-/* Names that led to the other side of a flow, as its container was told; borrowed until the next event. Their number,
- * at most max. */
+/* Names that led to the other side of a flow, as its container was told; asked by ops.verdict, the one that was judged
+ * first. Borrowed until the next event. Their number, at most max. */
 size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
 
 /* Losses of late, the latest last; not kept over a restart. */
@@ -216,7 +226,8 @@ struct judge_stats {
         size_t workloads, entries, findings, containers;
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */
-        uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_refused;
+        uint64_t names_answered, names_unasked, names_foreign, names_malformed, names_doubted,
+                names_unowned, names_refused;
         size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */

@@ -126,7 +126,8 @@ static int on_stored(struct bytes key, struct bytes blob, void *arg)
 int pipeline_use_store(struct pipeline *p, struct store *s)
 {
         static const int order[] = {PIECE_META,      PIECE_WORKLOAD, PIECE_ENTRY,
-                                    PIECE_CONTAINER, PIECE_NAME,     PIECE_FINDING, FUSE_PIECE};
+                                    PIECE_CONTAINER, PIECE_NAME,     PIECE_TOLD,  PIECE_FINDING,
+                                    FUSE_PIECE};
         struct loading l = {.p = p};
         int r = 0;
 
@@ -134,9 +135,11 @@ int pipeline_use_store(struct pipeline *p, struct store *s)
                 l.what = order[i];
                 r = store_each(s, order[i], on_stored, &l);
         }
-        if (r == 0)
-                p->store = s;
-        return r;
+        if (r < 0)
+                return r;
+        p->store = s;
+        judge_new_life(p->judge);
+        return 0;
 }
 
 uint64_t pipeline_damaged(const struct pipeline *p)

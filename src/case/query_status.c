@@ -158,6 +158,7 @@ json_t *query_net_json(const struct judge_net *n)
                                    judged ? cj_real(1.0 - (double)n->process_unknown / (double)judged) : json_null());
         bad |= json_object_set_new(v, "named", cj_u64(n->named));
         bad |= json_object_set_new(v, "forged", cj_u64(n->forged));
+        bad |= json_object_set_new(v, "foreign", cj_u64(n->foreign));
         bad |= json_object_set_new(v, "ended", cj_u64(n->ended));
         bad |= json_object_set_new(v, "listeners", cj_u64(n->listeners));
         return bad ? NULL : TAKE_PTR(v);
@@ -177,6 +178,8 @@ static int put_net(json_t *o, const struct judge *j)
         bad |= json_object_set_new(names, "unasked", cj_u64(s.names_unasked));
         bad |= json_object_set_new(names, "foreign", cj_u64(s.names_foreign));
         bad |= json_object_set_new(names, "malformed", cj_u64(s.names_malformed));
+        bad |= json_object_set_new(names, "doubted", cj_u64(s.names_doubted));
+        bad |= json_object_set_new(names, "unowned", cj_u64(s.names_unowned));
         bad |= json_object_set_new(names, "refused", cj_u64(s.names_refused));
         bad |= v ? json_object_set(v, "names", names) : -1;
         return bad | json_object_set(o, "flows", v);

@@ -21,15 +21,25 @@ static void put_host(const json_t *e, const char *field, char *dst, size_t size)
                 snprintf(dst, size, strchr(address, ':') ? "[%s]" : "%s", address);
 }
 
+/* An address of the namespace itself stands for another one: that one is called, and has the name. */
+static bool is_redirected(const json_t *e)
+{
+        const char *remote = cli_text(e, "remote");
+
+        return *cli_text(e, "real") && (strncmp(remote, "127.", 4) == 0 || strcmp(remote, "::1") == 0);
+}
+
 /* As a person reads a flow: where to, or where from; who; how much. */
 static void put_flow(const json_t *e, char *dst, size_t size)
 {
         bool in = strcmp(cli_text(e, "direction"), "inbound") == 0, listens = !*cli_text(e, "remote");
-        const json_t *port = json_object_get(e, in || listens ? "local_port" : "remote_port");
+        bool redirected = !in && !listens && is_redirected(e);
+        const json_t *port =
+                json_object_get(e, in || listens ? "local_port" : redirected ? "real_port" : "remote_port");
         const char *exe = cli_text(e, "executable");
         char host[300], at[16] = "", who[300] = "", traffic[80] = "";
 
-        put_host(e, listens ? "local" : "remote", host, sizeof(host));
+        put_host(e, listens ? "local" : redirected ? "real" : "remote", host, sizeof(host));
         if (*exe)
                 snprintf(who, sizeof(who), "  %.200s %lld %s", exe, (long long)cli_int(e, "pid"),
                          cli_text(e, "origin"));

@@ -92,16 +92,26 @@ static void add_audit(struct engine *e, json_t *o)
 /* Packets of the name service, on their way to becoming names. */
 static void add_packets(struct engine *e, json_t *o)
 {
+        json_t *v = json_object();
         struct dns_stats s;
 
         engine_net_stats(e, &s);
-        json_object_set_new(
-                o, "name_packets",
-                json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "packets", (json_int_t)s.packets, "queries",
-                          (json_int_t)s.queries, "malformed", (json_int_t)s.malformed, "repeated",
-                          (json_int_t)s.repeated, "unsure", (json_int_t)s.unsure, "untold", (json_int_t)s.untold, "cut",
-                          (json_int_t)s.cut, "refused", (json_int_t)s.refused, "incomplete", (json_int_t)s.incomplete,
-                          "waiting", (json_int_t)s.waiting, "streams", (json_int_t)s.streams));
+        {
+                const struct {
+                        const char *name;
+                        uint64_t n;
+                } rows[] = {
+                        {"packets", s.packets}, {"queries", s.queries},       {"malformed", s.malformed},
+                        {"doubted", s.doubted}, {"repeated", s.repeated},     {"unsure", s.unsure},
+                        {"untold", s.untold},   {"cut", s.cut},               {"refused", s.refused},
+                        {"waiting", s.waiting}, {"incomplete", s.incomplete}, {"streams", s.streams},
+                        {"unowned", s.unowned}, {"others", s.others},
+                };
+
+                for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                        json_object_set_new(v, rows[i].name, json_integer((json_int_t)rows[i].n));
+        }
+        json_object_set_new(o, "name_packets", v);
 }
 
 static json_t *status_part(void *arg)

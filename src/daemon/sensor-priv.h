@@ -186,6 +186,8 @@ struct sensor_audit_stats {
 };
 int sensor_audit_start(struct sensor *s);
 void sensor_audit_stop(struct sensor *s);
+/* Does it tell who connects, as far as is configured? */
+bool sensor_audit_tells_calls(const struct sensor *s);
 void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret);
 /* Answer ACT_WHO. */
 void sensor_audit_who(struct sensor *s, const struct tide_event *ask);
@@ -264,6 +266,9 @@ void sensor_net_exec(struct sensor *s, struct container *c);
 /* The last task of some container may have ended. */
 void sensor_net_emptied(struct sensor *s);
 void sensor_net_round(struct sensor *s);
+/* The pair has refused it; then, when there is room: what of it still lives is told. */
+void sensor_net_untold(struct sensor *s, const struct tide_event *ev);
+void sensor_net_repair(struct sensor *s);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);

@@ -312,6 +312,11 @@ int sensor_audit_start(struct sensor *s)
         return r;
 }
 
+bool sensor_audit_tells_calls(const struct sensor *s)
+{
+        return s->audit && s->audit->want == AUDIT_RULES_CONNECT;
+}
+
 void sensor_audit_stop(struct sensor *s)
 {
         struct audit_rules_state st = {0};

@@ -3,7 +3,8 @@
  * What happens in a watched network namespace, as events.
  *
  * Owns: direction, who opened a flow, what is passed over and how that is counted. Must not: judge where it went, or
- * read a byte of a packet (the engine does). Hands over: TIDE_FLOW and TIDE_PACKET on the pair.
+ * read a packet (flow_ip_decode reads whose it is, the engine the rest). Hands over: TIDE_FLOW and TIDE_PACKET on
+ * the pair.
  *
  * Outbound is what begins at one of the namespace's own addresses; inbound what ends there. An entry that conntrack
  * makes in the midst of a connection says nothing of who began it: it is counted and passed over. So are, for a minute,
@@ -18,12 +19,14 @@
 
 #include "daemon/sensor_net-priv.h"
 #include "tidemark/clock.h"
+#include "tidemark/err.h"
 #include "tidemark/log.h"
 
-#define RESUMED_NS (60 * NSEC_PER_SEC) /* conntrack forgets a datagram's flow after at most so long without an answer  \
-                                        */
-#define LOOK_NS NSEC_PER_SEC           /* between two looks at a namespace's addresses */
-#define KNOWN_TOTAL 262144u            /* tuples remembered, of all namespaces: some 4 MiB */
+#define RESUMED_NS                                                                                                     \
+        (60 * NSEC_PER_SEC)  /* conntrack forgets a datagram's flow after at most so long without an answer            \
+                              */
+#define LOOK_NS NSEC_PER_SEC /* between two looks at a namespace's addresses */
+#define KNOWN_TOTAL 262144u  /* tuples remembered, of all namespaces: some 4 MiB */
 #define LISTEN_SOON_NS (100 * NSEC_PER_MSEC)
 #define PACKET_MAX (TIDE_RECORD_MAX - 1024u)
 
@@ -89,6 +92,108 @@ static struct net *of_address(struct sensor *s, const struct flow_address *a)
         return NULL;
 }
 
+/* ---- which way ---- */
+
+/* A datagram from outside to a port: who sends there is answered, however late, and is not called. */
+static struct bytes peer_key(const struct flow_address *peer, uint16_t peer_port, uint16_t own_port, uint8_t dst[24])
+{
+        memcpy(dst, peer->bytes, peer->len);
+        memcpy(dst + peer->len, &peer_port, 2);
+        memcpy(dst + peer->len + 2, &own_port, 2);
+        return bytes_of(dst, (size_t)peer->len + 4);
+}
+
+/* Those of long ago go all at once: then a late answer may be taken for a call. */
+static void remember_peer(struct net *n, const struct flow_tuple *t)
+{
+        struct bytes key;
+        uint8_t space[24];
+
+        if (t->proto != IPPROTO_UDP)
+                return;
+        key = peer_key(&t->src, t->sport, t->dport, space);
+        if (n->peers && seen_put(n->peers, key) != ERR_LIMIT)
+                return;
+        n->peers = seen_free(n->peers);
+        if (seen_new(NET_PEERS, map_seed_random(), &n->peers) < 0 || seen_put(n->peers, key) < 0)
+                n->s->nets->stats.untold++;
+}
+
+static bool was_bound(const struct net *n, uint16_t port)
+{
+        for (uint32_t i = 0; i < n->nbound; i++)
+                if (n->bound[i] == port)
+                        return true;
+        return false;
+}
+
+/*
+ * Of an entry that goes out: was the connection there before the entry, which then says nothing of who began it? TCP:
+ * it is first seen established; or, in a dump, it leaves from a port where a socket waits. UDP: it leaves from such a
+ * port, and its other end has sent there before; or that port was in use before anybody watched.
+ */
+static bool is_resumed(const struct net *n, const struct flow_msg *m)
+{
+        uint8_t space[24];
+
+        if (m->orig.proto == IPPROTO_TCP && m->dumped)
+                return net_listens_on(n, &m->orig);
+        if (m->orig.proto == IPPROTO_TCP)
+                return m->tcp_state != TCP_CONNTRACK_SYN_SENT && m->tcp_state != TCP_CONNTRACK_SYN_RECV &&
+                       m->tcp_state != TCP_CONNTRACK_NONE;
+        if (m->orig.proto != IPPROTO_UDP)
+                return false;
+        if (n->peers && seen_has(n->peers, peer_key(&m->orig.dst, m->orig.dport, m->orig.sport, space)))
+                return true;
+        return m->orig.sport < NET_EPHEMERAL && clock_boot_ns() <= n->watched_ns + RESUMED_NS &&
+               was_bound(n, m->orig.sport);
+}
+
+/* A datagram's socket that was open before us, and waits for nobody: where it sends was not begun now. */
+static bool is_found(const struct net *n, const struct flow_msg *m)
+{
+        return m->orig.proto == IPPROTO_UDP && m->orig.sport >= NET_EPHEMERAL &&
+               clock_boot_ns() <= n->watched_ns + RESUMED_NS && was_bound(n, m->orig.sport);
+}
+
+/*
+ * Whose it is, and which of its ends are there. What the host's namespace tells is its containers' where an end is
+ * theirs, behind a rewritten address too; else its own. NULL: it passes, from somebody unknown to somebody unknown.
+ */
+static struct net *whose(struct sensor *s, struct net *n, const struct flow_msg *m, bool *ret_from, bool *ret_to)
+{
+        struct net *of = NULL;
+
+        *ret_from = *ret_to = false;
+        if (n->host && n->scope == NET_SCOPE_HOST) {
+                of = of_address(s, &m->orig.src);
+                *ret_from = of != NULL;
+                if (!of && ((of = of_address(s, &m->orig.dst)) || (of = of_address(s, &m->reply.src))))
+                        *ret_to = true;
+        }
+        if (of)
+                return of;
+        *ret_from = net_is_local(n, &m->orig.src);
+        *ret_to = net_is_local(n, &m->orig.dst);
+        return *ret_from || *ret_to ? n : NULL;
+}
+
+/* An address that somebody got meanwhile? What is told of it then is asked for again. */
+static void look_for_addresses(struct sensor *s, struct net *n)
+{
+        uint64_t now = loop_now(s->loop);
+
+        if (now < n->looked_ns + LOOK_NS)
+                return;
+        n->looked_ns = now;
+        net_look(s, n);
+        if (!n->host || n->scope != NET_SCOPE_HOST)
+                return;
+        for (struct net *other = s->nets->first; other; other = other->next)
+                if (!other->host && other->state == NET_WATCHED && other->scope == NET_SCOPE_HOST)
+                        net_look(s, other);
+}
+
 /* ---- telling ---- */
 
 static void fill(struct tide_event *ev, const struct net *n, enum tide_flow_what what, enum tide_direction direction,
@@ -117,8 +222,10 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
         struct container *of[2];
         size_t count = c ? 1 : net_owners(s, n, of, 2);
 
-        if (count == 0 || (!c && n->host)) { /* the host's own, as far as can be told */
+        if (count == 0 || (!c && n->host)) { /* the host's own, as far as can be told here */
                 s->nets->stats.host_own += n->host;
+                if (count && sensor_audit_tells_calls(s) && ev->flow.direction == DIRECTION_OUT)
+                        sensor_send(s, PAIR_FLOW, ev, -1); /* audit may name one that lives here */
                 return;
         }
         if (c && c->net_scope == NET_SCOPE_OFF)
@@ -128,6 +235,17 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
                 s->nets->stats.shared++;
         }
         ev->container = bytes_str((c ? c : of[0])->id);
+        sensor_send(s, PAIR_FLOW, ev, -1);
+}
+
+/* Whose it was is not looked for: who was told that it began knows it by its number. */
+static void net_tell_end(struct sensor *s, struct net *n, struct tide_event *ev)
+{
+        struct container *c;
+
+        if (!net_owners(s, n, &c, 1))
+                return;
+        ev->container = bytes_str(c->id);
         sensor_send(s, PAIR_FLOW, ev, -1);
 }
 
@@ -168,7 +286,7 @@ static void outbound(struct sensor *s, struct net *n, const struct flow_msg *m)
         struct tide_actor actor;
 
         s->nets->stats.outbound++;
-        fill(&ev, n, FLOW_BEGAN, DIRECTION_OUT, &m->orig);
+        fill(&ev, n, is_found(n, m) ? FLOW_FOUND : FLOW_BEGAN, DIRECTION_OUT, &m->orig);
         fill_real(&ev, m);
         ev.flow.id = m->id;
         if (proc_source_drain(s->proc) < 0) /* who was forked a moment ago? */
@@ -181,6 +299,8 @@ static void outbound(struct sensor *s, struct net *n, const struct flow_msg *m)
         } else {
                 s->nets->stats.unnamed++;
         }
+        if (ev.flow.what == FLOW_FOUND)
+                ev.flags |= net_before(s, n, c);
         net_tell(s, n, &ev, c);
 }
 
@@ -197,10 +317,12 @@ static void inbound(struct sensor *s, struct net *n, const struct flow_msg *m)
                                  .dport = m->orig.sport};
 
         s->nets->stats.inbound++;
+        remember_peer(n, &m->orig);
         if (!rate_pass(&n->inbound_rate, loop_now(s->loop), NULL)) {
                 s->nets->stats.inbound_passed++;
                 return;
         }
+        net_called(s, n, &own);
         net_listen_later(s, n, LISTEN_SOON_NS);
         fill(&ev, n, FLOW_BEGAN, DIRECTION_IN, &m->orig);
         ev.flow.id = m->id;
@@ -211,54 +333,26 @@ static void inbound(struct sensor *s, struct net *n, const struct flow_msg *m)
         net_tell(s, n, &ev, c);
 }
 
-/* Was it there before, so that this entry says nothing of who began it? */
-static bool is_resumed(const struct net *n, const struct flow_msg *m)
-{
-        uint16_t own = net_is_local(n, &m->orig.src) ? m->orig.sport : m->orig.dport;
-
-        if (m->orig.proto == IPPROTO_TCP)
-                return !m->dumped && m->tcp_state != TCP_CONNTRACK_SYN_SENT && m->tcp_state != TCP_CONNTRACK_SYN_RECV &&
-                       m->tcp_state != TCP_CONNTRACK_NONE;
-        if (m->orig.proto != IPPROTO_UDP || clock_boot_ns() > n->watched_ns + RESUMED_NS)
-                return false;
-        for (uint32_t i = 0; i < n->nbound; i++)
-                if (n->bound[i] == own)
-                        return true;
-        return false;
-}
-
 static void began(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
-        bool from = net_is_local(n, &m->orig.src), to = net_is_local(n, &m->orig.dst);
-        uint64_t now = loop_now(s->loop);
+        bool from, to;
+        struct net *of = whose(s, n, m, &from, &to);
 
-        if (!from && !to && n->scope == NET_SCOPE_HOST && n->host) {
-                n = of_address(s, &m->orig.src);
-                from = n != NULL;
-                if (!n && (n = of_address(s, &m->orig.dst)) == NULL) {
-                        s->nets->stats.forwarded++;
-                        return;
-                }
-                to = !from;
-        }
-        if (!from && !to) { /* an address that it got meanwhile, or another's that is passed on */
+        if (!of) {
                 s->nets->stats.forwarded++;
-                if (now >= n->looked_ns + LOOK_NS) {
-                        n->looked_ns = now;
-                        net_ask(s, n, 0);
-                }
+                look_for_addresses(s, n);
                 return;
         }
         if (!remember(s, n, m))
                 return;
         if (from && to)
                 s->nets->stats.local++;
-        else if (is_resumed(n, m))
+        else if (from && is_resumed(of, m))
                 s->nets->stats.resumed++;
         else if (from)
-                outbound(s, n, m);
+                outbound(s, of, m);
         else
-                inbound(s, n, m);
+                inbound(s, of, m);
 }
 
 static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
@@ -267,8 +361,8 @@ static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
                 n->dumped++;
         else
                 n->entries++;
-        if (net_is_filling(s, n))
-                net_withdraw(s, n);
+        if (n->state == NET_WATCHED && net_is_filling(s, n)) /* as far as was counted: asked before it is acted upon */
+                net_look(s, n);
         if (net_is_loopback(&m->orig))
                 s->nets->stats.loopback++;
         else
@@ -278,8 +372,9 @@ static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
 static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         struct tide_event ev = {.sources = SRC_CONNTRACK};
+        bool from, to;
+        struct net *of = whose(s, n, m, &from, &to);
         uint8_t key[40];
-        bool out;
 
         n->entries -= n->entries > 0;
         if (n->fresh && seen_del(n->fresh, net_tuple_key(&m->orig, key)) == 0)
@@ -288,44 +383,29 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
                 return;
         s->nets->known--;
         s->nets->stats.ended++;
-        out = net_is_local(n, &m->orig.src);
-        if (!out || !m->counted)
+        if (!of || !from || to || !m->counted)
                 return; /* nothing is said that its beginning did not say */
-        fill(&ev, n, FLOW_ENDED, DIRECTION_OUT, &m->orig);
+        fill(&ev, of, FLOW_ENDED, DIRECTION_OUT, &m->orig);
         ev.flow.flags |= FLOWF_COUNTED;
         ev.flow.id = m->id;
         ev.flow.bytes_out = m->bytes[0];
         ev.flow.bytes_in = m->bytes[1];
         if (m->stop_ns > m->start_ns && m->start_ns)
                 ev.flow.duration_ns = m->stop_ns - m->start_ns;
-        net_tell(s, n, &ev, NULL);
-}
-
-/* The header's addresses, as the kernel has routed by them: RFC 791, RFC 8200. */
-static bool addresses_of(struct bytes ip, struct flow_address *src, struct flow_address *dst)
-{
-        bool six = ip.len && ip.p[0] >> 4 == 6;
-        size_t at = six ? 8 : 12, len = six ? 16 : 4;
-
-        if (ip.len < at + 2 * len)
-                return false;
-        src->len = dst->len = (uint8_t)len;
-        memcpy(src->bytes, ip.p + at, len);
-        memcpy(dst->bytes, ip.p + at + len, len);
-        return true;
+        net_tell_end(s, of, &ev);
 }
 
 /* Of a packet that passes through the host's namespace: whose it is. NULL: none of a container that is known. */
 static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_out)
 {
-        struct flow_address src = {0}, dst = {0};
+        struct flow_tuple t;
         struct net *n;
 
-        if (!addresses_of(m->payload, &src, &dst))
+        if (flow_ip_decode(m->payload, &t) < 0)
                 return NULL;
-        n = of_address(s, &src);
+        n = of_address(s, &t.src);
         *ret_out = n != NULL;
-        return n ? n : of_address(s, &dst);
+        return n ? n : of_address(s, &t.dst);
 }
 
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
@@ -343,7 +423,7 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
                 return;
         }
         s->nets->stats.packets++;
-        if (!net_owners(s, n, &c, 1))
+        if (!net_owners(s, n, &c, 1) || !net_packet_flags(s, n, m, &ev.packet.flags))
                 return;
         ev.container = bytes_str(c->id);
         /* What is lost is told when it is calm again: too late for whoever looks for the query to an answer. */
@@ -399,6 +479,7 @@ static void on_dumped(struct sensor *s, struct net *n, const struct flow_msg *m)
 {
         (void)m;
         n->entries = n->dumped;
+        net_look(s, n); /* how many are there, and does our table stand: nobody tells of it whose message is lost */
         if (n->fresh) {
                 s->nets->known += seen_count(n->fresh);
                 s->nets->known -= seen_count(n->known);
@@ -419,6 +500,42 @@ static void on_msg(const struct flow_msg *m, void *arg)
 
         if ((size_t)m->kind < ARRAY_LEN(rows) && rows[m->kind])
                 rows[m->kind](n->s, n, m);
+}
+
+/* The pair had no room for it: it is told by a dump when there is. */
+void sensor_net_untold(struct sensor *s, const struct tide_event *ev)
+{
+        bool out = ev->flow.direction == DIRECTION_OUT;
+        struct flow_tuple t = {.proto = ev->flow.proto};
+        struct bytes src = out ? ev->flow.local : ev->flow.remote, dst = out ? ev->flow.remote : ev->flow.local;
+        uint8_t space[40];
+
+        if (!s->nets || ev->flow.what == FLOW_ENDED || src.len > 16 || dst.len > 16)
+                return;
+        t.src.len = (uint8_t)src.len;
+        t.dst.len = (uint8_t)dst.len;
+        memcpy(t.src.bytes, src.p, src.len);
+        memcpy(t.dst.bytes, dst.p, dst.len);
+        t.sport = out ? ev->flow.lport : ev->flow.rport;
+        t.dport = out ? ev->flow.rport : ev->flow.lport;
+        for (struct net *n = s->nets->first; n; n = n->next)
+                if (seen_del(n->known, net_tuple_key(&t, space)) == 0) {
+                        s->nets->known--;
+                        n->untold = true;
+                        if (n->fresh) /* it may be there too: what the dump that is under way has told */
+                                (void)!seen_del(n->fresh, net_tuple_key(&t, space));
+                }
+}
+
+void sensor_net_repair(struct sensor *s)
+{
+        for (struct net *n = s->nets ? s->nets->first : NULL; n; n = n->next) {
+                if (!n->untold || !n->flows || n->state == NET_LEFT)
+                        continue;
+                n->untold = false;
+                net_dump(s, n);
+                net_catch_up(s, n);
+        }
 }
 
 /* What still lives is found by the dump; what came and went meanwhile is lost, and that is said. */

@@ -11,12 +11,13 @@
 #include "daemon/sensor_net-priv.h"
 #include "tidemark/clock.h"
 
-#define SOCKETS_MAX 8192u      /* of one look */
-#define EPHEMERAL 32768u       /* net.ipv4.ip_local_port_range begins there: a datagram's socket above is a client's */
+#define SOCKETS_MAX 8192u /* of one look */
 
 struct look {
         struct sensor *s;
         struct net *n;
+        bool anew;   /* listeners that are known already are told too */
+        bool before; /* it was there before anybody watched; else it began unseen */
 };
 
 static bool any(const struct flow_address *a)
@@ -42,7 +43,7 @@ static struct net_listener *place(struct net *n, const struct diag_sock *d, bool
         return n->nlisteners < NET_LISTENERS ? &n->listeners[n->nlisteners++] : NULL;
 }
 
-static void tell_listener(struct sensor *s, struct net *n, const struct diag_sock *d)
+static void tell_listener(struct sensor *s, struct net *n, const struct diag_sock *d, bool before)
 {
         struct tide_event ev = {.kind = TIDE_FLOW, .sources = SRC_SOCKETS};
         struct container *c = NULL;
@@ -57,6 +58,8 @@ static void tell_listener(struct sensor *s, struct net *n, const struct diag_soc
         ev.flow.flags = (n->host ? FLOWF_HOST : 0) | (net_is_loopback(&d->tuple) ? FLOWF_LOCAL : 0);
         if (net_actor_of_inode(s, n, d->inode, &actor, &c))
                 ev.flow.actor = actor;
+        if (before)
+                ev.flags |= net_before(s, n, c);
         s->nets->stats.listeners++;
         net_tell(s, n, &ev, c);
 }
@@ -67,7 +70,7 @@ static void on_listener(const struct diag_sock *d, void *arg)
         struct net_listener *l;
         bool fresh;
 
-        if (d->tuple.proto == IPPROTO_UDP && (d->tuple.sport >= EPHEMERAL || d->state != DIAG_UNCONNECTED))
+        if (d->tuple.proto == IPPROTO_UDP && (d->tuple.sport >= NET_EPHEMERAL || d->state != DIAG_UNCONNECTED))
                 return;
         if (d->tuple.proto == IPPROTO_TCP && d->state != DIAG_LISTEN)
                 return;
@@ -80,8 +83,8 @@ static void on_listener(const struct diag_sock *d, void *arg)
         } else {
                 k->s->nets->stats.untold++;
         }
-        if (fresh && l)
-                tell_listener(k->s, k->n, d);
+        if (l && (fresh || k->anew))
+                tell_listener(k->s, k->n, d, k->before);
 }
 
 /* Those that no longer listen make room, and are told anew should they come again. */
@@ -95,9 +98,10 @@ static void sweep(struct net *n)
         n->nlisteners = kept;
 }
 
-void net_listen(struct sensor *s, struct net *n)
+static void look_for_listeners(struct look *k)
 {
-        struct look k = {.s = s, .n = n};
+        struct sensor *s = k->s;
+        struct net *n = k->n;
 
         if (!n->diag || n->state != NET_WATCHED)
                 return;
@@ -105,14 +109,21 @@ void net_listen(struct sensor *s, struct net *n)
                 n->listeners[i].seen = false;
         if (proc_source_drain(s->proc) < 0)
                 s->stirred = true; /* settle() says so, and ends */
-        if (diag_each(n->diag, 1u << DIAG_LISTEN | 1u << DIAG_UNCONNECTED, SOCKETS_MAX, on_listener, &k) == 0)
+        if (diag_each(n->diag, 1u << DIAG_LISTEN | 1u << DIAG_UNCONNECTED, SOCKETS_MAX, on_listener, k) == 0)
                 sweep(n);
         s->stirred = true;
 }
 
+void net_listen(struct sensor *s, struct net *n, bool anew)
+{
+        struct look k = {.s = s, .n = n, .anew = anew};
+
+        look_for_listeners(&k);
+}
+
 /* ---- what was there before ---- */
 
-static bool listens_on(const struct net *n, const struct flow_tuple *t)
+bool net_listens_on(const struct net *n, const struct flow_tuple *t)
 {
         for (uint32_t i = 0; i < n->nlisteners; i++) {
                 const struct net_listener *l = &n->listeners[i];
@@ -140,16 +151,25 @@ static void on_open(const struct diag_sock *d, void *arg)
 {
         struct look *k = arg;
         struct tide_event ev = {.kind = TIDE_FLOW, .sources = SRC_SOCKETS};
-        struct container *c = NULL, *of = NULL;
+        struct flow_tuple back = {.src = d->tuple.dst,
+                                  .dst = d->tuple.src,
+                                  .proto = d->tuple.proto,
+                                  .sport = d->tuple.dport,
+                                  .dport = d->tuple.sport};
+        struct net *of = net_stream(k->s, k->n);
+        struct container *c = NULL;
         struct tide_actor actor;
         uint8_t key[40];
 
-        on_bound(d, arg);
+        if (k->before)
+                on_bound(d, arg);
         if (net_is_loopback(&d->tuple) || any(&d->tuple.dst))
                 return;
-        if (seen_put(k->n->known, net_tuple_key(&d->tuple, key)) == 1)
-                k->s->nets->known++;
-        if (listens_on(k->n, &d->tuple))
+        /* The same connection reads the other way round in conntrack where others began it. */
+        if (seen_has(of->known, net_tuple_key(&back, key)) || seen_put(of->known, net_tuple_key(&d->tuple, key)) != 1)
+                return;
+        k->s->nets->known++;
+        if (net_listens_on(k->n, &d->tuple))
                 return; /* inbound: who called is not asked */
         ev.flow.what = FLOW_FOUND;
         ev.flow.direction = DIRECTION_OUT;
@@ -161,22 +181,56 @@ static void on_open(const struct diag_sock *d, void *arg)
         ev.flow.rport = d->tuple.dport;
         if (net_actor_of_inode(k->s, k->n, d->inode, &actor, &c))
                 ev.flow.actor = actor;
-        of = c;
-        if (of || net_owners(k->s, k->n, &of, 1))
-                ev.flags = of->running_before ? EVF_BEFORE : EVF_GAP;
+        ev.flags = k->before ? net_before(k->s, k->n, c) : EVF_GAP;
         k->s->nets->stats.found++;
         net_tell(k->s, k->n, &ev, c);
 }
 
+/* What has begun since is told as what it is: by conntrack, before it is found open. */
+static void look_for_open(struct look *k)
+{
+        struct net *of = net_stream(k->s, k->n);
+
+        if (of->flows)
+                flow_source_drain(of->flows);
+        if (diag_each(k->n->diag, 1u << DIAG_ESTABLISHED | 1u << DIAG_SYN_SENT, SOCKETS_MAX, on_open, k) < 0)
+                k->s->nets->stats.untold++; /* there are more than are told, or the kernel does not tell */
+}
+
 void net_begin(struct sensor *s, struct net *n)
+{
+        struct look k = {.s = s, .n = n, .before = true};
+
+        if (!n->diag)
+                return;
+        look_for_listeners(&k);
+        n->nbound = 0;
+        if (diag_each(n->diag, 1u << DIAG_UNCONNECTED, SOCKETS_MAX, on_bound, &k) < 0)
+                s->nets->stats.untold++;
+        look_for_open(&k);
+}
+
+void net_catch_up(struct sensor *s, struct net *n)
 {
         struct look k = {.s = s, .n = n};
 
         if (!n->diag)
                 return;
-        net_listen(s, n);
-        n->nbound = 0;
-        if (diag_each(n->diag, 1u << DIAG_UNCONNECTED, SOCKETS_MAX, on_bound, &k) < 0 ||
-            diag_each(n->diag, 1u << DIAG_ESTABLISHED | 1u << DIAG_SYN_SENT, SOCKETS_MAX, on_open, &k) < 0)
-                s->nets->stats.untold++; /* there are more than are told, or the kernel does not tell */
+        look_for_listeners(&k);
+        look_for_open(&k);
+}
+
+void net_called(struct sensor *s, struct net *n, const struct flow_tuple *t)
+{
+        struct look k = {.s = s, .n = n};
+        struct diag_sock d;
+
+        if (t->proto != IPPROTO_TCP || !n->diag || net_listens_on(n, t) || diag_find(n->diag, t, &d) < 0)
+                return;
+        if (d.state != DIAG_LISTEN) { /* it waited for this one alone */
+                d.tuple.dst = (struct flow_address){.len = d.tuple.src.len};
+                d.tuple.dport = 0;
+                d.state = DIAG_LISTEN;
+        }
+        on_listener(&d, &k);
 }

@@ -94,8 +94,10 @@ static void refused(struct sensor *s, const struct tide_event *ev)
                 proctab_untold(s->proctab, ev->exec.actor.pid, ev->exec.actor.start);
                 s->repair.scan = true;
                 break;
-        case TIDE_FLOW: /* cannot be asked for again: what lives is not judged twice */
-        case TIDE_PACKET:
+        case TIDE_FLOW:
+                sensor_net_untold(s, ev);
+                break;
+        case TIDE_PACKET: /* cannot be asked for again */
                 break;
         case TIDE_CTR_START:
         case TIDE_FILES:
@@ -212,6 +214,7 @@ void sensor_on_repair(struct loop_timer *t, void *arg)
         if (s->repair.announce)
                 announce(s);
         tell_all(s);
+        sensor_net_repair(s);
         if (s->repair.scan) {
                 s->repair.scan = false;
                 s->repair.scans++;

@@ -182,6 +182,7 @@ static const struct {
         COUNTED("container_unsure", shared),
         COUNTED("host_own", host_own),
         COUNTED("packets", packets),
+        COUNTED("packets_host", packets_host),
         COUNTED("table_removed", removed),
         COUNTED("withdrawn", withdrawn),
         COUNTED("forged", forged),

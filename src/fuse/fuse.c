@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fuse/fuse-priv.h"
 #include "tidemark/err.h"
@@ -78,12 +79,20 @@ int fuse_tell(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_ev
         return pass(f, ev);
 }
 
+/* A directory's time and size are those of the last name that was made or removed in it, which is told by itself. */
+static bool only_names_changed(const struct index_name *n, const struct tide_file *e)
+{
+        return S_ISDIR(e->mode) && n->mode == mode_of(e) && e->ctime_ns && e->mtime_ns == e->ctime_ns;
+}
+
 /* strict: after a loss, the event that told a name may not have been the last of it. */
 static bool is_told(const struct index_name *n, const struct tide_event *ev, bool strict)
 {
         const struct tide_file *e = &ev->file;
 
         if (n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == mode_of(e))
+                return true;
+        if (only_names_changed(n, e))
                 return true;
         if (n->told_boot == 0)
                 return false;

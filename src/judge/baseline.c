@@ -14,6 +14,8 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
+#define SHAPED_MAX 16u /* so many directories on the way to a file may be covered by a pattern */
+
 /* Pure rooms draw no random numbers: the maps' order is that of insertion, and their limits bound what a collision
  * costs. */
 static const struct map_seed seed = {0x746964656d61726b, 0x626173656c696e65};
@@ -76,7 +78,7 @@ static struct workload *make(struct judge *j, struct bytes id)
 
         if (!w)
                 return NULL;
-        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(2 * limit, seed, NULL, &w->keys) < 0 ||
+        if (map_new(limit, seed, entry_free, &w->entries) < 0 || map_new(3 * limit, seed, NULL, &w->keys) < 0 ||
             map_new(limit, seed, NULL, &w->siblings) < 0 || map_new(limit, seed, NULL, &w->phases) < 0 ||
             str_set(&w->id, id) < 0) {
                 baseline_free(w);
@@ -162,9 +164,30 @@ static struct bytes family(enum dimension dim, struct bytes key)
         return bytes_of(NULL, 0);
 }
 
+/* A file that can be run, by the marks behind its path (observe.c): no pattern covers it. */
+static bool is_program(enum dimension dim, struct bytes key)
+{
+        static const struct {
+                const char *mark;
+                bool program;
+        } marks[] = {{" [probe]", false},     {" [replaced]", false}, {" [changed]", true},
+                     {" [capabilities]", true}, {" [executable]", true}, {" [setuid]", true}};
+
+        for (size_t i = 0; dim == DIM_FILE && i < ARRAY_LEN(marks); i++) { /* in the order in which they stand */
+                struct bytes mark = bytes_str(marks[i].mark);
+
+                if (!bytes_has_suffix(key, mark))
+                        continue;
+                if (marks[i].program)
+                        return true;
+                key.len -= mark.len;
+        }
+        return false;
+}
+
 static bool has_family(enum dimension dim, struct bytes key)
 {
-        return dim == DIM_FILE || family(dim, key).len > 0;
+        return dim == DIM_FILE ? !is_program(dim, key) : family(dim, key).len > 0;
 }
 
 /* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol; into out. */
@@ -191,23 +214,173 @@ static struct entry *find_pattern(const struct workload *w, enum dimension dim, 
         return text.err ? NULL : find(w, dim, pattern, exe, scratch);
 }
 
+/* None of the phases is known of what was approved as it was found: then it fits any, as what has none itself does. */
+static bool fits_phase(const struct observation *o, size_t phases)
+{
+        return o->phase == PHASE_UNKNOWN || (phases & (PHASE_BIT(o->phase) | PHASE_BIT(PHASE_UNKNOWN)));
+}
+
+static size_t phases_of(const struct entry *e)
+{
+        return e->phases ? e->phases : PHASE_BIT(PHASE_UNKNOWN);
+}
+
+/* Does a pattern stand of this executable (NULL: of any)? */
+static bool stands(const struct workload *w, struct bytes pattern, const struct bytes *exe, struct buf *scratch)
+{
+        if (exe)
+                return find(w, DIM_FILE, pattern, *exe, scratch) != NULL;
+        entry_key(DIM_FILE, pattern, bytes_of(NULL, 0), scratch);
+        return !scratch->err && number_get(w->keys, buf_bytes(scratch)) > 0;
+}
+
+/*
+ * Where a directory is one of many in its own, which one it is does not matter for what is in it either: below
+ * "/cache/" and a star, "/cache/3b/index" is "/cache/", a star, "/index". By the patterns of one executable, or of all
+ * (NULL). The key as it is, if there is none.
+ */
+static struct bytes shape_of(const struct workload *w, struct bytes key, const struct bytes *exe, struct buf *out)
+{
+        _cleanup_buf_ struct buf scratch;
+        uint32_t at = 0;
+
+        buf_init(&scratch, 16384);
+        buf_reset(out);
+        for (unsigned n = 0; n < SHAPED_MAX && at < key.len && key.p[at] == '/'; n++) {
+                uint32_t end = at + 1;
+                size_t had = out->len;
+
+                while (end < key.len && key.p[end] != '/')
+                        end++;
+                if (end == key.len)
+                        break;
+                buf_put_str(out, "/*");
+                if (!stands(w, buf_bytes(out), exe, &scratch)) {
+                        out->len = had;
+                        buf_put(out, key.p + at, end - at);
+                }
+                at = end;
+        }
+        buf_put(out, key.p + at, key.len - at);
+        return out->err ? key : buf_bytes(out);
+}
+
+/* The key under which it is kept, if it is. */
+static struct bytes kept_as(const struct workload *w, const struct observation *o, struct buf *out)
+{
+        return o->dim == DIM_FILE && !o->executable ? shape_of(w, o->key, &o->exe, out) : o->key;
+}
+
 static enum known as_entry(const struct observation *o, const struct entry *e)
 {
         if (e->candidate)
                 return e->waiting ? KNOWN_WAITING : KNOWN_CANDIDATE;
-        return o->dim == DIM_NETWORK && !o->net.listens && !(e->phases & PHASE_BIT(o->phase)) ? KNOWN_OTHER_PHASE
-                                                                                              : KNOWN_YES;
+        return o->dim == DIM_NETWORK && !o->net.listens && !fits_phase(o, phases_of(e)) ? KNOWN_OTHER_PHASE : KNOWN_YES;
+}
+
+/* By a pattern of any executable's; or, where that counts, as itself below one. */
+static bool is_others_data(const struct workload *w, const struct observation *o, bool itself)
+{
+        _cleanup_buf_ struct buf scratch, shape, pattern;
+        struct bytes key;
+
+        buf_init(&scratch, 16384);
+        buf_init(&shape, 16384);
+        buf_init(&pattern, 16384);
+        if (o->dim != DIM_FILE || o->executable)
+                return false;
+        key = shape_of(w, o->key, NULL, &shape);
+        return (itself && stands(w, key, NULL, &scratch)) ||
+               stands(w, pattern_of(DIM_FILE, key, &pattern), NULL, &scratch);
 }
 
 /* Some other executable does it. Where none is known now, by any of them will do, in this phase. */
 static enum known as_others(const struct workload *w, const struct observation *o, struct bytes key)
 {
         if (number_get(w->keys, key) == 0)
-                return KNOWN_NOT;
+                return is_others_data(w, o, true) ? KNOWN_OTHER_EXE : KNOWN_NOT;
         if (o->dim == DIM_NETWORK && !o->known_exe && !o->net.listens &&
-            !(number_get(w->phases, key) & PHASE_BIT(o->phase)))
+            !fits_phase(o, number_get(w->phases, key)))
                 return KNOWN_OTHER_PHASE;
         return KNOWN_OTHER_EXE;
+}
+
+/* Beside the keys of what is known, so that these differ from all of them: programs are paths. */
+static void candidate_key(enum dimension dim, struct bytes key, struct buf *out)
+{
+        entry_key(dim, key, BYTES_LIT("candidate"), out);
+}
+
+/* A candidate by where it goes, not by what calls: of these a call of nobody knows whom may be one. */
+static bool is_destination(const struct entry *e)
+{
+        return e->dim == DIM_NETWORK && e->candidate && e->why != WHY_UNPLACED;
+}
+
+/* The first candidate of the key, by whomever. */
+static struct entry *find_candidate(const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch;
+        void *value;
+
+        buf_init(&scratch, 16384);
+        candidate_key(o->dim, o->key, &scratch);
+        if (scratch.err || number_get(w->keys, buf_bytes(&scratch)) == 0)
+                return NULL;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim == o->dim && is_destination(e) && bytes_eq(str_get(&e->key), o->key))
+                        return e;
+        }
+        return NULL;
+}
+
+/* Nobody knows who calls: any entry of the destination fits, a part of the baseline before a candidate. */
+static enum known lookup_unnamed(const struct workload *w, const struct observation *o, struct bytes key,
+                                 struct entry **e)
+{
+        if (*e && !(*e)->candidate)
+                return o->net.listens || fits_phase(o, phases_of(*e) | number_get(w->phases, key)) ? KNOWN_YES
+                                                                                                    : KNOWN_OTHER_PHASE;
+        if (number_get(w->keys, key) > 0) {
+                *e = NULL;
+                return as_others(w, o, key);
+        }
+        if (!*e)
+                *e = find_candidate(w, o);
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
+}
+
+/* It is not known to call. Where nobody is, a call of nobody knows whom may have been its. */
+static enum known lookup_stranger(const struct workload *w, const struct observation *o, struct bytes key,
+                                  struct entry **e)
+{
+        size_t callers = number_get(w->keys, key);
+
+        *e = map_get(w->entries, key); /* the key without an executable is that entry's own */
+        if (callers > (*e && !(*e)->candidate ? 1 : 0)) {
+                *e = NULL;
+                return KNOWN_OTHER_EXE;
+        }
+        return *e ? as_entry(o, *e) : KNOWN_NOT;
+}
+
+/* As it is; as one of many; and so for each directory on the way to it. */
+static struct entry *find_data(const struct workload *w, const struct observation *o, struct buf *scratch)
+{
+        struct entry *e = find_pattern(w, o->dim, o->key, o->exe, scratch);
+        _cleanup_buf_ struct buf shape;
+        struct bytes key;
+
+        buf_init(&shape, 16384);
+        if (e || o->dim != DIM_FILE)
+                return e;
+        key = kept_as(w, o, &shape);
+        if (bytes_eq(key, o->key))
+                return NULL;
+        e = find(w, o->dim, key, o->exe, scratch);
+        return e ? e : find_pattern(w, o->dim, key, o->exe, scratch);
 }
 
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret)
@@ -218,14 +391,19 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
         buf_init(&scratch, 16384);
         e = find(w, o->dim, o->key, o->exe, &scratch);
         if (!e && !o->executable && has_family(o->dim, o->key))
-                e = find_pattern(w, o->dim, o->key, o->exe, &scratch);
-        if (!e && o->dim == DIM_NETWORK && o->known_exe) /* learned of nobody knows whom: it may have been this one */
-                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch);
+                e = find_data(w, o, &scratch);
+        if (!e && o->known_exe && o->dim == DIM_FILE && !o->executable)
+                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch); /* of nobody knows whom: of this one? */
         *ret = e;
-        if (e)
+        if (e && (o->dim != DIM_NETWORK || o->known_exe))
                 return as_entry(o, e);
         entry_key(o->dim, o->key, bytes_of(NULL, 0), &scratch);
-        return scratch.err ? KNOWN_NOT : as_others(w, o, buf_bytes(&scratch));
+        if (scratch.err)
+                return KNOWN_NOT;
+        if (o->dim != DIM_NETWORK)
+                return as_others(w, o, buf_bytes(&scratch));
+        return o->known_exe ? lookup_stranger(w, o, buf_bytes(&scratch), ret)
+                            : lookup_unnamed(w, o, buf_bytes(&scratch), ret);
 }
 
 /* Beside the keys of flows, which have a protocol, so that these differ from all of them. */
@@ -236,6 +414,25 @@ static void host_key(enum dimension dim, struct bytes key, struct buf *out)
         buf_reset(out);
         if (host.len)
                 entry_key(DIM_NETWORK, host, BYTES_LIT("host"), out);
+}
+
+static bool knows(const struct workload *w, enum dimension dim, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        entry_key(dim, key, bytes_of(NULL, 0), &scratch);
+        return !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+}
+
+bool baseline_knows_key(const struct workload *w, struct bytes key)
+{
+        return knows(w, DIM_NETWORK, key);
+}
+
+bool baseline_runs(const struct workload *w, struct bytes exe)
+{
+        return knows(w, DIM_PROCESS, exe);
 }
 
 bool baseline_knows_host(const struct workload *w, struct bytes key)
@@ -292,6 +489,11 @@ void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
                 pieces_save_workload(j, w);
 }
 
+static uint8_t phase_bit(const struct observation *o)
+{
+        return o->phase == PHASE_UNKNOWN ? 0 : (uint8_t)PHASE_BIT(o->phase);
+}
+
 /* The phase it is called in, and by how many of how many. True: that is new of it. */
 static bool note_caller(struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
@@ -305,7 +507,7 @@ static bool note_caller(struct workload *w, struct entry *e, const struct observ
         if (more)
                 e->replicas = w->running;
         if (learning)
-                e->phases |= PHASE_BIT(o->phase);
+                e->phases |= phase_bit(o);
         return another || more || phases != e->phases;
 }
 
@@ -321,20 +523,37 @@ static int note_phases(struct workload *w, const struct entry *e)
         entry_key(e->dim, str_get(&e->key), bytes_of(NULL, 0), &scratch);
         if (scratch.err)
                 return 0;
-        all = number_get(w->phases, buf_bytes(&scratch)) | e->phases;
+        all = number_get(w->phases, buf_bytes(&scratch)) | phases_of(e);
         r = map_put(w->phases, buf_bytes(&scratch), (void *)(uintptr_t)all);
         return r == ERR_LIMIT ? 0 : r;
+}
+
+/* As they are when the entries are restored: without those of candidates. */
+static void rebuild_phases(struct judge *j, struct workload *w)
+{
+        struct bytes key;
+        void *value;
+
+        for (size_t i = 0; map_next(w->phases, &i, &key, NULL);)
+                if (map_del(w->phases, key) < 0)
+                        j->stats.refused++;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (note_phases(w, value) < 0)
+                        j->stats.refused++;
 }
 
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning)
 {
         struct dim_learning *d = &w->dim[e->dim];
         int64_t window, wall_ns = o->ev->wall_ns;
+        bool any_phase = e->phases == 0;
 
         e->count++;
         e->last_ns = wall_ns;
         see_window(j, d, wall_ns, &window);
         if (note_caller(w, e, o, learning)) {
+                if (any_phase && e->phases)
+                        rebuild_phases(j, w); /* it fits no other any more */
                 if (note_phases(w, e) < 0)
                         j->stats.refused++;
                 pieces_save_entry(j, w, e);
@@ -359,7 +578,10 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
         buf_init(&scratch, 16384);
         if (e->candidate) {
                 d->candidates += (uint32_t)step;
-                return 0;
+                candidate_key(e->dim, str_get(&e->key), &scratch);
+                if (is_destination(e) && !scratch.err)
+                        r = number_add(w->keys, buf_bytes(&scratch), step);
+                return r == ERR_LIMIT || r == -ENOENT ? 0 : r;
         }
         if (step > 0 || d->entries)
                 d->entries += (uint32_t)step;
@@ -414,6 +636,9 @@ static void forget_entry(struct judge *j, struct workload *w, struct entry *e)
 
 static struct entry *entry_new(const struct observation *o, struct bytes key, enum learn how, int64_t window)
 {
+        static const uint8_t whys[] = {[LEARN_KNOWN] = WHY_NEVER_SILENT,   [LEARN_RAISED] = WHY_NEVER_SILENT,
+                                       [LEARN_WAITING] = WHY_RAW_ADDRESS,  [LEARN_FOUND] = WHY_FOUND,
+                                       [LEARN_UNPLACED] = WHY_UNPLACED};
         struct entry *e = calloc(1, sizeof(*e));
 
         if (!e)
@@ -424,10 +649,10 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         e->windows = 1;
         e->last_window = window;
         e->candidate = how != LEARN_KNOWN;
-        e->waiting = how == LEARN_WAITING || how == LEARN_FOUND;
-        e->why = how == LEARN_WAITING ? WHY_RAW_ADDRESS : how == LEARN_FOUND ? WHY_FOUND : WHY_NEVER_SILENT;
+        e->waiting = e->candidate && how != LEARN_RAISED;
+        e->why = whys[how];
         if (o->dim == DIM_NETWORK) {
-                e->phases = PHASE_BIT(o->phase);
+                e->phases = phase_bit(o);
                 e->caller = o->c->hash;
                 e->replicas = o->c->workload ? o->c->workload->running : 0;
         }
@@ -438,34 +663,56 @@ static struct entry *entry_new(const struct observation *o, struct bytes key, en
         return e;
 }
 
-/* So many names of one executable in one directory, or ports of one: what they have in common is what counts. */
-static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
+/* What was seen of one is seen of the other. In two windows at least, if their last ones differ. */
+static void absorb(struct entry *to, const struct entry *e)
 {
-        _cleanup_buf_ struct buf text;
-        struct bytes dir = family(o->dim, o->key), pattern;
+        bool apart = e->last_window != to->last_window;
+
+        to->phases |= e->phases;
+        to->several = to->several || e->several || e->caller != to->caller;
+        to->count += e->count;
+        if (e->windows > to->windows)
+                to->windows = e->windows;
+        if (to->windows < 2 && apart)
+                to->windows = 2;
+        if (e->first_ns < to->first_ns)
+                to->first_ns = e->first_ns;
+        if (e->last_ns > to->last_ns)
+                to->last_ns = e->last_ns;
+        if (e->last_window > to->last_window)
+                to->last_window = e->last_window;
+}
+
+static bool is_one_of(const struct entry *e, const struct observation *o)
+{
+        return e->dim == o->dim && !e->candidate && has_family(e->dim, str_get(&e->key)) &&
+               bytes_eq(str_get(&e->exe), o->exe);
+}
+
+/* The pattern of a family in its members' place. 1: it has none that is short enough. */
+static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, struct bytes member,
+                          int64_t window)
+{
+        _cleanup_buf_ struct buf text, dir;
         struct entry *e, *fresh;
+        struct bytes pattern;
         void *value;
         int r;
 
         buf_init(&text, 16384);
-        pattern = pattern_of(o->dim, o->key, &text);
-        if (text.err)
-                return 0;
+        buf_init(&dir, 16384);
+        buf_put(&dir, family(o->dim, member).p, family(o->dim, member).len); /* member may be one that goes */
+        pattern = pattern_of(o->dim, member, &text);
+        if (text.err || dir.err)
+                return 1;
         fresh = entry_new(o, pattern, LEARN_KNOWN, window);
         if (!fresh)
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 e = value;
-                if (e->dim != o->dim || e->candidate || !bytes_eq(str_get(&e->exe), o->exe) ||
-                    !has_family(e->dim, str_get(&e->key)) || !bytes_eq(family(e->dim, str_get(&e->key)), dir))
+                if (!is_one_of(e, o) || !bytes_eq(family(e->dim, str_get(&e->key)), buf_bytes(&dir)))
                         continue;
-                fresh->phases |= e->phases;
-                fresh->several = fresh->several || e->several || e->caller != fresh->caller;
-                fresh->count += e->count;
-                if (e->windows > fresh->windows)
-                        fresh->windows = e->windows;
-                if (e->first_ns < fresh->first_ns)
-                        fresh->first_ns = e->first_ns;
+                absorb(fresh, e);
                 forget_entry(j, w, e);
         }
         r = baseline_insert(w, fresh);
@@ -477,56 +724,205 @@ static int merge_siblings(struct judge *j, struct workload *w, const struct obse
         return 0;
 }
 
-int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+/* Under another key, or with the one that is there already. */
+static int rename_entry(struct judge *j, struct workload *w, struct entry *e, struct bytes key)
 {
         _cleanup_buf_ struct buf scratch;
-        struct dim_learning *d = &w->dim[o->dim];
-        bool candidate = how != LEARN_KNOWN;
-        struct entry *e;
-        int64_t window;
+        struct entry *other;
         int r;
 
         buf_init(&scratch, 16384);
-        see_window(j, d, o->ev->wall_ns, &window);
-        if ((candidate ? d->candidates : d->entries) >= j->p.max_entries) {
-                d->refused++;
-                j->stats.refused++;
-                return 0;
+        other = find(w, e->dim, key, str_get(&e->exe), &scratch);
+        if (other) {
+                r = count_entry(w, other, -1);
+                absorb(other, e);
+                if (r == 0)
+                        r = count_entry(w, other, 1);
+                pieces_save_entry(j, w, other);
+                forget_entry(j, w, e);
+                return r;
         }
-        e = entry_new(o, o->key, how, window);
+        pieces_drop_entry(j, w, e);
+        r = count_entry(w, e, -1);
+        entry_key(e->dim, str_get(&e->key), str_get(&e->exe), &scratch);
+        e = map_take(w->entries, buf_bytes(&scratch));
         if (!e)
+                return -ENOENT;
+        if (r == 0)
+                r = str_set(&e->key, key);
+        if (r == 0)
+                r = baseline_insert(w, e);
+        if (r < 0) {
+                entry_free(e);
+                return r;
+        }
+        pieces_save_entry(j, w, e);
+        return 0;
+}
+
+/* What was learned in directories that a new pattern covers. */
+static int reshape(struct judge *j, struct workload *w, const struct observation *o)
+{
+        _cleanup_free_ struct entry **all = calloc(map_count(w->entries), sizeof(struct entry *));
+        _cleanup_buf_ struct buf shape;
+        size_t n = 0;
+        void *value;
+        int r = 0;
+
+        if (!all)
                 return -ENOMEM;
+        buf_init(&shape, 16384);
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (is_one_of(value, o))
+                        all[n++] = value;
+        for (size_t i = 0; i < n && r == 0; i++) { /* each goes at most by itself */
+                struct bytes had = str_get(&all[i]->key), key = shape_of(w, had, &o->exe, &shape);
+
+                if (!bytes_eq(had, key))
+                        r = rename_entry(j, w, all[i], key);
+        }
+        return r;
+}
+
+/* A member of the first family of this executable, by its name, that has too many. */
+static struct entry *crowded(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct entry *found = NULL;
+        void *value;
+
+        buf_init(&scratch, 16384);
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+                struct bytes f, had;
+
+                if (!is_one_of(e, o))
+                        continue;
+                f = family(e->dim, str_get(&e->key));
+                had = found ? family(e->dim, str_get(&found->key)) : f;
+                if (f.len > had.len || (f.len == had.len && found && memcmp(f.p, had.p, f.len) >= 0))
+                        continue;
+                entry_key(e->dim, o->exe, f, &scratch);
+                if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
+                        found = e;
+        }
+        return found;
+}
+
+/* So many names of one executable in one directory, or ports of one: what they have in common is what counts. And so
+ * on, where what lies below such directories is much alike. */
+static int merge(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
+{
+        struct entry *e;
+        int r = 0;
+
+        while (r == 0 && (e = crowded(j, w, o))) {
+                r = merge_siblings(j, w, o, str_get(&e->key), window);
+                if (r == 0 && o->dim == DIM_FILE)
+                        r = reshape(j, w, o);
+        }
+        return r < 0 ? r : 0;
+}
+
+static bool has_room(struct judge *j, struct dim_learning *d, bool candidate)
+{
+        if ((candidate ? d->candidates : d->entries) < j->p.max_entries)
+                return true;
+        d->refused++;
+        j->stats.refused++;
+        return false;
+}
+
+/* Owned by the baseline then, or freed. */
+static int take_fresh(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
+{
+        _cleanup_buf_ struct buf scratch;
+        int64_t window = e->last_window;
+        bool candidate = e->candidate;
+        struct bytes key;
+        int r;
+
+        buf_init(&scratch, 16384);
         r = baseline_insert(w, e);
         if (r < 0) {
                 entry_free(e);
-                d->refused++;
+                w->dim[o->dim].refused++;
                 j->stats.refused++;
                 return r == ERR_LIMIT ? 0 : r;
         }
         if (!candidate)
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
-        entry_key(o->dim, o->exe, family(o->dim, o->key), &scratch);
-        if (has_family(o->dim, o->key) && !candidate && !o->executable && !scratch.err &&
+        key = str_get(&e->key);
+        entry_key(o->dim, o->exe, family(o->dim, key), &scratch);
+        if (has_family(o->dim, key) && !candidate && !o->executable && !scratch.err &&
             number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
-                r = merge_siblings(j, w, o, window);
+                r = merge(j, w, o, window);
         pieces_save_workload(j, w);
         return r;
+}
+
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        _cleanup_buf_ struct buf shape;
+        struct entry *e;
+        int64_t window;
+
+        buf_init(&shape, 16384);
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (!has_room(j, d, how != LEARN_KNOWN))
+                return 0;
+        e = entry_new(o, kept_as(w, o, &shape), how, window);
+        return e ? take_fresh(j, w, o, e) : -ENOMEM;
+}
+
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *fresh;
+        int64_t window;
+
+        see_window(j, d, o->ev->wall_ns, &window);
+        if (e->candidate && how == LEARN_KNOWN && !has_room(j, d, false))
+                return 0;
+        fresh = entry_new(o, o->key, how, window);
+        if (!fresh)
+                return -ENOMEM;
+        absorb(fresh, e);
+        fresh->windows = e->windows + (window > e->last_window);
+        if (e->replicas > fresh->replicas)
+                fresh->replicas = e->replicas;
+        forget_entry(j, w, e);
+        return take_fresh(j, w, o, fresh);
+}
+
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != o->dim || e->candidate || e->phases == 0 || !bytes_eq(str_get(&e->key), o->key))
+                        continue;
+                e->phases |= phase_bit(o);
+                if (note_phases(w, e) < 0)
+                        j->stats.refused++;
+                pieces_save_entry(j, w, e);
+        }
 }
 
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)
 {
         _cleanup_buf_ struct buf scratch, text;
-        struct bytes pattern;
 
         buf_init(&scratch, 16384);
         buf_init(&text, 16384);
-        entry_key(DIM_FILE, o->exe, directory(o->key), &scratch);
+        entry_key(DIM_FILE, o->exe, directory(kept_as(w, o, &text)), &scratch);
         if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) * 2 >= j->p.siblings)
                 return true;
-        pattern = pattern_of(DIM_FILE, o->key, &text); /* or by another executable's pattern */
-        entry_key(DIM_FILE, pattern, bytes_of(NULL, 0), &scratch);
-        return !text.err && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
+        return is_others_data(w, o, false); /* or by another executable's pattern */
 }
 
 double baseline_p_new(const struct workload *w, enum dimension dim)
@@ -578,17 +974,22 @@ int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
 /* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */
 static void hold_back(struct judge *j, struct workload *w)
 {
+        bool some = false;
         void *value;
 
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2)
+                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2 ||
+                    is_lasting(e->dim, str_get(&e->key)))
                         continue;
                 e->why = WHY_ONE_REPLICA;
                 if (change_candidate(j, w, e, true) < 0)
                         j->stats.refused++;
+                some = true;
         }
+        if (some)
+                rebuild_phases(j, w);
 }
 
 uint64_t baseline_period(const struct judge *j, unsigned dim)

@@ -11,6 +11,7 @@
 #define HASH_MIN 16u /* so many, whatever they are */
 #define RAND_MIN 6u  /* mkstemp(3) uses six */
 #define UUID_LEN 36u
+#define PYTHON_TEMPORARY 11u
 
 struct classes {
         uint32_t digits, lower, upper, hex;
@@ -21,9 +22,19 @@ static bool is_digit(uint8_t c)
         return c >= '0' && c <= '9';
 }
 
+static bool is_lower(uint8_t c)
+{
+        return c >= 'a' && c <= 'z';
+}
+
+static bool is_upper(uint8_t c)
+{
+        return c >= 'A' && c <= 'Z';
+}
+
 static bool is_token(uint8_t c)
 {
-        return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+        return is_digit(c) || is_lower(c) || is_upper(c) || c >= 0x80;
 }
 
 static struct classes count(struct bytes t)
@@ -34,8 +45,8 @@ static struct classes count(struct bytes t)
                 uint8_t c = t.p[i];
 
                 k.digits += is_digit(c);
-                k.lower += c >= 'a' && c <= 'z';
-                k.upper += c >= 'A' && c <= 'Z';
+                k.lower += is_lower(c);
+                k.upper += is_upper(c);
                 k.hex += is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
         }
         return k;
@@ -63,14 +74,34 @@ static bool is_random(struct bytes t, const struct classes *k)
                 return false;
         for (uint32_t i = 1; i < t.len; i++) {
                 bool digit = is_digit(t.p[i]) != is_digit(t.p[i - 1]);
-                bool upper = (t.p[i] >= 'A' && t.p[i] <= 'Z') && (t.p[i - 1] >= 'a' && t.p[i - 1] <= 'z');
+                bool upper = is_upper(t.p[i]) && is_lower(t.p[i - 1]);
 
                 changes += digit || upper;
         }
         return changes >= 2 && (k->upper || k->digits >= 2) && changes * 3 >= t.len - 1;
 }
 
-static void put_token(struct bytes t, struct buf *out)
+/* A word, perhaps with a capital in front or in capitals, perhaps one of several: "pem", "Dockerfile", "LOG2". */
+static bool is_word(struct bytes t)
+{
+        uint32_t at = 0;
+
+        while (at < t.len && is_upper(t.p[at]))
+                at++;
+        while (at < t.len && is_lower(t.p[at]) && (at <= 1 || is_lower(t.p[at - 1])))
+                at++;
+        while (at < t.len && is_digit(t.p[at]))
+                at++;
+        return at == t.len;
+}
+
+/* What mktemp(1) draws behind a dot, of small letters, capitals and digits: "report.QJ8iwlsp". */
+static bool is_drawn_suffix(struct bytes t, const struct classes *k)
+{
+        return t.len >= RAND_MIN && k->digits + k->lower + k->upper == t.len && !is_word(t);
+}
+
+static void put_token(struct bytes t, bool suffix, struct buf *out)
 {
         struct classes k = count(t);
 
@@ -80,10 +111,22 @@ static void put_token(struct bytes t, struct buf *out)
                 buf_put_str(out, "<hex>");
         else if (t.len > 5 && bytes_has_prefix(t, BYTES_LIT("tmp")))
                 buf_put_str(out, "tmp<rand>");
-        else if (is_random(t, &k))
+        else if (is_random(t, &k) || (suffix && is_drawn_suffix(t, &k)))
                 buf_put_str(out, "<rand>");
         else
                 buf_put(out, t.p, t.len);
+}
+
+/* "tmp" and eight of small letters, digits and '_', as Python's tempfile draws them: as long as that, or 0. */
+static uint32_t python_temporary(struct bytes s)
+{
+        uint32_t at = 3;
+
+        if (!bytes_has_prefix(s, BYTES_LIT("tmp")))
+                return 0;
+        while (at < s.len && (is_digit(s.p[at]) || is_lower(s.p[at]) || s.p[at] == '_'))
+                at++;
+        return at == PYTHON_TEMPORARY && (at == s.len || !is_token(s.p[at])) ? at : 0;
 }
 
 static void put_component(struct bytes c, struct buf *out)
@@ -91,17 +134,22 @@ static void put_component(struct bytes c, struct buf *out)
         uint32_t at = 0;
 
         while (at < c.len) {
-                uint32_t end = at;
+                uint32_t end = at, temporary = python_temporary(bytes_of(c.p + at, c.len - at));
 
                 if (c.len - at >= UUID_LEN && is_uuid(bytes_of(c.p + at, c.len - at))) {
                         buf_put_str(out, "<uuid>");
                         at += UUID_LEN;
                         continue;
                 }
+                if (temporary) {
+                        buf_put_str(out, "tmp<rand>");
+                        at += temporary;
+                        continue;
+                }
                 while (end < c.len && is_token(c.p[end]))
                         end++;
                 if (end > at)
-                        put_token(bytes_of(c.p + at, end - at), out);
+                        put_token(bytes_of(c.p + at, end - at), at > 0 && c.p[at - 1] == '.' && end == c.len, out);
                 else
                         buf_put_u8(out, c.p[end++]);
                 at = end;
@@ -122,7 +170,7 @@ static void put_host_token(struct bytes t, struct buf *out)
                 digits++;
         if (digits == 0 || digits == t.len || t.len < NUMBERED_MIN || k.digits != digits || is_random(t, &k) ||
             (k.hex == t.len && t.len >= HEX_MIN)) {
-                put_token(t, out);
+                put_token(t, false, out);
                 return;
         }
         buf_put(out, t.p, t.len - digits);

@@ -9,6 +9,7 @@
  *     baseline.c   workloads, entries, windows, states: is this known?
  *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
+ *     signals.c    what a finding keeps of its acts
  *     sight.c      first sight of containers that ran before us
  *     pieces.c     the memory's encoded form
  */
@@ -33,7 +34,7 @@
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 /* Why an entry is a candidate. Stored: never renumber. */
-enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY__MAX };
+enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY_UNPLACED, WHY__MAX };
 
 struct entry {
         enum dimension dim;
@@ -46,7 +47,7 @@ struct entry {
         bool waiting; /* a candidate that was not raised: it was seen while learning only */
         uint8_t why;  /* enum candidate_why */
         /* Network: */
-        uint8_t phases;    /* set of PHASE_BIT */
+        uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */
@@ -74,21 +75,18 @@ struct workload {
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct map *entries;  /* dim · key length · key · exe → struct entry */
-        struct map *keys;     /* dim · key → how many entries have it, as a number */
+        struct map *keys;     /* dim · key → how many entries have it, as a number; so of hosts, and of candidates */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
         struct map *phases;   /* network: dim · key → phases in which anybody called it, as a number */
         struct judge_net net;
 };
 
-/* A flow that was raised: its end tells how much went. */
-struct told_flow {
-        uint64_t flow, finding; /* ids; 0: none */
-};
-#define TOLD_KEPT 16u
+#define TOLD_KEPT 512u /* flows that were raised, of one container: an end tells how much went */
 
-/* What was there before us, until the first walk is over. */
+/* What was there before us: files until the first walk is over, sockets for a while. */
 struct sight {
-        bool open, walked;
+        bool open, walked, net;
+        uint64_t item; /* the finding that was made of it; 0: none */
         struct finding_inventory inventory;
         struct buf running; /* encoded exec events of programs from the write layer, memfds, deleted files */
         uint32_t nrunning;
@@ -114,15 +112,16 @@ struct container_memory {
         uint32_t next_written;
         int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
         uint64_t netns;
+        uint64_t earlier_netns;  /* in which it was in an earlier life of the agent; 0: its init is another one since */
         bool shares_netns;       /* another running container has the same */
         struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;     /* NULL: none yet */
-        int64_t claims_minute;   /* of the wall clock, in which so many claims were taken: */
-        uint32_t claims_taken;
-        struct told_flow told[TOLD_KEPT];
-        uint32_t next_told;
+        int64_t claims_minute;   /* of the wall clock, in which so many addresses of claims were taken: */
+        uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
+        struct map *told; /* id of a flow → number of its finding; NULL: none yet */
 };
-#define CLAIMS_A_MINUTE 32u
+#define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
+#define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
 
 struct known_loss {
         struct str_owned container, words;
@@ -143,6 +142,9 @@ struct judge {
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct buf blob, key, path, subject; /* scratch */
+        struct name_fact *led;               /* names of the flow that is looked at */
+        uint32_t nled, led_cap;
+        const struct tide_event *led_of;     /* whose, until its judgement is over: the judged one first. Never read */
         struct judge_stats stats;
         char error[256];
 };
@@ -165,7 +167,7 @@ struct net_facts {
         enum address_kind kind;
         uint16_t port;
         bool has_port, listens;
-        struct name_fact names[NAMES_SHOWN]; /* that led there; the first is judged: the least known */
+        const struct name_fact *names; /* that led there, in the list of the judge; the first one is judged */
         uint32_t nnames;
         bool claimed; /* an answer that does not count named the address: */
         struct name_fact claim;
@@ -176,6 +178,7 @@ struct observation {
         struct container_memory *c;
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
+        struct bytes where;             /* of a flow: the subject as a person reads it */
         const struct tide_actor *actor;
         const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
@@ -198,11 +201,15 @@ int observe(struct judge *j, struct container_memory *c, const struct tide_event
 void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */
 int observe_net(struct judge *j, const struct tide_event *ev, struct observation *o);
+/* Whom an outbound flow calls: where it really goes, if the namespace has rewritten an address within it. */
+struct bytes observe_net_address(const struct tide_flow *t);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
-/* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
+/* Its subject, and that as a person reads it: made only where they are shown. ERR_LIMIT: they are too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
-/* What a finding keeps of its names: struct finding_signal, args. */
-void observe_net_parts(const struct net_facts *n, struct buf *out);
+/* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
+uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
+/* A program there is not the image's: what calls by it is never learned silently. */
+bool net_foreign_code(uint8_t layer);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
@@ -210,11 +217,25 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 
 /* ---- baseline ---- */
 
-/* *ret: the entry that decided; NULL: none, or several. */
+/*
+ * *ret: the entry that decided; NULL: none, or several. An executable that is not known to call is another one than
+ * those that are; where none is, the entry of nobody knows whom decides.
+ */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, or as it was there before us. */
-enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND };
+/* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
+ * a program of which it is not known whether the image holds it. */
+enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND, LEARN_UNPLACED };
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
+/* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
+ * one, and by that it is told apart from others. */
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how);
+/* A call of nobody knows whom in a phase in which nobody is known to: it may have been any of them. */
+void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o);
+/* Is that the entry of what calls, or of nobody knows whom? */
+static inline bool entry_names(const struct entry *e, const struct observation *o)
+{
+        return !o->known_exe || e->exe.len > 0;
+}
 /* Seen again. learning: a phase that the entry lacks is taken up. */
 void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, bool learning);
 /* A waiting candidate is raised now. */
@@ -223,6 +244,10 @@ void baseline_raised(struct judge *j, struct workload *w, struct entry *e);
 int baseline_take(struct judge *j, struct workload *w, struct entry *e);
 /* An operator's word: candidates of addresses and replicas are a part of the baseline. */
 int baseline_approve(struct judge *j, struct workload *w, enum dimension dim);
+/* Is a flow of this key known, by whomever? */
+bool baseline_knows_key(const struct workload *w, struct bytes key);
+/* Is the workload known to run this program, by whomever? What the image lacks is another one. */
+bool baseline_runs(const struct workload *w, struct bytes exe);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same. */
@@ -279,17 +304,44 @@ static inline int64_t ns_plus(int64_t a, uint64_t b)
 {
         return (int64_t)((uint64_t)a + b);
 }
-/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
- * names are not taken for one. dst has room for max, which is at least 150. */
-struct bytes group_kept(struct bytes s, uint32_t max, char *dst);
-int group_signal(struct finding *f, const struct observation *o);
 void group_changed(struct judge *j, struct finding *f, bool opened);
 /* what: borrowed; the window is that of the wall clock. */
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* NULL: it is none of the open ones. */
+struct finding *group_by_id(struct judge *j, uint64_t id);
 /* Bytes of a flow that ended, into the signal that told of it. */
-void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+
+/* ---- signals: what a finding keeps of its acts ---- */
+
+#define NAME_KEPT 400u
+#define EXE_KEPT 200u /* of an executable's name */
+#define WHERE_KEPT 320u /* a name of DNS is whole */
+
+struct lineage {
+        struct tide_ancestor a[TIDE_LINEAGE_MAX];
+        uint32_t n; /* outermost first; the last is the parent */
+};
+void signal_lineage(const struct tide_actor *actor, struct lineage *ret);
+static inline bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
+{
+        return pid == o->c->init_pid && start == o->c->init_start;
+}
+/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
+ * names are not taken for one. dst has room for max, which is at least 150. */
+struct bytes signal_kept(struct bytes s, uint32_t max, char *dst);
+bool signal_is_kept(const struct str_owned *s, struct bytes whole, uint32_t max);
+bool signal_same_cause(const struct finding_signal *s, const struct observation *o);
+/* What a signal of the observation would be known by, once it is not kept any more; and whether there was one. */
+uint64_t signal_cause(const struct observation *o);
+bool signal_is_gone(const struct finding *f, uint64_t cause);
+/* Is it a process of the finding's, or the parent of one? */
+bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
+int signal_add(struct finding *f, const struct observation *o);
+/* The end of a flow, into the signal that told of it. False: there is none. */
+bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t);
 
 /* ---- flows and names ---- */
 
@@ -297,7 +349,7 @@ void group_ended(struct judge *j, struct container_memory *c, const struct tide_
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words);
 /* Of what is judged: led to by a name, or by an answer that does not count. */
 void net_count(struct judge *j, const struct observation *o);
-/* Who is to answer for a flow of which only the namespace is known: whoever knows it, or learns. */
+/* Who is to answer for a flow of which only the namespace is known: whoever knows it; else who does not learn. */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 /* By namespace: events of a namespace that several share may name none of them. NULL: none runs in it. */
 struct container_memory *net_container(const struct judge *j, uint64_t netns);
@@ -306,15 +358,20 @@ int net_name(struct judge *j, struct container_memory *c, const struct tide_even
 int net_drop_names(struct judge *j, struct container_memory *c);
 /* Who shares a namespace with whom, after c came or went. */
 void net_mates(struct judge *j, uint64_t netns);
-/* Names of an address, as all that run in the container's namespace were told; *ret_claim if it is only claimed. */
-size_t net_names(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
-                 struct name_fact *ret, size_t max);
-bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address,
+/* Names of an address, as all that run in the container's namespace were told: into j->led, each once, the latest
+ * first. */
+void net_names(struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns);
+/* The weightiest claim about an address that counts: of the last day, and of a name that no answer led there from. */
+bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret);
-/* Its end will tell how much went. */
-void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
+/* Its end will tell how much went. Where there are too many the oldest is forgotten. */
+void net_told(struct judge *j, const struct observation *o, uint64_t finding);
+int net_keep_told(struct container_memory *c, uint64_t flow, uint64_t finding); /* restored */
+void net_drop_told(struct judge *j, struct container_memory *c);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
+/* Audit alone has told the program that calls: it may be the image's, or not. */
+bool net_unplaced(const struct workload *w, const struct observation *o);
 bool net_declared(const struct container_memory *c, const struct net_facts *n);
 struct names *net_names_of(struct judge *j, struct container_memory *c);
 
@@ -335,6 +392,8 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
 void pieces_save_container(struct judge *j, const struct container_memory *c);
 void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
 void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
+void pieces_save_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding);
+void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_t flow);
 void pieces_save_finding(struct judge *j, const struct finding *f);
 void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);

@@ -57,6 +57,7 @@ struct judge *judge_free(struct judge *j)
         buf_release(&j->key);
         buf_release(&j->path);
         buf_release(&j->subject);
+        free(j->led);
         free(j);
         return NULL;
 }
@@ -86,6 +87,16 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 /* ---- acts ---- */
 
 /*
+ * A container that starts makes directories and files in them sooner than these can be marked, and keeps logs open for
+ * as long as it runs: nothing but a walk may ever tell of them.
+ */
+static bool is_starts_data(const struct observation *o)
+{
+        return o->dim == DIM_FILE && o->ev->sources == SRC_WALK && o->phase == PHASE_STARTUP && !o->executable &&
+               !(o->actor->flags & ACTOR_PID);
+}
+
+/*
  * Who may teach: the entrypoint's own processes, and probes. What a walk found may be a session's as well; if it is
  * not known it is judged mildly, and by name: any executable that is known to make it will do. A flow of which nobody
  * knows the process teaches that somebody calls there.
@@ -94,6 +105,8 @@ static bool teaches(const struct observation *o)
 {
         if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
+        if (is_starts_data(o))
+                return true;
         if (o->dim == DIM_NETWORK && !(o->actor->flags & ACTOR_PID))
                 return true;
         return (o->actor->flags & ACTOR_PID) &&
@@ -136,10 +149,8 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
                 j->stats.never_silent++;
         r = group_deviation(j, w, &judged, &s, ret);
         score_release(&s);
-        if (r == 0 && o->dim == DIM_NETWORK) {
-                net_told(o->c, o, (*ret)->id);
-                pieces_save_container(j, o->c);
-        }
+        if (r == 0 && o->dim == DIM_NETWORK)
+                net_told(j, o, (*ret)->id);
         return r;
 }
 
@@ -237,7 +248,8 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
         int r = 0;
 
         j->stats.known++;
-        if (learned && o->dim == DIM_NETWORK && o->net.nnames > 1 && w->dim[DIM_NETWORK].state == DS_LEARNING)
+        if (learned && o->dim == DIM_NETWORK && (o->net.nnames > 1 || !entry_names(e, o)) &&
+            w->dim[DIM_NETWORK].state == DS_LEARNING)
                 r = net_learn(j, w, o);
         else if (learned)
                 baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
@@ -259,12 +271,22 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
         r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
         if (r == 0)
                 r = group_repeat(j, w, o, &f);
-        if (f && o->dim == DIM_NETWORK) {
-                net_told(o->c, o, f->id);
-                pieces_save_container(j, o->c);
-        }
+        if (f && o->dim == DIM_NETWORK)
+                net_told(j, o, f->id);
         verdict(j, o->ev, w, "raised already", f ? f->id : 0);
         return r < 0 ? r : 0;
+}
+
+/* While learning: nothing that comes makes it known. */
+static bool stays_waiting(const struct entry *e, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
+}
+
+/* By a look at /proc: it ran already, and what called it may not be told any more. */
+static bool is_found_running(const struct observation *o)
+{
+        return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
 }
 
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
@@ -291,7 +313,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
         if (known == KNOWN_CANDIDATE ||
-            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && e->why != WHY_FOUND))
+            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && stays_waiting(e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
@@ -299,8 +321,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         }
         if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
                 baseline_raised(j, w, e);
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim == DIM_FILE || o.dim == DIM_NETWORK) &&
-            !o.never_silent) {
+        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
+            o.dim != DIM_PRIVILEGE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
                 verdict(j, ev, w, "known, by another process", 0);
                 return 0;
@@ -559,6 +581,7 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         }
         c->init_pid = t->init_pid;
         c->init_start = t->init_start;
+        c->earlier_netns = 0;
         c->gap_ns = 0;
         c->stopping_ns = t->stopping ? ev->wall_ns : 0;
         measure_gap(j, c, t);
@@ -568,7 +591,8 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         if (c->workload && !was)
                 c->workload->running++;
         /* One that an earlier life of the agent knew is no first sight. */
-        c->sight.open = t->running_before && !known;
+        c->sight.open = c->sight.net = t->running_before && !known;
+        c->sight.item = 0;
         pieces_save_container(j, c);
         return r;
 }
@@ -590,6 +614,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         net_mates(j, c->netns);
         if (r == 0)
                 r = net_drop_names(j, c);
+        net_drop_told(j, c);
         j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
         if (map_del(j->containers, ev->container) < 0)
                 j->stats.refused++;
@@ -744,10 +769,8 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         return r;
 }
 
-int judge_event(struct judge *j, const struct tide_event *ev)
+static int on_event(struct judge *j, const struct tide_event *ev)
 {
-        j->stats.events++;
-        j->error[0] = '\0';
         switch (ev->kind) {
         case TIDE_TICK:
                 return on_tick(j, ev);
@@ -758,4 +781,15 @@ int judge_event(struct judge *j, const struct tide_event *ev)
         default:
                 return on_container_event(j, ev);
         }
+}
+
+int judge_event(struct judge *j, const struct tide_event *ev)
+{
+        int r;
+
+        j->stats.events++;
+        j->error[0] = '\0';
+        r = on_event(j, ev);
+        j->led_of = NULL; /* another event may lie where this one lay */
+        return r;
 }

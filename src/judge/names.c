@@ -12,8 +12,6 @@
 #include "tidemark/generalise.h"
 #include "tidemark/map.h"
 
-enum { ANSWERED, CLAIMED, CLASSES };
-
 struct entry {
         struct entry *next, *prev; /* of its class, by last_ns */
         struct entry *same;        /* of the same address and class, the latest put first */
@@ -21,7 +19,7 @@ struct entry {
         uint8_t length;            /* of the key */
         uint8_t verdict;
         uint32_t ttl;
-        int64_t last_ns, saved_ns;
+        int64_t first_ns, last_ns, saved_ns;
         struct str_owned name, key, chain; /* key: asked for with each flow */
 };
 
@@ -31,13 +29,15 @@ struct list {
 };
 
 struct names {
-        struct list lists[CLASSES];
+        struct list lists[NAMES__CLASSES];
         struct map *by_address; /* class, address → the first of its entries */
 };
 
-static unsigned class_of(uint8_t verdict)
+enum names_class names_class(uint8_t verdict)
 {
-        return verdict == NAME_ANSWERED ? ANSWERED : CLAIMED;
+        if (verdict == NAME_ANSWERED || verdict == NAME_UNOWNED)
+                return NAMES_ANSWERED;
+        return verdict == NAME_FOREIGN ? NAMES_FOREIGN : NAMES_FORGED;
 }
 
 int names_new(uint32_t limit, struct names **ret)
@@ -48,9 +48,9 @@ int names_new(uint32_t limit, struct names **ret)
 
         if (!n)
                 return -ENOMEM;
-        n->lists[ANSWERED].limit = limit;
-        n->lists[CLAIMED].limit = limit / NAMES_CLAIM_SHARE + 1;
-        r = map_new((size_t)limit + n->lists[CLAIMED].limit, seed, NULL, &n->by_address);
+        n->lists[NAMES_ANSWERED].limit = limit;
+        n->lists[NAMES_FORGED].limit = n->lists[NAMES_FOREIGN].limit = limit / NAMES_CLAIM_SHARE + 1;
+        r = map_new((size_t)limit + 2 * (size_t)n->lists[NAMES_FORGED].limit, seed, NULL, &n->by_address);
         if (r < 0) {
                 free(n);
                 return r;
@@ -71,7 +71,7 @@ struct names *names_free(struct names *n)
 {
         if (!n)
                 return NULL;
-        for (unsigned c = 0; c < CLASSES; c++)
+        for (unsigned c = 0; c < NAMES__CLASSES; c++)
                 for (struct entry *e = n->lists[c].first, *next; e; e = next) {
                         next = e->next;
                         entry_free(e);
@@ -125,6 +125,7 @@ static struct name_fact fact_of(const struct entry *e)
                                   .name = str_get(&e->name),
                                   .key = str_get(&e->key),
                                   .chain = str_get(&e->chain),
+                                  .first_ns = e->first_ns,
                                   .last_ns = e->last_ns,
                                   .ttl = e->ttl,
                                   .verdict = e->verdict};
@@ -173,17 +174,20 @@ static int set_name(struct entry *e, struct bytes name)
         return r < 0 ? r : str_set(&e->key, buf_bytes(&key));
 }
 
+static struct bytes kept_chain(const struct name_fact *f)
+{
+        return bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
+}
+
 static struct entry *entry_new(const struct name_fact *f)
 {
         struct entry *e = calloc(1, sizeof(*e));
-        struct bytes chain = bytes_of(f->chain.p, f->chain.len < NAMES_CHAIN_MAX ? f->chain.len : NAMES_CHAIN_MAX);
-
         if (!e)
                 return NULL;
-        e->address[0] = (uint8_t)class_of(f->verdict);
+        e->address[0] = (uint8_t)names_class(f->verdict);
         memcpy(e->address + 1, f->address.p, f->address.len);
         e->length = (uint8_t)(1 + f->address.len);
-        if (set_name(e, f->name) < 0 || str_set(&e->chain, chain) < 0) {
+        if (set_name(e, f->name) < 0 || str_set(&e->chain, kept_chain(f)) < 0) {
                 entry_free(e);
                 return NULL;
         }
@@ -198,9 +202,9 @@ static bool is_saved(const struct entry *e)
 int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const struct name_fact *f, void *arg),
               void *arg)
 {
-        struct list *l = &n->lists[class_of(f->verdict)];
-        struct entry *e = first_of(n, class_of(f->verdict), f->address);
-        bool fresh;
+        struct list *l = &n->lists[names_class(f->verdict)];
+        struct entry *e = first_of(n, names_class(f->verdict), f->address);
+        bool fresh, another;
         int r = 0;
 
         if ((f->address.len != 4 && f->address.len != 16) || f->name.len == 0 || f->name.len > NAMES_TEXT_MAX)
@@ -208,6 +212,10 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
         while (e && !bytes_eq(str_get(&e->name), f->name))
                 e = e->same;
         fresh = !e;
+        if (e && e->verdict == NAME_ANSWERED && f->verdict == NAME_UNOWNED)
+                return 0; /* that somebody else asks for it too says nothing */
+        if (e)
+                r = str_set(&e->chain, kept_chain(f));
         while (fresh && l->n >= l->limit && r == 0) {
                 struct name_fact out = fact_of(l->first);
 
@@ -218,6 +226,8 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
                 return r;
         if (fresh) {
                 e = entry_new(f);
+                if (e)
+                        e->first_ns = f->first_ns;
         } else { /* to the front: what is put in the same order again is found in the same order */
                 r = unchain(n, e);
                 unlink_entry(l, e);
@@ -231,12 +241,30 @@ int names_put(struct names *n, const struct name_fact *f, void (*dropped)(const 
         }
         e->last_ns = f->last_ns;
         e->ttl = f->ttl;
+        another = e->verdict != f->verdict;
         e->verdict = f->verdict;
         link_entry(l, e);
-        if (!fresh && is_saved(e))
+        if (!fresh && !another && is_saved(e))
                 return 0;
         e->saved_ns = e->last_ns;
         return 1;
+}
+
+int names_doubt(struct names *n, struct bytes name, int64_t first_ns,
+                void (*dropped)(const struct name_fact *f, void *arg), void *arg)
+{
+        int r = 0;
+
+        for (struct entry *e = n->lists[NAMES_ANSWERED].first, *next; e && r == 0; e = next) {
+                struct name_fact out = fact_of(e);
+
+                next = e->next;
+                if (e->first_ns != first_ns || !bytes_eq(out.name, name))
+                        continue;
+                dropped(&out, arg);
+                r = forget(n, e);
+        }
+        return r;
 }
 
 /* ---- out ---- */
@@ -263,45 +291,73 @@ static void put_sorted(const struct entry *e, struct name_fact *ret, size_t *n, 
                 ret[at] = fact_of(e);
 }
 
-size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
+size_t names_led(const struct names *n, struct bytes address)
 {
-        const struct entry *first = n ? first_of(n, ANSWERED, address) : NULL;
+        size_t count = 0;
+
+        for (const struct entry *e = n ? first_of(n, NAMES_ANSWERED, address) : NULL; e; e = e->same)
+                count++;
+        return count;
+}
+
+/* Those of one verdict: alive at now; else those that were when the latest was told. */
+static size_t find_of(const struct entry *first, uint8_t verdict, int64_t now, struct name_fact *ret, size_t max)
+{
         int64_t latest = INT64_MIN;
         size_t found = 0;
 
         for (const struct entry *e = first; e; e = e->same)
-                if (e->last_ns > latest)
+                if (e->verdict == verdict && e->last_ns > latest)
                         latest = e->last_ns;
         for (const struct entry *e = first; e; e = e->same)
-                if (is_alive(e, now))
+                if (e->verdict == verdict && is_alive(e, now))
                         put_sorted(e, ret, &found, max);
-        if (found == 0) /* none: those that were when the latest was told */
-                for (const struct entry *e = first; e; e = e->same)
-                        if (is_alive(e, latest))
-                                put_sorted(e, ret, &found, max);
+        for (const struct entry *e = found ? NULL : first; e; e = e->same)
+                if (e->verdict == verdict && is_alive(e, latest))
+                        put_sorted(e, ret, &found, max);
         return found;
 }
 
-int names_claimed(const struct names *n, struct bytes address, struct name_fact *ret)
+size_t names_find(const struct names *n, struct bytes address, int64_t now, struct name_fact *ret, size_t max)
 {
-        const struct entry *best = NULL;
+        const struct entry *first = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
+        size_t found = find_of(first, NAME_ANSWERED, now, ret, max);
 
-        for (const struct entry *e = n ? first_of(n, CLAIMED, address) : NULL; e; e = e->same)
-                if (!best || e->last_ns > best->last_ns)
-                        best = e;
-        if (!best)
+        return found ? found : find_of(first, NAME_UNOWNED, now, ret, max);
+}
+
+int names_claims(const struct names *n, struct bytes address, const void **at, struct name_fact *ret)
+{
+        const struct entry *e = *at, *next = e ? e->same : NULL;
+        unsigned class = e ? e->address[0] : NAMES_ANSWERED;
+
+        while (n && !next && ++class < NAMES__CLASSES)
+                next = first_of(n, class, address);
+        if (!next)
                 return 0;
-        *ret = fact_of(best);
+        *ret = fact_of(next);
+        *at = next;
         return 1;
+}
+
+bool names_answered(const struct names *n, struct bytes address, struct bytes name)
+{
+        const struct entry *e = n ? first_of(n, NAMES_ANSWERED, address) : NULL;
+
+        while (e && !bytes_eq(str_get(&e->name), name))
+                e = e->same;
+        return e != NULL;
 }
 
 int names_next(const struct names *n, const void **at, struct name_fact *ret)
 {
         const struct entry *e = *at, *next;
 
-        next = e ? e->next : n->lists[ANSWERED].first;
-        if (!next && (!e || e->address[0] == ANSWERED))
-                next = n->lists[CLAIMED].first;
+        unsigned class = e ? e->address[0] : NAMES_ANSWERED;
+
+        next = e ? e->next : n->lists[NAMES_ANSWERED].first;
+        while (!next && ++class < NAMES__CLASSES)
+                next = n->lists[class].first;
         if (!next)
                 return 0;
         *ret = fact_of(next);
@@ -311,5 +367,5 @@ int names_next(const struct names *n, const void **at, struct name_fact *ret)
 
 size_t names_count(const struct names *n)
 {
-        return n->lists[ANSWERED].n;
+        return n->lists[NAMES_ANSWERED].n;
 }

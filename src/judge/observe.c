@@ -12,8 +12,13 @@ static bool is_stopping(const struct judge *j, const struct container_memory *c,
         return c->stopping_ns && ns_apart(wall_ns, c->stopping_ns) < (int64_t)j->p.shutdown_ns;
 }
 
-static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, int64_t wall_ns)
+/* Of what was so before we watched nobody knows when it began. */
+static enum finding_phase phase_of(const struct judge *j, const struct container_memory *c, const struct tide_event *ev)
 {
+        int64_t wall_ns = ev->wall_ns;
+
+        if (ev->flags & EVF_BEFORE)
+                return PHASE_UNKNOWN;
         if (is_stopping(j, c, wall_ns))
                 return PHASE_SHUTDOWN;
         if (c->running_before)
@@ -104,7 +109,7 @@ static int observe_file(struct judge *j, const struct tide_event *ev, struct obs
 
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret)
 {
-        struct observation o = {.ev = ev, .c = c, .phase = phase_of(j, c, ev->wall_ns)};
+        struct observation o = {.ev = ev, .c = c, .phase = phase_of(j, c, ev)};
         int r = -EAGAIN;
 
         buf_reset(&j->path);

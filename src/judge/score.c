@@ -64,6 +64,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_ORIGIN_PROBE] = {"origin_probe", -12, "by a health check or a probe that comes on a schedule"},
         [FACTOR_BLINDED] = {"blinded", 28,
                             "a process of the container took away the nftables table by which its flows are watched"},
+        [FACTOR_MAYBE_PROBE] = {"maybe_probe", -12,
+                                "its arguments could not be read, and this workload's health checks run this program"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 4, "this workload never called this destination"},
@@ -77,10 +79,15 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                            "alone"},
         [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
         [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
-        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that does not count named the address"},
+        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that nobody asked for, or that is contradicted, named "
+                                                   "the address"},
+        [FACTOR_FOREIGN_NAME] = {"foreign_name", 4, "only a name server that the container is not configured with "
+                                                    "named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
+        [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
+                                    "whether the image holds the program that calls is not known"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 
@@ -312,7 +319,30 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
         return score_factor(j, s, f, o->subject);
 }
 
-static int add_context(const struct judge *j, const struct observation *o, struct score *s)
+/* Starting and ending are times of rare acts; but whoever is called for the first time is new at any of them. */
+static bool phase_excuses(const struct workload *w, const struct observation *o)
+{
+        return o->dim != DIM_NETWORK || o->net.listens || net_novelty(w, o) != FLOW_NEW_DESTINATION;
+}
+
+/* Of a session without arguments nobody can tell whether it is a health check: if those run this program, it may be. */
+static bool may_be_probe(const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf key;
+        struct observation probe = *o;
+        struct entry *e;
+
+        buf_init(&key, 16384);
+        if (o->ev->kind != TIDE_EXEC || o->actor->origin != ORIGIN_EXEC || !(o->ev->flags & EVF_NO_ARGS) ||
+            o->never_silent)
+                return false;
+        buf_put(&key, o->key.p, o->key.len);
+        buf_put_str(&key, " [probe]");
+        probe.key = buf_bytes(&key);
+        return !key.err && baseline_lookup(w, &probe, &e) == KNOWN_YES;
+}
+
+static int add_context(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
                                                          [ORIGIN_EXEC] = FACTOR_ORIGIN_EXEC,
@@ -327,9 +357,11 @@ static int add_context(const struct judge *j, const struct observation *o, struc
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_STARTUP)
+        if (r == 0 && may_be_probe(w, o))
+                r = score_factor(j, s, FACTOR_MAYBE_PROBE, bytes_of(NULL, 0));
+        if (r == 0 && o->phase == PHASE_STARTUP && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
-        if (r == 0 && o->phase == PHASE_SHUTDOWN)
+        if (r == 0 && o->phase == PHASE_SHUTDOWN && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
@@ -349,7 +381,7 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         else
                 r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)
-                r = add_context(j, o, ret);
+                r = add_context(j, w, o, ret);
         if (r == 0)
                 r = add_novelty(j, w, o, ret);
         if (r < 0)
@@ -375,34 +407,68 @@ static int take(struct finding_factor *to, const struct finding_factor *from)
         return r;
 }
 
+static void drop(struct finding *f, struct finding_factor *x)
+{
+        str_clear(&x->name);
+        str_clear(&x->text);
+        f->nfactors--;
+        memmove(x, x + 1, (size_t)(f->factors + f->nfactors - x) * sizeof(*x));
+        memset(&f->factors[f->nfactors], 0, sizeof(*x));
+}
+
 /* What speaks against it must do so for every act. */
 static void drop_unshared(struct finding *f, const struct score *s)
 {
         for (uint32_t i = 0; i < f->nfactors;) {
                 struct finding_factor *x = &f->factors[i];
 
-                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name))) {
+                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name)))
                         i++;
-                        continue;
-                }
-                str_clear(&x->name);
-                str_clear(&x->text);
-                f->nfactors--;
-                memmove(x, x + 1, (f->nfactors - i) * sizeof(*x));
-                memset(&f->factors[f->nfactors], 0, sizeof(*x));
+                else
+                        drop(f, x);
         }
+}
+
+/* One estimate in two parts: those of different dimensions are not added up. */
+static bool is_surprise(const struct finding_factor *x)
+{
+        return bytes_eq(str_get(&x->name), BYTES_LIT("novelty")) ||
+               bytes_eq(str_get(&x->name), BYTES_LIT("declared_complete"));
+}
+
+static int32_t surprise(const struct finding_factor *fs, uint32_t n)
+{
+        int32_t sum = 0;
+
+        for (uint32_t i = 0; i < n; i++)
+                sum += is_surprise(&fs[i]) ? fs[i].quarters : 0;
+        return sum;
+}
+
+static void drop_surprise(struct finding *f)
+{
+        for (uint32_t i = 0; i < f->nfactors;)
+                if (is_surprise(&f->factors[i]))
+                        drop(f, &f->factors[i]);
+                else
+                        i++;
 }
 
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first)
 {
+        bool rarer = surprise(s->factors, s->n) > surprise(f->factors, f->nfactors);
         int r = 0;
 
         if (!first)
                 drop_unshared(f, s);
+        if (rarer)
+                drop_surprise(f);
         for (uint32_t i = 0; i < s->n && r == 0; i++) {
                 const struct finding_factor *new = &s->factors[i];
                 struct finding_factor *old = find(f->factors, f->nfactors, str_get(&new->name));
 
+                if (is_surprise(new) && !first && !rarer)
+                        continue;
                 if (old && new->quarters > old->quarters)
                         r = take(old, new);
                 else if (!old && (first || new->quarters >= 0) && f->nfactors < FINDING_FACTORS)

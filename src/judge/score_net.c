@@ -4,11 +4,32 @@
 
 #include "judge/judge-priv.h"
 
+/* Without what marks who calls, " [write-layer]" or " [probe]": behind the protocol, where no space is else. */
+static struct bytes unmarked(struct bytes key)
+{
+        int at = bytes_rfind(key, '/');
+
+        for (uint32_t i = at < 0 ? 0 : (uint32_t)at; i < key.len; i++)
+                if (key.p[i] == ' ')
+                        return bytes_of(key.p, i);
+        return key;
+}
+
+static enum flow_novelty novelty_of_new(const struct workload *w, const struct observation *o)
+{
+        struct bytes plain = unmarked(o->key);
+
+        if (plain.len < o->key.len && baseline_knows_key(w, plain))
+                return FLOW_NEW_EXECUTABLE;
+        return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
+}
+
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o)
 {
         static const enum flow_novelty whys[WHY__MAX] = {
                 [WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION, [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
-                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND};
+                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND,
+                [WHY_UNPLACED] = FLOW_UNAPPROVED_UNPLACED};
         struct entry *e;
 
         switch (o->known) {
@@ -19,7 +40,7 @@ enum flow_novelty net_novelty(const struct workload *w, const struct observation
         case KNOWN_WAITING:
                 return baseline_lookup(w, o, &e) != KNOWN_NOT && e ? whys[e->why] : FLOW_UNAPPROVED_RAW;
         default:
-                return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
+                return novelty_of_new(w, o);
         }
 }
 
@@ -37,14 +58,18 @@ static int add_listener(const struct judge *j, const struct observation *o, stru
 
 static int add_claim(const struct judge *j, const struct observation *o, struct score *s)
 {
+        static const char *const words[NAME__MAX] = {
+                [NAME_UNASKED] = "that nobody had asked for",
+                [NAME_FOREIGN] = "of a name server that the container is not configured with",
+                [NAME_DOUBTED] = "that another answer to the same question contradicts"};
         const struct name_fact *c = &o->net.claim;
+        enum factor f = c->verdict == NAME_FOREIGN ? FACTOR_FOREIGN_NAME : FACTOR_FORGED_NAME;
         char name[280], address[TIDE_ADDRESS_TEXT];
 
-        s->severity = SEVERITY_HIGH;
-        return score_add(s, judge_factors()[FACTOR_FORGED_NAME].name, j->p.bits[FACTOR_FORGED_NAME],
-                         "an answer %s said that %s is at %s",
-                         c->verdict == NAME_FOREIGN ? "of a name server that the container is not configured with"
-                                                    : "that nobody had asked for",
+        if (f == FACTOR_FORGED_NAME)
+                s->severity = SEVERITY_HIGH;
+        return score_add(s, judge_factors()[f].name, j->p.bits[f], "an answer %s said that %s is at %s",
+                         c->verdict < NAME__MAX && words[c->verdict] ? words[c->verdict] : "that does not count",
                          str_print(c->name, name, sizeof(name)), tide_address_text(o->net.address, address));
 }
 
@@ -57,12 +82,24 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_FOUND] = FACTOR_UNAPPROVED_DESTINATION,
+                [FLOW_UNAPPROVED_UNPLACED] = FACTOR_UNAPPROVED_DESTINATION,
         };
         enum flow_novelty novelty = net_novelty(w, o);
-        int r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);
+        char where[250]; /* a name may be cut in the middle, not at its end */
+        bool probe = novelty == FLOW_NEW_EXECUTABLE && o->actor->origin == ORIGIN_PROBE && !o->never_silent;
+        int r;
+
+        if (probe)
+                r = score_add(s, judge_factors()[FACTOR_OTHER_EXECUTABLE].name, j->p.bits[FACTOR_OTHER_EXECUTABLE],
+                              "this workload calls the destination, but never by a probe");
+        else
+                r = score_factor(j, s, factors[novelty],
+                                 novelty == FLOW_NEW_EXECUTABLE ? o->exe : signal_kept(o->where, sizeof(where), where));
 
         if (novelty == FLOW_NEW_PHASE)
                 s->severity = SEVERITY_LOW;
+        if (r == 0 && novelty == FLOW_UNAPPROVED_UNPLACED)
+                r = score_factor(j, s, FACTOR_UNPLACED_CALLER, o->exe);
         if (r == 0 && o->net.nnames == 0 && o->net.kind == ADDRESS_PUBLIC)
                 r = score_factor(j, s, FACTOR_RAW_ADDRESS, bytes_of(NULL, 0));
         if (r == 0 && o->net.claimed)

@@ -40,7 +40,8 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
 
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret)
 {
-        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica", "found-running"};
+        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica", "found-running",
+                                                  "unplaced-program"};
         const struct workload *w = map_get(j->workloads, workload_id);
         const struct entry *e;
         void *value;
@@ -128,16 +129,20 @@ int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
         return 0;
 }
 
-size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max)
+size_t judge_flow_names(const struct judge *cj, const struct tide_event *ev, struct bytes *ret, size_t max)
 {
-        const struct container_memory *c = map_get(j->containers, ev->container);
-        struct name_fact names[NAMES_SHOWN];
+        const struct container_memory *c = map_get(cj->containers, ev->container);
+        struct judge *j = (struct judge *)cj; /* its list of names is that of the flow it judges */
         size_t n;
 
         if (!c || ev->kind != TIDE_FLOW)
                 return 0;
-        n = net_names(j, c, address_plain(ev->flow.remote), ev->wall_ns, names, max < NAMES_SHOWN ? max : NAMES_SHOWN);
+        if (j->led_of != ev) { /* it is not being judged: inbound, or over */
+                net_names(j, c, observe_net_address(&ev->flow), ev->wall_ns);
+                j->led_of = NULL;
+        }
+        n = j->nled < max ? j->nled : max;
         for (size_t i = 0; i < n; i++)
-                ret[i] = names[i].name;
+                ret[i] = j->led[i].name;
         return n;
 }

@@ -27,7 +27,8 @@
 #define DNS_RECORDS_MAX 1024u       /* looked at in one answer: bounds the time for 64 KiB of compressed names */
 #define DNS_QUERY_NS (30 * UINT64_C(1000000000))
 #define DNS_GRACE_NS (5 * UINT64_C(1000000000))
-#define DNS_QUERIES_MAX 8192u          /* kept, of all containers: at most 3 MiB */
+#define DNS_QUERIES_MAX 8192u          /* kept, of all containers: at most 4 MiB */
+#define DNS_ANSWERS_MAX 8u             /* taken of one query, however often it was sent */
 #define DNS_QUERIES_CONTAINER_MAX 256u
 #define DNS_CONTAINERS_MAX 4096u
 #define DNS_TOLD_MAX 32u /* unasked and malformed answers told of one container in … */
@@ -138,6 +139,7 @@ void dns_streams_release(struct dns_streams *s);
  * completes, and must not call back. Streams whose beginning was not seen are incomplete, and passed over. */
 void dns_streams_segment(struct dns_streams *s, const void *owner, const struct dns_ends *ends, bool out,
                          const struct dns_packet *pk, void *arg);
+bool dns_streams_has(struct dns_streams *s, const void *owner, const struct dns_ends *ends);
 void dns_streams_gone(struct dns_streams *s, const void *owner);
 
 #endif

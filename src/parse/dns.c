@@ -25,7 +25,11 @@ struct query {
         struct dns_ends ends;
         uint16_t id, qtype, qclass;
         uint32_t asked, answered; /* how often */
-        uint64_t said;            /* digest of the last answer */
+        uint64_t said;            /* digest of the first answer that said where the name leads */
+        bool saying, differ;      /* there was one; another one said otherwise */
+        bool unowned;             /* who sent it is not known */
+        uint8_t ntold;
+        int64_t told[DNS_ANSWERS_MAX]; /* wall clock of those that were told as answers */
         uint8_t len;
         uint8_t name[]; /* as in struct dns_name */
 };
@@ -66,6 +70,8 @@ struct passage {
         struct asker *c;
         struct dns_ends ends;
 };
+
+enum { RCODE_NONE = 0, RCODE_NO_NAME = 3 };
 
 #define TEXT_MAX (4u * DNS_NAME_MAX)
 #define CHAIN_MAX ((2 * TEXT_MAX + 8) * DNS_CHAIN_MAX)
@@ -198,6 +204,7 @@ static void on_query(struct passage *p, const struct dns_message *m)
         }
         if (!q)
                 return;
+        q->unowned = (q->unowned || !q->asked) && (p->ev->packet.flags & PACKETF_UNOWNED);
         q->asked++;
         q->sent = p->ev->boot_ns;
         TAILQ_INSERT_TAIL(&p->n->queries, q, all);
@@ -238,8 +245,9 @@ static void put_chain(const struct dns_message *m, struct buf *out)
         buf_release(&b);
 }
 
-/* m: NULL if not even its question could be read. */
-static void tell(struct passage *p, enum tide_name_verdict verdict, const struct dns_message *m, const char *reason)
+/* m: NULL if not even its question could be read. What is taken back is named by its question and its time. */
+static void tell_of(struct passage *p, enum tide_name_verdict verdict, const struct dns_message *m, const char *reason,
+                    int64_t answer_ns)
 {
         struct dns *n = p->n;
         const struct tide_event *ev = p->ev;
@@ -253,8 +261,9 @@ static void tell(struct passage *p, enum tide_name_verdict verdict, const struct
         buf_reset(&n->question);
         buf_reset(&n->chain);
         buf_reset(&n->addresses);
-        if (m) {
+        if (m)
                 dns_name_text(&m->question, &n->question);
+        if (m && verdict != NAME_DOUBTED) {
                 put_chain(m, &n->chain);
                 put_addresses(m, &n->addresses);
         }
@@ -271,7 +280,13 @@ static void tell(struct passage *p, enum tide_name_verdict verdict, const struct
         e.name.addresses = buf_bytes(&n->addresses);
         e.name.reason = bytes_str(reason);
         e.name.netns = p->ends.netns;
+        e.name.answer_ns = (uint64_t)answer_ns;
         n->ops->name(&e, n->arg);
+}
+
+static void tell(struct passage *p, enum tide_name_verdict verdict, const struct dns_message *m, const char *reason)
+{
+        tell_of(p, verdict, m, reason, 0);
 }
 
 /* Anybody who reaches the container can send these: told up to a limit. */
@@ -293,15 +308,19 @@ static void tell_some(struct passage *p, enum tide_name_verdict verdict, const s
         tell(p, verdict, m, reason);
 }
 
-static void unasked(struct passage *p, const struct dns_message *m, const char *reason)
+/* May it have been asked, or asked more often, unseen? */
+static bool is_unsure(struct passage *p)
 {
         uint64_t now = p->ev->boot_ns;
+        bool unsure = now < p->c->unsure || !is_old(p->c->first, now, DNS_GRACE_NS) ||
+                      (p->n->lost && !is_old(p->n->lost_at, now, DNS_QUERY_NS));
 
-        if (now < p->c->unsure || !is_old(p->c->first, now, DNS_GRACE_NS) ||
-            (p->n->lost && !is_old(p->n->lost_at, now, DNS_QUERY_NS))) {
-                p->n->stats.unsure++;
-                return;
-        }
+        p->n->stats.unsure += unsure;
+        return unsure;
+}
+
+static void unasked(struct passage *p, const struct dns_message *m, const char *reason)
+{
         p->n->stats.unasked++;
         tell_some(p, NAME_UNASKED, m, reason);
 }
@@ -322,13 +341,11 @@ static uint64_t digest_of(struct bytes b)
         return h;
 }
 
-/* The same for what says the same: order of the addresses and TTLs do not count. */
+/* The same for what leads to the same: the addresses, in whatever order, by whatever way and for however long. */
 static uint64_t digest(const struct dns_message *m)
 {
-        uint64_t sum = m->rcode;
+        uint64_t sum = 0;
 
-        for (uint32_t i = 0; i < m->nchain; i++)
-                sum = sum * 31 + digest_of(bytes_of(m->chain[i].wire, m->chain[i].len));
         for (uint32_t i = 0; i < m->naddresses; i++)
                 sum += digest_of(dns_addr_bytes(&m->addresses[i].addr));
         return sum;
@@ -342,31 +359,96 @@ static bool is_server(const struct asker *c, const struct dns_addr *a)
         return false;
 }
 
+/* A server that fails or refuses says nothing of where the name leads: RFC 1035 4.1.1. */
+static bool says(const struct dns_message *m)
+{
+        return m->rcode == RCODE_NONE || m->rcode == RCODE_NO_NAME;
+}
+
+/* Does it say where the name leads, and otherwise than all that came before? Remembered. */
+static bool differs(struct query *q, const struct dns_message *m)
+{
+        uint64_t said = digest(m);
+
+        if (!says(m))
+                return false;
+        if (!q->saying)
+                q->said = said;
+        q->saying = true;
+        q->differ |= said != q->said;
+        return q->differ;
+}
+
+/* More answers than were asked for: where not all say the same, nobody can tell which of them are the server's. */
+static void surplus(struct passage *p, struct query *q, const struct dns_message *m)
+{
+        bool first = !q->saying;
+
+        if (!differs(q, m) && !(first && m->naddresses)) {
+                p->n->stats.repeated++;
+                return;
+        }
+        if (is_unsure(p))
+                return;
+        for (unsigned i = 0; i < q->ntold; i++) {
+                p->n->stats.doubted++;
+                tell_of(p, NAME_DOUBTED, m, "the same query was answered again, otherwise", q->told[i]);
+        }
+        q->ntold = 0;
+        unasked(p, m, "it was answered before, otherwise");
+}
+
+static bool is_loopback(const struct dns_addr *a)
+{
+        static const uint8_t six[16] = {[15] = 1};
+
+        return a->len == 4 ? a->bytes[0] == 127 : memcmp(a->bytes, six, sizeof(six)) == 0;
+}
+
+/* Sent within the namespace, as by a server that is elsewhere: whoever may send raw packets there can do that. */
+static bool is_self_made(const struct passage *p)
+{
+        uint8_t flags = p->ev->packet.flags;
+
+        return (flags & PACKETF_LOOPBACK) && !(flags & PACKETF_OWN) && !is_loopback(&p->ends.server);
+}
+
+/* To somebody of the host's namespace whose queries were not passed on: a query that is kept is none of those. */
+static bool is_others(struct passage *p, const struct query *q)
+{
+        bool others = !q && (p->ev->packet.flags & PACKETF_HOST);
+
+        p->n->stats.others += others;
+        return others;
+}
+
 static void on_answer(struct passage *p, const struct dns_message *m)
 {
         struct query *q = find(p->c, &p->ends, m);
         struct dns *n = p->n;
-        uint64_t said;
 
+        if (is_others(p, q))
+                return;
+        if (is_self_made(p)) { /* whether it was asked for or not */
+                unasked(p, m, "it came by the loopback interface, where its server is not");
+                return;
+        }
         if (!q) {
-                unasked(p, m, why_unasked(p->c, &p->ends, m));
+                if (!is_unsure(p))
+                        unasked(p, m, why_unasked(p->c, &p->ends, m));
                 return;
         }
         if (m->fault) {
                 malformed(p, false, m, m->fault);
                 return;
         }
-        said = digest(m);
-        if (q->answered >= q->asked) {
-                if (said == q->said)
-                        n->stats.repeated++;
-                else
-                        unasked(p, m, "it was answered before, otherwise");
+        if (q->answered >= q->asked || q->answered >= DNS_ANSWERS_MAX) {
+                surplus(p, q, m);
                 return;
         }
         if (!q->answered++)
                 n->stats.waiting--;
-        q->said = said;
+        (void)differs(q, m);
         if (m->cut)
                 n->stats.cut++;
         if (p->c->configured && !is_server(p->c, &p->ends.server)) {
@@ -374,8 +456,14 @@ static void on_answer(struct passage *p, const struct dns_message *m)
                 tell(p, NAME_FOREIGN, m, "the container is not configured with this server");
                 return;
         }
-        n->stats.answers++;
-        tell(p, NAME_ANSWERED, m, "");
+        n->stats.answers += !q->unowned;
+        n->stats.unowned += q->unowned;
+        if (m->naddresses) /* else there is nothing to be taken back */
+                q->told[q->ntold++] = p->ev->wall_ns;
+        if (q->unowned)
+                tell(p, NAME_UNOWNED, m, "which process of the host's namespace asked is not known");
+        else
+                tell(p, NAME_ANSWERED, m, "");
 }
 
 static void on_message(struct bytes msg, bool out, void *arg)
@@ -385,6 +473,8 @@ static void on_message(struct bytes msg, bool out, void *arg)
         int r = dns_message_decode(msg, m);
 
         if (r == -ENODATA)
+                return;
+        if (r < 0 && !out && is_others(p, NULL))
                 return;
         if (r < 0) {
                 malformed(p, out, NULL, r == ERR_TRUNCATED ? "it ends in its question" : "its question cannot be read");
@@ -443,6 +533,25 @@ static bool ends_of(const struct dns_packet *pk, const struct tide_packet *from,
         return true;
 }
 
+/* Not for the stream, which it would change: by itself, if it is whole. */
+static void self_made_segment(struct passage *p, const struct dns_packet *pk)
+{
+        struct bytes b = pk->payload;
+
+        if (b.len > 2 && !pk->cut && (uint32_t)(b.p[0] << 8 | b.p[1]) == b.len - 2)
+                on_message(bytes_of(b.p + 2, b.len - 2), false, p);
+        else
+                p->n->stats.incomplete += b.len > 0;
+}
+
+/* In the host's namespace: not of one that a container was seen to begin. */
+static bool is_others_stream(const struct passage *p, const struct dns_packet *pk)
+{
+        bool begins = p->ev->packet.out && (pk->flags & DNS_SYN);
+
+        return (p->ev->packet.flags & PACKETF_HOST) && !begins && !dns_streams_has(&p->n->streams, p->c, &p->ends);
+}
+
 static void passage(struct passage *p, const struct dns_packet *pk)
 {
         bool out = p->ev->packet.out;
@@ -453,7 +562,11 @@ static void passage(struct passage *p, const struct dns_packet *pk)
         }
         if (p->ev->flags & EVF_LOSS_NEAR)
                 p->c->unsure = p->ev->boot_ns + DNS_QUERY_NS;
-        if (pk->proto == IPPROTO_TCP)
+        if (pk->proto == IPPROTO_TCP && is_others_stream(p, pk))
+                p->n->stats.others++;
+        else if (pk->proto == IPPROTO_TCP && !out && is_self_made(p))
+                self_made_segment(p, pk);
+        else if (pk->proto == IPPROTO_TCP)
                 dns_streams_segment(&p->n->streams, p->c, &p->ends, out, pk, p);
         else if (pk->cut)
                 p->n->stats.incomplete++;

@@ -310,6 +310,11 @@ void dns_streams_segment(struct dns_streams *s, const void *owner, const struct 
         }
 }
 
+bool dns_streams_has(struct dns_streams *s, const void *owner, const struct dns_ends *ends)
+{
+        return find(s, owner, ends) != NULL;
+}
+
 void dns_streams_gone(struct dns_streams *s, const void *owner)
 {
         struct dns_stream *st = TAILQ_FIRST(&s->list), *next;

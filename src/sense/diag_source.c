@@ -166,12 +166,14 @@ int diag_each(struct diag_source *s, uint32_t states, size_t limit, void (*cb)(c
         int r = 0;
 
         for (size_t i = 0; i < ARRAY_LEN(of) && !a.full; i++) {
-                struct inet_diag_req_v2 req = {.sdiag_family = of[i].family,
-                                               .sdiag_protocol = of[i].proto,
-                                               .idiag_states = states};
+                struct inet_diag_req_v2 req = {
+                        .sdiag_family = of[i].family, .sdiag_protocol = of[i].proto, .idiag_states = states};
                 int one;
 
                 a.proto = of[i].proto;
+                req.idiag_states &= of[i].proto == IPPROTO_TCP ? ~(1u << DIAG_UNCONNECTED) : ~(1u << DIAG_LISTEN);
+                if (req.idiag_states == 0)
+                        continue;
                 one = each_of(&a, &req);
                 s->stats.refused += one < 0;
                 if (one < 0 && one != -ENOENT) /* without the module of one protocol the others are told all the same */

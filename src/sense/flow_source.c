@@ -20,8 +20,8 @@
 #include "tidemark/loop.h"
 #include "tidemark/nl.h"
 
-#define TURN_BUDGET 256     /* datagrams */
-#define DRAIN_BUDGET 50000
+#define TURN_BUDGET 256   /* datagrams */
+#define DRAIN_BUDGET 8192 /* more than a buffer of the usual size holds */
 
 struct flow_source {
         struct nl *nl;
@@ -30,7 +30,8 @@ struct flow_source {
         void *arg;
         struct flow_source_stats stats;
         uint32_t last_dump, dump; /* numbers of our requests; dump 0: none is under way */
-        uint64_t empty_ns; /* boot time at which nothing was left to read */
+        uint64_t empty_ns;        /* boot time at which nothing was left to read */
+        bool overrun;             /* since then the kernel had no room: told when it has some again */
         uint32_t next_packet;
         bool numbered; /* next_packet is known */
 };
@@ -71,24 +72,41 @@ static int on_message(const struct nlmsghdr *h, void *arg)
         return 0;
 }
 
+/*
+ * Once it had no room the kernel drops all that it would tell, without another word, until the queue is empty
+ * (af_netlink.c: NETLINK_S_CONGESTED). So what is asked for before would not hold what begins meanwhile: the loss is
+ * told now.
+ */
+static void emptied(struct flow_source *s)
+{
+        uint64_t since = s->empty_ns;
+
+        s->empty_ns = clock_boot_ns();
+        if (!s->overrun)
+                return;
+        s->overrun = false;
+        s->ops->loss(0, false, since, s->arg);
+}
+
 static int receive(struct flow_source *s, int budget)
 {
         int r = 1;
 
         for (int n = 0; n < budget && (r > 0 || r == ERR_OVERRUN); n++) {
                 r = nl_recv(s->nl, on_message, s);
-                if (r == ERR_OVERRUN)
-                        s->ops->loss(0, false, s->empty_ns, s->arg);
+                if (r < 0) { /* of a netlink socket there is no error that the next reading would not go on after */
+                        s->overrun = true;
+                        r = ERR_OVERRUN;
+                }
         }
         if (r == 0)
-                s->empty_ns = clock_boot_ns();
+                emptied(s);
         return r;
 }
 
 void flow_source_drain(struct flow_source *s)
 {
-        if (receive(s, DRAIN_BUDGET) < 0)
-                s->stats.malformed++; /* it is about to be closed */
+        receive(s, DRAIN_BUDGET);
 }
 
 static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
@@ -97,7 +115,7 @@ static int on_ready(struct loop_src *src, int fd, short revents, void *arg)
         int r = receive(s, TURN_BUDGET);
 
         (void)src, (void)fd, (void)revents;
-        return r < 0 && r != ERR_OVERRUN ? r : r == 0 ? LOOP_DONE : LOOP_MORE;
+        return r == 0 ? LOOP_DONE : LOOP_MORE;
 }
 
 int flow_source_open(struct loop *loop, int fd, const struct flow_source_ops *ops, void *arg, struct flow_source **ret)

@@ -60,9 +60,9 @@ static const struct field flow_fields[] = {
 };
 static const struct field name_fields[] = {
         ENUM8(name.verdict, NAME__MAX), U8(name.proto), STR(name.server), U16(name.server_port), STR(name.question),
-        STR(name.chain), STR(name.addresses), STR(name.reason), U64(name.netns),
+        STR(name.chain), STR(name.addresses), STR(name.reason), U64(name.netns), U64(name.answer_ns),
 };
-static const struct field packet_fields[] = {U64(packet.netns), U8(packet.out), STR(packet.ip)};
+static const struct field packet_fields[] = {U64(packet.netns), U8(packet.out), STR(packet.ip), U8(packet.flags)};
 static const struct field audit_fields[] = {U16(audit.type), STR(audit.text)};
 static const struct field who_fields[] = {ACTOR(who.actor), U64(who.token)};
 static const struct field ctr_fields[] = {
@@ -370,7 +370,8 @@ const char *tide_direction_name(unsigned direction)
 
 const char *tide_name_verdict_name(unsigned verdict)
 {
-        static const char *const words[] = {"unknown", "answered", "unasked", "foreign", "malformed"};
+        static const char *const words[] = {"unknown",   "answered", "unasked", "foreign",
+                                            "malformed", "doubted",  "unowned"};
 
         return word(words, ARRAY_LEN(words), verdict);
 }

@@ -108,7 +108,8 @@ enum args_state { ARGS_NONE, ARGS_ASKED, ARGS_HAD };
 struct exec {
         struct link *link; /* the process as it is since; owns a reference */
         struct visit *visit;
-        struct rstr *caller, *program, *cwd, *args;
+        struct link *caller; /* what it was before: its executable may still become known */
+        struct rstr *program, *cwd, *args;
         struct openfacts facts; /* of what /proc named */
         struct openfacts program_facts;
         uint32_t args_total, uid, gid, login_uid, session;

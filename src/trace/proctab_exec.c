@@ -40,7 +40,7 @@ void proctab_exec_free(struct exec *e)
                 return;
         link_unref(e->link);
         visit_unref(e->visit);
-        rstr_unref(e->caller);
+        link_unref(e->caller);
         rstr_unref(e->program);
         rstr_unref(e->cwd);
         rstr_unref(e->args);
@@ -223,8 +223,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
                 p->last_exec->exec->then = w;
         p->last_exec = w;
         if (!p->untold) /* its link is that of what it runs already: what ran before is not known any more */
-                e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? rstr_ref(link_exe(p->link))
-                                                                                      : NULL;
+                e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? link_ref(p->link) : NULL;
         p->untold = false;
         p->runtime = false;
         if (read_alive(pt, p, e) && pt->sys.exe(p->pid, &pt->path, &e->facts, pt->sys.arg) == 0)
@@ -483,7 +482,7 @@ void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_
         x->program = rstr_bytes(e->program);
         x->program_layer = e->program_layer;
         x->program_change = e->program_change;
-        x->caller = rstr_bytes(e->caller);
+        x->caller = rstr_bytes(link_exe(e->caller)); /* its own opening may have come meanwhile */
         x->args = rstr_bytes(e->args);
         x->args_total = e->args_total;
         x->cwd = rstr_bytes(e->cwd);

@@ -244,6 +244,29 @@ def test_moments_that_call(lab):
         w.stop()
 
 
+def test_moments_in_the_hosts_namespace(lab):
+    """The same in the host's own network namespace, where a flow of nobody known is not even its container's."""
+    with audit_on():
+        net = Net(lab)
+        net.serve("93.184.216.34", 80)
+        net.reach("93.184.216.34")
+        d = lab.daemon(config=RULES % "exec+connect")
+        c = lab.container("hosted", network="host")
+        d.covered("hosted")
+        w = d.watch()
+        wait("our rules", lambda: len(ours()) >= 4)
+        wait("the host's to be watched", lambda: d.json("status")["network"]["table"].split()[1] in run(["nft", "list", "tables"]).stdout)
+        c.sh("/bin/moment calls 100 93.184.216.34 80")
+        wait("nearly all", lambda: len(calls(w, c)) >= 99)
+        got = calls(w, c)
+        check(all(e["executable"] == "/bin/moment" and e["pid"] and e["origin"] == "entrypoint" for e in got), "by whom", [e for e in got if not e["pid"]][:3])
+        check(d.json("status")["audit"]["flows_completed"] >= 10, "audit made the difference", d.json("status")["audit"])
+        r = run(["busybox", "nc", "-w", "1", "93.184.216.34", "80"])
+        wait("the host's own to be passed over", lambda: d.json("status")["network"]["host_own"] > 0)
+        check(all(e["executable"] == "/bin/moment" for e in w.events("flow") if e["remote"] == "93.184.216.34"), "which is nobody's", r.stderr)
+        w.stop()
+
+
 class Auditd:
     """An auditd of our own, with a directory of its own: configuration, log, plugins."""
 
@@ -327,6 +350,7 @@ def test_plugin_of_auditd(lab):
             d.covered("plugged")
             w = d.watch()
             wait("our rules", lambda: len(ours()) == 2)
+            wait("the plugin to pass on what comes", lambda: c.sh("/bin/moment runs 1") or d.json("status")["audit"]["records"] > 0)
             run_moments(d, c, w, 100)
             check(completed(d) >= 50, "audit made the difference", d.json("status")["audit"])
             w.stop()

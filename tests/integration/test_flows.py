@@ -206,6 +206,7 @@ def test_scope_by_workload(lab):
 
 def test_scope_host(lab):
     """All from the host's namespace: containers by their addresses, and no table of ours in any of them."""
+    Net(lab).reach(THERE)
     lab.container("server", network="bridge")
     client = lab.container("client", network="bridge")
     d = lab.daemon(config='network = { scope = "host"; };\n')
@@ -215,9 +216,8 @@ def test_scope_host(lab):
     d.covered("client")
     check(tables(d, client) == [], "none in the container's", tables(d, client))
     w = d.watch()
-    client.sh("connects udp 192.0.2.1 9 1 20000")  # out of the bridge: it passes through the host
-    wait("the flow, by its process", lambda: [
-        e for e in w.events("flow", client.id) if e["remote"] == "192.0.2.1" and e["executable"] == "/bin/connects"])
+    client.sh("connects udp %s 9 1 20000" % THERE)  # out of the bridge: it passes through the host
+    told(w, client, THERE, executable="/bin/connects")
     d.stop()
     check(mine not in run(["nft", "list", "tables"]).stdout, "nothing is left in the host's namespace")
 
@@ -344,12 +344,13 @@ def test_overrun(lab):
     d = lab.daemon(config='network = { rcvbuf = "64K"; };\n')
     watched(d, c)
     c.sh("connects udp %s 9 1 50000" % THERE)
-    wait("the first", lambda: network(d)["outbound"] == 1)
+    told = lambda: d.workload("overrun")["network"]["outbound"]
+    wait("the first", lambda: told() == 1)
     frozen(d, lambda: c.sh("connects udp-range %s 10000 3000 > /ctl/begun" % THERE, 60))
     check(open(c.ctl + "/begun").read().split()[0] == "3000", "all were sent")
-    wait("all of them", lambda: d.json("status")["flows"]["outbound"] >= 3001, 60)
+    wait("all of them", lambda: told() >= 3001, 60)
     status = d.json("status")
-    check(status["flows"]["outbound"] == network(d)["outbound"] == 3001, "none twice", status["flows"], status["network"])
+    check(told() == 3001, "none twice", told(), status["network"])
     s = next(x for x in status["sensors"] if x["name"] == "flows")
     check(s["overruns"] >= 1 and s["repaired"] >= 1, "counted, and asked for", s)
     loss = wait("it to be said", lambda: [x for x in d.json("status")["losses"] if "queue of flows" in x["what"]])[0]
@@ -383,6 +384,7 @@ def test_full_table(lab):
 def test_flushed_on_host(lab):
     """nft flush ruleset on the host, under a container that lives in its namespace: made anew. What else was there comes
     back by whoever saved it, as firewalls do."""
+    Net(lab).reach(THERE)
     hosted = lab.container("hosted", network="host")
     d = lab.daemon()
     d.covered("hosted")
@@ -394,8 +396,8 @@ def test_flushed_on_host(lab):
         check(run([tool + "-restore"], input=rules).returncode == 0, "restored", rules)
     wait("the table to stand again", lambda: network(d)["table_removed"] >= 1 and mine in run(["nft", "list", "tables"]).stdout)
     w = d.watch()
-    hosted.sh("connects udp 127.0.0.1 9 1; connects udp 192.0.2.1 9 1 50000")
-    check(told(w, hosted, "192.0.2.1")["executable"] == "/bin/connects", "and flows come as before")
+    hosted.sh("connects udp 127.0.0.1 9 1; connects udp %s 9 1 50000" % THERE)
+    check(told(w, hosted, THERE)["executable"] == "/bin/connects", "and flows come as before")
     w.stop()
 
 
@@ -439,3 +441,175 @@ def test_forged_sender(lab):
     told(w, c, THERE)
     check(not began(w, c, "203.0.113.66"), "it is no flow", w.events("flow"))
     w.stop()
+
+
+def test_comes_back(lab):
+    """What the guard took away stands again when there is room; flows come as before, with their names; what was connected
+    meanwhile is told."""
+    net = Net(lab)
+    net.names({"late.example.test": [THERE], "long.example.test": ["198.51.100.2"]})
+    net.serve(THERE, 80)
+    net.serve("198.51.100.2", 80, "hold")
+    c = net.container("back")
+    most = open("/proc/sys/net/netfilter/nf_conntrack_max").read()
+    with open("/proc/sys/net/netfilter/nf_conntrack_max", "w") as out:
+        out.write("400\n")
+    try:
+        d = lab.daemon(config='files = { round = "2s"; };\n')
+        watched(d, c)
+        c.sh("connects udp-range %s 1000 300" % THERE)
+        wait("the guard to take it away", lambda: network(d)["withdrawn"] >= 1)
+        wait("it to be gone", lambda: tables(d, c) == [])
+        w = d.watch()
+        c.sh("call tcp 198.51.100.2 80 30000 > /dev/null & echo $! > /tmp/pid")
+        wait("it to be connected", lambda: "198.51.100.2:80" in c.inside("ss", "-Htn"))
+    finally:
+        with open("/proc/sys/net/netfilter/nf_conntrack_max", "w") as out:
+            out.write(most)
+    wait("it to stand again", lambda: len(tables(d, c)) == 1)
+    e = wait("what was connected meanwhile", lambda: [e for e in w.events("flow", c.id) if e["remote"] == "198.51.100.2"])[0]
+    check(e["executable"] == "/bin/call" and "before-watch" not in e["flags"], "it is no inventory", e)
+    c.sh("busybox wget -q -O /dev/null http://late.example.test/")
+    check(told(w, c, THERE, remote_port=80)["names"] == ["late.example.test"], "with its name", w.events("flow", c.id))
+    w.stop()
+
+
+def test_connected_while_away(lab):
+    """Whoever takes our table away and connects before it stands again is told all the same."""
+    net = Net(lab)
+    net.serve(THERE, 80, "hold")
+    c = net.container("away")
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    n = 0
+    while network(d)["table_removed"] <= 6:  # more often than it is made anew at once
+        before = network(d)["table_removed"]
+        c.inside("nft", "flush", "ruleset")
+        wait("it to be seen", lambda: network(d)["table_removed"] > before)
+        n += 1
+        check(n < 20, "each is seen")
+        if network(d)["table_removed"] <= 6:
+            wait("the table to stand again", lambda: len(tables(d, c)) == 1)
+    check(tables(d, c) == [], "now it is away for a while")
+    c.sh("call tcp %s 80 30000 > /dev/null & true" % THERE)
+    wait("it to be connected", lambda: THERE + ":80" in c.inside("ss", "-Htn"))
+    e = wait("it to be told", lambda: [e for e in w.events("flow", c.id) if e["remote"] == THERE])[0]
+    check(e["executable"] == "/bin/call", "by whom", e)
+    w.stop()
+
+
+def test_new_address(lab):
+    """The first connection from an address that the namespace got later."""
+    net = Net(lab)
+    net.serve(THERE, 80, "hold")
+    c = net.container("moves")
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    run(["ip", "-n", c.space, "addr", "flush", "dev", "eth0", "scope", "global"])
+    run(["ip", "-n", c.space, "addr", "add", "10.77.0.250/24", "dev", "eth0"])
+    run(["ip", "-n", c.space, "route", "add", "default", "via", "10.77.0.1"])
+    c.sh("call tcp %s 80 20000 > /dev/null & true" % THERE)
+    e = told(w, c, THERE)
+    check(e["local"] == "10.77.0.250" and e["executable"] == "/bin/call", "from there", e)
+    w.stop()
+
+
+def test_late_answers(lab):
+    """A server of datagrams that answers when conntrack has forgotten who asked: it calls nobody."""
+    net = Net(lab)
+    c = net.container("udpserver")
+    c.sh("late 7000 /ctl/answer & true")
+    wait("it to wait", lambda: ":7000" in c.inside("ss", "-Hlun"))
+    d = lab.daemon()
+    watched(d, c)
+    w = d.watch()
+    with open("/proc/sys/net/netfilter/nf_conntrack_udp_timeout") as f:
+        check(f.read(), "conntrack is there")
+    c.inside("sh", "-c", "echo 1 > /proc/sys/net/netfilter/nf_conntrack_udp_timeout")
+    send = "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.bind(('', 5555)); s.sendto(b'x', ('%s', 7000))" % c.ipv4
+    check(run(net.inside() + ["python3", "-c", send]).returncode == 0, "it is asked")
+    wait("it to have been asked", lambda: [e for e in w.events("flow", c.id) if e["direction"] == "inbound"])
+    wait("conntrack to have forgotten it", lambda: "5555" not in c.inside("cat", "/proc/net/nf_conntrack"))
+    c.sh("touch /ctl/answer")
+    wait("the answer to be passed over", lambda: network(d)["resumed"] >= 1)
+    check(not [e for e in w.events("flow", c.id) if e["direction"] == "outbound"], "no call", w.events("flow", c.id))
+    w.stop()
+
+
+def test_scope_host_calls(lab):
+    """Seen from the host's namespace: a container that calls the host itself; who calls the container; names."""
+    server = lab.container("server", network="bridge")
+    server.sh("nc -ll -p %d -e /bin/cat &" % PORT)
+    client = lab.container("client", network="bridge")
+    gateway = client.inside("ip", "route", "show", "default").split()[2]
+    d = lab.daemon(config='network = { scope = "host"; };\n')
+    mine = network(d)["table"].split()[1]
+    wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+    d.covered("client"), d.covered("server")
+    w = d.watch()
+    client.sh("connects udp %s 9 1 50000" % gateway)
+    e = told(w, client, gateway)
+    check(e["direction"] == "outbound" and e["executable"] == "/bin/connects", "to the host", e)
+    subprocess.run(["busybox", "nc", "-w", "1", server.address(), str(PORT)], input=b"x", stdout=subprocess.DEVNULL, timeout=20)
+    e = wait("from the host", lambda: [e for e in w.events("flow", server.id) if e["direction"] == "inbound"])[0]
+    check(e["local_port"] == PORT, "from the host", e)
+    w.stop()
+
+
+def test_scope_changes(lab):
+    """Two workloads in the host's namespace that ask for different things; one that comes later."""
+    Net(lab).reach(THERE, "198.51.100.2")
+    d = lab.daemon(config='network = { off = ["none*"]; host = ["behind*"]; };\n')
+    mine = network(d)["table"].split()[1]
+    lab.container("none", network="host")
+    hosted = lab.container("hosted", network="host")
+    wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+    behind = lab.container("behind", network="bridge")
+    wait("that it passes through to be watched too", lambda: "hook forward" in run(["nft", "list", "table", "inet", mine]).stdout)
+    d.covered("behind"), d.covered("hosted")
+    w = d.watch()
+    behind.sh("connects udp %s 9 1 50000" % THERE)
+    told(w, behind, THERE)
+    hosted.sh("connects udp 198.51.100.2 9 1 50000")
+    told(w, hosted, "198.51.100.2")
+    w.stop()
+
+
+def test_left_by_another_scope(lab):
+    """What was left in a container's namespace by a life that watched there, when the next one watches from the host's."""
+    d = lab.daemon()
+    _, client = pair(lab)
+    watched(d, client)
+    d.stop(signal.SIGKILL)
+    host = lab.daemon(state=d.state, config='network = { scope = "host"; };\n')
+    mine = network(host)["table"].split()[1]
+    wait("the container's to be gone", lambda: tables(d, client) == [])
+    host.stop(signal.SIGKILL)
+    check(mine in run(["nft", "list", "tables"]).stdout, "left in the host's")
+    off = lab.daemon(state=d.state, config='network = { scope = "off"; };\n')
+    wait("the host's to be gone", lambda: mine not in run(["nft", "list", "tables"]).stdout)
+    check(network(off)["scope"] == "off", "status says off", network(off))
+
+
+def test_pair_refuses(lab):
+    """The queue between the two processes is full for a while: flows that it has no room for are told when it has."""
+    net = Net(lab)
+    net.address(THERE)
+    c = net.container("crowded")
+    d = lab.daemon(config='sensor: { queue = "64K"; };\n')
+    watched(d, c)
+    c.sh("connects udp %s 9 1 50000" % THERE)
+    wait("the first", lambda: d.workload("crowded")["network"]["outbound"] == 1)
+    engine = d.engine()
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        c.sh("connects udp-range %s 10000 3000" % THERE, 60)
+        wait("the sensor to have read them", lambda: not [x for x in c.inside("cat", "/proc/net/netlink").splitlines()[1:] if x.split()[1] == "12" and int(x.split()[4])])
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    wait("all to be told", lambda: d.workload("crowded")["network"]["outbound"] >= 3001)
+    status = d.json("status")
+    check(status["pair"]["refused"]["flow"] > 0, "some were refused", status["pair"])
+    check(d.workload("crowded")["network"]["outbound"] == 3001, "none twice", d.workload("crowded")["network"])

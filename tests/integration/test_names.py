@@ -2,13 +2,15 @@
 """Names: what the name service answers containers, as the agent tells it; and what is no answer."""
 import json
 import os
+import socket
+import struct
 import subprocess
 
 import engines
 from lab import check, run, wait
 from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net
 
-NEEDS = ("dnsmasq", "ip", "nsenter", "dockerd")
+NEEDS = ("dnsmasq", "ip", "nsenter", "nft", "dockerd")
 ONE, TWO, SIX = "198.51.100.1", "198.51.100.2", "2606:2800:220:1::1"
 
 
@@ -115,6 +117,25 @@ def test_forged(lab):
     w.stop()
 
 
+def test_self_made(lab):
+    """A container that may send raw packets answers its own query: that is no name, and the server's answer is one."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    net.serve("203.0.113.66", 80)
+    c = net.container("selfmade", "--cap-add", "NET_RAW")
+    watched(d, w, c)
+    d.activate("selfmade")
+    c.sh("selfname %s www.test 203.0.113.66" % RESOLVER)
+    e = answer(w, c, "www.test", "unasked")
+    check(e["addresses"] == ["203.0.113.66"] and e["reason"] == "it came by the loopback interface, where its server is not", "why", e)
+    answer(w, c, "www.test", addresses=[ONE])
+    check({e["operation"] for e in w.events("name", c.id) if e["addresses"] == [ONE]} == {"answered"}, "the server's counts", w.events("name", c.id))
+    c.sh("busybox wget -q -O - http://203.0.113.66/")
+    check(flow(w, c, "203.0.113.66")["names"] == [], "a forgery is no name", flow(w, c, "203.0.113.66"))
+    f = wait("the finding", lambda: [f for f in d.findings("selfmade") if "forged_name" in [x["name"] for x in f["factors"]]])[0]
+    check([s["names"] for s in f["signals"] if s["kind"] == "network" and s["address"] == "203.0.113.66"] == [[]], "what it is called", f)
+    w.stop()
+
+
 def test_unconfigured(lab):
     """A server that the container asks by itself is told apart from the ones that it is configured with."""
     net, d, w = begin(lab, {"www.test": [ONE], "other.test": [TWO]})
@@ -122,11 +143,15 @@ def test_unconfigured(lab):
     net.serve(TWO, 80)
     c = net.container("foreign")
     watched(d, w, c)
+    d.activate("foreign")
     c.sh("busybox nslookup -type=a other.test " + UNCONFIGURED)
     e = answer(w, c, "other.test", "foreign")
     check(e["server"] == UNCONFIGURED and e["addresses"] == [TWO], "the answer", e)
     c.sh("busybox wget -q -O - http://%s/" % TWO)
     check(flow(w, c, TWO)["names"] == [], "what it says is no name", flow(w, c, TWO))
+    f = wait("the finding", lambda: [f for f in d.findings("foreign") if any(s["subject"] == TWO + ":80/tcp" for s in f["signals"])])[0]
+    factors = [x["name"] for x in f["factors"]]
+    check("foreign_name" in factors and "forged_name" not in factors, "no forgery", f["factors"])
     resolver = [e["resolver"] for e in w.events("flow", c.id) if e["remote"] == UNCONFIGURED]
     check(resolver == [False], "a flow to it is one like any other", w.events("flow", c.id))
     c.sh("busybox wget -q -O - http://www.test/")
@@ -165,6 +190,45 @@ def test_shared(lab):
     b.sh("busybox wget -q -O - http://www.test/")
     e = wait("the guest's flow", lambda: next((e for e in w.events("flow") if e["remote"] == ONE), None))
     check(e["container"] == b.id and e["names"] == ["www.test"], "whose, and its name", e)
+    w.stop()
+
+
+def query(name, ident=7):
+    """As a resolver asks for an address."""
+    return struct.pack(">6H", ident, 0x100, 1, 0, 0, 0) + b"".join(bytes([len(x)]) + x.encode() for x in name.split(".")) + b"\0\0\1\0\1"
+
+
+def test_host_network(lab):
+    """A container in the host's namespace: what it asks for itself is its name, what others there ask for is nobody's."""
+    net = Net(lab)
+    net.names({"www.test": [ONE], "hosts.test": [ONE, TWO]})
+    resolver = net.reach(ONE, TWO)
+    net.serve(ONE, 80)
+    c = lab.container("hosted", "--dns", resolver, network="host")
+    d = lab.daemon()
+    w = d.watch()
+    d.covered("hosted")
+    mine = d.json("status")["network"]["table"].split()[1]
+    wait("the host's namespace to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
+
+    def asked():
+        c.sh("asks %s www.test 50" % resolver)
+        return told(w, c, "www.test", addresses=[ONE])
+    wait("the container's own name", asked)
+    before = d.json("status")["network"]["packets_host"]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.connect((resolver, 53))
+        s.settimeout(10)
+        for ident in range(5):
+            s.send(query("hosts.test", ident))
+            check(len(s.recv(1000)) > 40, "an answer")
+        wait("the host's own to be passed over", lambda: d.json("status")["network"]["packets_host"] >= before + 5)
+    wait("its answers to be passed over", lambda: d.json("status")["name_packets"]["others"] >= 5)
+    c.sh("busybox wget -q -O - http://%s/" % ONE)
+    e = flow(w, c, ONE)
+    check(e["names"] == ["www.test"], "the name that it asked for", e)
+    check(not [e for e in w.events("name", c.id) if e["name"] == "hosts.test"], "the host's is nobody's", w.events("name", c.id))
+    check({e["operation"] for e in w.events("name", c.id)} <= {"answered", "unowned"}, "nothing is forged or foreign", w.events("name", c.id))
     w.stop()
 
 

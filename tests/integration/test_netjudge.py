@@ -58,7 +58,8 @@ def test_beacon(lab):
     c.sh("busybox wget -q -O /dev/null http://evil.example.test/")
     f = wait("the beacon to be found", lambda: beacons(d, "beacon"))[0]
     s = network(f)[0]
-    check(s["subject"] == "evil.example.test (203.0.113.66):80/tcp" and s["operation"] == "connect", "subject", s)
+    check(s["subject"] == "203.0.113.66:80/tcp" and s["operation"] == "connect", "subject", s)
+    check(s["where"] == "evil.example.test (203.0.113.66):80/tcp", "as a person reads it", s)
     check((s["address"], s["port"], s["protocol"], s["names"], s["direction"]) == ("203.0.113.66", 80, "tcp", ["evil.example.test"], "outbound"), "fields", s)
     check(s["origin"] == "entrypoint" and "new_destination" in [x["name"] for x in f["factors"]], "factors", f["factors"])
     text = d.tidemark("show", f["id"]).stdout
@@ -180,3 +181,29 @@ def test_replayed(lab):
     again = d.tidemark("--json", "replay", path)
     check(again.returncode == 0, "replay", again.stderr)
     check('"evil.example.test"' in again.stdout and len(live) > 0, "the same findings", again.stdout[:2000])
+
+
+def test_mirror_in_steady_state(lab):
+    """A package mirror that is called while starting only, and then at work: a deviation, with a factor of its own. How sure that
+    is depends on how long the baseline has stood: test_judge_net.c."""
+    net = Net(lab)
+    net.names({"mirror.example.test": ["198.51.100.1"], "api.example.test": ["198.51.100.2"]})
+    net.serve("198.51.100.1", 80)
+    net.serve("198.51.100.2", 80)
+    d = lab.daemon(config='learn: { startup = "4s"; };\n')
+    c = net.container("starts")
+
+    def phases(name):
+        """In which it was called, as the baseline has it."""
+        c.sh("busybox wget -q -O /dev/null http://%s/" % name)
+        entries = d.json("baseline", "show", "starts")["entries"] if d.workload("starts") else []
+        return next((e["phases"] for e in entries if e["key"] == name + ":80/tcp"), [])
+    wait("the mirror to be known", lambda: phases("mirror.example.test"))
+    check(phases("mirror.example.test") == ["start-up"], "while starting")
+    wait("the other to be called at work", lambda: "steady" in phases("api.example.test"))
+    d.activate("starts")
+    c.sh("busybox wget -q -O /dev/null http://mirror.example.test/")
+    f = wait("the mirror to be found", lambda: [f for f in d.findings("starts", every=True) if network(f)])[0]
+    s = network(f)[0]
+    check("mirror.example.test" in s["subject"] + str(s["names"]) and s["phase"] == "steady" and s["novelty"] == "new-phase", "what is new of it", s)
+    check("new_phase" in [x["name"] for x in f["factors"]] and "new_destination" not in [x["name"] for x in f["factors"]], "why", f["factors"])

@@ -150,7 +150,7 @@ CONNECTS = (
 
 
 def connects(lab, work, each, rcvbuf):
-    """What was true, and status when the agent has come to rest."""
+    """What was true, what the engine was told of, and status when the agent has come to rest."""
     net = Net(lab)
     net.address("198.51.100.1", "198.51.100.2")
     c = net.container()
@@ -161,14 +161,14 @@ def connects(lab, work, each, rcvbuf):
     c.sh("%s & %s; wait" % tuple(argv), 120)
     truth = sum(int(open(os.path.join(c.ctl, "truth%d" % n)).read().split()[0]) for n in range(2))
     quiet(d)
-    return truth, d.json("status")
+    return truth, d.workload(c.name)["network"]["outbound"], d.json("status")
 
 
 def test_connects(lab):
     """Every connection is told; or its loss is counted and said, and what still lives is found by asking for it."""
     for name, work, each, rcvbuf, share in CONNECTS:
-        truth, status = connects(lab, work, each, rcvbuf)
-        told, refused = status["flows"]["outbound"], status["pair"]["refused"]["flow"]
+        truth, told, status = connects(lab, work, each, rcvbuf)
+        refused = status["pair"]["refused"]["flow"]
         flows = next(x for x in status["sensors"] if x["name"] == "flows")
         shown = [name, truth, told, flows, status["network"], status["pair"], status["losses"]]
         print("     %-40s %d of %d told, %d refused by the pair, %d overruns" % (name, told, truth, refused, flows["overruns"]))

@@ -4,16 +4,10 @@
 # There is no runtime and no metadata: it is found from /proc, cgroup and mountinfo alone. The same with each of the
 # kernel's facilities switched off: status says what is used instead, and the drift is found by that.
 set -u
-mkdir -p /etc /d /sys/fs/cgroup /var/lib /run
-printf 'root:x:0:0::/:/bin/sh\ntidemark:x:990:990::/:/bin/false\n' >/etc/passwd
-printf 'root:x:0:\ntidemark:x:990:\n' >/etc/group
-mount -t cgroup2 cgroup /sys/fs/cgroup
-mount -t ext4 /dev/vda /d || exit 1
+. /bin/container.sh
 
 # the image, and what the container does
-mkdir -p /d/image/bin /d/image/tmp /d/image/opt /d/image/proc /d/image/ctl /d/image/old
-cp /bin/busybox /d/image/bin/busybox
-for tool in sh cp chmod sleep touch true mount umount unshare; do ln -s busybox /d/image/bin/$tool; done
+image sh cp chmod sleep touch true mount unshare
 cat >/d/image/entry.sh <<'EOF'
 if [ -e /ctl/apart ]; then unshare -m /bin/sh /drop.sh; else /bin/sh /drop.sh; fi
 sleep 1000
@@ -25,24 +19,6 @@ chmod 755 /opt/busybox-upd
 /opt/busybox-upd sleep 0.3
 touch /ctl/done
 EOF
-cat >/inside.sh <<'EOF'
-mount --make-rprivate /
-mount --bind $1/ctl $1/root/ctl
-mount -t proc proc $1/root/proc
-cd $1/root && pivot_root . old && cd / && exec chroot . /bin/sh -c 'umount -l /old; exec /bin/sh /entry.sh'
-EOF
-
-wait_for() { # WHAT COMMAND...
-        what=$1 n=0
-        shift
-        until "$@" >/dev/null 2>&1; do
-                n=$((n + 1))
-                [ $n -lt 400 ] || { echo "     waited in vain for: $what"; return 1; }
-                sleep 0.1
-        done
-}
-tm() { tidemark --runtime-dir "$dir/run" --json "$@"; }
-is_ready() { grep -q ready: "$dir/log"; }
 is_covered() { tm status | grep -q "\"coverage\": \"$covered\""; }
 # A walk comes after the run: what it finds is a part of the finding only if the baseline is said to be complete.
 activate() { tidemark --runtime-dir "$dir/run" baseline activate "unknown-$(echo "$id" | cut -c1-12)" >/dev/null; }
@@ -63,26 +39,20 @@ judge() { # WRITER
 }
 
 scenario() { # NAME HEX FACILITIES-OFF COVERAGE WRITER [BEFORE]
-        name=$1 covered=$4 id=$(printf "$2%.0s" $(seq 32)) dir=/d/$2
-        cg=/sys/fs/cgroup/libpod-$id
-        mkdir -p "$dir/upper" "$dir/work" "$dir/root" "$dir/ctl" "$dir/state" "$cg"
-        mount -t overlay overlay -o "lowerdir=/d/image,upperdir=$dir/upper,workdir=$dir/work" "$dir/root" # outside, as runtimes do
+        name=$1 covered=$4 id=$(id_of "$2") dir=/d/$2 good=1
+        mkdir -p "$dir/ctl"
         [ "${6:-}" != apart ] || touch "$dir/ctl/apart"
         echo "probe: { disable = [$3]; }; files: { round = \"10s\"; };" >"$dir/conf"
-        tidemarkd --foreground --config "$dir/conf" --state-dir "$dir/state" --runtime-dir "$dir/run" >"$dir/log" 2>&1 &
-        daemon=$!
-        good=1
-        wait_for "tidemarkd to be ready" is_ready || good=0
-        sh -c "echo \$\$ >$cg/cgroup.procs; exec unshare -m -p -f /bin/sh /inside.sh $dir" >"$dir/out" 2>&1 &
+        daemon "$dir" || good=0
+        container "$dir" "$id"
         if [ $good = 1 ] && wait_for "the container to be covered" is_covered && ${6:-true}; then
                 touch "$dir/ctl/go"
                 wait_for "a finding with both signals" found_both && judge "$5" || good=0
         else
                 good=0
         fi
-        for pid in $(cat "$cg/cgroup.procs"); do kill -9 "$pid"; done
-        kill $daemon
-        wait $daemon || { echo "     tidemarkd ended with $?"; good=0; }
+        container_end "$id"
+        daemon_end || good=0
         if [ $good = 1 ]; then echo "ok   $name"; else echo "FAIL $name"; cat "$dir/log" "$dir/out"; head -c 3000 "$dir/findings"; echo; fi
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# run.sh BUILDDIR [SUITE...] - drop-and-run, few pids, and our table in network namespaces, inside other kernels: bookworm (6.1), and
-# bullseye (5.10) where asked for.
+# run.sh BUILDDIR [SUITE...] - drop-and-run, flows and names, few pids, and our table in network namespaces, inside other
+# kernels: bookworm (6.1), and bullseye (5.10) where asked for.
 # Those kernels, like all of RHEL's, do not show content writes on upper directories: what passes on the newest only is wrong.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -39,19 +39,20 @@ fetch() { # SUITE
 }
 
 mkdir -p "$cache"
-gcc -O1 -static -o "$cache/pidmix" "$here/pidmix.c"
+for helper in answers pidmix; do gcc -O1 -static -o "$cache/$helper" "$here/$helper.c"; done
 # shellcheck disable=SC2086
-make -s -C "$build" $table_tests
+make -s -C "$build" tidemarkd tidemark tests/kernels/pidcheck tests/kernels/tables $table_tests
 passed=0 failed=0
 for suite in "$@"; do
         fetch "$suite" || left_out "the kernel of $suite cannot be fetched"
-        for scenario in drop-and-run pids table; do
+        for scenario in drop-and-run flows pids table; do
                 disk=$(mktemp "$cache/disk-XXXXXX")
                 truncate -s 128M "$disk"
                 mkfs.ext4 -q -F "$disk"
                 out=$("$here/vmrun.sh" -k "$cache/$suite/vmlinux" -b "$cache/$suite/base.cpio.gz" -m 1024 -c 2 -t 240 -d "$disk" \
                         "$here/$scenario.sh" "$build/tidemarkd:/bin/tidemarkd" "$build/tidemark:/bin/tidemark" \
-                        "$cache/pidmix:/bin/pidmix" "$build/tests/kernels/pidcheck:/bin/pidcheck" \
+                        "$here/container.sh:/bin/container.sh" "$cache/answers:/bin/answers" "$cache/pidmix:/bin/pidmix" \
+                        "$build/tests/kernels/pidcheck:/bin/pidcheck" "$build/tests/kernels/tables:/bin/tables" \
                         $(printf "$build/%s " $table_tests) 2>&1) || true
                 rm -f "$disk"
                 echo "$out"

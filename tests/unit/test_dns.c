@@ -183,6 +183,8 @@ struct world {
         const char *container;
         uint64_t netns;
         uint16_t flags;
+        uint8_t packet_flags;
+        uint64_t wall, taken_back[8]; /* of what is told; times of doubted answers */
         unsigned told[NAME__MAX];
         uint8_t verdict;
         char question[1100], chain[20000], addresses[4000], reason[100];
@@ -210,6 +212,8 @@ static void on_name(const struct tide_event *ev, void *arg)
         CU_ASSERT_EQUAL(ev->boot_ns, w.now);
         CU_ASSERT_EQUAL(ev->name.netns, w.netns);
         CU_ASSERT(bytes_eq(ev->container, bytes_str(w.container)));
+        if (ev->name.verdict == NAME_DOUBTED)
+                w.taken_back[w.told[NAME_DOUBTED] % 8] = ev->name.answer_ns;
         w.told[ev->name.verdict]++;
         w.verdict = ev->name.verdict;
         copy(ev->name.question, w.question, sizeof(w.question));
@@ -244,8 +248,10 @@ static void world_new(void)
 
 static void packet_at(bool out, struct bytes ip)
 {
-        struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG, .boot_ns = w.now, .wall_ns = 1};
+        struct tide_event ev = {.kind = TIDE_PACKET, .sources = SRC_NFLOG, .boot_ns = w.now};
 
+        ev.wall_ns = (int64_t)++w.wall;
+        ev.packet.flags = w.packet_flags;
         ev.container = bytes_str(w.container);
         ev.flags = w.flags;
         ev.packet.netns = w.netns;
@@ -470,16 +476,115 @@ static void test_second_answer(void)
         send_udp(false, &server, &client);
         CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
         CU_ASSERT_EQUAL(stats().repeated, 1);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], 0);
+        /* Otherwise: which of the two is the server's cannot be told. */
         answer(1, "a.example", 0x06060606);
         CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
         CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
         CU_ASSERT_STRING_EQUAL(w.reason, "it was answered before, otherwise");
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], 1);
+        CU_ASSERT_EQUAL(w.taken_back[0], w.wall - 2); /* the first of the three */
         /* A resolver that asks again gets another answer. */
         ask(1, "a.example", A);
         answer(1, "a.example", 3);
         CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
         answer(1, "a.example", 4);
         CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 2);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], 2);
+        dns_free(w.n);
+}
+
+/* Where more answers come than were asked for, in whatever order: all of them are doubted, or all are the same. */
+static void test_doubted(void)
+{
+        static const struct {
+                unsigned asked;
+                const char *answers; /* each another address; 0: there is no such name; f: the server fails */
+                unsigned answered, doubted, unasked;
+        } rows[] = {
+                {1, "a", 1, 0, 0},    {1, "aaa", 1, 0, 0},  {1, "ab", 1, 1, 1},  {1, "aba", 1, 1, 2},
+                {2, "aa", 2, 0, 0},   {2, "ab", 2, 0, 0},   {2, "aab", 2, 2, 1}, {2, "baa", 2, 2, 1},
+                {2, "aba", 2, 2, 1},  {3, "abc", 3, 0, 0},  {3, "abcd", 3, 3, 1},
+                {1, "a0", 1, 1, 1},   {1, "0a", 1, 0, 1},   {1, "00", 1, 0, 0},
+                {1, "af", 1, 0, 0},   {1, "fa", 1, 0, 1},   {1, "faa", 1, 0, 1}, {2, "fa", 2, 0, 0},
+                {9, "aaaaaaaaa", 8, 0, 0}, {9, "aaaaaaaab", 8, 8, 1},
+        };
+
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+                world_new();
+                settle();
+                for (unsigned n = 0; n < rows[i].asked; n++)
+                        ask(1, "a.example", A);
+                for (const char *c = rows[i].answers; *c; c++) {
+                        message(&w.msg, 1, ANSWER | (*c == '0' ? 3u : *c == 'f' ? 2u : 0u), *c >= 'a' && *c < 'f',
+                                "a.example", A);
+                        if (*c >= 'a' && *c < 'f')
+                                a_record(&w.msg, "@12", 60, (uint32_t)*c);
+                        send_udp(false, &server, &client);
+                }
+                CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], rows[i].answered);
+                CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], rows[i].doubted);
+                CU_ASSERT_EQUAL(w.told[NAME_UNASKED], rows[i].unasked);
+                if (w.told[NAME_ANSWERED] != rows[i].answered || w.told[NAME_DOUBTED] != rows[i].doubted ||
+                    w.told[NAME_UNASKED] != rows[i].unasked)
+                        printf("\n    asked %u, %s: %u answered, %u doubted, %u unasked\n", rows[i].asked,
+                               rows[i].answers, w.told[NAME_ANSWERED], w.told[NAME_DOUBTED], w.told[NAME_UNASKED]);
+                dns_free(w.n);
+        }
+        /* Servers that are asked at once may say what they like. */
+        world_new();
+        settle();
+        ask(1, "a.example", A);
+        send_udp(true, &client, &other);
+        answer(1, "a.example", 1);
+        message(&w.msg, 1, ANSWER, 1, "a.example", A);
+        a_record(&w.msg, "@12", 60, 2);
+        send_udp(false, &other, &client);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED] + w.told[NAME_UNASKED], 0);
+        /* Where a query may have been lost nothing is doubted. */
+        dns_lost(w.n, w.now);
+        answer(1, "a.example", 3);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED] + w.told[NAME_UNASKED], 0);
+        CU_ASSERT_EQUAL(stats().unsure, 1);
+        dns_free(w.n);
+}
+
+/* An answer that a container sent to itself by the loopback interface. */
+static void test_self_made(void)
+{
+        static const struct end local = {"\x7f\0\0\x0b", 4, 53},
+                                local6 = {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16, 53};
+
+        world_new();
+        ask(1, "a.example", A);
+        w.packet_flags = PACKETF_LOOPBACK;
+        answer(1, "a.example", 0x06060606); /* in the first moments too */
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 0);
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
+        CU_ASSERT_STRING_EQUAL(w.reason, "it came by the loopback interface, where its server is not");
+        CU_ASSERT_STRING_EQUAL(w.addresses, "6.6.6.6/60");
+        w.packet_flags = 0;
+        answer(1, "a.example", 0x01020304);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED] + w.told[NAME_DOUBTED], 1);
+        /* A server within the namespace: at an address of its own, or a loopback address. */
+        ask(2, "a.example", A);
+        w.packet_flags = PACKETF_LOOPBACK | PACKETF_OWN;
+        answer(2, "a.example", 1);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
+        message(&w.msg, 3, QUERY, 0, "a.example", A);
+        send_udp(true, &client, &local);
+        message(&w.msg, 3, ANSWER, 0, "a.example", A);
+        w.packet_flags = PACKETF_LOOPBACK;
+        send_udp(false, &local, &client);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 3);
+        message(&w.msg, 4, QUERY, 0, "a.example", A);
+        send_udp(true, &client6, &local6);
+        message(&w.msg, 4, ANSWER, 0, "a.example", A);
+        send_udp(false, &local6, &client6);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 4);
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
         dns_free(w.n);
 }
 
@@ -1248,6 +1353,84 @@ static void test_tcp_limits(void)
         free(big);
 }
 
+/* Segments that a container sends to itself by the loopback interface are no part of its stream. */
+static void test_tcp_self_made(void)
+{
+        world_new();
+        handshake();
+        message(&w.msg, 1, QUERY, 0, "a.example", A);
+        framed.len = 0;
+        frame();
+        segment(true, START, 0, all(&framed));
+        message(&w.msg, 1, ANSWER, 1, "a.example", A);
+        a_record(&w.msg, "@12", 60, 0x06060606);
+        framed.len = 0;
+        frame();
+        w.packet_flags = PACKETF_LOOPBACK;
+        segment(false, START, 0, piece(0, framed.len));
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
+        CU_ASSERT_STRING_EQUAL(w.addresses, "6.6.6.6/60");
+        segment(false, START, 0, piece(0, framed.len - 1)); /* for the server's own answer to complete */
+        CU_ASSERT_EQUAL(stats().incomplete, 1);
+        segment(false, START, DNS_RST, bytes_of(NULL, 0));
+        w.packet_flags = 0;
+        message(&w.msg, 1, ANSWER, 1, "a.example", A);
+        a_record(&w.msg, "@12", 60, 0x01020304);
+        framed.len = 0;
+        frame();
+        segment(false, START, 0, all(&framed));
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
+        CU_ASSERT_STRING_EQUAL(w.addresses, "1.2.3.4/60");
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED] + w.told[NAME_DOUBTED], 1);
+        dns_free(w.n);
+}
+
+/* The host's namespace: only queries of containers are passed on, answers of all. */
+static void test_host(void)
+{
+        world_new();
+        settle();
+        w.packet_flags = PACKETF_HOST;
+        answer(1, "hosts.example", 1); /* to somebody of the host, who is nobody's business */
+        message(&w.msg, 1, ANSWER | 0x0100, 3, "hosts.example", A); /* cut off */
+        send_udp(false, &server, &client);
+        header(&w.msg, 1, ANSWER, 9, 9);
+        send_udp(false, &server, &client);
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED] + w.told[NAME_MALFORMED], 0);
+        CU_ASSERT_EQUAL(stats().others, 3);
+        CU_ASSERT_EQUAL(stats().malformed + stats().unasked, 0);
+        ask(2, "a.example", A);
+        answer(2, "a.example", 2);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 1);
+        /* A query of which nobody knows who sent it; sent again by one that is known, it is that one's. */
+        w.packet_flags = PACKETF_HOST | PACKETF_UNOWNED;
+        ask(3, "b.example", A);
+        w.packet_flags = PACKETF_HOST;
+        answer(3, "b.example", 3);
+        CU_ASSERT_EQUAL(w.told[NAME_UNOWNED], 1);
+        CU_ASSERT_STRING_EQUAL(w.reason, "which process of the host's namespace asked is not known");
+        CU_ASSERT_EQUAL(stats().unowned, 1);
+        ask(3, "b.example", A);
+        answer(3, "b.example", 3);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
+        answer(3, "b.example", 4); /* one too many: that is said of it all the same, and both are taken back */
+        CU_ASSERT_EQUAL(w.told[NAME_UNASKED], 1);
+        CU_ASSERT_EQUAL(w.told[NAME_DOUBTED], 2);
+        /* By TCP: streams whose beginning was not passed on. */
+        tcp(&w.packet, &server, &client, 7, DNS_SYN, bytes_of(NULL, 0));
+        packet_at(false, all(&w.packet));
+        message(&w.msg, 9, ANSWER, 0, "hosts.example", A);
+        framed.len = 0;
+        frame();
+        tcp(&w.packet, &server, &client, 8, 0, all(&framed));
+        packet_at(false, all(&w.packet));
+        tcp(&w.packet, &client, &server, 8, 0, all(&framed));
+        packet_at(true, all(&w.packet));
+        CU_ASSERT_EQUAL(stats().streams + stats().incomplete, 0);
+        CU_ASSERT_EQUAL(stats().others, 6);
+        dns_free(w.n);
+}
+
 /* ---- limits ---- */
 
 static void test_many_queries(void)
@@ -1335,7 +1518,9 @@ static const struct unit_case cases[] = {
         {"two clients with the same id", test_same_id},
         {"late answers", test_late},
         {"unsure: before the beginning, and after a loss", test_unsure},
-        {"a second answer: the first one stands", test_second_answer},
+        {"a second answer: the same, another one, asked again", test_second_answer},
+        {"more answers than were asked for: none counts unless all say the same", test_doubted},
+        {"an answer by the loopback interface, from a server that is elsewhere", test_self_made},
         {"servers that the container is not configured with", test_foreign},
         {"resolv.conf", test_resolv},
         {"names: case, other bytes, lengths", test_names},
@@ -1353,7 +1538,9 @@ static const struct unit_case cases[] = {
         {"TCP: out of order, again, with other bytes", test_tcp_order},
         {"TCP: gaps", test_tcp_gap},
         {"TCP: beginning and end", test_tcp_begin_end},
+        {"TCP: what a container sends to itself", test_tcp_self_made},
         {"TCP: limits", test_tcp_limits},
+        {"the host's namespace: what others ask", test_host},
         {"limits: queries", test_many_queries},
         {"limits: containers, all queries", test_many_containers},
         {"limits: a flood of what nobody asked", test_flood},

@@ -55,8 +55,8 @@
                 N(flow.id) N(flow.netns)
 #define NAME_(N, E, S)                                                                                                 \
         E(name.verdict) N(name.proto) S(name.server) N(name.server_port) S(name.question) S(name.chain)                \
-                S(name.addresses) S(name.reason) N(name.netns)
-#define PACKET(N, E, S) N(packet.netns) N(packet.out) S(packet.ip)
+                S(name.addresses) S(name.reason) N(name.netns) N(name.answer_ns)
+#define PACKET(N, E, S) N(packet.netns) N(packet.out) S(packet.ip) N(packet.flags)
 #define AUDIT(N, E, S) N(audit.type) S(audit.text)
 #define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token)
 #define NOTHING(N, E, S)

@@ -304,6 +304,44 @@ static void test_rights_found(void)
         world_close(&w);
 }
 
+/* A directory that a walk knew: names come and go in it, which is no change of its own; its owner changes, which is. */
+static void test_directory_again(void)
+{
+        static const struct {
+                uint64_t mtime, ctime;
+                uint32_t mode;
+                const char *told;
+        } rows[] = {{2001 * SEC, 2001 * SEC, 0755, "walk walk "},
+                    {2002 * SEC, 2003 * SEC, 0755, "walk /d:found walk "},
+                    {2002 * SEC, 2003 * SEC, 0755, "walk walk "},
+                    {2004 * SEC, 2004 * SEC, 01777, "walk /d:found walk "},
+                    {2005 * SEC, 2005 * SEC, 01777, "walk walk "}};
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK};
+        struct world w;
+
+        world_open(&w);
+        started(&w, false);
+        simple(&w, TIDE_EXEC);
+        ev.file.path = BYTES_LIT("/d");
+        ev.file.ops = OP_FOUND;
+        ev.file.mode = S_IFDIR | 0755;
+        ev.file.mtime_ns = ev.file.ctime_ns = 2000 * SEC;
+        give(&w, &ev);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                w.now += 10 * SEC;
+                simple(&w, TIDE_TICK);
+                w.told[0] = '\0';
+                walk(&w, false, WALK_ROUND);
+                ev.file.mtime_ns = rows[i].mtime;
+                ev.file.ctime_ns = rows[i].ctime;
+                ev.file.mode = S_IFDIR | rows[i].mode;
+                give(&w, &ev);
+                walk(&w, true, WALK_ROUND);
+                CU_ASSERT_STRING_EQUAL(w.told, rows[i].told);
+        }
+        world_close(&w);
+}
+
 /* To remove a directory of the image an empty one is first put in its place: one act, and no creation. */
 static void test_removed_directory(void)
 {
@@ -802,6 +840,7 @@ static const struct unit_case cases[] = {
         {"the runtime's preparation is not drift", test_walk_start},
         {"a walk does not tell what an event told", test_walk_after_event},
         {"a walk tells of a capability that no event told", test_rights_found},
+        {"a directory in which names came and went is not told again", test_directory_again},
         {"an image directory's removal", test_removed_directory},
         {"a restart tells only what changed", test_before},
         {"what was there before us is marked so", test_before_flag},

@@ -64,6 +64,20 @@ static void test_generalise(void)
                 {"/cache/0123456789abcdef0123", "/cache/<hex>"},
                 {"/s/123e4567-e89b-12d3-a456-426614174000.json", "/s/<uuid>.json"},
                 {"/tmp/sess_a8F3kQ9z", "/tmp/sess_<rand>"},
+                /* Python's tempfile draws '_' too; mktemp(1) draws words that look less like chance. */
+                {"/c/tmpo27_5kkg", "/c/tmp<rand>"},
+                {"/c/tmpqtlr_4__", "/c/tmp<rand>"},
+                {"/c/tmp_files_of_us", "/c/tmp_files_of_us"},
+                {"/c/tmp_", "/c/tmp_"},
+                {"/tmp/report.QJ8iwlsp", "/tmp/report.<rand>"},
+                {"/tmp/report.KXpmBvJT", "/tmp/report.<rand>"},
+                {"/tmp/tmp.gR5vKLbqpm", "/tmp/tmp.<rand>"},
+                {"/tmp/a.8aaaaaa", "/tmp/a.<rand>"},
+                {"/opt/report.QJ8iwlsp.txt", "/opt/report.QJ8iwlsp.txt"},
+                {"/opt/a.properties", "/opt/a.properties"},
+                {"/opt/a.Dockerfile", "/opt/a.Dockerfile"},
+                {"/opt/a.BACKUP2", "/opt/a.BACKUP2"},
+                {"/opt/a.backup12", "/opt/a.backup12"},
                 {"/usr/lib/python3/foo.py", "/usr/lib/python3/foo.py"},
                 {"/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf"},
                 {"/opt/README", "/opt/README"},
@@ -311,6 +325,75 @@ static void test_known_later(void)
         world_close(&w);
 }
 
+/* Running when somebody looked: what called it is not known, or its parent may be it. */
+static void test_found_running_known(void)
+{
+        static const struct {
+                const char *program, *caller, *verdict;
+                uint16_t sources;
+        } rows[] = {{"/usr/bin/postgres", "", "known, by another process", SRC_PROCFS},
+                    {"/usr/bin/postgres", "", "deviation", SRC_PROC},
+                    {"/usr/bin/postgres", "/bin/other", "deviation", SRC_PROCFS},
+                    {"/usr/bin/nc", "", "deviation", SRC_PROCFS}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_EXEC, .sources = rows[i].sources, .container = BYTES_LIT("c1")};
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                for (int h = 0; h < 100; h++) {
+                        run(&w, "/usr/bin/postgres", LAYER_IMAGE);
+                        w.now += HOUR;
+                }
+                tick(&w);
+                ev.exec.actor = actor(300, ORIGIN_ENTRYPOINT, rows[i].program);
+                ev.exec.program = bytes_str(rows[i].program);
+                ev.exec.program_layer = LAYER_IMAGE;
+                ev.exec.caller = bytes_str(rows[i].caller);
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                world_close(&w);
+        }
+}
+
+/* A session of which no arguments are known: a health check, if those run this program. */
+static void test_maybe_probe(void)
+{
+        static const struct {
+                const char *program;
+                enum tide_origin origin;
+                uint16_t flags;
+                const char *verdict;
+        } rows[] = {{"/bin/sh", ORIGIN_EXEC, EVF_NO_ARGS, "deviation, below show"},
+                    {"/bin/sh", ORIGIN_EXEC, 0, "deviation"},
+                    {"/bin/sh", ORIGIN_FOREIGN, EVF_NO_ARGS, "deviation"},
+                    {"/bin/nc", ORIGIN_EXEC, EVF_NO_ARGS, "deviation"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROC, .container = BYTES_LIT("c1")};
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                for (int h = 0; h < 300; h++) {
+                        run(&w, "/bin/date", LAYER_IMAGE);
+                        run_in(&w, "c1", "/bin/sh", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_PROBE, 500);
+                        w.now += HOUR;
+                }
+                tick(&w);
+                ev.flags = rows[i].flags;
+                ev.exec.actor = actor(600, rows[i].origin, rows[i].program);
+                ev.exec.program = bytes_str(rows[i].program);
+                ev.exec.program_layer = LAYER_IMAGE;
+                ev.exec.caller = BYTES_LIT("/bin/sh"); /* as run_in() has it */
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                CU_ASSERT_EQUAL(strstr(w.factors, "maybe_probe") != NULL, i == 0);
+                world_close(&w);
+        }
+}
+
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
@@ -337,6 +420,164 @@ static void test_pattern(void)
         run(&w, "/var/cache/app/nu", LAYER_WRITE);
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        world_close(&w);
+}
+
+static void walk_ended(struct world *w);
+
+/* Found by a walk, so that nobody knows who did it. */
+static void found(struct world *w, const char *path, uint32_t mode)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_WALK, .container = BYTES_LIT("c1")};
+
+        ev.file.path = bytes_str(path);
+        ev.file.ops = OP_FOUND;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.mode = S_IFREG | mode;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What a walk finds of a container's start is learned as nobody's: then whoever does it is known. */
+static void test_found_at_start(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        found(&w, "/var/log/app/tool", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        w.now += HOUR;
+        found(&w, "/var/log/app/later.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        put(&w, "/var/log/app/later.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/var/log/app/app.log", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
+        world_close(&w);
+        /* Running before us: it was there, or a session has just made it. */
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        walk_ended(&w);
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        world_close(&w);
+}
+
+/* What an executable is known to make, one by one or by a pattern, a walk may find. */
+static void test_pattern_of_another(void)
+{
+        static const char *const names[] = {"alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta"};
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                snprintf(path, sizeof(path), "/var/cache/app/%s", names[i]);
+                put(&w, path, 0644);
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        found(&w, "/var/cache/app/alpha", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        found(&w, "/var/cache/app/lambda", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        found(&w, "/var/cache/app/mu", 0755);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        found(&w, "/var/cache/nu", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        world_close(&w);
+}
+
+static void put_cached(struct world *w, unsigned i)
+{
+        static const char letters[] = "abcdefghijklmnop";
+        char a = letters[i * 7 % 16], b = letters[i * 5 % 16], c = letters[i / 16 % 16], path[80];
+
+        snprintf(path, sizeof(path), "/var/cache/nginx/%c", a);
+        put(w, path, 0644);
+        snprintf(path, sizeof(path), "/var/cache/nginx/%c/%c%c", a, b, c);
+        put(w, path, 0644);
+        snprintf(path, sizeof(path), "/var/cache/nginx/%c/%c%c/0123456789abcdef0123456789ab%04x", a, b, c, i);
+        put(w, path, 0644);
+        if (i == 300)
+                put(w, "/var/cache/nginx/k/tool", 0755);
+}
+
+/* A cache as web servers keep it: where directories are one of many, so is what is in them, however deep. */
+static void test_pattern_of_directories(void)
+{
+        static uint64_t one[1000], two[1000];
+        struct judge_entry e;
+        struct world w, again;
+        size_t k = 0, n;
+
+        world_open(&w);
+        world_open(&again);
+        start(&w);
+        start(&again);
+        put(&w, "/var/cache/app/index", 0644);
+        put(&again, "/var/cache/app/index", 0644);
+        for (unsigned i = 0; i < 400; i++) {
+                put_cached(&w, i);
+                put_cached(&again, i);
+                if (i % 10 == 0)
+                        restore(&again);
+        }
+        n = digest(w.j, one, ARRAY_LEN(one));
+        CU_ASSERT_EQUAL(digest(again.j, two, ARRAY_LEN(two)), n);
+        CU_ASSERT_EQUAL(memcmp(one, two, n * sizeof(one[0])), 0);
+        world_close(&again);
+        /* index, the program, and one of each depth */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 5);
+        while (judge_entry_next(w.j, workload(&w).id, &k, &e))
+                CU_ASSERT_TRUE(bytes_eq(e.key, BYTES_LIT("/var/cache/app/index")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/*")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/*/<hex>")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/k/tool [executable]")));
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/var/cache/nginx/m/zz/0123456789abcdef0123456789abcdef", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        put(&w, "/var/cache/nginx/k/tool", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        found(&w, "/var/cache/nginx/m/zy/0123456789abcdef0123456789abcdef", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        /* Another kind of name in there, deeper than ever, or a program: none is covered. */
+        put(&w, "/var/cache/nginx/m/zz/notes", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/var/cache/nginx/m/zz/x/0123456789abcdef0123456789abcdef", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/var/cache/nginx/m/zz/0123456789abcdef0123456789abcdef", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
+        world_close(&w);
+}
+
+/* Programs among data that become one: what is known of them stays. */
+static void test_pattern_beside_program(void)
+{
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        put(&w, "/opt/plugins/run", 0755);
+        for (char c = 'a'; c < 'z'; c++) {
+                snprintf(path, sizeof(path), "/opt/plugins/%c%c", c, c);
+                put(&w, path, 0644);
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/opt/plugins/run", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
         world_close(&w);
 }
 
@@ -431,6 +672,53 @@ static void drop_and_run(struct world *w, const char *id, uint32_t pid)
         run_in(w, id, "/tmp/.x/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, pid + 2);
 }
 
+static int factor(const struct world *w, const char *name)
+{
+        const char *at = strstr(w->factors, name);
+
+        return at ? atoi(at + strlen(name) + 1) : 0;
+}
+
+/* Of two dimensions, one of them stable and the other declared so: how rare it is counts once. */
+static void test_rare_once(void)
+{
+        int alone;
+        struct world w;
+        char path[32];
+
+        world_open(&w);
+        start(&w);
+        for (int h = 0; h < 30; h++) {
+                put(&w, "/var/log/web.log", 0644);
+                snprintf(path, sizeof(path), "/usr/bin/once-%c%c", 'a' + h % 26, 'a' + h / 26);
+                run(&w, path, LAYER_IMAGE);
+                w.now += HOUR;
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/srv/notes", 0644);
+        alone = factor(&w, "novelty") + factor(&w, "declared_complete");
+        CU_ASSERT_TRUE(alone > 20 && factor(&w, "declared_complete") == 0);
+        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
+        CU_ASSERT_EQUAL(w.total, w.sum);
+        world_close(&w);
+        /* The rarer of them, whichever came first. */
+        world_open(&w);
+        start(&w);
+        run(&w, "/usr/bin/one", LAYER_IMAGE);
+        run(&w, "/usr/bin/two", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        alone = factor(&w, "novelty") + factor(&w, "declared_complete");
+        CU_ASSERT_TRUE(factor(&w, "declared_complete") > 0);
+        put(&w, "/srv/notes", 0644);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
+        world_close(&w);
+}
+
 static void test_drop_and_run(void)
 {
         struct world w;
@@ -493,12 +781,12 @@ static void test_long_names(void)
         one[3000] = '\0';
         memcpy(two, one, sizeof(two));
         two[1500] = 'x';
-        a = group_kept(bytes_str(one), 400, kept);
+        a = signal_kept(bytes_str(one), 400, kept);
         CU_ASSERT(a.len > 300 && a.len <= 400 && bytes_has_prefix(a, BYTES_LIT("/opt/ddd")));
         CU_ASSERT(bytes_has_suffix(a, BYTES_LIT("ddd")) && memmem(a.p, a.len, "...(3000 bytes, ", 16));
-        b = group_kept(bytes_of(one, 400), 400, kept);
+        b = signal_kept(bytes_of(one, 400), 400, kept);
         CU_ASSERT(b.len == 400 && b.p == (const uint8_t *)one); /* whole */
-        b = group_kept(bytes_of(one, 151), 150, kept);
+        b = signal_kept(bytes_of(one, 151), 150, kept);
         CU_ASSERT(b.len > 100 && b.len <= 150);
         world_open(&w);
         start(&w);
@@ -925,9 +1213,16 @@ static const struct unit_case cases[] = {
         {"programs of the image that were changed", test_image_programs},
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
+        {"a known program found running needs no caller", test_found_running_known},
+        {"data of a container's start is learned though nobody is known", test_found_at_start},
+        {"a session without arguments may be a health check", test_maybe_probe},
         {"a pattern covers data, never a program", test_pattern},
+        {"a pattern covers what a walk finds", test_pattern_of_another},
+        {"a pattern covers what lies in directories of many", test_pattern_of_directories},
+        {"a pattern forgets no program", test_pattern_beside_program},
         {"the bands of the shipped table hold", test_bands},
         {"a data file where many vary is below show", test_band_varying},
+        {"how rare an act is counts once", test_rare_once},
         {"drop and run is one finding with its story", test_drop_and_run},
         {"what does not belong together is apart", test_apart},
         {"a loss is told on findings of its time", test_loss},

@@ -698,6 +698,22 @@ static void test_gone_early(void)
         CU_ASSERT_STRING_EQUAL(t->program, "/bin/quick");
         CU_ASSERT_STRING_EQUAL(t->lineage, "100:/bin/web ");
         CU_ASSERT(t->origin == ORIGIN_ENTRYPOINT && t->actor_flags & ACTOR_PID);
+        /* Gone too, what called another: it is known by its opening before either is told. */
+        forks(100, 103);
+        msg(PROC_FORK, 104, 103);
+        vanish(103);
+        vanish(104);
+        msg(PROC_EXEC, 103, 0);
+        msg(PROC_FORK, 105, 103);
+        msg(PROC_EXEC, 104, 0);
+        msg(PROC_EXEC, 105, 0);
+        opens(103, "/bin/xargs", false);
+        opens(104, "/bin/before", false);
+        opens(105, "/bin/behind", false);
+        settle();
+        CU_ASSERT_STRING_EQUAL(last_exec(103)->caller, "/bin/web");
+        CU_ASSERT_STRING_EQUAL(last_exec(104)->caller, "/bin/web");
+        CU_ASSERT_STRING_EQUAL(last_exec(105)->caller, "/bin/xargs");
         /* without fanotify: unknown, and said so */
         forks(100, 102);
         vanish(102);
@@ -707,7 +723,7 @@ static void test_gone_early(void)
         t = last_exec(102);
         CU_ASSERT(!(t->actor_flags & ACTOR_EXE) && t->origin == ORIGIN_ENTRYPOINT && t->ancestors == 1);
         proctab_stats(pt, &st);
-        CU_ASSERT(st.exe_from_fanotify == 1 && st.exe_unknown == 1);
+        CU_ASSERT(st.exe_from_fanotify == 4 && st.exe_unknown == 1);
         end();
 }
 
