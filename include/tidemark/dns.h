@@ -60,12 +60,14 @@ struct dns *dns_free(struct dns *n);
 DEFINE_CLEANUP(struct dns *, dns_free)
 
 /*
- * The text of a container's /etc/resolv.conf (resolv.conf(5)) as its runtime made it, in place of what was told before.
- * Until it is told, any server that was asked counts; from then on only these. At most 16 servers, of the first 64 KiB;
- * with none in it, it is the local machine: 127.0.0.1 and ::1. Containers that share a network namespace send under the
- * id of its owner: join their texts (a newline between them). 0, -ENOMEM, ERR_LIMIT (too many containers).
+ * The servers of a container as lines of resolv.conf(5), in place of what was told before. Until they are told any
+ * server that was asked counts; from then on only these. At most 32, of the first 64 KiB; with none in it, it is the
+ * local machine: 127.0.0.1 and ::1. Containers that share a network namespace send under the id of its owner, so that
+ * each must have the servers of all (resolvers.h). 0, -ENOMEM, ERR_LIMIT (too many containers).
  */
 int dns_resolvers(struct dns *n, struct bytes container, struct bytes resolv_conf) TM_CHECK;
+/* They are not known any more: any counts. */
+void dns_any_server(struct dns *n, struct bytes container);
 /* Is this address (port 53) a server that the container is configured with? Not so while that is not known. */
 bool dns_is_resolver(const struct dns *n, struct bytes container, struct bytes address);
 /* ev: TIDE_PACKET. Never an error: what cannot be read is counted. EVF_LOSS_NEAR: others of its namespace were lost. */

@@ -433,6 +433,8 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
         }
         if (s->repair.lost[LOST_PACKETS].pending || s->repair.lost[LOST_PAIR].pending)
                 ev.flags |= EVF_LOSS_NEAR;
+        if (out)
+                sensor_resolv_query(s, n->ns);
         ev.packet.netns = n->ns;
         ev.packet.out = out;
         ev.packet.ip = m->payload;
