@@ -291,7 +291,7 @@ struct tide_name {
 enum tide_packet_flag {
         PACKETF_LOOPBACK = 1u << 0, /* received over the loopback interface: sent within the namespace */
         PACKETF_OWN = 1u << 1,      /* … and its sender's address is one of the namespace's own */
-        PACKETF_HOST = 1u << 2,     /* the namespace is the host's: of its queries only those of containers are told … */
+        PACKETF_HOST = 1u << 2,     /* the namespace is the host's: of its queries only containers' are told … */
         PACKETF_UNOWNED = 1u << 3,  /* … and those whose socket was gone before it was seen whose it was */
 };
 struct tide_packet {

@@ -4,16 +4,16 @@
  *
  * Owns:      the servers of each container that are believed, its namespace: bounded.
  * Never:     believes what a container may have written itself; opens or reads a file; sees a clock or a log.
- * Hands over: the servers of a container whenever they change: its own and those of all that live in its namespace, since
- *            packets do not say which of them has sent them.
+ * Hands over: the servers of a container whenever they change: its own and those of all that live in its namespace,
+ *            since packets do not say which of them has sent them.
  *
  * What stands in a container's /etc/resolv.conf when it is seen first is believed: its runtime has made it (containers
  * without any server in it ask the local machine: resolv.conf(5)). Later a runtime may write it anew, as Docker and
  * podman do when a network is connected; but so may the container. A server that is new then counts only if somebody
- * outside vouches for it: it is in the host's own file, or was given to the runtime, or is an address of the host itself,
- * where containers' servers of podman are, or it is Docker's embedded one (127.0.0.11) and Docker's record says that the
- * container is on a network that has it. Other loopback addresses are the container's own. Servers that are no longer
- * there stay: whoever has read the file before may still ask them.
+ * outside vouches for it: it is in the host's own file, or was given to the runtime, or is an address of the host
+ * itself, as those of podman's servers are, or it is Docker's embedded one (127.0.0.11) and Docker's record says that
+ * the container is on a network that has it. Other loopback addresses are the container's own. Servers that are no
+ * longer there stay: whoever has read the file before may still ask them.
  *
  * Docker's embedded server (moby, libnetwork/resolver.go) asks others from within the container's namespace: those given
  * to the runtime, else the host's. They count with it.

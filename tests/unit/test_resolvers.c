@@ -50,7 +50,8 @@ static void world_open(struct world *w)
         CU_ASSERT_EQUAL_FATAL(resolvers_new(3, &ops, w, &w->r), 0);
 }
 
-static void read_as(struct world *w, const char *id, const char *own, const char *host, const char *given, bool embedded)
+static void read_as(struct world *w, const char *id, const char *own, const char *host, const char *given,
+                    bool embedded)
 {
         struct resolvers_files f = {.found = own != NULL,
                                     .own = bytes_str(own),
