@@ -21,6 +21,9 @@
 struct buf;
 
 #define FINDING_SIGNALS 32    /* kept one by one; more are counted */
+#define FINDING_FIRST 8       /* of these: how it began; of the others those that say most, and what came last */
+#define FINDING_REST 8        /* ports by which flows that are not kept are counted */
+#define FINDING_GONE 128      /* signals that are not kept any more, by hash: what comes again is of the finding */
 #define FINDING_CONTAINERS 16
 #define FINDING_FACTORS 24
 #define FINDING_LINEAGE 16
@@ -61,13 +64,15 @@ struct finding_flow { /* signals of kind network */
         uint16_t port;
         bool has_port, counted;       /* counted: so many bytes, of flows that ended */
         uint64_t bytes_out, bytes_in;
+        uint64_t ended;       /* of so many flows; 0 although counted: not known */
         uint64_t duration_ns; /* of the longest that ended */
         uint32_t names_more;  /* names of the address that were not kept */
 };
 
 struct finding_signal {
         enum dimension kind;
-        struct str_owned subject;    /* path, executable; as it was, not generalised */
+        struct str_owned subject;    /* path, executable, address:port/proto; as it was, not generalised */
+        struct str_owned where;      /* network: as a person reads it: name (address):port/proto; else empty */
         struct str_owned key;        /* generalised */
         struct str_owned operation;  /* "create+write", "exec" */
         struct str_owned executable; /* who did it; for exec: the caller */
@@ -85,6 +90,14 @@ struct finding_signal {
         struct finding_flow flow;
 };
 enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
+
+/* Flows whose signals are not kept, by where they went. */
+struct finding_rest {
+        struct finding_flow to; /* without an address; bytes and duration of all of them */
+        uint64_t n;             /* signals: addresses, names */
+        uint64_t flows;         /* of them */
+        int64_t first_ns, last_ns;
+};
 
 struct finding_container {
         struct str_owned id, name, runtime;
@@ -124,6 +137,10 @@ struct finding {
         struct finding_signal signals[FINDING_SIGNALS];
         uint32_t nsignals;
         uint64_t signals_more; /* distinct ones beyond the limit */
+        struct finding_rest rest[FINDING_REST]; /* the flows out among them, as far as there is room */
+        uint32_t nrest;
+        uint64_t gone[FINDING_GONE]; /* hashes; 0: free */
+        uint32_t gone_next;
         struct finding_factor factors[FINDING_FACTORS];
         uint32_t nfactors;
         struct finding_proc lineage[FINDING_LINEAGE]; /* outermost first, the actor last */
@@ -148,10 +165,14 @@ DEFINE_CLEANUP(struct finding *, finding_free)
 /* Replace a string. 0 or -ENOMEM (the old one stays). */
 int str_set(struct str_owned *s, struct bytes v) TM_CHECK;
 void str_clear(struct str_owned *s);
+void signal_release(struct finding_signal *s); /* its strings */
 static inline struct bytes str_get(const struct str_owned *s)
 {
         return (struct bytes){(const uint8_t *)s->p, s->len};
 }
+
+/* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
+void finding_flow_text(const struct finding_flow *w, struct buf *out);
 
 int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;
 /* ERR_TRUNCATED, ERR_SCHEMA (counts beyond the limits, version of the future), -ENOMEM. */

@@ -58,8 +58,8 @@ struct flow_msg {
         uint64_t bytes[2]; /* of orig and reply direction */
         uint64_t start_ns, stop_ns; /* wall clock; 0: not kept */
         /* packets */
-        bool out;          /* of the output hook */
-        bool passing;      /* of the forward hook */
+        bool out;          /* of the output hook, or passing and before it is routed: it comes from its source's */
+        bool passing;      /* of another namespace: before it is routed, or behind that, on its way to whom it is for */
         bool loopback;     /* received over the loopback interface */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;

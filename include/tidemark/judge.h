@@ -120,7 +120,8 @@ enum judge_piece {
         PIECE_ENTRY = 3,
         PIECE_FINDING = 4,
         PIECE_CONTAINER = 5,
-        PIECE_NAME = 6
+        PIECE_NAME = 6,
+        PIECE_TOLD = 7
 }; /* 16: fuse.h */
 
 struct judge_ops {

@@ -36,6 +36,7 @@ struct name_event {
         struct bytes path; /* relative to the upper directory, no leading slash; the new name for a rename; valid during
                               the call */
         struct bytes old_path;
+        bool again; /* FAN_CREATE, of a name whose moving away was told: only if it is there was it made again */
 };
 
 struct names_ops {

@@ -15,8 +15,8 @@
  * the container is on a network that has it. Other loopback addresses are the container's own. Servers that are no
  * longer there stay: whoever has read the file before may still ask them.
  *
- * Docker's embedded server (moby, libnetwork/resolver.go) asks others from within the container's namespace: those given
- * to the runtime, else the host's. They count with it.
+ * Docker's embedded server (moby, libnetwork/resolver.go) asks others from within the container's namespace: those
+ * given to the runtime, else the host's. They count with it.
  */
 #ifndef TIDEMARK_RESOLVERS_H
 #define TIDEMARK_RESOLVERS_H

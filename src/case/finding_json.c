@@ -82,6 +82,19 @@ static json_t *names_json(struct bytes all, struct bytes *ret_way)
         return TAKE_PTR(a);
 }
 
+static int put_traffic(json_t *o, const struct finding_flow *w)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null(w->counted, w->bytes_out));
+        bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null(w->counted, w->bytes_in));
+        bad |= json_object_set_new(o, "flows_counted",
+                                   w->counted ? cj_u64_or_null(w->ended != 0, w->ended) : cj_u64(0));
+        bad |= json_object_set_new(o, "longest_ms",
+                                   w->duration_ns ? cj_real((double)w->duration_ns / 1e6) : json_null());
+        return bad;
+}
+
 static int put_flow(json_t *o, const struct finding_signal *s)
 {
         const struct finding_flow *w = &s->flow;
@@ -91,6 +104,7 @@ static int put_flow(json_t *o, const struct finding_signal *s)
 
         if (s->kind != DIM_NETWORK)
                 return 0;
+        bad |= json_object_set_new(o, "where", cj_text(str_get(s->where.len ? &s->where : &s->subject)));
         bad |= json_object_set_new(
                 o, "address",
                 w->address_len ? json_string(tide_address_text(bytes_of(w->address, w->address_len), address))
@@ -102,11 +116,7 @@ static int put_flow(json_t *o, const struct finding_signal *s)
         bad |= json_object_set_new(o, "names_more", cj_u64(w->names_more));
         bad |= json_object_set_new(o, "chain", cj_text_or_null(way));
         bad |= json_object_set_new(o, "novelty", json_string(flow_novelty_name(w->novelty)));
-        bad |= json_object_set_new(o, "bytes_out", cj_u64_or_null(w->counted, w->bytes_out));
-        bad |= json_object_set_new(o, "bytes_in", cj_u64_or_null(w->counted, w->bytes_in));
-        bad |= json_object_set_new(o, "longest_ms",
-                                   w->duration_ns ? cj_real((double)w->duration_ns / 1e6) : json_null());
-        return bad;
+        return bad | put_traffic(o, w);
 }
 
 static json_t *signal_json(const struct finding *f, const struct finding_signal *s)
@@ -145,6 +155,30 @@ static json_t *signals_json(const struct finding *f)
         for (uint32_t i = 0; i < f->nsignals; i++)
                 if (json_array_append_new(a, signal_json(f, &f->signals[i])) < 0)
                         return NULL;
+        return TAKE_PTR(a);
+}
+
+/* Flows that are not among the signals, by where they went. */
+static json_t *rest_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->nrest; i++) {
+                const struct finding_rest *x = &f->rest[i];
+                _cleanup_json_ json_t *o = json_object();
+                char proto[TIDE_PROTO_TEXT];
+                int bad = 0;
+
+                bad |= json_object_set_new(o, "port", cj_u64_or_null(x->to.has_port, x->to.port));
+                bad |= json_object_set_new(o, "protocol", json_string(tide_proto_text(x->to.proto, proto)));
+                bad |= json_object_set_new(o, "destinations", cj_u64(x->n));
+                bad |= json_object_set_new(o, "count", cj_u64(x->flows));
+                bad |= json_object_set_new(o, "first_seen", cj_time(x->first_ns));
+                bad |= json_object_set_new(o, "last_seen", cj_time(x->last_ns));
+                bad |= put_traffic(o, &x->to);
+                if (bad || json_array_append(a, o) < 0)
+                        return NULL;
+        }
         return TAKE_PTR(a);
 }
 
@@ -266,6 +300,7 @@ json_t *finding_json(const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "containers", containers_json(f));
         bad |= json_object_set_new(o, "signals", signals_json(f));
         bad |= json_object_set_new(o, "signals_more", cj_u64(f->signals_more));
+        bad |= json_object_set_new(o, "signals_rest", rest_json(f));
         bad |= json_object_set_new(o, "lineage", lineage_json(f));
         bad |= json_object_set_new(o, "actor", actor_json(f));
         bad |= json_object_set_new(o, "prior_bits", cj_bits(f->prior_quarters));

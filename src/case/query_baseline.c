@@ -31,6 +31,12 @@ static json_t *keeps_json(const struct judge *j, const struct judge_workload *w,
         return TAKE_PTR(a);
 }
 
+/* Connections are learned from when the first of them is told: until then there is no date. */
+static json_t *due_json(const struct judge_workload *w, unsigned dim)
+{
+        return dim == DIM_NETWORK && w->dim[dim].windows == 0 ? json_null() : cj_time(w->dim[dim].due_ns);
+}
+
 static json_t *dimension_json(const struct judge *j, const struct judge_workload *w, unsigned dim)
 {
         _cleanup_json_ json_t *o = json_object();
@@ -40,7 +46,7 @@ static json_t *dimension_json(const struct judge *j, const struct judge_workload
         bad |= json_object_set_new(o, "state", json_string(w->dim[dim].state));
         bad |= json_object_set_new(o, "by", json_string(w->dim[dim].by));
         bad |= json_object_set_new(o, "since", cj_time(w->dim[dim].since_ns));
-        bad |= json_object_set_new(o, "due", cj_time(w->dim[dim].due_ns));
+        bad |= json_object_set_new(o, "due", due_json(w, dim));
         bad |= json_object_set_new(o, "entries", json_integer(w->dim[dim].entries));
         bad |= json_object_set_new(o, "windows", json_integer(w->dim[dim].windows));
         bad |= json_object_set_new(o, "once", json_integer(w->dim[dim].once));

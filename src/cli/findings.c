@@ -18,7 +18,7 @@ static const char *headline(const json_t *f)
                 if (strcmp(cli_text(s, "kind"), "process") == 0)
                         return cli_text(s, "subject");
                 if (!first)
-                        first = cli_text(s, "subject");
+                        first = cli_text(s, *cli_text(s, "where") ? "where" : "subject");
         }
         return first ? first : "";
 }

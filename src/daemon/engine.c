@@ -98,6 +98,7 @@ static void on_event(const struct tide_event *ev, struct bytes workload, const c
 
 static void on_finding(const struct finding *f, bool opened, void *arg)
 {
+        const struct finding_signal *s = &f->signals[0];
         struct engine *e = arg;
         char workload[128], subject[256];
 
@@ -106,7 +107,8 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
                 log_info(MOD, "new finding F-%llu (%u%%, %s) in %s: %s", (unsigned long long)f->id, f->confidence,
                          finding_severity_name(f->severity),
                          str_print(str_get(&f->workload), workload, sizeof(workload)),
-                         f->nsignals ? str_print(str_get(&f->signals[0].subject), subject, sizeof(subject))
+                         f->nsignals ? str_print(str_get(s->where.len ? &s->where : &s->subject), subject,
+                                                 sizeof(subject))
                                      : "first sight");
 }
 

@@ -270,7 +270,7 @@ static unsigned ops_of(uint64_t mask, const struct tide_file *f, bool whiteout, 
         if (f->old_path.len)
                 return OP_RENAME;
         /* To a place that is not marked: another file system, or the overlay's own work. */
-        if ((mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM)
+        if ((mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM && !(f->mode && (mask & FAN_CREATE)))
                 return OP_DELETE;
         if ((mask & (FAN_CREATE | FAN_MOVED_TO)) && f->change == CHANGE_MODIFIED && !(f->flags & FILEF_OPAQUE))
                 /* Copied up from the image. A write shows as content as well, where there is a mark for that. */
@@ -333,8 +333,11 @@ static void on_name(const struct name_event *ev, void *arg)
                 if (written && !(ev->mask & FAN_DELETE))
                         f->flags |= FILEF_CONTENT;
         }
-        /* Overlayfs has put another one in its place, in one step: that one's event tells. */
-        if (there && !whiteout && (ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO)) == FAN_MOVED_FROM)
+        if (ev->again && !there)
+                return;
+        /* Overlayfs has put another one in its place, in one step: that one's event tells. Or it was made anew, as logs
+         * are that are moved away: one event for both. */
+        if (there && !whiteout && (ev->mask & (FAN_MOVED_FROM | FAN_MOVED_TO | FAN_CREATE)) == FAN_MOVED_FROM)
                 return;
         if (is_preparation(c, f))
                 return;

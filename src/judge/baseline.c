@@ -887,12 +887,8 @@ int baseline_name(struct judge *j, struct workload *w, struct entry *e, const st
         fresh = entry_new(o, o->key, how, window);
         if (!fresh)
                 return -ENOMEM;
-        fresh->phases |= e->phases;
-        fresh->first_ns = e->first_ns;
-        fresh->count += e->count;
+        absorb(fresh, e);
         fresh->windows = e->windows + (window > e->last_window);
-        fresh->several = e->several || e->caller != fresh->caller;
-        fresh->caller = e->caller;
         if (e->replicas > fresh->replicas)
                 fresh->replicas = e->replicas;
         forget_entry(j, w, e);

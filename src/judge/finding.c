@@ -7,10 +7,24 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
+#include "tidemark/event.h"
 
-#define FORMAT 3u /* 1: without flows; 2: the way before the names, and not how many more there were */
+/* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later */
+#define FORMAT 3u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
+
+void finding_flow_text(const struct finding_flow *w, struct buf *out)
+{
+        char address[TIDE_ADDRESS_TEXT], proto[TIDE_PROTO_TEXT];
+        bool six = w->address_len == 16;
+
+        buf_printf(out, "%s%s%s", six ? "[" : "",
+                   tide_address_text(bytes_of(w->address, w->address_len), address), six ? "]" : "");
+        if (w->has_port)
+                buf_printf(out, ":%u", w->port);
+        buf_printf(out, "/%s", tide_proto_text(w->proto, proto));
+}
 
 struct finding *finding_new(void)
 {
@@ -41,6 +55,16 @@ int str_set(struct str_owned *s, struct bytes v)
         return 0;
 }
 
+void signal_release(struct finding_signal *s)
+{
+        str_clear(&s->subject);
+        str_clear(&s->where);
+        str_clear(&s->key);
+        str_clear(&s->operation);
+        str_clear(&s->executable);
+        str_clear(&s->args);
+}
+
 struct finding *finding_free(struct finding *f)
 {
         if (!f)
@@ -59,11 +83,7 @@ struct finding *finding_free(struct finding *f)
                 str_clear(&f->containers[i].runtime);
         }
         for (size_t i = 0; i < FINDING_SIGNALS; i++) {
-                str_clear(&f->signals[i].subject);
-                str_clear(&f->signals[i].key);
-                str_clear(&f->signals[i].operation);
-                str_clear(&f->signals[i].executable);
-                str_clear(&f->signals[i].args);
+                signal_release(&f->signals[i]);
         }
         for (size_t i = 0; i < FINDING_FACTORS; i++) {
                 str_clear(&f->factors[i].name);
@@ -187,8 +207,10 @@ static void c_flow(struct codec *c, struct finding_flow *w)
         c_u64(c, &w->bytes_out);
         c_u64(c, &w->bytes_in);
         c_u64(c, &w->duration_ns);
-        if (c->format > 2)
-                c_u32(c, &w->names_more);
+        if (c->format < 3)
+                return;
+        c_u32(c, &w->names_more);
+        c_u64(c, &w->ended);
 }
 
 /* The first of the texts becomes the last one. */
@@ -203,6 +225,20 @@ static void first_to_end(struct str_owned *s)
         memcpy(way, s->p, first);
         memmove(s->p, s->p + first, s->len - first);
         memcpy(s->p + s->len - first, way, first);
+}
+
+/* Before format 3 the subject was what a person reads. */
+static void part_subject(struct codec *c, struct finding_signal *s)
+{
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 256);
+        str_clear(&s->where);
+        s->where = s->subject;
+        s->subject = (struct str_owned){NULL, 0};
+        finding_flow_text(&s->flow, &b);
+        if (c->err == 0)
+                c->err = b.err ? b.err : str_set(&s->subject, buf_bytes(&b));
 }
 
 static void c_signal(struct codec *c, struct finding_signal *s)
@@ -232,6 +268,33 @@ static void c_signal(struct codec *c, struct finding_signal *s)
                 c_flow(c, &s->flow);
         if (c->format == 2 && s->kind == DIM_NETWORK)
                 first_to_end(&s->args);
+        if (c->format > 2 && s->kind == DIM_NETWORK)
+                c_str(c, &s->where);
+        else if (s->kind == DIM_NETWORK)
+                part_subject(c, s);
+}
+
+static void c_rest(struct codec *c, struct finding *f)
+{
+        uint32_t used = FINDING_GONE;
+
+        if (c->format < 3)
+                return;
+        c_count(c, &f->nrest, FINDING_REST);
+        for (uint32_t i = 0; i < f->nrest; i++) {
+                c_flow(c, &f->rest[i].to);
+                c_u64(c, &f->rest[i].n);
+                c_u64(c, &f->rest[i].flows);
+                c_i64(c, &f->rest[i].first_ns);
+                c_i64(c, &f->rest[i].last_ns);
+        }
+        while (used > 0 && f->gone[used - 1] == 0)
+                used--;
+        c_count(c, &used, FINDING_GONE);
+        for (uint32_t i = 0; i < used; i++)
+                c_u64(c, &f->gone[i]);
+        c_u32(c, &f->gone_next);
+        f->gone_next %= FINDING_GONE;
 }
 
 static void c_proc(struct codec *c, struct finding_proc *p)
@@ -274,6 +337,7 @@ static void c_arrays(struct codec *c, struct finding *f)
         for (uint32_t i = 0; i < f->nsignals; i++)
                 c_signal(c, &f->signals[i]);
         c_u64(c, &f->signals_more);
+        c_rest(c, f);
         c_count(c, &f->nfactors, FINDING_FACTORS);
         for (uint32_t i = 0; i < f->nfactors; i++) {
                 c_str(c, &f->factors[i].name);

@@ -6,8 +6,8 @@
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
  *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or,
  * within a minute, of a directory on the way to it;
- *   3. for a flow: the program that calls is one whose run the finding holds, or the process called before, within
- *      group.join; or nobody knows who called, there or here, within a minute;
+ *   3. for a flow: the program that calls is one whose run or file the finding holds, and the other way round; or the
+ *      process called before, within group.join; or nobody knows who called, there or here, within a minute;
  *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are children of one parent, within a minute; or, if nothing of that holds,
  *   5. the same moment, where nobody knows who called.
@@ -20,69 +20,8 @@
 #include "tidemark/err.h"
 #include "tidemark/when.h"
 
-/* A finding, whole, must fit one record of a recording: what is kept of each name has a limit. */
-#define NAME_KEPT 400u
-#define EXE_KEPT 200u
-#define ARGS_KEPT 256u
-#define NAMES_KEPT 400u
 #define MOMENT_NS 2000000000
 #define PLACES 1024u /* by which findings of one workload are counted */
-
-static struct bytes cut(struct bytes s, uint32_t max)
-{
-        return bytes_of(s.p, s.len < max ? s.len : max);
-}
-
-struct bytes group_kept(struct bytes s, uint32_t max, char *dst)
-{
-        uint32_t tail, head;
-        int n;
-
-        if (s.len <= max)
-                return s;
-        tail = max / 3;
-        head = max - tail - 56;
-        memcpy(dst, s.p, head);
-        n = snprintf(dst + head, 56, "...(%u bytes, %016llx)...", (unsigned)s.len,
-                     (unsigned long long)map_hash((struct map_seed){0, 0}, s));
-        memcpy(dst + head + n, s.p + s.len - tail, tail);
-        return bytes_of(dst, head + (uint32_t)n + tail);
-}
-
-static int keep(struct str_owned *to, struct bytes s, uint32_t max)
-{
-        char text[NAME_KEPT];
-
-        return str_set(to, group_kept(s, max, text));
-}
-
-static bool is_kept(const struct str_owned *s, struct bytes whole, uint32_t max)
-{
-        char text[NAME_KEPT];
-
-        return bytes_eq(str_get(s), group_kept(whole, max, text));
-}
-
-struct lineage {
-        struct tide_ancestor a[TIDE_LINEAGE_MAX];
-        uint32_t n; /* outermost first; the last is the parent */
-};
-
-static void read_lineage(const struct tide_actor *actor, struct lineage *ret)
-{
-        struct tide_ancestor a;
-        struct rd r;
-
-        ret->n = 0;
-        rd_init(&r, actor->lineage.p, actor->lineage.len);
-        while (ret->n < TIDE_LINEAGE_MAX && tide_lineage_next(&r, &a))
-                ret->a[ret->n++] = a;
-}
-
-static bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
-{
-        return pid == o->c->init_pid && start == o->c->init_start;
-}
 
 /* ---- the table ---- */
 
@@ -182,249 +121,14 @@ struct finding *group_new(struct judge *j, struct workload *w, enum finding_type
         return f;
 }
 
-/* ---- what a finding knows of processes ---- */
-
-static bool has_proc(const struct finding *f, uint32_t pid, uint64_t start)
-{
-        for (uint32_t i = 0; i < f->nprocs; i++)
-                if (f->procs[i].pid == pid && f->procs[i].start == start)
-                        return true;
-        return false;
-}
-
-static void add_proc(struct finding *f, uint32_t pid, uint64_t start)
-{
-        if (pid == 0 || has_proc(f, pid, start))
-                return;
-        f->procs[f->proc_next] = (struct finding_proc){.pid = pid, .start = start};
-        f->proc_next = (f->proc_next + 1) % FINDING_PROCS;
-        if (f->nprocs < FINDING_PROCS)
-                f->nprocs++;
-}
-
-/* The actor, and its parent unless that is the init: everything descends from an init. */
-static void add_actor(struct finding *f, const struct observation *o)
-{
-        struct lineage l;
-
-        if (!(o->actor->flags & ACTOR_PID))
-                return;
-        add_proc(f, o->actor->pid, o->actor->start);
-        read_lineage(o->actor, &l);
-        if (l.n && !is_init(o, l.a[l.n - 1].pid, l.a[l.n - 1].start))
-                add_proc(f, l.a[l.n - 1].pid, l.a[l.n - 1].start);
-}
-
-static int set_proc(struct finding_proc *p, uint32_t pid, uint64_t start, struct bytes exe, struct bytes comm)
-{
-        int r = keep(&p->exe, exe, EXE_KEPT);
-
-        p->pid = pid;
-        p->start = start;
-        return r < 0 ? r : str_set(&p->comm, cut(comm, 16));
-}
-
-/* The longest chain seen tells the most; an act with a known lineage replaces one without. */
-static int set_lineage(struct finding *f, const struct observation *o)
-{
-        struct lineage l;
-        int r = 0;
-
-        if (!(o->actor->flags & ACTOR_PID))
-                return 0;
-        read_lineage(o->actor, &l);
-        if (l.n == FINDING_LINEAGE) { /* room for the actor: the outermost goes */
-                memmove(l.a, l.a + 1, (l.n - 1) * sizeof(l.a[0]));
-                l.n--;
-        }
-        if (f->nlineage > l.n + 1)
-                return 0;
-        for (f->nlineage = 0; f->nlineage < l.n && r == 0; f->nlineage++) {
-                const struct tide_ancestor *a = &l.a[f->nlineage];
-
-                r = set_proc(&f->lineage[f->nlineage], a->pid, a->start, a->exe, a->comm);
-        }
-        if (r == 0)
-                r = set_proc(&f->lineage[f->nlineage++], o->actor->pid, o->actor->start, o->actor->exe, o->actor->comm);
-        f->uid = o->actor->uid;
-        f->login_uid = o->actor->login_uid;
-        f->session = o->actor->session;
-        f->actor_known = true;
-        return r;
-}
-
-/* ---- signals ---- */
-
-static bool same_cause(const struct finding_signal *s, const struct observation *o)
-{
-        return s->kind == o->dim && is_kept(&s->key, o->key, NAME_KEPT) &&
-               (is_kept(&s->executable, o->exe, EXE_KEPT) || !o->known_exe || s->executable.len == 0);
-}
-
-static int container_index(struct finding *f, const struct container_memory *c, uint32_t *ret)
-{
-        struct finding_container *fc;
-        int r;
-
-        for (uint32_t i = 0; i < f->ncontainers; i++)
-                if (bytes_eq(str_get(&f->containers[i].id), str_get(&c->id))) {
-                        f->containers[i].count++;
-                        *ret = i;
-                        return 0;
-                }
-        if (f->ncontainers == FINDING_CONTAINERS) {
-                *ret = FINDING_CONTAINERS; /* none of those kept */
-                return 0;
-        }
-        fc = &f->containers[f->ncontainers];
-        r = str_set(&fc->id, str_get(&c->id));
-        if (r == 0)
-                r = keep(&fc->name, str_get(&c->name), EXE_KEPT);
-        if (r == 0)
-                r = str_set(&fc->runtime, str_get(&c->runtime));
-        fc->count = 1;
-        *ret = f->ncontainers++;
-        return r;
-}
-
-static void set_actor(struct finding_signal *s, const struct observation *o)
-{
-        s->pid = o->actor->flags & ACTOR_PID ? o->actor->pid : 0;
-        s->start = o->actor->start;
-        s->uid = o->actor->uid;
-        s->origin = o->actor->origin;
-}
-
-static int set_parts(struct finding_signal *s, const struct tide_event *ev)
-{
-        _cleanup_buf_ struct buf parts;
-
-        buf_init(&parts, ARGS_KEPT);
-        observe_priv_parts(&ev->priv, &parts);
-        return str_set(&s->args, buf_bytes(&parts));
-}
-
-static int set_names(struct finding_signal *s, const struct observation *o)
-{
-        _cleanup_buf_ struct buf parts;
-
-        buf_init(&parts, NAMES_KEPT);
-        s->flow.names_more = observe_net_parts(&o->net, &parts);
-        return str_set(&s->args, buf_bytes(&parts));
-}
-
-static void set_flow(const struct workload *w, struct finding_signal *s, const struct observation *o)
-{
-        const struct net_facts *n = &o->net;
-
-        s->flow = (struct finding_flow){.proto = n->flow->proto,
-                                        .direction = n->listens ? DIRECTION_IN : DIRECTION_OUT,
-                                        .port = n->port,
-                                        .has_port = n->has_port};
-        if (n->kind != ADDRESS_NONE) {
-                memcpy(s->flow.address, n->address.p, n->address.len);
-                s->flow.address_len = (uint8_t)n->address.len;
-        }
-        if (!n->listens)
-                s->flow.novelty = (uint8_t)net_novelty(w, o);
-}
-
-static int fill_signal(struct finding_signal *s, const struct observation *o)
-{
-        const struct tide_event *ev = o->ev;
-        char ops[TIDE_OPS_TEXT];
-        int r;
-
-        s->kind = o->dim;
-        set_actor(s, o);
-        s->layer = o->layer;
-        s->change = o->change;
-        s->phase = (uint8_t)o->phase;
-        s->flags = ev->flags;
-        s->first_ns = ev->wall_ns;
-        r = keep(&s->subject, o->subject, NAME_KEPT);
-        if (r == 0)
-                r = keep(&s->key, o->key, NAME_KEPT);
-        if (r == 0)
-                r = str_set(&s->operation, bytes_str(o->operation ? o->operation : tide_ops_text(o->ops, ops)));
-        if (r == 0)
-                r = keep(&s->executable, o->exe, EXE_KEPT);
-        if (r == 0 && ev->kind == TIDE_EXEC)
-                r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
-        if (r == 0 && ev->kind == TIDE_PRIV)
-                r = set_parts(s, ev);
-        if (o->dim == DIM_NETWORK) {
-                set_flow(o->c->workload, s, o);
-                if (r == 0)
-                        r = set_names(s, o);
-        }
-        return r;
-}
-
-/* Operations of later acts on the same path join those of the first. */
-static int add_ops(struct finding_signal *s, const struct observation *o)
-{
-        char now[TIDE_OPS_TEXT];
-        unsigned all = o->ops;
-
-        for (unsigned bit = 0; bit < 6; bit++) {
-                const char *word = tide_ops_text(1u << bit, now),
-                           *at = s->operation.p ? strstr(s->operation.p, word) : NULL;
-
-                if (at)
-                        all |= 1u << bit;
-        }
-        return str_set(&s->operation, bytes_str(tide_ops_text(all, now)));
-}
-
-int group_signal(struct finding *f, const struct observation *o)
-{
-        struct finding_signal *s = NULL;
-        uint32_t container;
-        int r = container_index(f, o->c, &container);
-
-        f->count++;
-        if (o->ev->wall_ns > f->last_ns)
-                f->last_ns = o->ev->wall_ns;
-        if (o->ev->wall_ns < f->first_ns)
-                f->first_ns = o->ev->wall_ns; /* a file's act waits for its other half, a flow does not */
-        add_actor(f, o);
-        for (uint32_t i = 0; i < f->nsignals && !s; i++)
-                if (same_cause(&f->signals[i], o))
-                        s = &f->signals[i];
-        if (!s && f->nsignals == FINDING_SIGNALS) {
-                f->signals_more++;
-                return r;
-        }
-        if (!s) {
-                s = &f->signals[f->nsignals++];
-                s->container = container;
-                if (r == 0)
-                        r = fill_signal(s, o);
-                if (r == 0)
-                        r = set_lineage(f, o);
-        } else if (r == 0) {
-                r = o->dim == DIM_FILE ? add_ops(s, o) : 0;
-                if (r == 0 && s->pid == 0 && (o->actor->flags & ACTOR_PID)) { /* now it is known who */
-                        set_actor(s, o);
-                        r = keep(&s->executable, o->exe, EXE_KEPT);
-                        if (r == 0)
-                                r = set_lineage(f, o);
-                }
-        }
-        s->last_ns = o->ev->wall_ns;
-        s->count++;
-        return r;
-}
-
 /* ---- which finding ---- */
 
-static bool joins_by_cause(const struct finding *f, const struct observation *o)
+static bool joins_by_cause(const struct finding *f, const struct observation *o, uint64_t cause)
 {
         for (uint32_t i = 0; i < f->nsignals; i++)
-                if (same_cause(&f->signals[i], o))
+                if (signal_same_cause(&f->signals[i], o))
                         return true;
-        return false;
+        return signal_is_gone(f, cause);
 }
 
 /* dir is a directory on the way to path. */
@@ -439,11 +143,14 @@ static bool is_of_file(enum dimension dim, struct bytes operation)
         return dim != DIM_PRIVILEGE || bytes_eq(operation, BYTES_LIT("uid")) || bytes_eq(operation, BYTES_LIT("gid"));
 }
 
-/* The very path; or, at about the same time, what lies in a directory that is itself new. */
+/* The very path, or the very name and address; or, at about the same time, what lies in a directory that is itself
+ * new. */
 static bool same_place(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
         char text[NAME_KEPT];
-        struct bytes there = str_get(&s->subject), here = group_kept(o->subject, NAME_KEPT, text);
+        struct bytes there = str_get(s->kind == DIM_NETWORK ? &s->where : &s->subject),
+                     here = o->dim == DIM_NETWORK ? signal_kept(o->where, WHERE_KEPT, text)
+                                                  : signal_kept(o->subject, NAME_KEPT, text);
 
         if (!is_of_file(s->kind, str_get(&s->operation)) || !is_of_file(o->dim, bytes_str(o->operation)))
                 return false;
@@ -470,7 +177,25 @@ static bool is_of_container(const struct finding *f, const struct finding_signal
                bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id));
 }
 
-/* Whom a program calls that is itself what was found; or nobody knows who calls, time and again. */
+/* A file or a run of what called, or a call of what was found as such: which of them is told first is chance. */
+static bool is_of_program(const struct finding_signal *s, const struct observation *o)
+{
+        if (o->dim == DIM_NETWORK)
+                return o->never_silent && (s->kind == DIM_PROCESS || s->kind == DIM_FILE) &&
+                       signal_is_kept(&s->subject, o->exe, NAME_KEPT);
+        return (o->dim == DIM_PROCESS || o->dim == DIM_FILE) && s->kind == DIM_NETWORK && net_foreign_code(s->layer) &&
+               signal_is_kept(&s->executable, o->subject, EXE_KEPT);
+}
+
+static bool joins_by_program(const struct finding *f, const struct observation *o)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                if (is_of_container(f, &f->signals[i], o) && is_of_program(&f->signals[i], o))
+                        return true;
+        return false;
+}
+
+/* Whom a process calls that called before; or nobody knows who calls, time and again. */
 static bool joins_by_caller(const struct judge *j, const struct finding *f, const struct observation *o)
 {
         int64_t apart = ns_apart(o->ev->wall_ns, f->last_ns);
@@ -483,8 +208,6 @@ static bool joins_by_caller(const struct judge *j, const struct finding *f, cons
 
                 if (!is_of_container(f, s, o))
                         continue;
-                if (o->never_silent && s->kind == DIM_PROCESS && is_kept(&s->subject, o->exe, NAME_KEPT))
-                        return true;
                 if (unknown && s->kind == DIM_NETWORK && s->pid == 0)
                         return true;
                 if (known && s->kind == DIM_NETWORK && s->pid == o->actor->pid && s->start == o->actor->start &&
@@ -520,11 +243,12 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
 
         if (!(o->actor->flags & ACTOR_PID) || apart > (int64_t)j->p.join_ns)
                 return false;
-        if (!is_init(o, o->actor->pid, o->actor->start) && has_proc(f, o->actor->pid, o->actor->start))
+        if (!is_init(o, o->actor->pid, o->actor->start) && signal_has_proc(f, o->actor->pid, o->actor->start))
                 return true;
-        read_lineage(o->actor, &l);
+        signal_lineage(o->actor, &l);
         for (uint32_t i = l.n; i > 0; i--)
-                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) && has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
+                if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) &&
+                    signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
                         return true;
         if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
                 return false;
@@ -541,12 +265,14 @@ static bool is_of_workload(const struct finding *f, const struct workload *w)
 
 static struct finding *find(struct judge *j, const struct workload *w, const struct observation *o)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
                 if (is_of_workload(f, w) &&
-                    (joins_by_cause(f, o) || joins_by_path(f, o) || joins_by_caller(j, f, o) ||
-                     joins_by_lineage(j, f, o)))
+                    (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_program(f, o) ||
+                     joins_by_caller(j, f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
         for (size_t i = j->nopen; i > 0; i--)
@@ -643,7 +369,7 @@ static bool wrote_it(const struct finding *f, const struct observation *o)
                 const struct finding_signal *s = &f->signals[i];
 
                 if (s->kind != o->dim && (s->kind == DIM_FILE || o->dim == DIM_FILE) &&
-                    is_kept(&s->subject, o->subject, NAME_KEPT))
+                    signal_is_kept(&s->subject, o->subject, NAME_KEPT))
                         return true;
         }
         return false;
@@ -682,7 +408,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         }
         score_release(&extra);
         if (r == 0)
-                r = group_signal(f, o);
+                r = signal_add(f, o);
         if (r == 0)
                 r = note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
         if (r == 0)
@@ -697,13 +423,15 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
 
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
 {
+        uint64_t cause = signal_cause(o);
+
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (!is_of_workload(f, w) || !joins_by_cause(f, o))
+                if (!is_of_workload(f, w) || !joins_by_cause(f, o, cause))
                         continue;
-                r = group_signal(f, o);
+                r = signal_add(f, o);
                 group_changed(j, f, false);
                 *ret = f;
                 return r < 0 ? r : 1;
@@ -713,7 +441,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 
 /* ---- the end of a flow ---- */
 
-static struct finding *by_id(struct judge *j, uint64_t id)
+struct finding *group_by_id(struct judge *j, uint64_t id)
 {
         for (size_t i = 0; i < j->nopen; i++)
                 if (j->open[i]->id == id)
@@ -721,34 +449,10 @@ static struct finding *by_id(struct judge *j, uint64_t id)
         return NULL;
 }
 
-static bool is_flow_of(const struct finding *f, const struct finding_signal *s, const struct container_memory *c,
-                       const struct tide_flow *t, struct bytes address, uint16_t port)
+void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding)
 {
-        return s->kind == DIM_NETWORK && s->flow.direction == DIRECTION_OUT && s->flow.proto == t->proto &&
-               (!s->flow.has_port || s->flow.port == port) && s->container < f->ncontainers &&
-               bytes_eq(bytes_of(s->flow.address, s->flow.address_len), address) &&
-               bytes_eq(str_get(&f->containers[s->container].id), str_get(&c->id));
-}
+        struct finding *f = group_by_id(j, finding);
 
-void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding)
-{
-        struct finding *f = by_id(j, finding);
-        bool rewritten = address_kind(t->remote) == ADDRESS_LOOPBACK && t->real.len;
-        struct bytes address = address_plain(rewritten ? t->real : t->remote);
-
-        for (uint32_t i = 0; f && i < f->nsignals; i++) {
-                struct finding_flow *w = &f->signals[i].flow;
-
-                if (!is_flow_of(f, &f->signals[i], c, t, address, rewritten ? t->real_port : t->rport))
-                        continue;
-                if (t->flags & FLOWF_COUNTED) {
-                        w->counted = true;
-                        w->bytes_out += t->bytes_out;
-                        w->bytes_in += t->bytes_in;
-                }
-                if (t->duration_ns > w->duration_ns)
-                        w->duration_ns = t->duration_ns;
+        if (f && signal_ended(f, c, t))
                 group_changed(j, f, false);
-                return;
-        }
 }

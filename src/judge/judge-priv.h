@@ -9,6 +9,7 @@
  *     baseline.c   workloads, entries, windows, states: is this known?
  *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
+ *     signals.c    what a finding keeps of its acts
  *     sight.c      first sight of containers that ran before us
  *     pieces.c     the memory's encoded form
  */
@@ -80,15 +81,12 @@ struct workload {
         struct judge_net net;
 };
 
-/* A flow that was raised: its end tells how much went. */
-struct told_flow {
-        uint64_t flow, finding; /* ids; 0: none */
-};
-#define TOLD_KEPT 16u
+#define TOLD_KEPT 512u /* flows that were raised, of one container: an end tells how much went */
 
-/* What was there before us, until the first walk is over. */
+/* What was there before us: files until the first walk is over, sockets for a while. */
 struct sight {
-        bool open, walked;
+        bool open, walked, net;
+        uint64_t item; /* the finding that was made of it; 0: none */
         struct finding_inventory inventory;
         struct buf running; /* encoded exec events of programs from the write layer, memfds, deleted files */
         uint32_t nrunning;
@@ -120,8 +118,7 @@ struct container_memory {
         struct names *names;     /* NULL: none yet */
         int64_t claims_minute;   /* of the wall clock, in which so many addresses of claims were taken: */
         uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
-        struct told_flow told[TOLD_KEPT];
-        uint32_t next_told;
+        struct map *told; /* id of a flow → number of its finding; NULL: none yet */
 };
 #define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
 #define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
@@ -181,6 +178,7 @@ struct observation {
         struct container_memory *c;
         enum dimension dim;
         struct bytes subject, key, exe; /* as it was; generalised (in buf); who did it */
+        struct bytes where;             /* of a flow: the subject as a person reads it */
         const struct tide_actor *actor;
         const char *operation; /* in one word; NULL: the ops of a file */
         uint16_t ops;
@@ -206,10 +204,12 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
 /* Whom an outbound flow calls: where it really goes, if the namespace has rewritten an address within it. */
 struct bytes observe_net_address(const struct tide_flow *t);
 void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
-/* As a person reads it: made only where it is shown. ERR_LIMIT: it is too long. */
+/* Its subject, and that as a person reads it: made only where they are shown. ERR_LIMIT: they are too long. */
 int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
 uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
+/* A program there is not the image's: what calls by it is never learned silently. */
+bool net_foreign_code(uint8_t layer);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
@@ -304,17 +304,44 @@ static inline int64_t ns_plus(int64_t a, uint64_t b)
 {
         return (int64_t)((uint64_t)a + b);
 }
-/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
- * names are not taken for one. dst has room for max, which is at least 150. */
-struct bytes group_kept(struct bytes s, uint32_t max, char *dst);
-int group_signal(struct finding *f, const struct observation *o);
 void group_changed(struct judge *j, struct finding *f, bool opened);
 /* what: borrowed; the window is that of the wall clock. */
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* NULL: it is none of the open ones. */
+struct finding *group_by_id(struct judge *j, uint64_t id);
 /* Bytes of a flow that ended, into the signal that told of it. */
-void group_ended(struct judge *j, struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+void group_ended(struct judge *j, const struct container_memory *c, const struct tide_flow *t, uint64_t finding);
+
+/* ---- signals: what a finding keeps of its acts ---- */
+
+#define NAME_KEPT 400u
+#define EXE_KEPT 200u /* of an executable's name */
+#define WHERE_KEPT 320u /* a name of DNS is whole */
+
+struct lineage {
+        struct tide_ancestor a[TIDE_LINEAGE_MAX];
+        uint32_t n; /* outermost first; the last is the parent */
+};
+void signal_lineage(const struct tide_actor *actor, struct lineage *ret);
+static inline bool is_init(const struct observation *o, uint32_t pid, uint64_t start)
+{
+        return pid == o->c->init_pid && start == o->c->init_start;
+}
+/* A name that is too long to be kept whole: its beginning and end, and between them its length and a hash, so that two
+ * names are not taken for one. dst has room for max, which is at least 150. */
+struct bytes signal_kept(struct bytes s, uint32_t max, char *dst);
+bool signal_is_kept(const struct str_owned *s, struct bytes whole, uint32_t max);
+bool signal_same_cause(const struct finding_signal *s, const struct observation *o);
+/* What a signal of the observation would be known by, once it is not kept any more; and whether there was one. */
+uint64_t signal_cause(const struct observation *o);
+bool signal_is_gone(const struct finding *f, uint64_t cause);
+/* Is it a process of the finding's, or the parent of one? */
+bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
+int signal_add(struct finding *f, const struct observation *o);
+/* The end of a flow, into the signal that told of it. False: there is none. */
+bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t);
 
 /* ---- flows and names ---- */
 
@@ -337,8 +364,10 @@ void net_names(struct judge *j, const struct container_memory *c, struct bytes a
 /* The weightiest claim about an address that counts: of the last day, and of a name that no answer led there from. */
 bool net_claimed(const struct judge *j, const struct container_memory *c, struct bytes address, int64_t wall_ns,
                  struct name_fact *ret);
-/* Its end will tell how much went. */
-void net_told(struct container_memory *c, const struct observation *o, uint64_t finding);
+/* Its end will tell how much went. Where there are too many the oldest is forgotten. */
+void net_told(struct judge *j, const struct observation *o, uint64_t finding);
+int net_keep_told(struct container_memory *c, uint64_t flow, uint64_t finding); /* restored */
+void net_drop_told(struct judge *j, struct container_memory *c);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
 /* Audit alone has told the program that calls: it may be the image's, or not. */
@@ -363,6 +392,8 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
 void pieces_save_container(struct judge *j, const struct container_memory *c);
 void pieces_save_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
 void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
+void pieces_save_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding);
+void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_t flow);
 void pieces_save_finding(struct judge *j, const struct finding *f);
 void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);

@@ -137,10 +137,8 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
                 j->stats.never_silent++;
         r = group_deviation(j, w, &judged, &s, ret);
         score_release(&s);
-        if (r == 0 && o->dim == DIM_NETWORK) {
-                net_told(o->c, o, (*ret)->id);
-                pieces_save_container(j, o->c);
-        }
+        if (r == 0 && o->dim == DIM_NETWORK)
+                net_told(j, o, (*ret)->id);
         return r;
 }
 
@@ -261,10 +259,8 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
         r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
         if (r == 0)
                 r = group_repeat(j, w, o, &f);
-        if (f && o->dim == DIM_NETWORK) {
-                net_told(o->c, o, f->id);
-                pieces_save_container(j, o->c);
-        }
+        if (f && o->dim == DIM_NETWORK)
+                net_told(j, o, f->id);
         verdict(j, o->ev, w, "raised already", f ? f->id : 0);
         return r < 0 ? r : 0;
 }
@@ -583,7 +579,8 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         if (c->workload && !was)
                 c->workload->running++;
         /* One that an earlier life of the agent knew is no first sight. */
-        c->sight.open = t->running_before && !known;
+        c->sight.open = c->sight.net = t->running_before && !known;
+        c->sight.item = 0;
         pieces_save_container(j, c);
         return r;
 }
@@ -605,6 +602,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         net_mates(j, c->netns);
         if (r == 0)
                 r = net_drop_names(j, c);
+        net_drop_told(j, c);
         j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
         if (map_del(j->containers, ev->container) < 0)
                 j->stats.refused++;

@@ -392,8 +392,8 @@ static enum known known_to(struct judge *j, struct container_memory *m, const st
 }
 
 /*
- * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is over:
- * that another one has just begun makes it no less strange there.
+ * Whoever knows it best, even as a candidate. What nobody knows is raised if it is new to anybody whose learning is
+ * over: that another one has just begun makes it no less strange there.
  */
 struct container_memory *net_judged(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
@@ -468,19 +468,91 @@ void net_count(struct judge *j, const struct observation *o)
                 COUNT(&n, forged);
 }
 
+/* ---- what was raised, by the id of its flow ---- */
+
+static struct bytes told_key(uint64_t flow, uint8_t dst[8])
+{
+        for (int b = 0; b < 8; b++)
+                dst[b] = (uint8_t)(flow >> 8 * b);
+        return bytes_of(dst, 8);
+}
+
+static uint64_t told_of(const struct container_memory *c, uint64_t flow)
+{
+        uint8_t key[8];
+
+        return c->told ? (uint64_t)(uintptr_t)map_get(c->told, told_key(flow, key)) : 0;
+}
+
+static void forget_told(struct judge *j, struct container_memory *c, uint64_t flow)
+{
+        uint8_t key[8];
+
+        pieces_drop_told(j, c, flow);
+        if (map_del(c->told, told_key(flow, key)) < 0)
+                j->stats.refused++;
+}
+
+static uint64_t oldest_told(const struct container_memory *c)
+{
+        struct bytes key;
+        struct rd r;
+        size_t i = 0;
+
+        if (!map_next(c->told, &i, &key, NULL))
+                return 0;
+        rd_init(&r, key.p, key.len);
+        return rd_u64(&r);
+}
+
+int net_keep_told(struct container_memory *c, uint64_t flow, uint64_t finding)
+{
+        static const struct map_seed seed = {0x746964656d61726b, 0x746f6c64746f6c64};
+        uint8_t key[8];
+        int r = 0;
+
+        if (flow == 0 || finding == 0)
+                return 0;
+        if (!c->told)
+                r = map_new(TOLD_KEPT, seed, NULL, &c->told);
+        return r < 0 ? r : map_put(c->told, told_key(flow, key), (void *)(uintptr_t)finding);
+}
+
+void net_told(struct judge *j, const struct observation *o, uint64_t finding)
+{
+        struct container_memory *c = o->c;
+        uint64_t flow = o->net.flow->id;
+
+        if (o->net.listens || flow == 0)
+                return;
+        if (c->told && map_count(c->told) >= TOLD_KEPT && told_of(c, flow) == 0)
+                forget_told(j, c, oldest_told(c));
+        if (net_keep_told(c, flow, finding) == 0)
+                pieces_save_told(j, c, flow, finding);
+        else
+                j->stats.refused++;
+}
+
+void net_drop_told(struct judge *j, struct container_memory *c)
+{
+        while (c->told && map_count(c->told))
+                forget_told(j, c, oldest_told(c));
+}
+
 /* Its end: what went is told with what was raised. Whose it was in a namespace of several is not told again. */
 static void take_end(struct judge *j, struct container_memory *c, const struct tide_flow *t)
 {
         struct container_memory *m;
 
-        for (size_t k = 0; t->id && (m = mate(j, c, &k));)
-                for (size_t i = 0; i < TOLD_KEPT; i++)
-                        if (m->told[i].flow == t->id) {
-                                group_ended(j, m, t, m->told[i].finding);
-                                m->told[i].flow = 0;
-                                pieces_save_container(j, m);
-                                return;
-                        }
+        for (size_t k = 0; t->id && (m = mate(j, c, &k));) {
+                uint64_t finding = told_of(m, t->id);
+
+                if (finding == 0)
+                        continue;
+                group_ended(j, m, t, finding);
+                forget_told(j, m, t->id);
+                return;
+        }
 }
 
 int net_take(struct judge *j, struct container_memory *c, const struct tide_event *ev, const char **ret_words)
@@ -517,14 +589,6 @@ int net_take(struct judge *j, struct container_memory *c, const struct tide_even
         COUNT(&n, undirected);
         *ret_words = "who began it is not known";
         return 0;
-}
-
-void net_told(struct container_memory *c, const struct observation *o, uint64_t finding)
-{
-        if (o->net.listens || o->net.flow->id == 0)
-                return;
-        c->told[c->next_told] = (struct told_flow){.flow = o->net.flow->id, .finding = finding};
-        c->next_told = (c->next_told + 1) % TOLD_KEPT;
 }
 
 /* ---- listeners ---- */

@@ -5,8 +5,8 @@
  *
  * Keys: "api.example.com:443/tcp", "10.1.2.0/24:5432/tcp", "[2001:db8::/64]:443/tcp", "198.51.100.7/icmp",
  * "listen 8080/tcp". A name stands for all addresses that it led to, so that their rotation is no drift; where several
- * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from 32768 on,
- * ip_local_port_range of ip(7)) are one: "ephemeral".
+ * live names led to one address the least known of them is the key (order_names). Ports that are drawn (Linux: from
+ * 32768 on, ip_local_port_range of ip(7)) are one: "ephemeral".
  */
 #include <errno.h>
 #include <string.h>
@@ -99,25 +99,31 @@ struct bytes net_host(struct bytes key)
         return bytes_of(key.p, colon > bracket ? (size_t)colon : key.len);
 }
 
-/* ---- subjects: as a person reads them ---- */
+/* ---- subjects ---- */
+
+static void put_place(const struct net_facts *n, const char *before, const char *behind, struct buf *out)
+{
+        char address[TIDE_ADDRESS_TEXT];
+
+        buf_printf(out, "%s%s%s", before, tide_address_text(n->address, address), behind);
+        put_port(n, true, out);
+}
 
 int observe_net_subject(struct judge *j, struct observation *o)
 {
         const struct net_facts *n = &o->net;
-        char address[TIDE_ADDRESS_TEXT];
-        bool brackets = n->address.len == 16 && !n->nnames;
+        bool brackets = n->address.len == 16;
+        size_t at;
 
         buf_reset(&j->subject);
+        put_place(n, brackets ? "[" : "", brackets ? "]" : "", &j->subject);
+        at = j->subject.len;
         if (n->nnames) {
                 buf_put(&j->subject, n->names[0].name.p, n->names[0].name.len);
-                buf_put_str(&j->subject, " (");
+                put_place(n, " (", ")", &j->subject);
         }
-        buf_printf(&j->subject, "%s%s%s", brackets ? "[" : "", tide_address_text(n->address, address),
-                   brackets ? "]" : "");
-        if (n->nnames)
-                buf_put_u8(&j->subject, ')');
-        put_port(n, true, &j->subject);
-        o->subject = buf_bytes(&j->subject);
+        o->subject = bytes_of(j->subject.p, at);
+        o->where = n->nnames ? bytes_of(j->subject.p + at, j->subject.len - at) : o->subject;
         return j->subject.err;
 }
 
@@ -140,7 +146,7 @@ uint32_t observe_net_parts(const struct net_facts *n, struct buf *out)
 
         if (n->nnames == 0)
                 return 0;
-        judged = group_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
+        judged = signal_kept(n->names[0].name, (out->max < PARTS_MAX ? out->max : PARTS_MAX) - 2, text);
         for (uint32_t i = 0; i < n->nnames && i < NAMES_SHOWN; i++) {
                 struct bytes name = i ? n->names[i].name : judged;
 
@@ -223,7 +229,7 @@ static void order_names(struct judge *j, struct observation *o)
 /* ---- events ---- */
 
 /* DESIGN 4.2: what runs and the image does not hold is never learned silently, nor whom it calls. */
-static bool is_foreign_code(uint8_t layer)
+bool net_foreign_code(uint8_t layer)
 {
         return layer == LAYER_WRITE || layer == LAYER_TMPFS || layer == LAYER_MEMFD || layer == LAYER_DELETED;
 }
@@ -270,7 +276,7 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
         o->exe = t->actor.flags & ACTOR_EXE ? t->actor.exe : bytes_of(NULL, 0);
         o->known_exe = o->exe.len > 0;
         o->layer = t->actor.flags & ACTOR_EXE ? t->actor.exe_layer : LAYER_UNKNOWN;
-        o->never_silent = is_foreign_code(o->layer);
+        o->never_silent = net_foreign_code(o->layer);
         n->flow = t;
         n->has_port = tide_proto_has_port(t->proto);
         n->listens = t->what == FLOW_LISTENS;

@@ -3,8 +3,8 @@
  * Owns: the encoded form of the judge's memory, piece by piece, and taking it up again. Must not: decide. Pure.
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
- * that the store's order is theirs; container: its id; name: string id · kind · string address · name. Each blob
- * begins with its format's number.
+ * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
+ * id · flow. Each blob begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -12,9 +12,9 @@
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
 
-/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, containers:
- * put_container */
-#define FORMAT 4u
+/* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
+ * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight */
+#define FORMAT 5u
 
 static void begin(struct judge *j)
 {
@@ -266,7 +266,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_bytes(&j->blob, c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0));
         buf_put_u32(&j->blob, c->init_pid);
         buf_put_u64(&j->blob, c->init_start);
-        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2));
+        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
         buf_put_u32(&j->blob, c->next_written);
@@ -278,14 +278,9 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_bytes(&j->blob, str_get(&c->ports));
         buf_put_u64(&j->blob, (uint64_t)c->claims_minute);
         buf_put_u32(&j->blob, c->claims_taken[0]);
-        buf_put_u32(&j->blob, c->next_told);
-        for (size_t i = 0; i < TOLD_KEPT; i++) {
-                buf_put_u64(&j->blob, c->told[i].flow);
-                buf_put_u64(&j->blob, c->told[i].finding);
-        }
         buf_put_u32(&j->blob, c->claims_taken[1]);
-        /* Since 4: */
         buf_put_u64(&j->blob, c->earlier_netns);
+        buf_put_u64(&j->blob, c->sight.item);
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -328,9 +323,23 @@ void container_memory_free(void *p)
                 str_clear(&c->sight.inventory.net[i]);
         str_clear(&c->ports);
         names_free(c->names);
+        map_free(c->told);
         buf_release(&c->held);
         buf_release(&c->sight.running);
         free(c);
+}
+
+/* Of format 3, and of some of 4: a ring of those that were told. */
+#define TOLD_RING (4u + 16u * 16u)
+static void get_told(struct rd *r, struct container_memory *c, int *err)
+{
+        rd_u32(r);
+        for (int i = 0; i < 16; i++) {
+                uint64_t flow = rd_u64(r), finding = rd_u64(r);
+
+                if (*err == 0 && r->err == 0)
+                        *err = net_keep_told(c, flow, finding);
+        }
 }
 
 static void get_net(struct rd *r, uint32_t format, struct container_memory *c, int *err)
@@ -340,12 +349,11 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
         c->claims_taken[0] = rd_u32(r);
-        c->next_told = rd_u32(r) % TOLD_KEPT;
-        for (size_t i = 0; i < TOLD_KEPT; i++) {
-                c->told[i].flow = rd_u64(r);
-                c->told[i].finding = rd_u64(r);
-        }
-        c->claims_taken[1] = format > 3 ? rd_u32(r) : 0;
+        if (format < 4 || rd_left(r) >= TOLD_RING)
+                get_told(r, c, err);
+        c->claims_taken[1] = format > 3 || rd_left(r) ? rd_u32(r) : 0; /* once stored without it */
+        c->earlier_netns = format > 3 ? rd_u64(r) : 0;
+        c->sight.item = format > 4 ? rd_u64(r) : 0;
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -366,6 +374,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->running = flags & 1;
         c->running_before = flags & 2;
         c->sight.open = flags & 4;
+        c->sight.net = flags & 8;
         c->started_ns = (int64_t)rd_u64(r);
         c->gap_ns = rd_u64(r);
         c->next_written = rd_u32(r) % WRITTEN_KEPT;
@@ -374,8 +383,6 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->class = get_class(r, format);
         if (format > 2)
                 get_net(r, format, c, &err);
-        if (format > 3)
-                c->earlier_netns = rd_u64(r);
         net_mates(j, c->netns);
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
@@ -452,6 +459,50 @@ static int restore_name(struct judge *j, struct bytes key, struct rd *r, uint32_
         return err == -EINVAL ? ERR_SCHEMA : err < 0 ? err : 0;
 }
 
+/* ---- flows that were told ---- */
+
+static void put_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding)
+{
+        buf_reset(&j->key);
+        buf_put_bytes(&j->key, str_get(&c->id));
+        buf_put_u64(&j->key, flow);
+        begin(j);
+        buf_put_u64(&j->blob, finding);
+}
+
+void pieces_save_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding)
+{
+        put_told(j, c, flow, finding);
+        if (j->key.err)
+                j->stats.refused++;
+        else
+                save(j, PIECE_TOLD, buf_bytes(&j->key));
+}
+
+void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_t flow)
+{
+        put_told(j, c, flow, 0);
+        if (!j->key.err)
+                j->ops->save(PIECE_TOLD, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
+}
+
+static int restore_told(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
+{
+        uint64_t finding = rd_u64(r), flow;
+        struct container_memory *c;
+        struct bytes id;
+        struct rd rk;
+
+        (void)format;
+        rd_init(&rk, key.p, key.len);
+        id = rd_bytes(&rk);
+        flow = rd_u64(&rk);
+        if (r->err || rk.err || rd_left(&rk))
+                return ERR_SCHEMA;
+        c = container_make(j, id);
+        return c ? net_keep_told(c, flow, finding) : ERR_LIMIT;
+}
+
 /* ---- findings ---- */
 
 static struct bytes finding_key(uint64_t id, uint8_t key[8])
@@ -510,6 +561,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_ENTRY] = restore_entry,
                 [PIECE_CONTAINER] = restore_container,
                 [PIECE_NAME] = restore_name,
+                [PIECE_TOLD] = restore_told,
         };
         uint32_t format;
         struct rd r;
@@ -558,11 +610,12 @@ static int each_workload(struct judge *j, each_cb cb, void *arg)
 static int each_container(struct judge *j, each_cb cb, void *arg)
 {
         struct bytes key;
-        void *value;
+        void *value, *finding;
         int r = 0;
 
         for (size_t i = 0; r >= 0 && map_next(j->containers, &i, &key, &value);) {
                 struct container_memory *c = value;
+                struct bytes flow;
                 const void *at = NULL;
                 struct name_fact f;
 
@@ -571,6 +624,13 @@ static int each_container(struct judge *j, each_cb cb, void *arg)
                 while (r >= 0 && c->names && names_next(c->names, &at, &f)) {
                         put_name(j, c, &f);
                         r = j->key.err ? j->key.err : tell(j, PIECE_NAME, buf_bytes(&j->key), cb, arg);
+                }
+                for (size_t k = 0; r >= 0 && c->told && map_next(c->told, &k, &flow, &finding);) {
+                        struct rd rf;
+
+                        rd_init(&rf, flow.p, flow.len);
+                        put_told(j, c, rd_u64(&rf), (uint64_t)(uintptr_t)finding);
+                        r = j->key.err ? j->key.err : tell(j, PIECE_TOLD, buf_bytes(&j->key), cb, arg);
                 }
         }
         return r;

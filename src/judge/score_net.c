@@ -4,7 +4,7 @@
 
 #include "judge/judge-priv.h"
 
-/* Without what marks who calls, " [write-layer]" or " [probe]": they stand behind the protocol, where no space is else. */
+/* Without what marks who calls, " [write-layer]" or " [probe]": behind the protocol, where no space is else. */
 static struct bytes unmarked(struct bytes key)
 {
         int at = bytes_rfind(key, '/');
@@ -85,6 +85,7 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 [FLOW_UNAPPROVED_UNPLACED] = FACTOR_UNAPPROVED_DESTINATION,
         };
         enum flow_novelty novelty = net_novelty(w, o);
+        char where[250]; /* a name may be cut in the middle, not at its end */
         bool probe = novelty == FLOW_NEW_EXECUTABLE && o->actor->origin == ORIGIN_PROBE && !o->never_silent;
         int r;
 
@@ -92,7 +93,8 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 r = score_add(s, judge_factors()[FACTOR_OTHER_EXECUTABLE].name, j->p.bits[FACTOR_OTHER_EXECUTABLE],
                               "this workload calls the destination, but never by a probe");
         else
-                r = score_factor(j, s, factors[novelty], novelty == FLOW_NEW_EXECUTABLE ? o->exe : o->subject);
+                r = score_factor(j, s, factors[novelty],
+                                 novelty == FLOW_NEW_EXECUTABLE ? o->exe : signal_kept(o->where, sizeof(where), where));
 
         if (novelty == FLOW_NEW_PHASE)
                 s->severity = SEVERITY_LOW;

@@ -11,7 +11,8 @@
 #include "judge/judge-priv.h"
 
 #define RUNNING_MAX 64u
-#define NAME_KEPT 200u /* bytes of each name in the inventory */
+#define SOCKETS_NS 30000000000 /* so soon its namespace is watched, and what was there told */
+#define FILE_KEPT 200u /* bytes of each name in the inventory */
 
 /* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
 static bool is_runtimes(struct bytes path)
@@ -28,7 +29,7 @@ static bool is_runtimes(struct bytes path)
 static int count_file(struct sight *s, const struct tide_file *f)
 {
         struct finding_inventory *v = &s->inventory;
-        char name[NAME_KEPT];
+        char name[FILE_KEPT];
 
         if (is_runtimes(f->path))
                 return 0;
@@ -47,28 +48,8 @@ static int count_file(struct sight *s, const struct tide_file *f)
                 return 0;
         v->executables++;
         return v->nnames < FINDING_INVENTORY
-                       ? str_set(&v->names[v->nnames++], group_kept(f->path, NAME_KEPT, name))
+                       ? str_set(&v->names[v->nnames++], signal_kept(f->path, FILE_KEPT, name))
                        : 0;
-}
-
-/* A listener or an open connection, as a person reads it. They go on to be judged: what is there now is no proof. */
-int sight_net(struct judge *j, struct container_memory *c, const struct tide_event *ev)
-{
-        struct finding_inventory *v = &c->sight.inventory;
-        _cleanup_buf_ struct buf text;
-        struct observation o;
-
-        buf_init(&text, NAME_KEPT);
-        if (!c->sight.open)
-                return 0;
-        if ((ev->flow.what != FLOW_LISTENS && ev->flow.what != FLOW_FOUND) || (ev->flow.flags & FLOWF_GONE) ||
-            (ev->flow.what == FLOW_FOUND && ev->flow.direction != DIRECTION_OUT) || observe(j, c, ev, &o) < 0 ||
-            observe_net_subject(j, &o) < 0)
-                return 0;
-        *(o.net.listens ? &v->listeners : &v->flows) += 1;
-        buf_put_str(&text, o.net.listens ? "on " : "to ");
-        buf_put(&text, o.subject.p, o.subject.len < 150 ? o.subject.len : 150);
-        return v->nnet < FINDING_NET ? str_set(&v->net[v->nnet++], buf_bytes(&text)) : 0;
 }
 
 static int keep_running(struct sight *s, const struct tide_event *ev)
@@ -131,7 +112,7 @@ static int add_running(struct judge *j, struct container_memory *c, struct findi
                         r = score_merge(j, f, &s, false);
                 score_release(&s);
                 if (r == 0)
-                        r = group_signal(f, &o);
+                        r = signal_add(f, &o);
         }
         return r;
 }
@@ -152,6 +133,7 @@ static int take_inventory(struct container_memory *c, struct finding *f)
         return str_set(&f->containers[0].runtime, str_get(&c->runtime));
 }
 
+/* One item per workload: replicas look alike. */
 static int make_item(struct judge *j, struct container_memory *c, int64_t wall_ns)
 {
         const struct judge_factor *t = &judge_factors()[FACTOR_FIRST_SIGHT];
@@ -161,6 +143,9 @@ static int make_item(struct judge *j, struct container_memory *c, int64_t wall_n
 
         if (!f)
                 return -ENOMEM;
+        c->workload->sighted = true;
+        pieces_save_workload(j, c->workload);
+        c->sight.item = f->id;
         r = score_add(&s, t->name, j->p.bits[FACTOR_FIRST_SIGHT], "%s", t->help);
         if (r == 0)
                 r = score_merge(j, f, &s, true);
@@ -179,17 +164,71 @@ static int make_item(struct judge *j, struct container_memory *c, int64_t wall_n
 int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns)
 {
         const struct finding_inventory *v = &c->sight.inventory;
-        bool something = v->added + v->modified + v->removed + v->running > 0;
+        bool something = v->added + v->modified + v->removed + v->running + v->listeners + v->flows > 0;
         int r = 0;
 
         if (!c->sight.open || !c->sight.walked || !c->workload)
                 return 0;
-        if (something && !c->workload->sighted) {
-                c->workload->sighted = true; /* one item per workload: replicas look alike */
-                pieces_save_workload(j, c->workload);
+        if (something && !c->workload->sighted)
                 r = make_item(j, c, wall_ns);
-        }
         close_sight(&c->sight);
         pieces_save_container(j, c);
+        return r;
+}
+
+/* ---- what listens and what is connected ---- */
+
+static bool was_there(const struct tide_flow *t)
+{
+        if (t->flags & FLOWF_GONE)
+                return false;
+        return t->what == FLOW_LISTENS || (t->what == FLOW_FOUND && t->direction == DIRECTION_OUT);
+}
+
+/* As a person reads it. */
+static int count_socket(struct judge *j, struct container_memory *c, const struct tide_event *ev,
+                        struct finding_inventory *v)
+{
+        _cleanup_buf_ struct buf text;
+        struct observation o;
+        struct bytes where;
+        char kept[150];
+
+        buf_init(&text, FILE_KEPT);
+        if (observe(j, c, ev, &o) < 0 || observe_net_subject(j, &o) < 0)
+                return 0;
+        *(o.net.listens ? &v->listeners : &v->flows) += 1;
+        buf_put_str(&text, o.net.listens ? "on " : "to ");
+        where = signal_kept(o.where, sizeof(kept), kept);
+        buf_put(&text, where.p, where.len);
+        return v->nnet < FINDING_NET ? str_set(&v->net[v->nnet++], buf_bytes(&text)) : 0;
+}
+
+/* It goes on to be judged: what is there now is no proof. Told behind the walk's end it joins the item, or makes it. */
+int sight_net(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        struct finding *f = NULL;
+        int r;
+
+        if (!c->sight.net)
+                return 0;
+        if (ns_apart(ev->wall_ns, c->started_ns) > SOCKETS_NS) {
+                c->sight.net = false;
+                pieces_save_container(j, c);
+                return 0;
+        }
+        if (!was_there(&ev->flow))
+                return 0;
+        if (!c->sight.open && c->sight.item)
+                f = group_by_id(j, c->sight.item);
+        else if (!c->sight.open && (!c->workload || c->workload->sighted))
+                return 0; /* a replica's */
+        r = count_socket(j, c, ev, f ? &f->inventory : &c->sight.inventory);
+        if (r == 0 && f)
+                group_changed(j, f, false);
+        else if (r == 0 && !c->sight.open && !c->sight.item) {
+                r = make_item(j, c, ev->wall_ns);
+                pieces_save_container(j, c);
+        }
         return r;
 }

@@ -276,12 +276,15 @@ static const char *verb_of(const struct finding_signal *s)
         return " sent to ";
 }
 
-static void put_traffic(const struct finding_flow *w, struct buf *out)
+/* Of how many, so that it does not look whole where it is not. */
+static void put_traffic(const struct finding_flow *w, uint64_t flows, struct buf *out)
 {
         if (!w->counted)
                 return;
         buf_printf(out, "; %llu bytes out, %llu in", (unsigned long long)w->bytes_out,
                    (unsigned long long)w->bytes_in);
+        if (w->ended && w->ended < flows)
+                buf_printf(out, ", of %llu of %llu flows", (unsigned long long)w->ended, (unsigned long long)flows);
 }
 
 /* Behind the names stands the way, which may be empty. */
@@ -298,6 +301,19 @@ static void put_other_names(const struct finding_signal *s, struct buf *out)
         if (s->flow.names_more)
                 buf_printf(out, "%s %u more names", n == 1 ? " (also known by" : " and", s->flow.names_more);
         buf_put_str(out, n > 1 || s->flow.names_more ? ")" : "");
+}
+
+/* The name may be cut, but never where it led to: that stands in the last brackets, and behind them. */
+static void put_where(struct bytes where, struct buf *out)
+{
+        int at = bytes_rfind(where, '(');
+
+        if (at > 0 && where.p[at - 1] == ' ') {
+                put_name(bytes_of(where.p, (size_t)at - 1), out);
+                buf_put_u8(out, ' ');
+                where = bytes_of(where.p + at, where.len - (uint32_t)at);
+        }
+        put_name(where, out);
 }
 
 /* A probe's, by a program of the image: observe_net.c. */
@@ -327,13 +343,13 @@ static void put_net(const struct finding_signal *s, struct buf *out)
                 return;
         }
         buf_put_str(out, verb_of(s));
-        put_name(str_get(&s->subject), out);
+        put_where(str_get(&s->where), out);
         put_other_names(s, out);
         if (s->flow.novelty == FLOW_NEW_EXECUTABLE && is_probes(s))
                 buf_put_str(out, ", where this workload calls, but never by a probe");
         else if (s->flow.novelty < FLOW_NOVELTY__MAX && novelties[s->flow.novelty])
                 buf_put_str(out, novelties[s->flow.novelty]);
-        put_traffic(&s->flow, out);
+        put_traffic(&s->flow, s->count, out);
 }
 
 static void put_signal(const struct finding *f, const struct finding_signal *s, struct buf *out)
@@ -379,10 +395,30 @@ static const struct finding_signal *nth(const struct finding *f, size_t n)
         return NULL;
 }
 
+static void put_sockets(const struct finding_inventory *v, struct buf *out)
+{
+        if (v->listeners + v->flows)
+                buf_printf(out, ". It listened at %llu places and had %llu connections of its own",
+                           (unsigned long long)v->listeners, (unsigned long long)v->flows);
+        for (uint32_t i = 0; i < v->nnet; i++) {
+                buf_put_str(out, i ? ", " : ": ");
+                put_name(str_get(&v->net[i]), out);
+        }
+        if (v->listeners + v->flows > v->nnet && v->nnet)
+                buf_put_str(out, ", and more");
+        buf_put_str(out, ". Nothing of this was learned by that.");
+}
+
 static int put_inventory(const struct finding *f, struct buf *out)
 {
         const struct finding_inventory *v = &f->inventory;
 
+        if (v->added + v->modified + v->removed + v->running == 0) {
+                buf_put_str(out, "Before this host was watched, nothing in its write layer was found to differ from "
+                                 "its image");
+                put_sockets(v, out);
+                return 1;
+        }
         buf_printf(out,
                    "Before this host was watched, its write layer held %llu added, %llu changed and %llu removed "
                    "names, %llu of them executable",
@@ -396,16 +432,42 @@ static int put_inventory(const struct finding *f, struct buf *out)
                 buf_put_str(out, ", and more");
         buf_printf(out, "; %llu running program%s came from it", (unsigned long long)v->running,
                    v->running == 1 ? "" : "s");
-        if (v->listeners + v->flows)
-                buf_printf(out, ". It listened at %llu places and had %llu connections of its own",
-                           (unsigned long long)v->listeners, (unsigned long long)v->flows);
-        for (uint32_t i = 0; i < v->nnet; i++) {
-                buf_put_str(out, i ? ", " : ": ");
-                put_name(str_get(&v->net[i]), out);
+        put_sockets(v, out);
+        return 1;
+}
+
+static void put_rest(const struct finding_rest *x, struct buf *out)
+{
+        char proto[TIDE_PROTO_TEXT];
+
+        buf_printf(out, "And %llu more address%s ", (unsigned long long)x->n, x->n == 1 ? "" : "es");
+        if (x->to.has_port)
+                buf_printf(out, "at %u/", x->to.port);
+        else
+                buf_put_str(out, "by ");
+        buf_printf(out, "%s, from ", tide_proto_text(x->to.proto, proto));
+        put_time(x->first_ns, out);
+        buf_put_str(out, " to ");
+        put_time(x->last_ns, out);
+        put_traffic(&x->to, x->flows, out);
+        buf_put_u8(out, '.');
+}
+
+/* What is not kept one by one: a sentence for each port, and one for all else. */
+static int put_more(const struct finding *f, size_t n, struct buf *out)
+{
+        uint64_t left = f->signals_more;
+
+        for (uint32_t i = 0; i < f->nrest; i++) {
+                left -= f->rest[i].n < left ? f->rest[i].n : left;
+                if (f->rest[i].n == 0 || n-- > 0)
+                        continue;
+                put_rest(&f->rest[i], out);
+                return 1;
         }
-        if (v->listeners + v->flows > v->nnet && v->nnet)
-                buf_put_str(out, ", and more");
-        buf_put_str(out, ". Nothing of this was learned.");
+        if (n > 0 || left == 0)
+                return 0;
+        buf_printf(out, "And %llu more of the same lineage, not kept one by one.", (unsigned long long)left);
         return 1;
 }
 
@@ -423,10 +485,5 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
                 put_signal(f, s, out);
                 return 1;
         }
-        if (n == f->nsignals && f->signals_more) {
-                buf_printf(out, "And %llu more of the same lineage, not kept one by one.",
-                           (unsigned long long)f->signals_more);
-                return 1;
-        }
-        return 0;
+        return put_more(f, n - f->nsignals, out);
 }

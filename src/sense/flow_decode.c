@@ -172,8 +172,8 @@ static int packet(const struct nlmsghdr *h, struct flow_msg *m)
         if (!a || !all.at[NFULA_PAYLOAD])
                 return ERR_SCHEMA;
         hook = mnl_attr_get_payload(a);
-        m->out = hook->hook == NF_INET_LOCAL_OUT;
-        m->passing = hook->hook == NF_INET_FORWARD;
+        m->out = hook->hook == NF_INET_LOCAL_OUT || hook->hook == NF_INET_PRE_ROUTING;
+        m->passing = hook->hook == NF_INET_PRE_ROUTING || hook->hook == NF_INET_POST_ROUTING;
         m->loopback = be32(&all, NFULA_IFINDEX_INDEV) == LOOPBACK_INDEX;
         a = all.at[NFULA_PAYLOAD];
         m->payload = bytes_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));

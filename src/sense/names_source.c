@@ -248,6 +248,19 @@ static void tell(struct names_source *s, uint64_t mask, uint32_t pid, uint32_t t
         s->ops->event(&ev, s->arg);
 }
 
+/* The kernel makes one event of a name's moving away and its making, whichever came first. */
+static void tell_again(struct names_source *s)
+{
+        const struct half *h = &s->half;
+        struct name_event ev = {.mask = FAN_CREATE | (h->mask & FAN_ONDIR), .pid = h->pid, .tag = h->tag,
+                                .path = buf_bytes(&h->path), .again = true};
+
+        if (!(h->mask & FAN_CREATE))
+                return;
+        s->stats.delivered++;
+        s->ops->event(&ev, s->arg);
+}
+
 /* No second half came: it was moved to where nobody looks. */
 static void flush_half(struct names_source *s)
 {
@@ -401,6 +414,7 @@ static void on_raw(struct names_source *s, const struct names_raw *raw)
                 if (raw->mask & FAN_ONDIR)
                         move_dirs(s, d->tag, buf_bytes(&s->half.path), buf_bytes(&s->path));
                 tell(s, mask | FAN_MOVED_FROM, raw->pid, d->tag, buf_bytes(&s->path), buf_bytes(&s->half.path));
+                tell_again(s);
                 return;
         }
         flush_half(s);

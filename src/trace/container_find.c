@@ -423,6 +423,7 @@ int containers_of_pid(struct containers *cs, uint32_t pid, struct container **re
         _cleanup_buf_ struct buf text;
         struct container *c;
         struct task t;
+        bool lives;
         int r;
 
         buf_init(&text, CGROUP_MAX);
@@ -440,7 +441,8 @@ int containers_of_pid(struct containers *cs, uint32_t pid, struct container **re
                 *ret_new = true;
                 return 0;
         }
-        if (shares(cs, c, &t)) {
+        lives = c->tasks || init_lives(c);
+        if (lives && shares(cs, c, &t)) { /* once it is empty the kernel gives its namespaces' numbers to the next */
                 *ret = c;
                 *ret_new = false;
                 return 0;

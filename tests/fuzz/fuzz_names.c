@@ -68,12 +68,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         generalise_address(name, &out);
         hold(out.err == 0 && out.len > 0 && out.len < TIDE_ADDRESS_TEXT + 4);
         hold(net_host(name).len <= name.len);
-        a = group_kept(name, sizeof(one), one);
+        a = signal_kept(name, sizeof(one), one);
         hold(a.len <= sizeof(one));
         if (name.len) {
                 memcpy(other, name.p, name.len);
                 other[name.len / 2] ^= 1;
-                b = group_kept(bytes_of(other, name.len), sizeof(two), two);
+                b = signal_kept(bytes_of(other, name.len), sizeof(two), two);
                 hold(!bytes_eq(a, b));
         }
         free(other);

@@ -43,6 +43,24 @@ def test_stopped(lab):
     wait("the removed container to end its record", lambda: "short" not in d.containers())
 
 
+def test_restarted_at_once(lab):
+    """`podman restart`: the same id again before the old one is forgotten, with namespaces that may have the old ones'
+    numbers. What it then does is its entrypoint's."""
+    c = lab.container("again")
+    d = lab.daemon()
+    d.covered("again")
+    w = d.watch()
+    for i in range(12):
+        before = c.init_pid()
+        check(lab.podman("restart", "-t", "0", "again").returncode == 0, "podman restart")
+        c.done = open(os.path.join(c.ctl, "done")).read().count("\n") if os.path.exists(os.path.join(c.ctl, "done")) else 0
+        c.sh("/bin/call")
+        e = wait("its program", lambda: [e for e in w.events("exec", c.id) if e["executable"] == "/bin/call"][i:])[0]
+        check(e["origin"] == "entrypoint", "whose it is, after restart %d" % i, e)
+        check(c.init_pid() != before and wait("its new init", lambda: d.containers()["again"]["init_pid"] == c.init_pid()), "its init")
+    w.stop()
+
+
 def test_stopped_while_we_were_away(lab):
     c = lab.container("away")
     d = lab.daemon()

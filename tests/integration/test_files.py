@@ -72,6 +72,20 @@ def test_moved_directory(lab):
     w.stop()
 
 
+def test_rotated(lab):
+    """A log is moved away and made again at once, and stays open: the kernel makes one event of both."""
+    d, c, w = ready(lab, "rotated")
+    for how in ("one", "two"):
+        path = "/opt/dir/log-" + how
+        c.sh("rotate %s %s > /ctl/said-%s &" % (path, how, how))
+        wait("it to be rotated", lambda: os.path.exists(c.ctl + "/said-" + how) and "rotated" in open(c.ctl + "/said-" + how).read())
+        wait("where it went", lambda: [e for e in w.events("file", c.id) if e["path"] == path + ".1" and ("rename" in e["operation"] or how == "two")])
+        again = wait("the name to be told again", lambda: [e for e in w.events("file", c.id) if e["path"] == path and "create" in e["operation"]][1:])[0]
+        by_entrypoint(again, "/bin/rotate")
+        check(not [e for e in w.events("file", c.id) if e["path"] == path and "delete" in e["operation"]], "it was not deleted")
+    w.stop()
+
+
 def test_volumes_and_tmpfs(lab):
     vol = os.path.join(lab.dir, "volume")
     os.makedirs(vol, exist_ok=True)

@@ -58,7 +58,8 @@ def test_beacon(lab):
     c.sh("busybox wget -q -O /dev/null http://evil.example.test/")
     f = wait("the beacon to be found", lambda: beacons(d, "beacon"))[0]
     s = network(f)[0]
-    check(s["subject"] == "evil.example.test (203.0.113.66):80/tcp" and s["operation"] == "connect", "subject", s)
+    check(s["subject"] == "203.0.113.66:80/tcp" and s["operation"] == "connect", "subject", s)
+    check(s["where"] == "evil.example.test (203.0.113.66):80/tcp", "as a person reads it", s)
     check((s["address"], s["port"], s["protocol"], s["names"], s["direction"]) == ("203.0.113.66", 80, "tcp", ["evil.example.test"], "outbound"), "fields", s)
     check(s["origin"] == "entrypoint" and "new_destination" in [x["name"] for x in f["factors"]], "factors", f["factors"])
     text = d.tidemark("show", f["id"]).stdout

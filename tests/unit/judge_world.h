@@ -29,8 +29,9 @@ struct world {
         uint64_t last_id;
         uint32_t confidence, severity, count, nsignals;
         char verdict[64];
+        char story[8192], factors[2048];
+        char subject[512], where[512]; /* of its last signal */
         char watched[64]; /* the name that watch shows of a flow */
-        char story[2048], factors[2048];
         char loss[512];
         int32_t prior, sum, total;
 };
@@ -85,6 +86,12 @@ static TM_UNUSED void on_finding(const struct finding *f, bool opened, void *arg
         w->prior = f->prior_quarters;
         w->sum = f->sum_quarters;
         w->total = f->prior_quarters;
+        if (f->nsignals) {
+                const struct finding_signal *s = &f->signals[f->nsignals - 1];
+
+                snprintf(w->subject, sizeof(w->subject), "%s", s->subject.p ? s->subject.p : "");
+                snprintf(w->where, sizeof(w->where), "%s", s->where.p ? s->where.p : "");
+        }
         snprintf(w->loss, sizeof(w->loss), "%s", f->loss.p ? f->loss.p : "");
         w->factors[0] = '\0';
         for (uint32_t i = 0; i < f->nfactors; i++) {

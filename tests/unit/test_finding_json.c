@@ -21,6 +21,7 @@ static const char *const top[] = {
         "verdict",  "workload",    "containers", "signals",    "signals_more", "lineage",
         "actor",    "prior_bits",  "sum_bits",   "factors",    "story",        "inventory",
         "loss",     "containment", "evidence",   "provenance", "sbom",         "admissions",
+        "signals_rest",
 };
 
 static void test_golden(void)
@@ -85,6 +86,31 @@ static void test_first_sight(void)
         finding_free(f);
 }
 
+/* Flows that are not kept one by one: where they went, and how much. */
+static void test_rest(void)
+{
+        struct finding *f = finding_sample(7);
+        json_t *j, *v;
+
+        f->nrest = 1;
+        f->rest[0] = (struct finding_rest){
+                .to = {.proto = IPPROTO_TCP, .port = 22, .has_port = true, .counted = true, .bytes_out = 5, .ended = 1},
+                .n = 45,
+                .flows = 50,
+                .first_ns = SAMPLE_NS,
+                .last_ns = SAMPLE_NS};
+        j = finding_json(f, SHOW);
+        v = json_array_get(json_object_get(j, "signals_rest"), 0);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "port")), 22);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "protocol")), "tcp");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "destinations")), 45);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "count")), 50);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "bytes_out")), 5);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "flows_counted")), 1);
+        json_decref(j);
+        finding_free(f);
+}
+
 /* A connection: beside the subject that a person reads, its parts. */
 static void test_flow(void)
 {
@@ -94,7 +120,8 @@ static void test_flow(void)
         json_t *j, *v;
 
         s->kind = DIM_NETWORK;
-        SAMPLE(s->subject, "evil.example (198.51.100.7):443/tcp");
+        SAMPLE(s->subject, "198.51.100.7:443/tcp");
+        SAMPLE(s->where, "evil.example (198.51.100.7):443/tcp");
         SAMPLE(s->operation, "connect");
         SAMPLE(s->args, "evil.example\0\xff.example\0edge.example\0");
         s->flow.names_more = 3;
@@ -108,6 +135,8 @@ static void test_flow(void)
         j = finding_json(f, SHOW);
         v = json_array_get(json_object_get(j, "signals"), 0);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "kind")), "network");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "subject")), "198.51.100.7:443/tcp");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "where")), "evil.example (198.51.100.7):443/tcp");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "address")), "198.51.100.7");
         CU_ASSERT_EQUAL(json_integer_value(json_object_get(v, "port")), 443);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(v, "protocol")), "tcp");
@@ -198,6 +227,7 @@ static const struct unit_case cases[] = {
         {"an empty finding has every promised field", test_fields},
         {"first sight has its inventory and is not below show", test_first_sight},
         {"a connection has its parts", test_flow},
+        {"flows that are not kept one by one", test_rest},
         {"all tables full", test_full},
         {"hostile bytes stay data", test_hostile},
 };

@@ -141,6 +141,13 @@ static void test_six_and_icmp(void)
 
 static void test_packet(void)
 {
+        static const struct {
+                uint8_t hook;
+                bool out, passing;
+        } hooks[] = {{NF_INET_LOCAL_OUT, true, false},
+                     {NF_INET_LOCAL_IN, false, false},
+                     {NF_INET_PRE_ROUTING, true, true},
+                     {NF_INET_POST_ROUTING, false, true}};
         struct nfulnl_msg_packet_hdr hook = {.hw_protocol = htons(0x0800), .hook = NF_INET_LOCAL_OUT};
         union space s;
         struct nlmsghdr *h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
@@ -151,7 +158,7 @@ static void test_packet(void)
         mnl_attr_put(h, NFULA_PAYLOAD, 5, "bytes");
         mnl_attr_put_u32(h, NFULA_SEQ, htonl(3));
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
-        CU_ASSERT_TRUE(m.kind == FLOW_MSG_PACKET && m.out && m.numbered && m.seq == 3);
+        CU_ASSERT_TRUE(m.kind == FLOW_MSG_PACKET && m.out && !m.passing && m.numbered && m.seq == 3);
         CU_ASSERT_TRUE(bytes_eq(m.payload, BYTES_LIT("bytes")));
         CU_ASSERT_FALSE(m.loopback);
         mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(2));
@@ -160,6 +167,14 @@ static void test_packet(void)
         mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(1)); /* the last one counts */
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
         CU_ASSERT_TRUE(m.loopback);
+        for (size_t i = 0; i < ARRAY_LEN(hooks); i++) {
+                h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
+                hook.hook = hooks[i].hook;
+                mnl_attr_put(h, NFULA_PACKET_HDR, sizeof(hook), &hook);
+                mnl_attr_put(h, NFULA_PAYLOAD, 5, "bytes");
+                CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
+                CU_ASSERT_TRUE(m.out == hooks[i].out && m.passing == hooks[i].passing);
+        }
         h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
         mnl_attr_put(h, NFULA_PACKET_HDR, sizeof(hook), &hook);
         mnl_attr_put(h, NFULA_PAYLOAD, 6, "sixsix");

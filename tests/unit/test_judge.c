@@ -708,12 +708,12 @@ static void test_long_names(void)
         one[3000] = '\0';
         memcpy(two, one, sizeof(two));
         two[1500] = 'x';
-        a = group_kept(bytes_str(one), 400, kept);
+        a = signal_kept(bytes_str(one), 400, kept);
         CU_ASSERT(a.len > 300 && a.len <= 400 && bytes_has_prefix(a, BYTES_LIT("/opt/ddd")));
         CU_ASSERT(bytes_has_suffix(a, BYTES_LIT("ddd")) && memmem(a.p, a.len, "...(3000 bytes, ", 16));
-        b = group_kept(bytes_of(one, 400), 400, kept);
+        b = signal_kept(bytes_of(one, 400), 400, kept);
         CU_ASSERT(b.len == 400 && b.p == (const uint8_t *)one); /* whole */
-        b = group_kept(bytes_of(one, 151), 150, kept);
+        b = signal_kept(bytes_of(one, 151), 150, kept);
         CU_ASSERT(b.len > 100 && b.len <= 150);
         world_open(&w);
         start(&w);

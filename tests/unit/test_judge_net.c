@@ -8,8 +8,10 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "judge/judge-priv.h"
+#include "tests/unit/fixture.h"
 #include "tests/unit/judge_world.h"
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
@@ -576,6 +578,205 @@ static void test_story(void)
         world_close(&w);
 }
 
+/* The subject is an address, port and protocol, whatever led there; how a person reads it is apart from that, and no
+ * name is so long that it hides where it went. */
+static void test_where(void)
+{
+        static const struct {
+                const char *name, *to, *subject, *where;
+                uint8_t proto;
+        } rows[] = {
+                {"evil.example", "203.0.113.66", "203.0.113.66:443/tcp", "evil.example (203.0.113.66):443/tcp", 0},
+                {NULL, "203.0.113.66", "203.0.113.66:443/tcp", "203.0.113.66:443/tcp", 0},
+                {"six.example", "2001:db8::1", "[2001:db8::1]:443/tcp", "six.example (2001:db8::1):443/tcp", 0},
+                {NULL, "2001:db8::1", "[2001:db8::1]:443/udp", "[2001:db8::1]:443/udp", IPPROTO_UDP},
+                {"p.example", "203.0.113.66", "203.0.113.66/icmp", "p.example (203.0.113.66)/icmp", IPPROTO_ICMP},
+        };
+        struct world w;
+        char name[256];
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                world_open(&w);
+                settle(&w);
+                if (rows[i].name)
+                        answer(&w, rows[i].name, rows[i].to);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = rows[i].to, .port = 443, .proto = rows[i].proto}), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_STRING_EQUAL(w.subject, rows[i].subject);
+                CU_ASSERT_STRING_EQUAL(w.where, rows[i].where);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, rows[i].where));
+                world_close(&w);
+        }
+        for (int len = 200; len < 256; len += 55) {
+                world_open(&w);
+                settle(&w);
+                memset(name, 'n', sizeof(name));
+                name[len] = '\0';
+                answer(&w, name, "203.0.113.66");
+                call(&w, "203.0.113.66", 443);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to nnnn"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "... (203.0.113.66):443/tcp, where this workload never called"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.where, "nnn (203.0.113.66):443/tcp"));
+                CU_ASSERT_STRING_EQUAL(w.subject, "203.0.113.66:443/tcp");
+                world_close(&w);
+        }
+}
+
+static void ended(struct world *w, const char *to, uint16_t port, uint64_t flow, uint64_t bytes)
+{
+        struct tide_event ev = {.kind = TIDE_FLOW, .container = BYTES_LIT("c1")};
+
+        ev.flow.what = FLOW_ENDED;
+        ev.flow.direction = DIRECTION_OUT;
+        ev.flow.proto = IPPROTO_TCP;
+        ev.flow.remote = address(to);
+        ev.flow.rport = port;
+        ev.flow.id = flow;
+        ev.flow.flags = FLOWF_COUNTED;
+        ev.flow.bytes_out = bytes;
+        ev.flow.bytes_in = 7;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* However many were told since, an end finds its flow; and where not all were counted the sum does not look whole. */
+static void test_bytes(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint64_t i = 1; i <= 300; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        restore(&w);
+        ended(&w, "203.0.113.66", 443, 1, UINT64_C(5000000000));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000000000 bytes out, 7 in, of 1 of 300 flows"));
+        for (uint64_t i = 2; i <= 300; i++)
+                ended(&w, "203.0.113.66", 443, i, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000000299 bytes out, 2100 in, 300 times"));
+        /* There is a bound, and what is above it is missing in the number. */
+        for (uint64_t i = 301; i <= 1000; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        for (uint64_t i = 301; i <= 1000; i++)
+                ended(&w, "203.0.113.66", 443, i, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "of 812 of 1000 flows"));
+        world_close(&w);
+}
+
+static void count_pieces(const struct world *w, unsigned counts[16])
+{
+        struct bytes key;
+        void *value;
+
+        memset(counts, 0, 16 * sizeof(counts[0]));
+        for (size_t i = 0; map_next(w->pieces, &i, &key, &value);)
+                counts[key.p[0] % 16]++;
+}
+
+/* What is remembered of a flow goes with its end, and with its container. */
+static void test_told_gone(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        unsigned counts[16];
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint64_t i = 1; i <= 700; i++)
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = "203.0.113.66", .port = 443, .flow = i}), 0);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], TOLD_KEPT);
+        ended(&w, "203.0.113.66", 443, 700, 1);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], TOLD_KEPT - 1);
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        count_pieces(&w, counts);
+        CU_ASSERT_EQUAL(counts[PIECE_TOLD], 0);
+        world_close(&w);
+}
+
+static void junk(struct world *w, int from, int to, uint16_t port)
+{
+        char at[32];
+
+        for (int i = from; i < to; i++) {
+                snprintf(at, sizeof(at), "203.0.%d.%d", 113 + i / 250, i % 250 + 1);
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.to = at, .port = port, .pid = UINT32_MAX,
+                                                         .flow = 1000 + (uint64_t)i}), 0);
+        }
+}
+
+/* However many calls to junk come before it and behind: what has a name is told, how it began, and what came last. */
+static void test_crowd(void)
+{
+        struct call c2 = {.to = "198.51.100.66", .port = 443, .pid = UINT32_MAX};
+        char to[32];
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        junk(&w, 0, 32, 22);
+        answer(&w, "c2.evil.example", "198.51.100.66");
+        CU_ASSERT_EQUAL(call_as(&w, c2), 0);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "c2.evil.example (198.51.100.66):443/tcp"));
+        junk(&w, 32, 132, 22);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, FINDING_SIGNALS);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:22/tcp")); /* how it began */
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "c2.evil.example (198.51.100.66):443/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.132:22/tcp")); /* what came last */
+        CU_ASSERT_PTR_NULL(strstr(w.story, "203.0.113.60:22/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 101 more addresses at 22/tcp, from "));
+        /* One of those that are not kept is of that finding still, is counted once, and is kept as the last. */
+        w.now += 100 * HOUR;
+        restore(&w);
+        junk(&w, 59, 60, 22);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.60:22/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 101 more addresses at 22/tcp"));
+        /* What went there is not lost with them. */
+        ended(&w, "203.0.113.50", 22, 1049, 5000);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "; 5000 bytes out, 7 in, of 1 of 102 flows."));
+        world_close(&w);
+        /* Where all have names, the first and the last are told. */
+        world_open(&w);
+        settle(&w);
+        for (int i = 0; i < 100; i++) {
+                char name[32];
+
+                snprintf(to, sizeof(to), "203.0.113.%d", i + 1);
+                snprintf(name, sizeof(name), "n%c%c.example", 'a' + i / 10, 'a' + i % 10);
+                answer(&w, name, to);
+                CU_ASSERT_EQUAL(call_as(&w, (struct call){.to = to, .port = 443}), 0);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "naa.example"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "njj.example"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 68 more addresses at 443/tcp"));
+        /* The program that runs then is told, too. */
+        run_in(&w, "c1", "/tmp/upd", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 200);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /tmp/upd"));
+        world_close(&w);
+}
+
+/* More ports than are counted one by one. */
+static void test_crowd_of_ports(void)
+{
+        struct world w;
+
+        world_open(&w);
+        settle(&w);
+        for (uint16_t port = 1; port <= 100; port++)
+                junk(&w, 0, 1, port);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:1/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "203.0.113.1:100/tcp"));
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "And 60 more of the same lineage, not kept one by one."));
+        world_close(&w);
+}
+
 /* A container's first process that calls here and there is one finding. */
 static void test_scan_by_init(void)
 {
@@ -604,6 +805,76 @@ static void test_scan_by_init(void)
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_EQUAL(w.count, 99);
         world_close(&w);
+}
+
+/* By its pid, a child of the container's init: nothing but the init itself is above it. */
+static struct tide_actor child(uint32_t pid, const char *exe)
+{
+        struct tide_actor a = actor(200, ORIGIN_ENTRYPOINT, exe);
+
+        a.pid = a.start = pid;
+        return a;
+}
+
+static void tell_part(struct world *w, char part)
+{
+        struct tide_event ev = {.container = BYTES_LIT("c1")};
+
+        switch (part) {
+        case 'f': /* a walk found the program, and does not know whose it is */
+                ev.kind = TIDE_FILE;
+                ev.sources = SRC_WALK;
+                ev.file.path = BYTES_LIT("/opt/upd");
+                ev.file.ops = OP_FOUND;
+                ev.file.mode = S_IFREG | 0755;
+                ev.file.change = CHANGE_ADDED;
+                break;
+        case 'r':
+                ev.kind = TIDE_EXEC;
+                ev.exec.actor = child(200, "/opt/upd");
+                ev.exec.program = BYTES_LIT("/opt/upd");
+                ev.exec.program_layer = LAYER_WRITE;
+                ev.exec.program_change = CHANGE_ADDED;
+                ev.exec.caller = BYTES_LIT("/bin/sh");
+                break;
+        case 'n': /* what another child did before */
+                ev.kind = TIDE_PRIV;
+                ev.priv.what = PRIV_COMM;
+                ev.priv.actor = child(150, "/bin/busybox");
+                ev.priv.actor.comm = BYTES_LIT("cp");
+                ev.priv.old_comm = BYTES_LIT("sh");
+                break;
+        default:
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.to = "203.0.113.66", .port = 443, .exe = "/opt/upd",
+                                                         .pid = 200, .layer = LAYER_WRITE}), 0);
+                return;
+        }
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Its file, its run and whom it calls come by different ways: whichever is told first, they are of one finding. */
+static void test_story_in_any_order(void)
+{
+        static const char *const orders[] = {"frc", "fcr", "rfc", "rcf", "cfr", "crf"};
+
+        for (size_t i = 0; i < 2 * ARRAY_LEN(orders); i++) {
+                const char *order = orders[i / 2];
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, "evil.example", "203.0.113.66");
+                if (i % 2)
+                        tell_part(&w, 'n');
+                for (size_t k = 0; order[k]; k++)
+                        tell_part(&w, order[k]);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/opt/upd was found"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /opt/upd"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example"));
+                CU_ASSERT_TRUE(w.confidence >= w.p.page);
+                world_close(&w);
+        }
 }
 
 /* Gone before anybody could see who it was: of the same moment, so of one finding; in whatever order they are told. */
@@ -882,37 +1153,33 @@ static void test_kept_names(void)
         }
 }
 
-/* A finding that was stored when the way stood before the names. */
+/* A finding that was stored when the way stood before the names, and the subject was what a person reads. */
 static void test_older_finding(void)
 {
-        _cleanup_buf_ struct buf one, two;
-        struct finding *f, *back = NULL;
-        struct world w;
-        uint32_t at = 4;
+        struct finding *f = NULL;
+        size_t len = 0;
+        uint8_t *stored = fixture_read("judge/pieces-3", &len);
+        struct rd r;
 
-        buf_init(&one, TIDE_RECORD_MAX);
-        buf_init(&two, TIDE_RECORD_MAX);
-        world_open(&w);
-        settle(&w);
-        answer_by(&w, "new.example", "203.0.113.66", "edge.example");
-        call(&w, "203.0.113.66", 443);
-        f = stored(&w);
-        CU_ASSERT_EQUAL(str_set(&f->signals[0].args, BYTES_LIT("edge.example\0new.example\0")), 0);
-        CU_ASSERT_EQUAL(finding_encode(f, &one), 0);
-        f->signals[0].flow.names_more = 0xa5a5a5a5;
-        CU_ASSERT_EQUAL(finding_encode(f, &two), 0);
-        while (at < one.len && one.p[at] == two.p[at])
-                at++;
-        CU_ASSERT_FATAL(at + 4 < one.len);
-        memmove(one.p + at, one.p + at + 4, one.len - at - 4); /* it was not there */
-        one.len -= 4;
-        one.p[0] = 2;
-        CU_ASSERT_EQUAL_FATAL(finding_decode(buf_bytes(&one), &back), 0);
-        CU_ASSERT_TRUE(bytes_eq(str_get(&back->signals[0].args), BYTES_LIT("new.example\0edge.example\0")));
-        CU_ASSERT_EQUAL(back->count, f->count);
-        finding_free(back);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stored);
+        rd_init(&r, stored, len);
+        while (rd_left(&r) && !f) {
+                uint32_t what = rd_u32(&r);
+                struct bytes blob;
+
+                rd_bytes(&r);
+                blob = rd_bytes(&r);
+                if (what == PIECE_FINDING)
+                        CU_ASSERT_EQUAL(finding_decode(blob, &f), 0);
+        }
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].args),
+                                BYTES_LIT("also.example\0evil.example\0edge.cdn.example\0")));
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].subject), BYTES_LIT("203.0.113.66:443/tcp")));
+        CU_ASSERT_TRUE(bytes_eq(str_get(&f->signals[0].where), BYTES_LIT("also.example (203.0.113.66):443/tcp")));
+        CU_ASSERT_EQUAL(f->count, 4);
         finding_free(f);
-        world_close(&w);
+        free(stored);
 }
 
 static void test_forged(void)
@@ -1339,7 +1606,7 @@ static void test_found(void)
         world_close(&w);
 }
 
-/* When a connection began that was found open is not known: it fits any phase in which it is known, and teaches none. */
+/* When one began that was found open is not known: it fits any phase in which it is known, and teaches none. */
 static void test_found_phase(void)
 {
         struct call found = {.to = "10.0.0.7", .port = 5432, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
@@ -1430,6 +1697,75 @@ static void test_first_sight(void)
         world_close(&w);
 }
 
+static void walked(struct world *w, const char *id)
+{
+        struct tide_event ev = {.kind = TIDE_WALK, .container = bytes_str(id)};
+
+        ev.walk.ended = ev.walk.complete = 1;
+        ev.walk.reason = WALK_FOUND;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What listens and is connected is an item of its own, whenever its namespace comes to be watched; once a workload, as
+ * sure as ever, and not where there is nothing. */
+static void test_first_sight_of_sockets(void)
+{
+        struct call found = {.to = "203.0.113.9", .port = 443, .what = FLOW_FOUND, .event_flags = EVF_BEFORE};
+
+        for (int late = 0; late < 3; late++) { /* 0: before the walk's end; 1: behind it; 2: and over a restart */
+                struct world w;
+
+                world_open(&w);
+                start_as(&w, "c1", "web", true);
+                if (late)
+                        walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 0);
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                CU_ASSERT_EQUAL(w.opened, late > 0);
+                if (late == 2)
+                        restore(&w);
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                if (!late)
+                        walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "nothing in its write layer was found to differ from its image. "
+                                                       "It listened at 1 places and had 1 connections of its own: on "
+                                                       "0.0.0.0:8080/tcp, to 203.0.113.9:443/tcp"));
+                CU_ASSERT_EQUAL(w.confidence, 50);
+                CU_ASSERT_EQUAL(w.severity, SEVERITY_LOW);
+                CU_ASSERT_EQUAL(w.total, w.sum);
+                /* A replica adds nothing; nor does what comes later. */
+                start_as(&w, "c2", "web", true);
+                walked(&w, "c2");
+                found.id = "c2";
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                w.now += 60 * SEC;
+                listen_at(&w, "0.0.0.0", 9090, 0);
+                found.id = "c1";
+                CU_ASSERT_EQUAL(call_as(&w, found), 0);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_PTR_NULL(strstr(w.story, "9090"));
+                world_close(&w);
+        }
+        {
+                struct world w;
+
+                world_open(&w); /* nothing differs, nothing is open */
+                start_as(&w, "c1", "web", true);
+                walked(&w, "c1");
+                w.now += 60 * SEC;
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                CU_ASSERT_EQUAL(w.opened, 0);
+                world_close(&w);
+                world_open(&w); /* it began while we were here */
+                start_as(&w, "c1", "web", false);
+                listen_at(&w, "0.0.0.0", 8080, 0);
+                walked(&w, "c1");
+                CU_ASSERT_EQUAL(w.opened, 0);
+                world_close(&w);
+        }
+}
+
 /* ---- processes that are not known ---- */
 
 static void test_process_unknown(void)
@@ -1482,7 +1818,7 @@ static struct judge_entry entry_of(const struct world *w, const char *key, const
         return (struct judge_entry){.why = ""};
 }
 
-/* A call of nobody knows whom voids nothing that is known of the others: who calls is learned as soon as it is known. */
+/* A call of nobody knows whom voids nothing that is known of others: who calls is learned as soon as it is known. */
 static void test_unnamed_first(void)
 {
         struct call unknown = {.to = "198.51.100.1", .port = 443, .pid = UINT32_MAX};
@@ -1845,7 +2181,7 @@ static void test_new_life(void)
                 CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
                 world_close(&w);
         }
-        /* One that ended while we were away leaves its names to whom it shared the namespace with, if that still runs. */
+        /* One that ended while we were away leaves its names to whom it shared the namespace with, if it runs on. */
         for (uint64_t init = 1; init < 3; init++) {
                 world_open(&w);
                 start(&w);
@@ -2088,6 +2424,44 @@ static void test_restore(void)
         world_close(&b);
 }
 
+/* What the version before has stored is taken up: pieces as it wrote them, judge-priv.h's format 3. */
+static void test_stored_before(void)
+{
+        uint8_t *stored;
+        size_t len = 0;
+        struct world w;
+        struct rd r;
+
+        world_open(&w);
+        stored = fixture_read("judge/pieces-3", &len);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(stored);
+        rd_init(&r, stored, len);
+        while (rd_left(&r)) {
+                uint32_t what = rd_u32(&r);
+                struct bytes key = rd_bytes(&r), blob = rd_bytes(&r);
+
+                CU_ASSERT_EQUAL(judge_restore(w.j, (enum judge_piece)what, key, blob), 0);
+        }
+        CU_ASSERT_EQUAL(r.err, 0);
+        free(stored);
+        restore(&w);
+        w.now = 60 * HOUR;
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        call(&w, "10.0.0.8", 5432);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        call(&w, "198.51.100.1", 443); /* by its name */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:123/tcp").candidate);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        ended(&w, "203.0.113.66", 443, 9, 1234); /* a flow that was told then */
+        CU_ASSERT_EQUAL(w.nsignals, 4);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "also.example (203.0.113.66):443/tcp (also known as evil.example), "
+                                               "where this workload never called; 1234 bytes out, 7 in."));
+        CU_ASSERT_STRING_EQUAL(w.subject, "[2001:db8::1]:443/tcp"); /* it had no name; the first had one: */
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to [2001:db8::1]:443/tcp"));
+        world_close(&w);
+}
+
 /* However long the names are that a container chooses, a finding fits one record of a recording. */
 static void test_long(void)
 {
@@ -2156,6 +2530,12 @@ static const struct unit_case cases[] = {
         {"the bands of the shipped table hold for flows", test_bands},
         {"a new destination shows after an early activation", test_activated_early},
         {"a new program that calls a new destination is one story", test_story},
+        {"what is named, how it began and what came last is told in a crowd", test_crowd},
+        {"a crowd of ports", test_crowd_of_ports},
+        {"where a flow went, for programs and for people", test_where},
+        {"bytes of flows that ended, and of how many", test_bytes},
+        {"what is remembered of a flow goes with it", test_told_gone},
+        {"a new program's file, run and call are one story in any order", test_story_in_any_order},
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},
@@ -2177,6 +2557,7 @@ static const struct unit_case cases[] = {
         {"what was connected before we watched is a candidate", test_found},
         {"when a connection began that was found is not known", test_found_phase},
         {"first sight names what listened", test_first_sight},
+        {"first sight of sockets alone, whenever they are told", test_first_sight_of_sockets},
         {"an unknown process matches by destination", test_process_unknown},
         {"who calls is learned though the first call was nobody's", test_unnamed_first},
         {"a call of nobody knows whom in another phase", test_unnamed_phase},
@@ -2190,6 +2571,7 @@ static const struct unit_case cases[] = {
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
         {"what was saved makes the same judge of flows again", test_restore},
+        {"what the version before has stored is taken up", test_stored_before},
         {"a finding of long names fits a record", test_long},
         {"names go with their container", test_gone},
 };

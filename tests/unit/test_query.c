@@ -148,6 +148,7 @@ static void add_workload(const char *id, const char *name, const char *state)
         for (unsigned d = 0; d < DIM__MAX; d++) {
                 w->dim[d].state = d <= DIM_PROCESS ? state : "off";
                 w->dim[d].by = "";
+                w->dim[d].due_ns = SAMPLE_NS;
                 w->dim[d].p_new = d == DIM_FILE ? 0.5 : (double)NAN;
         }
 }
@@ -436,6 +437,10 @@ static void test_baseline(void)
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 1);
         CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(v, "keeps_from_converging"), 0)),
                                "/a/\\x01");
+        /* Learning that has not begun ends at no date. */
+        CU_ASSERT(json_is_string(json_object_get(v, "due")));
+        v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_NETWORK);
+        CU_ASSERT(json_is_null(json_object_get(v, "due")));
         v = json_array_get(json_object_get(json_array_get(d, 0), "dimensions"), DIM_PROCESS);
         CU_ASSERT_EQUAL(json_array_size(json_object_get(v, "keeps_from_converging")), 0);
         CU_ASSERT(json_is_null(json_object_get(v, "p_new"))); /* no number: JSON has none for it */
