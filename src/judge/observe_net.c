@@ -178,8 +178,8 @@ static enum known known_as(struct judge *j, struct observation *o, uint32_t name
 
 /*
  * Where one of an address's names is what this program calls now, another one that the workload calls too, by another
- * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name that
- * the workload does not call: behind a known one it would hide.
+ * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name
+ * that the workload does not call: behind a known one it would hide.
  */
 static bool is_explained(enum known known)
 {

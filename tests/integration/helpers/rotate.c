@@ -10,7 +10,8 @@ int main(int argc, char **argv)
 {
         char one[4096], two[4096];
 
-        if (argc != 3 || snprintf(one, sizeof(one), "%s.1", argv[1]) < 0 || snprintf(two, sizeof(two), "%s.2", argv[1]) < 0)
+        if (argc != 3 || snprintf(one, sizeof(one), "%s.1", argv[1]) < 0 ||
+            snprintf(two, sizeof(two), "%s.2", argv[1]) < 0)
                 return 2;
         close(open(argv[1], O_WRONLY | O_CREAT, 0644));
         close(open(one, O_WRONLY | O_CREAT, 0644));
