@@ -358,6 +358,16 @@ static void stopping(struct world *w)
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
+static void told_of(struct world *w, const char *id, enum tide_flows flows)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = bytes_str(id)};
+
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.flows = (uint8_t)flows;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
 static struct judge_entry entry(const struct world *w, const char *key)
 {
         struct judge_workload jw = workload(w);
@@ -1523,6 +1533,7 @@ static void test_found(void)
         found.to = "10.0.1.7";
         CU_ASSERT_EQUAL(call_as(&w, found), 0);
         CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        told_of(&w, "c1", FLOWS_WATCHED);
         for (int h = 0; h < 170; h++) {
                 w.now += HOUR;
                 tick(&w);
@@ -2257,6 +2268,70 @@ static void test_listeners(void)
 
 /* ---- what is not known yet, and what is saved ---- */
 
+static void pass(struct world *w, int hours)
+{
+        for (int h = 0; h < hours; h++) {
+                w->now += HOUR;
+                tick(w);
+        }
+}
+
+/* Hours in which nothing is watched are none, nor do they bring the end of learning nearer. */
+static void test_dark(void)
+{
+        struct world w;
+
+        world_open(&w); /* one call, and then it is not watched any more: scope off, a table refused or withdrawn */
+        start(&w);
+        told_of(&w, "c1", FLOWS_WATCHED);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 1);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 2);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 4);
+        told_of(&w, "c1", FLOWS_DARK);
+        for (int i = 0; i < 2; i++) {
+                pass(&w, 100);
+                restore(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 4);
+        told_of(&w, "c1", FLOWS_WATCHED); /* and so on where it was left */
+        pass(&w, 18);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        pass(&w, 30);
+        CU_ASSERT_TRUE(workload(&w).dim[DIM_NETWORK].windows < 60);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+        world_open(&w); /* one replica that is watched tells of all; its end leaves them in the dark */
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        told_of(&w, "c1", FLOWS_DARK);
+        told_of(&w, "c2", FLOWS_WATCHED);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 10);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 11);
+        {
+                struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c2")};
+
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        }
+        pass(&w, 200);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 11);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        call(&w, "10.0.0.7", 5432); /* what is told all the same counts */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 12);
+        world_close(&w);
+        world_open(&w); /* told by an older sensor: only what is told is known of its hours */
+        start(&w);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 200);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 1);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        world_close(&w);
+}
+
 /* A workload of which nothing was ever told does not get a baseline by time passing; once something was, it does. */
 static void test_unwatched(void)
 {
@@ -2264,6 +2339,7 @@ static void test_unwatched(void)
 
         world_open(&w);
         start(&w);
+        told_of(&w, "c1", FLOWS_WATCHED);
         for (int h = 0; h < 300; h++) {
                 run(&w, "/bin/date", LAYER_IMAGE);
                 w.now += HOUR;
@@ -2498,6 +2574,7 @@ static const struct unit_case cases[] = {
         {"a namespace's number means nothing in another life", test_new_life},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
+        {"hours in which nothing is watched are none", test_dark},
         {"what was saved makes the same judge of flows again", test_restore},
         {"what the version before has stored is taken up", test_stored_before},
         {"a finding of long names fits a record", test_long},
