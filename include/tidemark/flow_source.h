@@ -58,8 +58,8 @@ struct flow_msg {
         uint64_t bytes[2]; /* of orig and reply direction */
         uint64_t start_ns, stop_ns; /* wall clock; 0: not kept */
         /* packets */
-        bool out;          /* of the output hook */
-        bool passing;      /* of the forward hook */
+        bool out;          /* of the output hook, or passing and before it is routed: it comes from its source's */
+        bool passing;      /* of another namespace: before it is routed, or behind that, on its way to whom it is for */
         bool loopback;     /* received over the loopback interface */
         struct bytes payload; /* from the IP header on; borrowed */
         bool numbered;
@@ -73,6 +73,10 @@ struct flow_msg {
 /* Pure. h: one message, of a length that was looked at. dump_seq: the number of our own dump's messages, 0: none is
  * under way. 0; ERR_SCHEMA: not of that form. */
 int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *ret) TM_CHECK;
+
+/* Pure. A packet from the IP header on, as the kernel has routed by it: RFC 791, RFC 8200. 0; ERR_TRUNCATED. Of other
+ * protocols than TCP and UDP, of fragments and behind extension headers protocol and ports are 0. */
+int flow_ip_decode(struct bytes ip, struct flow_tuple *ret) TM_CHECK;
 
 struct flow_source_ops {
         void (*msg)(const struct flow_msg *m, void *arg);

@@ -46,7 +46,7 @@ enum nsworker_flag {
         NSW_NAMES = 1u << 1,     /* and logs queries and answers of the name service */
         NSW_LISTEN = 1u << 2,    /* open the sockets, and subscribe the first before the table is made */
         NSW_TAKE_AWAY = 1u << 3, /* the table is taken away, if it is there, and nothing else is done */
-        NSW_PASSING = 1u << 4,   /* with NAMES: those of packets that pass through are copied as well */
+        NSW_PASSING = 1u << 4,   /* with NAMES: those of packets that others send through it or to it, as well */
 };
 
 struct nsworker_answer {

@@ -17,6 +17,14 @@
  *       udp sport 53 jump names
  *       tcp sport 53 jump names
  *     }
+ *     chain coming { type filter hook prerouting priority -150; policy accept;
+ *       iif != lo udp dport 53 jump names                        PASSING
+ *       iif != lo tcp dport 53 jump names
+ *     }
+ *     chain going { type filter hook postrouting priority 300; policy accept;
+ *       oif != lo udp sport 53 jump names
+ *       oif != lo tcp sport 53 jump names
+ *     }
  *     chain names {
  *       limit rate 2000/second burst 1000 packets log group N snaplen S queue-threshold 1 return
  *       counter
@@ -26,7 +34,10 @@
  * ct: that a rule asks for a packet's state is what switches conntrack on in a namespace (nft_ct.c: nft_ct_get_init),
  * in both directions; the rule counts what the namespace began. Priorities (linux/netfilter_ipv4.h): behind conntrack
  * (-200), which also joins fragments, and before the nat of Docker's embedded name server (127.0.0.11, -100); input
- * behind the nat of its answers (100).
+ * behind the nat of its answers (100). What others send through the host's namespace is seen as they see it: before a
+ * query's destination is rewritten (-100: the address of a service, a resolver on another port), and behind the
+ * answer's way back (100); so also what the host itself is asked, and answers. By its loopback interface it asks
+ * itself.
  *
  * TCP: every segment. Those that open a connection say where its bytes begin: without, nobody could tell where a
  * message does. nf_tables cannot tell a segment with payload from a bare acknowledgement (it would take arithmetic on
@@ -53,7 +64,14 @@ struct nlmsghdr;
 enum nettable_part { NETTABLE_FLOWS = 1u << 0, NETTABLE_NAMES = 1u << 1, NETTABLE_PASSING = 1u << 2 };
 
 #define NETTABLE_CHAIN_NAMES "names"
-enum nettable_chain { NETTABLE_OUTPUT, NETTABLE_INPUT, NETTABLE_FORWARD, NETTABLE_LOGGED, NETTABLE__CHAINS };
+enum nettable_chain {
+        NETTABLE_OUTPUT,
+        NETTABLE_INPUT,
+        NETTABLE_COMING,
+        NETTABLE_GOING,
+        NETTABLE_LOGGED,
+        NETTABLE__CHAINS
+};
 
 /* What a rule looks for, and what it does; in this order it becomes expressions. */
 enum nettable_act {

@@ -25,6 +25,7 @@
 #include "nettable-priv.h"
 
 #define NAME_PORT 53u
+#define LOOPBACK 1u /* the index of lo in every namespace: LOOPBACK_IFINDEX of the kernel's net_namespace.h */
 #define COMMENT_TYPE 0u /* NFTNL_UDATA_RULE_COMMENT, which libnftnl 1.0.8 does not name: as nft writes it */
 #define COMMENT_MAX 128u
 
@@ -33,11 +34,13 @@ static const struct chain {
         bool hooked;
         uint32_t hook;
         int32_t prio;
+        uint32_t not_loopback; /* enum nft_meta_keys: the interface whose packets are passed over; 0: none */
 } chains[NETTABLE__CHAINS] = {
-        [NETTABLE_OUTPUT] = {"output", true, NF_INET_LOCAL_OUT, -150},
-        [NETTABLE_INPUT] = {"input", true, NF_INET_LOCAL_IN, 300},
-        [NETTABLE_FORWARD] = {"forward", true, NF_INET_FORWARD, 300},
-        [NETTABLE_LOGGED] = {NETTABLE_CHAIN_NAMES, false, 0, 0},
+        [NETTABLE_OUTPUT] = {"output", true, NF_INET_LOCAL_OUT, -150, 0},
+        [NETTABLE_INPUT] = {"input", true, NF_INET_LOCAL_IN, 300, 0},
+        [NETTABLE_COMING] = {"coming", true, NF_INET_PRE_ROUTING, -150, NFT_META_IIF},
+        [NETTABLE_GOING] = {"going", true, NF_INET_POST_ROUTING, 300, NFT_META_OIF},
+        [NETTABLE_LOGGED] = {NETTABLE_CHAIN_NAMES, false, 0, 0, 0},
 };
 
 /* ---- the plan ---- */
@@ -51,10 +54,10 @@ static const struct {
         {NETTABLE_NAMES, {NETTABLE_OUTPUT, NETTABLE_GO_NAMES, IPPROTO_TCP, false}},
         {NETTABLE_NAMES, {NETTABLE_INPUT, NETTABLE_GO_NAMES, IPPROTO_UDP, true}},
         {NETTABLE_NAMES, {NETTABLE_INPUT, NETTABLE_GO_NAMES, IPPROTO_TCP, true}},
-        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_UDP, false}},
-        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_TCP, false}},
-        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_UDP, true}},
-        {NETTABLE_PASSING, {NETTABLE_FORWARD, NETTABLE_GO_NAMES, IPPROTO_TCP, true}},
+        {NETTABLE_PASSING, {NETTABLE_COMING, NETTABLE_GO_NAMES, IPPROTO_UDP, false}},
+        {NETTABLE_PASSING, {NETTABLE_COMING, NETTABLE_GO_NAMES, IPPROTO_TCP, false}},
+        {NETTABLE_PASSING, {NETTABLE_GOING, NETTABLE_GO_NAMES, IPPROTO_UDP, true}},
+        {NETTABLE_PASSING, {NETTABLE_GOING, NETTABLE_GO_NAMES, IPPROTO_TCP, true}},
         {NETTABLE_NAMES, {NETTABLE_LOGGED, NETTABLE_LOG, 0, false}},
         {NETTABLE_NAMES, {NETTABLE_LOGGED, NETTABLE_COUNT_REST, 0, false}},
 };
@@ -192,9 +195,15 @@ static void count_new(struct making *m, const struct nettable_plan *p, const str
 
 static void go_names(struct making *m, const struct nettable_plan *p, const struct nettable_rule *r)
 {
+        static const uint32_t loopback = LOOPBACK;
         const uint16_t port = htons(NAME_PORT);
+        uint32_t interface = chains[r->chain].not_loopback;
 
         (void)p;
+        if (interface) {
+                ADD(m, "meta", U32(NFTNL_EXPR_META_DREG, NFT_REG_1) U32(NFTNL_EXPR_META_KEY, interface));
+                compare(m, NFT_CMP_NEQ, &loopback, sizeof(loopback));
+        }
         ADD(m, "meta", U32(NFTNL_EXPR_META_DREG, NFT_REG_1) U32(NFTNL_EXPR_META_KEY, NFT_META_L4PROTO));
         compare(m, NFT_CMP_EQ, &r->proto, sizeof(r->proto));
         load_transport(m, r->by_source ? 0 : 2, sizeof(port)); /* UDP's and TCP's ports lie alike */

@@ -25,8 +25,14 @@ int nslook_parse_address(const struct nlmsghdr *h, void *arg);
 int nslook_parse_counts(const struct nlmsghdr *h, void *arg);
 /*
  * Fills a->conntrack_max and _count: IPCTNL_MSG_CT_GET_STATS (linux/netfilter/nfnetlink_conntrack.h), which has the
- * maximum from 4.18 on; before, /proc/sys/net/netfilter/nf_conntrack_max of the namespace. nl: NETLINK_NETFILTER.
+ * maximum from 4.18 on; before, nslook_max(). nl: NETLINK_NETFILTER.
  */
 void nslook_counts(struct nl *nl, int timeout_ms, struct nsworker_answer *a);
+/*
+ * /proc/sys/net/netfilter/nf_conntrack_max of the namespace (net/sysctl_net.c: net_ctl_header_lookup); 0: it is not
+ * told, as older kernels hide it from a namespace that belongs to a user namespace (nf_conntrack_standalone.c). It is
+ * one number for all of them there, so the host's is as good.
+ */
+uint64_t nslook_max(void);
 
 #endif

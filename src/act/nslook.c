@@ -76,8 +76,7 @@ void nslook_addresses(struct nsworker_answer *a, int timeout_ms)
 
 /* ---- conntrack's counts ---- */
 
-/* /proc/sys/net is that of the reading task's namespace (net/sysctl_net.c: net_ctl_header_lookup). */
-static uint64_t read_max(void)
+uint64_t nslook_max(void)
 {
         _cleanup_close_ int fd = open(MAX_PATH, O_RDONLY | O_CLOEXEC);
         char text[32];
@@ -97,5 +96,5 @@ void nslook_counts(struct nl *nl, int timeout_ms, struct nsworker_answer *a)
         if (nl_talk(nl, h, h->nlmsg_len, SEQ, timeout_ms, nslook_parse_counts, a) < 0)
                 a->conntrack_count = a->conntrack_max = 0;
         else if (a->conntrack_max == 0)
-                a->conntrack_max = read_max();
+                a->conntrack_max = nslook_max();
 }

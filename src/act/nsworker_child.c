@@ -200,7 +200,11 @@ static int visit(const struct child *c, const struct nsworker_request *q, int ns
         a->group = q->flags & NSW_LISTEN ? 0 : q->group;
         a->error = work(c, q->flags, o, a);
         o->talk = nl_close(o->talk);
-        return setns(c->home, CLONE_NEWNET) < 0 ? -errno : 0;
+        if (setns(c->home, CLONE_NEWNET) < 0)
+                return -errno;
+        if (a->error == 0 && a->conntrack_max == 0 && !(q->flags & NSW_TAKE_AWAY))
+                a->conntrack_max = nslook_max();
+        return 0;
 }
 
 /* When it is answered nothing here keeps the namespace but what is handed over with that. */

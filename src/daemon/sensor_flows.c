@@ -3,7 +3,7 @@
  * What happens in a watched network namespace, as events.
  *
  * Owns: direction, who opened a flow, what is passed over and how that is counted. Must not: judge where it went, or
- * read a packet (sensor_packets.c reads its addresses, the engine the rest). Hands over: TIDE_FLOW and TIDE_PACKET on
+ * read a packet (flow_ip_decode reads whose it is, the engine the rest). Hands over: TIDE_FLOW and TIDE_PACKET on
  * the pair.
  *
  * Outbound is what begins at one of the namespace's own addresses; inbound what ends there. An entry that conntrack
@@ -225,7 +225,7 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
         if (count == 0 || (!c && n->host)) { /* the host's own, as far as can be told here */
                 s->nets->stats.host_own += n->host;
                 if (count && sensor_audit_tells_calls(s) && ev->flow.direction == DIRECTION_OUT)
-                        sensor_send(s, PAIR_FLOW, ev, -1); /* audit may name one that lives here: else it goes no further */
+                        sensor_send(s, PAIR_FLOW, ev, -1); /* audit may name one that lives here */
                 return;
         }
         if (c && c->net_scope == NET_SCOPE_OFF)
@@ -398,14 +398,14 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
 /* Of a packet that passes through the host's namespace: whose it is. NULL: none of a container that is known. */
 static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_out)
 {
-        struct flow_address src = {0}, dst = {0};
+        struct flow_tuple t;
         struct net *n;
 
-        if (!net_packet_addresses(m->payload, &src, &dst))
+        if (flow_ip_decode(m->payload, &t) < 0)
                 return NULL;
-        n = of_address(s, &src);
+        n = of_address(s, &t.src);
         *ret_out = n != NULL;
-        return n ? n : of_address(s, &dst);
+        return n ? n : of_address(s, &t.dst);
 }
 
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)

@@ -166,8 +166,6 @@ struct bytes net_tuple_key(const struct flow_tuple *t, uint8_t dst[40]);
 bool net_is_loopback(const struct flow_tuple *t);
 
 /* sensor_packets.c */
-/* Where the header's addresses are, as the kernel has routed by them: RFC 791, RFC 8200. */
-bool net_packet_addresses(struct bytes ip, struct flow_address *src, struct flow_address *dst);
 /* What is told of it beside its bytes. False: it concerns no container. */
 bool net_packet_flags(struct sensor *s, struct net *n, const struct flow_msg *m, uint8_t *ret);
 

@@ -6,8 +6,8 @@
  *   1. the same cause: a signal of the same dimension, key and executable (however long ago);
  *   2. the same file: a signal of that very path in the same container, as when what was written is then run; or,
  * within a minute, of a directory on the way to it;
- *   3. for a flow: the program that calls is one whose run the finding holds, or the process called before, within
- *      group.join; or nobody knows who called, there or here, within a minute;
+ *   3. for a flow: the program that calls is one whose run or file the finding holds, and the other way round; or the
+ *      process called before, within group.join; or nobody knows who called, there or here, within a minute;
  *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are children of one parent, within a minute; or, if nothing of that holds,
  *   5. the same moment, where nobody knows who called.
@@ -177,7 +177,25 @@ static bool is_of_container(const struct finding *f, const struct finding_signal
                bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id));
 }
 
-/* Whom a program calls that is itself what was found; or nobody knows who calls, time and again. */
+/* A file or a run of what called, or a call of what was found as such: which of them is told first is chance. */
+static bool is_of_program(const struct finding_signal *s, const struct observation *o)
+{
+        if (o->dim == DIM_NETWORK)
+                return o->never_silent && (s->kind == DIM_PROCESS || s->kind == DIM_FILE) &&
+                       signal_is_kept(&s->subject, o->exe, NAME_KEPT);
+        return (o->dim == DIM_PROCESS || o->dim == DIM_FILE) && s->kind == DIM_NETWORK && net_foreign_code(s->layer) &&
+               signal_is_kept(&s->executable, o->subject, EXE_KEPT);
+}
+
+static bool joins_by_program(const struct finding *f, const struct observation *o)
+{
+        for (uint32_t i = 0; i < f->nsignals; i++)
+                if (is_of_container(f, &f->signals[i], o) && is_of_program(&f->signals[i], o))
+                        return true;
+        return false;
+}
+
+/* Whom a process calls that called before; or nobody knows who calls, time and again. */
 static bool joins_by_caller(const struct judge *j, const struct finding *f, const struct observation *o)
 {
         int64_t apart = ns_apart(o->ev->wall_ns, f->last_ns);
@@ -190,8 +208,6 @@ static bool joins_by_caller(const struct judge *j, const struct finding *f, cons
 
                 if (!is_of_container(f, s, o))
                         continue;
-                if (o->never_silent && s->kind == DIM_PROCESS && signal_is_kept(&s->subject, o->exe, NAME_KEPT))
-                        return true;
                 if (unknown && s->kind == DIM_NETWORK && s->pid == 0)
                         return true;
                 if (known && s->kind == DIM_NETWORK && s->pid == o->actor->pid && s->start == o->actor->start &&
@@ -255,8 +271,8 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
                 struct finding *f = j->open[i - 1];
 
                 if (is_of_workload(f, w) &&
-                    (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_caller(j, f, o) ||
-                     joins_by_lineage(j, f, o)))
+                    (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_program(f, o) ||
+                     joins_by_caller(j, f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
         for (size_t i = j->nopen; i > 0; i--)

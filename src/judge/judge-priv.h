@@ -211,6 +211,8 @@ void observe_net_as(struct judge *j, struct observation *o, uint32_t name);
 int observe_net_subject(struct judge *j, struct observation *o);
 /* What a finding keeps of its names: struct finding_signal, args. How many it does not. */
 uint32_t observe_net_parts(const struct net_facts *n, struct buf *out);
+/* A program there is not the image's: what calls by it is never learned silently. */
+bool net_foreign_code(uint8_t layer);
 /* The destination within a key of a flow, without port and protocol; empty: a listener's. */
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
@@ -322,6 +324,7 @@ void group_ended(struct judge *j, const struct container_memory *c, const struct
 /* ---- signals: what a finding keeps of its acts ---- */
 
 #define NAME_KEPT 400u
+#define EXE_KEPT 200u /* of an executable's name */
 #define WHERE_KEPT 320u /* a name of DNS is whole */
 
 struct lineage {

@@ -178,8 +178,8 @@ static enum known known_as(struct judge *j, struct observation *o, uint32_t name
 
 /*
  * Where one of an address's names is what this program calls now, another one that the workload calls too, by another
- * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name that
- * the workload does not call: behind a known one it would hide.
+ * program or in another phase, needs no explaining: customers of one network have addresses in common. Not so a name
+ * that the workload does not call: behind a known one it would hide.
  */
 static bool is_explained(enum known known)
 {
@@ -229,7 +229,7 @@ static void order_names(struct judge *j, struct observation *o)
 /* ---- events ---- */
 
 /* DESIGN 4.2: what runs and the image does not hold is never learned silently, nor whom it calls. */
-static bool is_foreign_code(uint8_t layer)
+bool net_foreign_code(uint8_t layer)
 {
         return layer == LAYER_WRITE || layer == LAYER_TMPFS || layer == LAYER_MEMFD || layer == LAYER_DELETED;
 }
@@ -276,7 +276,7 @@ int observe_net(struct judge *j, const struct tide_event *ev, struct observation
         o->exe = t->actor.flags & ACTOR_EXE ? t->actor.exe : bytes_of(NULL, 0);
         o->known_exe = o->exe.len > 0;
         o->layer = t->actor.flags & ACTOR_EXE ? t->actor.exe_layer : LAYER_UNKNOWN;
-        o->never_silent = is_foreign_code(o->layer);
+        o->never_silent = net_foreign_code(o->layer);
         n->flow = t;
         n->has_port = tide_proto_has_port(t->proto);
         n->listens = t->what == FLOW_LISTENS;

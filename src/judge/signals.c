@@ -10,7 +10,6 @@
 
 #include "judge/judge-priv.h"
 
-#define EXE_KEPT 200u
 #define ARGS_KEPT 256u
 #define NAMES_KEPT 400u
 

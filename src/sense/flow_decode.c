@@ -154,6 +154,12 @@ static int entry(const struct nlmsghdr *h, struct flow_msg *m)
         return 0;
 }
 
+/* libmnl takes what an attribute says as long as it ends in the message's padding. */
+static bool inside(const struct nlmsghdr *h, struct bytes b)
+{
+        return b.p + b.len <= (const uint8_t *)h + h->nlmsg_len;
+}
+
 static int packet(const struct nlmsghdr *h, struct flow_msg *m)
 {
         const struct nfulnl_msg_packet_hdr *hook;
@@ -166,14 +172,14 @@ static int packet(const struct nlmsghdr *h, struct flow_msg *m)
         if (!a || !all.at[NFULA_PAYLOAD])
                 return ERR_SCHEMA;
         hook = mnl_attr_get_payload(a);
-        m->out = hook->hook == NF_INET_LOCAL_OUT;
-        m->passing = hook->hook == NF_INET_FORWARD;
+        m->out = hook->hook == NF_INET_LOCAL_OUT || hook->hook == NF_INET_PRE_ROUTING;
+        m->passing = hook->hook == NF_INET_PRE_ROUTING || hook->hook == NF_INET_POST_ROUTING;
         m->loopback = be32(&all, NFULA_IFINDEX_INDEV) == LOOPBACK_INDEX;
         a = all.at[NFULA_PAYLOAD];
         m->payload = bytes_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
         m->numbered = with(&all, NFULA_SEQ, 4) != NULL;
         m->seq = be32(&all, NFULA_SEQ);
-        return 0;
+        return inside(h, m->payload) ? 0 : ERR_SCHEMA;
 }
 
 /* The name of a table is the first attribute of a table, a chain and a rule alike. */
@@ -188,6 +194,8 @@ static int removed(const struct nlmsghdr *h, struct flow_msg *m)
         if (!a)
                 return ERR_SCHEMA;
         m->table = bytes_of(mnl_attr_get_payload(a), mnl_attr_get_payload_len(a));
+        if (!inside(h, m->table))
+                return ERR_SCHEMA;
         m->table.len = strnlen((const char *)m->table.p, m->table.len);
         return 0;
 }
@@ -260,4 +268,26 @@ int flow_decode(const struct nlmsghdr *h, uint32_t dump_seq, struct flow_msg *re
         if (r == 0)
                 *ret = m;
         return r;
+}
+
+int flow_ip_decode(struct bytes ip, struct flow_tuple *ret)
+{
+        bool six = ip.len && ip.p[0] >> 4 == 6;
+        size_t at = six ? 8 : 12, len = six ? 16 : 4, header = six ? 40 : ip.len ? (ip.p[0] & 15u) * 4u : 0;
+        struct flow_tuple t = {.src.len = (uint8_t)len, .dst.len = (uint8_t)len};
+        uint8_t proto;
+
+        if (ip.len < at + 2 * len || ip.len < header || header < at + 2 * len)
+                return ERR_TRUNCATED;
+        memcpy(t.src.bytes, ip.p + at, len);
+        memcpy(t.dst.bytes, ip.p + at + len, len);
+        proto = ip.p[six ? 6 : 9];
+        if ((proto == IPPROTO_TCP || proto == IPPROTO_UDP) && ip.len >= header + 4 &&
+            (six || ((ip.p[6] & 0x1f) | ip.p[7]) == 0)) {
+                t.proto = proto;
+                t.sport = (uint16_t)(ip.p[header] << 8 | ip.p[header + 1]);
+                t.dport = (uint16_t)(ip.p[header + 2] << 8 | ip.p[header + 3]);
+        }
+        *ret = t;
+        return 0;
 }

@@ -76,7 +76,7 @@ static void one(struct world *w, uint8_t what, struct bytes b)
                 ev.boot_ns = w->now;
                 ev.packet.out = what & 1;
                 ev.packet.netns = what >> 4 & 1;
-                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with the time that passes, and namespaces */
+                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with the time that passes */
                 ev.packet.ip = b;
                 dns_packet(w->n, &ev);
         }
@@ -88,7 +88,8 @@ static void check(const struct world *w)
 
         dns_stats(w->n, &st);
         if (st.answers != w->told[NAME_ANSWERED] || st.foreign != w->told[NAME_FOREIGN] ||
-            st.answers + st.foreign + st.unowned > st.queries || st.unowned != w->told[NAME_UNOWNED] || st.waiting > st.queries || w->told[NAME_UNASKED] > st.unasked ||
+            st.answers + st.foreign + st.unowned > st.queries || st.unowned != w->told[NAME_UNOWNED] ||
+            st.waiting > st.queries || w->told[NAME_UNASKED] > st.unasked ||
             w->told[NAME_MALFORMED] > st.malformed || st.doubted != w->told[NAME_DOUBTED] ||
             st.doubted > st.answers + st.unowned || st.streams > DNS_STREAMS_MAX || st.containers > 4)
                 abort();

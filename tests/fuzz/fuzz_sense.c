@@ -45,6 +45,7 @@ static void netlink(const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+        struct flow_tuple t;
         struct proc_msg m;
         struct fan_event ev;
         struct names_raw raw;
@@ -52,6 +53,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t used = 0;
 
         netlink(data, size);
+        if (flow_ip_decode(bytes_of(data, size), &t) == 0 && t.src.len != 4 && t.src.len != 16)
+                abort();
         if (proc_decode(data, size, &m) == 0 && memchr(m.comm, 0, sizeof(m.comm)) == NULL)
                 abort();
         for (size_t at = 0; at < size && fan_decode(data + at, size - at, &ev, &overflow, &used) == 1; at += used)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names: what the name service answers containers, as the agent tells it; and what is no answer."""
+import json
 import os
 import socket
 import struct
+import subprocess
 
 import engines
 from lab import check, run, wait
@@ -255,6 +257,65 @@ def test_docker(lab):
     finally:
         docker.end()
     w.stop()
+
+
+def host_scope(lab, nat):
+    """Asked: a resolver on the host's own bridge, and one at an address that is rewritten, as Kubernetes has it. Each
+    answer is told, of the server that the container knows."""
+    gateway = json.loads(lab.podman("network", "inspect", "podman").stdout)[0]["subnets"][0]["gateway"]
+    service = "198.18.0.53"
+    r = run(["nft", "-f", "-"], input="table ip %s { chain pre { type nat hook prerouting priority -110; ip daddr %s udp dport 53 dnat to %s:5399; }; }"
+            % (nat, service, gateway))
+    check(r.returncode == 0, "nft", r.stderr)
+    d = lab.daemon(config='network = { scope = "host"; };\n')
+    w = d.watch()
+    lab.container("bridged", network="bridge")  # with it there is a bridge
+    resolvers = [Resolver(lab, gateway, 53), Resolver(lab, gateway, 5399)]
+    try:
+        for server in (gateway, service):
+            c = lab.container(None, "--dns", server, network="bridge")
+            d.covered(c.name)
+
+            def asked():
+                c.sh("busybox nslookup -type=a www.test > /dev/null")
+                return told(w, c, "www.test")
+            e = wait("an answer of " + server, asked)[-1]
+            check(e["server"] == server and e["addresses"] == [ONE], "the answer", e)
+            c.sh("nc -w 1 %s 80 < /dev/null" % ONE)
+            check(flow(w, c, ONE)["names"] == ["www.test"], "the flow has its name", flow(w, c, ONE))
+            others = [e for e in w.events("name", c.id) if e["operation"] != "answered" or e["server"] != server]
+            check(not others, "nothing else was told", others)
+    finally:
+        for x in resolvers:
+            x.end()
+    w.stop()
+
+
+class Resolver:
+    """A dnsmasq of the host's that knows www.test."""
+
+    def __init__(self, lab, address, port):
+        self.log = os.path.join(lab.dir, "resolver-%s-%d.log" % (address, port))
+        argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--address=/www.test/" + ONE, "--user=root", "--pid-file=",
+                "--log-facility=" + self.log, "--bind-interfaces", "--listen-address=" + address, "--port=%d" % port, "--except-interface=lo"]
+        self.proc = subprocess.Popen(argv, stdin=subprocess.DEVNULL)
+        wait("dnsmasq at " + address, self._ready)
+
+    def _ready(self):
+        check(self.proc.poll() is None, "dnsmasq ended")
+        return os.path.exists(self.log) and "started" in open(self.log).read()
+
+    def end(self):
+        self.proc.kill()
+        self.proc.wait()
+
+
+def test_scope_host(lab):
+    nat = "tmnat%d" % os.getpid()
+    try:
+        host_scope(lab, nat)
+    finally:
+        run(["nft", "delete", "table", "ip", nat])
 
 
 def test_flood(lab):

@@ -141,6 +141,13 @@ static void test_six_and_icmp(void)
 
 static void test_packet(void)
 {
+        static const struct {
+                uint8_t hook;
+                bool out, passing;
+        } hooks[] = {{NF_INET_LOCAL_OUT, true, false},
+                     {NF_INET_LOCAL_IN, false, false},
+                     {NF_INET_PRE_ROUTING, true, true},
+                     {NF_INET_POST_ROUTING, false, true}};
         struct nfulnl_msg_packet_hdr hook = {.hw_protocol = htons(0x0800), .hook = NF_INET_LOCAL_OUT};
         union space s;
         struct nlmsghdr *h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
@@ -151,7 +158,7 @@ static void test_packet(void)
         mnl_attr_put(h, NFULA_PAYLOAD, 5, "bytes");
         mnl_attr_put_u32(h, NFULA_SEQ, htonl(3));
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
-        CU_ASSERT_TRUE(m.kind == FLOW_MSG_PACKET && m.out && m.numbered && m.seq == 3);
+        CU_ASSERT_TRUE(m.kind == FLOW_MSG_PACKET && m.out && !m.passing && m.numbered && m.seq == 3);
         CU_ASSERT_TRUE(bytes_eq(m.payload, BYTES_LIT("bytes")));
         CU_ASSERT_FALSE(m.loopback);
         mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(2));
@@ -160,6 +167,57 @@ static void test_packet(void)
         mnl_attr_put_u32(h, NFULA_IFINDEX_INDEV, htonl(1)); /* the last one counts */
         CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
         CU_ASSERT_TRUE(m.loopback);
+        for (size_t i = 0; i < ARRAY_LEN(hooks); i++) {
+                h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
+                hook.hook = hooks[i].hook;
+                mnl_attr_put(h, NFULA_PACKET_HDR, sizeof(hook), &hook);
+                mnl_attr_put(h, NFULA_PAYLOAD, 5, "bytes");
+                CU_ASSERT_EQUAL_FATAL(flow_decode(h, 0, &m), 0);
+                CU_ASSERT_TRUE(m.out == hooks[i].out && m.passing == hooks[i].passing);
+        }
+        h = begin(&s, NFNL_SUBSYS_ULOG, NFULNL_MSG_PACKET);
+        mnl_attr_put(h, NFULA_PACKET_HDR, sizeof(hook), &hook);
+        mnl_attr_put(h, NFULA_PAYLOAD, 6, "sixsix");
+        CU_ASSERT_EQUAL(flow_decode(h, 0, &m), 0);
+        h->nlmsg_len -= 3; /* the last of its bytes is in the padding */
+        CU_ASSERT_EQUAL(flow_decode(h, 0, &m), ERR_SCHEMA);
+}
+
+static void test_ip(void)
+{
+        static const uint8_t four[] = {0x46, 0, 0, 40, 0, 0, 0x40, 0, 64, IPPROTO_UDP, 0, 0, 10, 0, 0, 2, 10, 0, 0, 53,
+                                       1, 1, 1, 1, 0xa0, 0x01, 0, 53, 0, 8, 0, 0},
+                             six[44] = {0x60, [6] = IPPROTO_TCP, [8] = 0xfd, [23] = 2, [24] = 0xfd, [39] = 0x53,
+                                        [41] = 80, [43] = 53};
+        uint8_t bytes[sizeof(four)];
+        struct flow_tuple t;
+
+        CU_ASSERT_EQUAL_FATAL(flow_ip_decode(bytes_of(four, sizeof(four)), &t), 0);
+        CU_ASSERT_TRUE(t.proto == IPPROTO_UDP && t.sport == 0xa001 && t.dport == 53);
+        CU_ASSERT_TRUE(t.src.len == 4 && memcmp(t.src.bytes, "\x0a\0\0\2", 4) == 0 && t.dst.bytes[3] == 53);
+        CU_ASSERT_EQUAL_FATAL(flow_ip_decode(bytes_of(six, sizeof(six)), &t), 0);
+        CU_ASSERT_TRUE(t.proto == IPPROTO_TCP && t.sport == 80 && t.dport == 53);
+        CU_ASSERT_TRUE(t.src.len == 16 && t.src.bytes[15] == 2 && t.dst.bytes[15] == 0x53);
+        for (size_t n = 0; n < sizeof(four); n++) { /* in memory of its size */
+                uint8_t *exact = malloc(n + 1);
+
+                memcpy(exact, four, n);
+                exact = realloc(exact, n ? n : 1);
+                CU_ASSERT_EQUAL(flow_ip_decode(bytes_of(exact, n), &t), n < 24 ? ERR_TRUNCATED : 0);
+                CU_ASSERT_TRUE(n < 24 || t.proto == (n < 28 ? 0 : IPPROTO_UDP));
+                free(exact);
+        }
+        /* A later fragment has no ports; another protocol neither; a header shorter than any is none. */
+        memcpy(bytes, four, sizeof(four));
+        bytes[7] = 1;
+        CU_ASSERT_EQUAL(flow_ip_decode(bytes_of(bytes, sizeof(bytes)), &t), 0);
+        CU_ASSERT_TRUE(t.proto == 0 && t.sport == 0 && t.src.len == 4);
+        bytes[7] = 0;
+        bytes[9] = IPPROTO_ICMP;
+        CU_ASSERT_EQUAL(flow_ip_decode(bytes_of(bytes, sizeof(bytes)), &t), 0);
+        CU_ASSERT_EQUAL(t.proto, 0);
+        bytes[0] = 0x44;
+        CU_ASSERT_EQUAL(flow_ip_decode(bytes_of(bytes, sizeof(bytes)), &t), ERR_TRUNCATED);
 }
 
 static void test_removed(void)
@@ -272,6 +330,7 @@ static const struct unit_case cases[] = {
         {"a TCP entry: both directions, state, bytes, and whose dump it is of", test_tcp},
         {"IPv6, ICMP, and an end", test_six_and_icmp},
         {"a packet of NFLOG", test_packet},
+        {"a packet's addresses and ports", test_ip},
         {"a table that is gone", test_removed},
         {"ends of dumps, and errors", test_control},
         {"damaged at every byte", test_damaged},

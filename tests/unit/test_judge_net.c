@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "judge/judge-priv.h"
 #include "tests/unit/fixture.h"
@@ -814,6 +815,76 @@ static void test_scan_by_init(void)
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_EQUAL(w.count, 99);
         world_close(&w);
+}
+
+/* By its pid, a child of the container's init: nothing but the init itself is above it. */
+static struct tide_actor child(uint32_t pid, const char *exe)
+{
+        struct tide_actor a = actor(200, ORIGIN_ENTRYPOINT, exe);
+
+        a.pid = a.start = pid;
+        return a;
+}
+
+static void tell_part(struct world *w, char part)
+{
+        struct tide_event ev = {.container = BYTES_LIT("c1")};
+
+        switch (part) {
+        case 'f': /* a walk found the program, and does not know whose it is */
+                ev.kind = TIDE_FILE;
+                ev.sources = SRC_WALK;
+                ev.file.path = BYTES_LIT("/opt/upd");
+                ev.file.ops = OP_FOUND;
+                ev.file.mode = S_IFREG | 0755;
+                ev.file.change = CHANGE_ADDED;
+                break;
+        case 'r':
+                ev.kind = TIDE_EXEC;
+                ev.exec.actor = child(200, "/opt/upd");
+                ev.exec.program = BYTES_LIT("/opt/upd");
+                ev.exec.program_layer = LAYER_WRITE;
+                ev.exec.program_change = CHANGE_ADDED;
+                ev.exec.caller = BYTES_LIT("/bin/sh");
+                break;
+        case 'n': /* what another child did before */
+                ev.kind = TIDE_PRIV;
+                ev.priv.what = PRIV_COMM;
+                ev.priv.actor = child(150, "/bin/busybox");
+                ev.priv.actor.comm = BYTES_LIT("cp");
+                ev.priv.old_comm = BYTES_LIT("sh");
+                break;
+        default:
+                CU_ASSERT_EQUAL(call_as(w, (struct call){.to = "203.0.113.66", .port = 443, .exe = "/opt/upd",
+                                                         .pid = 200, .layer = LAYER_WRITE}), 0);
+                return;
+        }
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Its file, its run and whom it calls come by different ways: whichever is told first, they are of one finding. */
+static void test_story_in_any_order(void)
+{
+        static const char *const orders[] = {"frc", "fcr", "rfc", "rcf", "cfr", "crf"};
+
+        for (size_t i = 0; i < 2 * ARRAY_LEN(orders); i++) {
+                const char *order = orders[i / 2];
+                struct world w;
+
+                world_open(&w);
+                settle(&w);
+                CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+                answer(&w, "evil.example", "203.0.113.66");
+                if (i % 2)
+                        tell_part(&w, 'n');
+                for (size_t k = 0; order[k]; k++)
+                        tell_part(&w, order[k]);
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "/opt/upd was found"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "ran /opt/upd"));
+                CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "connected to evil.example"));
+                CU_ASSERT_TRUE(w.confidence >= w.p.page);
+                world_close(&w);
+        }
 }
 
 /* Gone before anybody could see who it was: of the same moment, so of one finding; in whatever order they are told. */
@@ -2540,6 +2611,7 @@ static const struct unit_case cases[] = {
         {"where a flow went, for programs and for people", test_where},
         {"bytes of flows that ended, and of how many", test_bytes},
         {"what is remembered of a flow goes with it", test_told_gone},
+        {"a new program's file, run and call are one story in any order", test_story_in_any_order},
         {"an unknown process joins what was found in the same moment", test_moment},
         {"a scan by a container's first process is one finding", test_scan_by_init},
         {"of several names the least known counts", test_least_known},

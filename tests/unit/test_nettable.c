@@ -30,13 +30,14 @@ static void test_instances(void)
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_NAMES, 0, 100, &p), -EINVAL);
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_PASSING, 1, 100, &p), -EINVAL);
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_NAMES | NETTABLE_PASSING, 1, 100, &p), 0);
-        CU_ASSERT(p.nrules == 10 && p.chains[NETTABLE_FORWARD]);
+        CU_ASSERT(p.nrules == 10 && p.chains[NETTABLE_COMING] && p.chains[NETTABLE_GOING]);
         CU_ASSERT_EQUAL(nettable_plan("a", NETTABLE_FLOWS, 0, 100, &p), 0);
 }
 
 static void test_plans(void)
 {
         struct nettable_plan p;
+        unsigned passing = 0;
 
         CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS, 0, 100, &p), 0);
         CU_ASSERT(p.nrules == 1 && p.rules[0].act == NETTABLE_COUNT_NEW && p.rules[0].chain == NETTABLE_OUTPUT);
@@ -47,6 +48,16 @@ static void test_plans(void)
                 CU_ASSERT(p.rules[i].act != NETTABLE_COUNT_NEW);
         CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES, 5, 100, &p), 0);
         CU_ASSERT(p.nrules == 7 && p.group == 5 && p.snaplen == 100);
+        /* Queries before their destination is another one, answers when their source is the one that was asked. */
+        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_NAMES | NETTABLE_PASSING, 5, 100, &p), 0);
+        for (uint32_t i = 0; i < p.nrules; i++) {
+                const struct nettable_rule *r = &p.rules[i];
+
+                CU_ASSERT(r->act != NETTABLE_GO_NAMES ||
+                          r->by_source == (r->chain == NETTABLE_INPUT || r->chain == NETTABLE_GOING));
+                passing += r->chain == NETTABLE_COMING || r->chain == NETTABLE_GOING;
+        }
+        CU_ASSERT_EQUAL(passing, 4);
 }
 
 /* ---- messages ---- */
@@ -133,15 +144,20 @@ static uint32_t number(const struct nlattr *in, uint16_t type)
         return a ? ntohl(mnl_attr_get_u32(a)) : UINT32_MAX;
 }
 
+static int32_t priority_at(uint32_t hook)
+{
+        return hook == NF_INET_LOCAL_OUT || hook == NF_INET_PRE_ROUTING ? -150 : 300; /* around all nat */
+}
+
 /* The chains: where they hang, and that all goes on by itself. */
 static void test_chains(void)
 {
         struct nettable_plan p;
         struct messages m;
-        unsigned hooked = 0;
+        unsigned hooked = 0, hooks = 0;
         uint32_t last;
 
-        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES, 9, 100, &p), 0);
+        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES | NETTABLE_PASSING, 9, 100, &p), 0);
         m = read_batch(&p, NETTABLE_FRESH, &last);
         for (unsigned i = 0; i < m.n; i++) {
                 const struct nlattr *a, *hook = NULL, *policy = NULL;
@@ -156,12 +172,13 @@ static void test_chains(void)
                         continue;
                 hooked++;
                 CU_ASSERT(policy && ntohl(mnl_attr_get_u32(policy)) == NF_ACCEPT);
-                CU_ASSERT(number(hook, NFTA_HOOK_HOOKNUM) == NF_INET_LOCAL_OUT
-                                  ? (int32_t)number(hook, NFTA_HOOK_PRIORITY) == -150
-                                  : number(hook, NFTA_HOOK_HOOKNUM) == NF_INET_LOCAL_IN &&
-                                            number(hook, NFTA_HOOK_PRIORITY) == 300);
+                CU_ASSERT_EQUAL((int32_t)number(hook, NFTA_HOOK_PRIORITY),
+                                priority_at(number(hook, NFTA_HOOK_HOOKNUM)));
+                hooks |= 1u << number(hook, NFTA_HOOK_HOOKNUM);
         }
-        CU_ASSERT_EQUAL(hooked, 2);
+        CU_ASSERT_EQUAL(hooked, 4);
+        CU_ASSERT_EQUAL(hooks, 1u << NF_INET_LOCAL_OUT | 1u << NF_INET_LOCAL_IN | 1u << NF_INET_PRE_ROUTING |
+                                       1u << NF_INET_POST_ROUTING);
 }
 
 /* Verdicts of one rule: what its immediate expressions say. */
@@ -199,7 +216,7 @@ static void test_harmless(void)
         struct messages m;
         uint32_t last;
 
-        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES, 9, 100, &p), 0);
+        CU_ASSERT_EQUAL_FATAL(nettable_plan("a", NETTABLE_FLOWS | NETTABLE_NAMES | NETTABLE_PASSING, 9, 100, &p), 0);
         m = read_batch(&p, NETTABLE_ANEW, &last);
         for (unsigned i = 0; i < m.n; i++) {
                 if (m.type[i] != NFT(NFT_MSG_NEWRULE))
@@ -207,8 +224,8 @@ static void test_harmless(void)
                 rules++;
                 verdicts(m.h[i], &jumps, &returns, &others);
         }
-        CU_ASSERT_EQUAL(rules, 7);
-        CU_ASSERT(jumps == 4 && returns == 1 && others == 0);
+        CU_ASSERT_EQUAL(rules, 11);
+        CU_ASSERT(jumps == 8 && returns == 1 && others == 0);
 }
 
 /* What is looked at is what was made: the rules' messages are of one form, both ways. */
