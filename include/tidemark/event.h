@@ -326,7 +326,9 @@ struct tide_ctr {
         struct bytes rootdir;   /* runtime's storage root as derived from upper */
         struct bytes bundle;    /* from the monitor's command line, if found */
         uint8_t stopping;       /* its runtime has been asked to end it: from here on it shuts down */
+        uint8_t flows;          /* enum tide_flows: what is told of its connections now */
 };
+enum tide_flows { FLOWS_UNTOLD, FLOWS_WATCHED, FLOWS_DARK, FLOWS__MAX }; /* 0: told before there was such a field */
 
 struct tide_walk {
         uint8_t ended;    /* 0 begin, 1 end */
