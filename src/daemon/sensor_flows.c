@@ -399,13 +399,11 @@ static void on_destroy(struct sensor *s, struct net *n, const struct flow_msg *m
 static struct net *passes(struct sensor *s, const struct flow_msg *m, bool *ret_out)
 {
         struct flow_tuple t;
-        struct net *n;
 
         if (flow_ip_decode(m->payload, &t) < 0)
                 return NULL;
-        n = of_address(s, &t.src);
-        *ret_out = n != NULL;
-        return n ? n : of_address(s, &t.dst);
+        *ret_out = m->out;
+        return of_address(s, m->out ? &t.src : &t.dst);
 }
 
 static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)

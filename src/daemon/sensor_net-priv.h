@@ -102,6 +102,7 @@ struct nets {
         char instance[CFG_INSTANCE];
         enum net_scope scope;
         bool ending;
+        bool tried; /* it was asked what switching conntrack on in one namespace does to the others */
 };
 
 /* The containers that live in it, oldest first: at most max. Returns how many there are. */
@@ -118,6 +119,8 @@ void net_stats(const struct nets *nets, struct nets_stats *ret);
 /* sensor_net.c */
 /* It is watched now, or no longer: whose flows these are is told anew. */
 void net_changed(struct sensor *s, const struct net *n);
+/* Conntrack is on in every namespace, now that it is loaded: from here on all is watched in the host's. */
+void net_turn_to_host(struct sensor *s);
 /* The one that is watched, or will be. */
 struct net *net_by_ns(const struct nets *nets, uint64_t ns);
 /* By whose conntrack it is told what happens in it: with scope host the host's. */

@@ -366,6 +366,23 @@ void net_changed(struct sensor *s, const struct net *n)
                         tell_flows(s, c);
 }
 
+void net_turn_to_host(struct sensor *s)
+{
+        struct container *c;
+
+        log_info(MOD,
+                 "conntrack is on in every network namespace of this kernel, now that it is loaded: flows are watched "
+                 "in the host's (network.scope = \"auto\")");
+        s->nets->scope = NET_SCOPE_HOST;
+        for (size_t i = 0; containers_next(s->containers, &i, &c);) {
+                if (!c->netns || c->net_scope != NET_SCOPE_NAMESPACE)
+                        continue;
+                c->net_scope = NET_SCOPE_HOST;
+                watch_as_asked(s, c);
+                tell_flows(s, c);
+        }
+}
+
 /* Where it depends on the workload nothing is done before that is known; what an earlier life left behind is taken away
  * where it is not to be watched. */
 void sensor_net_container(struct sensor *s, struct container *c)

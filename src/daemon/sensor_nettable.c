@@ -38,10 +38,16 @@ uint32_t net_flags(const struct net *n)
         }
 }
 
-/* The sockets are opened once: what the table logs to is theirs. */
+/* The sockets are opened once: what the table logs to is theirs. Once it is asked what switching conntrack on does. */
 static uint32_t wanted(const struct net *n)
 {
-        return n->flows ? net_flags(n) & ~(uint32_t)NSW_LISTEN : net_flags(n);
+        uint32_t flags = n->flows ? net_flags(n) & ~(uint32_t)NSW_LISTEN : net_flags(n);
+        struct nets *nets = n->s->nets;
+
+        if (!(flags & NSW_FLOWS) || nets->tried || !cfg_net_scope_is_auto(n->s->cfg))
+                return flags;
+        nets->tried = true;
+        return flags | NSW_TRY;
 }
 
 static void ask(struct sensor *s, struct net *n, uint32_t flags)
@@ -381,10 +387,11 @@ void net_on_answer(struct nsworker_answer *a, void *arg)
                 failed(s, n, a);
         else
                 stands(s, n, a);
-        if (!(n = by_token(s->nets, a->token)))
-                return;
-        if (!n->asked)
+        n = by_token(s->nets, a->token);
+        if (n && !n->asked)
                 ask_again(s, n);
+        if (a->everywhere == 1 && s->nets->scope == NET_SCOPE_NAMESPACE)
+                net_turn_to_host(s);
 }
 
 /* ---- what is due ---- */
