@@ -165,20 +165,6 @@ static void print_flows(const json_t *n)
                (long long)cli_int(names, "refused"));
 }
 
-static void print_unwatched(const json_t *n)
-{
-        long long refused = (long long)cli_int(n, "refused"), withdrawn = (long long)cli_int(n, "withdrawn");
-
-        if (refused)
-                printf("Connections are not watched in %lld network namespace%s: the kernel refused it, and the log "
-                       "says why.\n",
-                       refused, refused == 1 ? "" : "s");
-        if (withdrawn)
-                printf("Connections are not watched in %lld network namespace%s: conntrack's table is in use "
-                       "(network.guard).\n",
-                       withdrawn, withdrawn == 1 ? "" : "s");
-}
-
 /* Where it is not as it should be whom containers may ask for names. */
 static void print_name_servers(const json_t *n)
 {
@@ -231,7 +217,6 @@ int cli_status(struct cli *c)
         print_tables(json_object_get(data, "network"));
         print_flows(json_object_get(data, "flows"));
         print_name_servers(json_object_get(data, "name_servers"));
-        print_unwatched(json_object_get(json_object_get(data, "network"), "namespaces"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
                        "containers on cgroup v1).\n",

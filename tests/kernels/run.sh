@@ -49,7 +49,7 @@ for suite in "$@"; do
                 disk=$(mktemp "$cache/disk-XXXXXX")
                 truncate -s 128M "$disk"
                 mkfs.ext4 -q -F "$disk"
-                out=$("$here/vmrun.sh" -k "$cache/$suite/vmlinux" -b "$cache/$suite/base.cpio.gz" -m 1024 -c 2 -t 240 -d "$disk" \
+                out=$("$here/vmrun.sh" -k "$cache/$suite/vmlinux" -b "$cache/$suite/base.cpio.gz" -m 1024 -c 2 -t 400 -d "$disk" \
                         "$here/$scenario.sh" "$build/tidemarkd:/bin/tidemarkd" "$build/tidemark:/bin/tidemark" \
                         "$here/container.sh:/bin/container.sh" "$cache/answers:/bin/answers" "$cache/pidmix:/bin/pidmix" \
                         "$build/tests/kernels/pidcheck:/bin/pidcheck" "$build/tests/kernels/tables:/bin/tables" \

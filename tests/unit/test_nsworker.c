@@ -13,6 +13,7 @@
 #include <linux/netfilter/nfnetlink_log.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -337,6 +338,20 @@ static struct told told(struct nl *nl)
 
         while (nl_recv(nl, on_event, &t) > 0)
                 ;
+        return t;
+}
+
+/* The same of an act that is more than the socket holds, where the machine is slow: read while it is done. */
+static struct told told_of(struct nl *nl, const struct netplace *place, char act)
+{
+        struct pollfd p[] = {{.fd = place->talk, .events = POLLIN}, {.fd = nl_fd(nl), .events = POLLIN}};
+        struct told t = {0};
+
+        CU_ASSERT_EQUAL(send(place->talk, &act, 1, MSG_NOSIGNAL), 1);
+        while (!p[0].revents && poll(p, ARRAY_LEN(p), WAIT_MS) > 0)
+                while (nl_recv(nl, on_event, &t) > 0)
+                        ;
+        CU_ASSERT(netplace_done(place));
         return t;
 }
 
@@ -674,8 +689,7 @@ static void test_flood(void)
                 return;
         CU_ASSERT_EQUAL(ask(&b, FLOWS_AND_NAMES | NSW_LISTEN, 0), 0);
         nl = adopt(&b);
-        CU_ASSERT(netplace_do(&b.place, NETPLACE_FLOOD));
-        t = told(nl);
+        t = told_of(nl, &b.place, NETPLACE_FLOOD);
         CU_ASSERT(t.packets >= NETTABLE_BURST);
         CU_ASSERT_EQUAL(ask(&b, 0, 0), 0);
         CU_ASSERT(b.h.last.names_over > 0);
