@@ -392,6 +392,8 @@ enum known baseline_lookup(const struct workload *w, const struct observation *o
         e = find(w, o->dim, o->key, o->exe, &scratch);
         if (!e && !o->executable && has_family(o->dim, o->key))
                 e = find_data(w, o, &scratch);
+        if (!e && o->known_exe && o->dim == DIM_FILE && !o->executable)
+                e = find(w, o->dim, o->key, bytes_of(NULL, 0), &scratch); /* of nobody knows whom: of this one? */
         *ret = e;
         if (e && (o->dim != DIM_NETWORK || o->known_exe))
                 return as_entry(o, e);

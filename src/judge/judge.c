@@ -87,6 +87,16 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 /* ---- acts ---- */
 
 /*
+ * A container that starts makes directories and files in them sooner than these can be marked, and keeps logs open for
+ * as long as it runs: nothing but a walk may ever tell of them.
+ */
+static bool is_starts_data(const struct observation *o)
+{
+        return o->dim == DIM_FILE && o->ev->sources == SRC_WALK && o->phase == PHASE_STARTUP && !o->executable &&
+               !(o->actor->flags & ACTOR_PID);
+}
+
+/*
  * Who may teach: the entrypoint's own processes, and probes. What a walk found may be a session's as well; if it is
  * not known it is judged mildly, and by name: any executable that is known to make it will do. A flow of which nobody
  * knows the process teaches that somebody calls there.
@@ -95,6 +105,8 @@ static bool teaches(const struct observation *o)
 {
         if (o->unseen || (o->ev->flags & EVF_BEFORE))
                 return false;
+        if (is_starts_data(o))
+                return true;
         if (o->dim == DIM_NETWORK && !(o->actor->flags & ACTOR_PID))
                 return true;
         return (o->actor->flags & ACTOR_PID) &&

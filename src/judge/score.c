@@ -64,6 +64,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_ORIGIN_PROBE] = {"origin_probe", -12, "by a health check or a probe that comes on a schedule"},
         [FACTOR_BLINDED] = {"blinded", 28,
                             "a process of the container took away the nftables table by which its flows are watched"},
+        [FACTOR_MAYBE_PROBE] = {"maybe_probe", -12,
+                                "its arguments could not be read, and this workload's health checks run this program"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 4, "this workload never called this destination"},
@@ -323,6 +325,23 @@ static bool phase_excuses(const struct workload *w, const struct observation *o)
         return o->dim != DIM_NETWORK || o->net.listens || net_novelty(w, o) != FLOW_NEW_DESTINATION;
 }
 
+/* Of a session without arguments nobody can tell whether it is a health check: if those run this program, it may be. */
+static bool may_be_probe(const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf key;
+        struct observation probe = *o;
+        struct entry *e;
+
+        buf_init(&key, 16384);
+        if (o->ev->kind != TIDE_EXEC || o->actor->origin != ORIGIN_EXEC || !(o->ev->flags & EVF_NO_ARGS) ||
+            o->never_silent)
+                return false;
+        buf_put(&key, o->key.p, o->key.len);
+        buf_put_str(&key, " [probe]");
+        probe.key = buf_bytes(&key);
+        return !key.err && baseline_lookup(w, &probe, &e) == KNOWN_YES;
+}
+
 static int add_context(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum factor origins[ORIGIN__MAX] = {[ORIGIN_UNKNOWN] = FACTOR_ORIGIN_UNKNOWN,
@@ -338,6 +357,8 @@ static int add_context(const struct judge *j, const struct workload *w, const st
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
+        if (r == 0 && may_be_probe(w, o))
+                r = score_factor(j, s, FACTOR_MAYBE_PROBE, bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_STARTUP && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_SHUTDOWN && phase_excuses(w, o))

@@ -5,6 +5,8 @@
     net.names({"www.test": ["93.184.216.34"]})        what the resolver (dnsmasq) says from now on; again, to change it
     net.alias("cdn.test", "www.test")                 a CNAME
     server = net.serve("93.184.216.34", 80)           somebody there; how: tcp, hold, udp (peer.py)
+    net = Net(lab, ttl=5, local="test")               how long names live; below this nobody else has any: what has no AAAA
+                                                      has none, instead of being refused
     c = net.container("web")                          a lab.Container on the bridge, with that resolver in its resolv.conf
     c.sh("busybox wget -q -O - http://www.test/")     or "call udp www.test 7" (helpers/call.c)
     server.took()                                     [(address, port, bytes), …] of whoever called
@@ -74,8 +76,8 @@ class Peer:
 
 
 class Net:
-    def __init__(self, lab):
-        self.lab, self.prefix = lab, "tm%d-" % os.getpid()
+    def __init__(self, lab, ttl=60, local=None):
+        self.lab, self.prefix, self.ttl, self.local = lab, "tm%d-" % os.getpid(), ttl, local
         for name in spaces():  # of a run that was killed
             old = re.fullmatch(r"tm(\d+)-\w+", name)
             if old and not os.path.exists("/proc/" + old.group(1)):
@@ -118,8 +120,9 @@ class Net:
     def _resolver_start(self):
         read = self._said().count("read " + self.hosts)
         argv = ["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv", "--no-hosts", "--addn-hosts=" + self.hosts, "--user=root",
-                "--pid-file=", "--log-queries", "--log-facility=" + self.log, "--local-ttl=60", "--bind-dynamic", "--except-interface=lo",
+                "--pid-file=", "--log-queries", "--log-facility=" + self.log, "--local-ttl=%d" % self.ttl, "--bind-dynamic", "--except-interface=lo",
                 "--server=/%s/127.0.0.1#5399" % SILENT]
+        argv += ["--local=/%s/" % self.local] if self.local else []
         argv += ["--cname=%s,%s" % pair for pair in self.aliases.items()]
         with open(os.path.join(self.dir, "dnsmasq.err"), "ab") as err:
             self.dnsmasq = subprocess.Popen(self.inside() + argv, stdout=err, stderr=err, stdin=subprocess.DEVNULL)
@@ -174,9 +177,17 @@ class Net:
             run(["ip", "-n", self.space, "addr", "add", a + ("/128" if ":" in a else "/32"), "dev", "lo"])
             check(a in ip("-n", self.space, "addr", "show"), "the others have " + a)
 
+    def network(self, prefix):
+        """The others have every address of it: "198.18.0.0/16"."""
+        ip("-n", self.space, "route", "add", "local", prefix, "dev", "lo")
+
     def serve(self, address, port, how="tcp"):
         self.address(address)
         return Peer(self, how, address, str(port))
+
+    def load(self, address, port, rate, *paths):
+        """Somebody who asks a server of HTTP for these, so many times a second: see peer.py."""
+        return Peer(self, "load", address, str(port), str(rate), *paths)
 
     def forge(self, name, address, *hows):
         """Whoever asks for name is answered by somebody else too: see peer.py."""

@@ -8,11 +8,16 @@
     peer.py silent ADDRESS PORT  takes what comes by UDP, and says nothing
     peer.py forge NAME ADDRESS HOW...  sees the queries for NAME as they pass, and answers them itself, before or instead
         of the server, with ADDRESS, one answer for each HOW: right, server (as another one), id, question
+    peer.py load ADDRESS PORT RATE PATH...  asks for one of the paths RATE times a second, each time by a connection of its
+        own ("%d": a number of 400; "+PATH": posts 64 KiB; "~PATH": reads slowly), and says every few seconds how many
+        were answered, and how many were not
 """
+import random
 import socket
 import struct
 import sys
 import threading
+import time
 
 TEXT = b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
 ETH_P_ALL = 3
@@ -121,8 +126,45 @@ def forge(name, address, *hows):
             say("forged", how, socket.inet_ntoa(client), port, ident)
 
 
+def ask(address, port, path):
+    """One request; what its answer began with."""
+    slow, post = path.startswith("~"), path.startswith("+")
+    path = path.lstrip("~+").replace("%d", str(random.randint(1, 400)))
+    body = b"x" * 65536 if post else b""
+    head = "%s %s HTTP/1.1\r\nHost: load\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % ("POST" if post else "GET", path, len(body))
+    with socket.create_connection((address, int(port)), 20) as s:
+        s.sendall(head.encode() + body)
+        began = data = s.recv(4096)
+        while data:
+            if slow:
+                time.sleep(0.05)
+            data = s.recv(16384)
+    return began
+
+
+def load(address, port, rate, *paths):
+    counts = {"answered": 0, "failed": 0}
+
+    def one():
+        try:
+            good = ask(address, port, random.choice(paths)).split(b" ")[1:2] == [b"200"]
+        except OSError:
+            good = False
+        counts["answered" if good else "failed"] += 1
+    say("ready")
+    due = said = time.monotonic()
+    while True:
+        due += random.expovariate(float(rate))
+        time.sleep(max(0, due - time.monotonic()))
+        if threading.active_count() < 64:
+            threading.Thread(target=one, daemon=True).start()
+        if time.monotonic() > said + 5:
+            said = time.monotonic()
+            say("load", counts["answered"], counts["failed"])
+
+
 DEEDS = {"tcp": lambda a, p: accept(a, p, answer_http), "hold": lambda a, p: accept(a, p, send_back),
-         "udp": lambda a, p: datagrams(a, p, True), "silent": lambda a, p: datagrams(a, p, False), "forge": forge}
+         "udp": lambda a, p: datagrams(a, p, True), "silent": lambda a, p: datagrams(a, p, False), "forge": forge, "load": load}
 
 if __name__ == "__main__":
     DEEDS[sys.argv[1]](*sys.argv[2:])

@@ -357,6 +357,43 @@ static void test_found_running_known(void)
         }
 }
 
+/* A session of which no arguments are known: a health check, if those run this program. */
+static void test_maybe_probe(void)
+{
+        static const struct {
+                const char *program;
+                enum tide_origin origin;
+                uint16_t flags;
+                const char *verdict;
+        } rows[] = {{"/bin/sh", ORIGIN_EXEC, EVF_NO_ARGS, "deviation, below show"},
+                    {"/bin/sh", ORIGIN_EXEC, 0, "deviation"},
+                    {"/bin/sh", ORIGIN_FOREIGN, EVF_NO_ARGS, "deviation"},
+                    {"/bin/nc", ORIGIN_EXEC, EVF_NO_ARGS, "deviation"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROC, .container = BYTES_LIT("c1")};
+                struct world w;
+
+                world_open(&w);
+                start(&w);
+                for (int h = 0; h < 300; h++) {
+                        run(&w, "/bin/date", LAYER_IMAGE);
+                        run_in(&w, "c1", "/bin/sh", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_PROBE, 500);
+                        w.now += HOUR;
+                }
+                tick(&w);
+                ev.flags = rows[i].flags;
+                ev.exec.actor = actor(600, rows[i].origin, rows[i].program);
+                ev.exec.program = bytes_str(rows[i].program);
+                ev.exec.program_layer = LAYER_IMAGE;
+                ev.exec.caller = BYTES_LIT("/bin/sh"); /* as run_in() has it */
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
+                CU_ASSERT_EQUAL(strstr(w.factors, "maybe_probe") != NULL, i == 0);
+                world_close(&w);
+        }
+}
+
 /* A directory of many names becomes a pattern; a program under it is not covered. */
 static void test_pattern(void)
 {
@@ -386,6 +423,8 @@ static void test_pattern(void)
         world_close(&w);
 }
 
+static void walk_ended(struct world *w);
+
 /* Found by a walk, so that nobody knows who did it. */
 static void found(struct world *w, const char *path, uint32_t mode)
 {
@@ -396,6 +435,40 @@ static void found(struct world *w, const char *path, uint32_t mode)
         ev.file.change = CHANGE_ADDED;
         ev.file.mode = S_IFREG | mode;
         CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What a walk finds of a container's start is learned as nobody's: then whoever does it is known. */
+static void test_found_at_start(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        found(&w, "/var/log/app/tool", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        w.now += HOUR;
+        found(&w, "/var/log/app/later.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        put(&w, "/var/log/app/later.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/var/log/app/app.log", 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
+        world_close(&w);
+        /* Running before us: it was there, or a session has just made it. */
+        world_open(&w);
+        start_as(&w, "c1", "web", true);
+        walk_ended(&w);
+        found(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        world_close(&w);
 }
 
 /* What an executable is known to make, one by one or by a pattern, a walk may find. */
@@ -1141,6 +1214,8 @@ static const struct unit_case cases[] = {
         {"a program dropped while learning is raised with its writing", test_poisoned},
         {"a process that becomes known is named", test_known_later},
         {"a known program found running needs no caller", test_found_running_known},
+        {"data of a container's start is learned though nobody is known", test_found_at_start},
+        {"a session without arguments may be a health check", test_maybe_probe},
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},

@@ -10,9 +10,10 @@ int main(int argc, char **argv)
 {
         char one[4096], two[4096];
 
-        if (argc != 3 || snprintf(one, sizeof(one), "%s.1", argv[1]) < 0 ||
-            snprintf(two, sizeof(two), "%s.2", argv[1]) < 0)
+        if (argc != 3)
                 return 2;
+        snprintf(one, sizeof(one), "%s.1", argv[1]);
+        snprintf(two, sizeof(two), "%s.2", argv[1]);
         close(open(argv[1], O_WRONLY | O_CREAT, 0644));
         close(open(one, O_WRONLY | O_CREAT, 0644));
         sleep(1); /* these are told */
