@@ -52,6 +52,7 @@ struct container {
         uint64_t mntns, pidns, netns;
         bool running_before;
         uint8_t net_scope; /* where its flows are watched: the daemon's word */
+        uint8_t flows_told; /* enum tide_flows: whether they are, as was told */
         bool stopping; /* its runtime has been asked to end it */
         uint64_t first_boot_ns;  /* its first act that we know of */
         uint64_t marked_boot_ns; /* when our marks stood; 0: not yet */

@@ -20,8 +20,8 @@
  * An answer that comes by the loopback interface is unasked, unless its server is there: at a loopback address, or at
  * one of the namespace's own. A container that may send raw packets can make any other one itself.
  *
- * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is of
- * nobody here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
+ * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is
+ * nobody's business here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
  *
  * An answer whose query may have been sent unseen is not told at all: in the first 5 seconds of a container (so long a
  * resolver waits: resolv.conf(5)), and for 30 seconds after packets were lost or its queries were pushed out.

@@ -203,6 +203,7 @@ struct judge_container {
         bool running, running_before;
         int64_t started_ns;
         uint64_t gap_ns;
+        uint8_t flows; /* enum tide_flows */
         struct bytes upper, coverage;
         enum tide_class class;
 };

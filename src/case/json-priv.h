@@ -36,6 +36,7 @@ json_t *cj_split(struct bytes s) TM_CHECK;
 json_t *cj_list(struct bytes list) TM_CHECK;
 /* Words for EVF_* flags. */
 json_t *cj_flags(unsigned flags) TM_CHECK;
+json_t *cj_watched(uint8_t flows) TM_CHECK; /* enum tide_flows: true, false; null where nobody said */
 json_t *cj_finding_id(uint64_t id) TM_CHECK; /* "F-7"; null for 0 */
 
 #endif

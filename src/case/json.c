@@ -105,6 +105,11 @@ json_t *cj_id_or_null(uint32_t v)
         return v == UINT32_MAX ? json_null() : json_integer(v);
 }
 
+json_t *cj_watched(uint8_t flows)
+{
+        return flows == FLOWS_UNTOLD ? json_null() : json_boolean(flows == FLOWS_WATCHED);
+}
+
 json_t *cj_bits(int32_t quarters)
 {
         return json_real(quarters / 4.0);

@@ -32,6 +32,7 @@ static json_t *container_json(const struct judge_container *c)
         bad |= json_object_set_new(o, "workload", cj_text_or_null(c->workload_id));
         bad |= json_object_set_new(o, "class", json_string(tide_class_name(c->class)));
         bad |= json_object_set_new(o, "coverage", cj_words(c->coverage));
+        bad |= json_object_set_new(o, "flows_watched", cj_watched(c->flows));
         bad |= json_object_set_new(o, "running_before", json_boolean(c->running_before));
         bad |= json_object_set_new(o, "gap_ms",
                                    c->running_before || !c->gap_ns ? json_null() : cj_real((double)c->gap_ns / 1e6));

@@ -184,6 +184,7 @@ static int put_ctr(json_t *o, const struct tide_event *ev)
         bad |= json_object_set_new(o, "init_pid", cj_u64_or_null(ev->ctr.init_pid != 0, ev->ctr.init_pid));
         bad |= json_object_set_new(o, "running_before", json_boolean(ev->ctr.running_before));
         bad |= json_object_set_new(o, "coverage", cj_words(ev->ctr.coverage));
+        bad |= json_object_set_new(o, "flows_watched", cj_watched(ev->ctr.flows));
         bad |= json_object_set_new(o, "gap_ms", ev->ctr.gap_ns ? cj_real((double)ev->ctr.gap_ns / 1e6) : json_null());
         return bad;
 }

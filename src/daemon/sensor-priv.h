@@ -272,6 +272,8 @@ void sensor_net_container(struct sensor *s, struct container *c);
 /* What the configuration says for its workload, whose name the engine has found: "namespace", "host" or "off".
  * -EINVAL: another word. */
 int sensor_net_scope(struct sensor *s, struct container *c, struct bytes word) TM_CHECK;
+/* Are its flows watched now? */
+enum tide_flows sensor_net_flows(const struct sensor *s, const struct container *c);
 /* A program runs in it: what it may listen on is looked at soon. */
 void sensor_net_exec(struct sensor *s, struct container *c);
 /* The last task of some container may have ended. */

@@ -100,6 +100,7 @@ void sensor_container_tell(struct sensor *s, struct container *c)
         ev.sources = SRC_PROCFS;
         coverage(s, c, words, sizeof(words));
         ev.ctr.coverage = bytes_str(words);
+        ev.ctr.flows = c->flows_told = (uint8_t)sensor_net_flows(s, c);
         if (!c->running_before && c->marked_boot_ns && !ev.ctr.gap_ns)
                 ev.ctr.gap_ns = 1; /* the marks stood before its first act: measured, and none */
         sensor_send(s, PAIR_CONTROL, &ev, -1);

@@ -116,6 +116,8 @@ uint32_t net_before(const struct sensor *s, const struct net *n, const struct co
 void net_stats(const struct nets *nets, struct nets_stats *ret);
 
 /* sensor_net.c */
+/* It is watched now, or no longer: whose flows these are is told anew. */
+void net_changed(struct sensor *s, const struct net *n);
 /* The one that is watched, or will be. */
 struct net *net_by_ns(const struct nets *nets, uint64_t ns);
 /* By whose conntrack it is told what happens in it: with scope host the host's. */

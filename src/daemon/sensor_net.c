@@ -339,6 +339,33 @@ static void watch_as_asked(struct sensor *s, const struct container *c)
                 watch_host(s);
 }
 
+enum tide_flows sensor_net_flows(const struct sensor *s, const struct container *c)
+{
+        const struct net *n = s->nets && c->net_scope != NET_SCOPE_OFF ? net_by_ns(s->nets, c->netns) : NULL;
+        bool watched = n && n->state == NET_WATCHED;
+
+        if (watched && n->scope == NET_SCOPE_HOST && !n->host) { /* told from there */
+                n = net_by_ns(s->nets, s->nets->own_ns);
+                watched = n && n->state == NET_WATCHED;
+        }
+        return watched ? FLOWS_WATCHED : FLOWS_DARK;
+}
+
+static void tell_flows(struct sensor *s, struct container *c)
+{
+        if (c->flows_told != FLOWS_UNTOLD && c->flows_told != sensor_net_flows(s, c))
+                sensor_container_tell(s, c);
+}
+
+void net_changed(struct sensor *s, const struct net *n)
+{
+        struct container *c;
+
+        for (size_t i = 0; containers_next(s->containers, &i, &c);)
+                if (c->netns == n->ns || (n->host && c->net_scope == NET_SCOPE_HOST))
+                        tell_flows(s, c);
+}
+
 /* Where it depends on the workload nothing is done before that is known; what an earlier life left behind is taken away
  * where it is not to be watched. */
 void sensor_net_container(struct sensor *s, struct container *c)
@@ -368,6 +395,7 @@ int sensor_net_scope(struct sensor *s, struct container *c, struct bytes word)
                 watch(s, c, NET_SCOPE_OFF);
         else
                 watch_as_asked(s, c);
+        tell_flows(s, c);
         return 0;
 }
 

@@ -175,6 +175,7 @@ static void withdraw(struct sensor *s, struct net *n)
         log_warn(MOD, "container %.12s: %s", owner_id(s, n), what);
         tell_gap(s, n, now, now + s->cfg->round_ns, what);
         n->state = NET_WITHDRAWN;
+        net_changed(s, n);
         net_take_away(s, n);
 }
 
@@ -249,6 +250,7 @@ static void refused(struct sensor *s, struct net *n, int error)
                 tell_gap(s, n, now, now + s->cfg->round_ns, "the flows of its network namespace cannot be watched");
         }
         n->state = NET_REFUSED;
+        net_changed(s, n);
         net_close_sources(n);
         net_due(s, &n->retry_due_ns, RETRY_NS);
 }
@@ -308,6 +310,7 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
                 return;
         }
         n->state = NET_WATCHED;
+        net_changed(s, n);
         if (!n->watched_ns) {
                 n->watched_ns = clock_boot_ns();
                 net_begin(s, n);

@@ -470,10 +470,37 @@ void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns)
         int64_t window;
 
         see_window(j, d, wall_ns, &window);
-        if (net->windows) /* its connections are watched */
+        if (net->windows && w->lit)
                 see_window(j, net, wall_ns, &window);
         if (d->windows + net->windows != before)
                 pieces_save_workload(j, w);
+}
+
+void baseline_count(struct workload *w, const struct container_memory *c, int step)
+{
+        uint32_t *of = c->flows == FLOWS_WATCHED ? &w->lit : c->flows == FLOWS_DARK ? &w->dark : NULL;
+
+        if (step > 0 || w->running)
+                w->running += (uint32_t)step;
+        if (of && (step > 0 || *of))
+                *of += (uint32_t)step;
+}
+
+/* Learning stands still while it is in the dark. */
+void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_NETWORK];
+        int64_t had = w->dark_since_ns, from = had > d->since_ns ? had : d->since_ns;
+        bool dark;
+
+        baseline_count(w, c, step);
+        dark = w->dark && !w->lit;
+        if (dark == (had != 0))
+                return;
+        w->dark_since_ns = dark ? wall_ns : 0;
+        if (!dark && d->state == DS_LEARNING && wall_ns > from)
+                d->since_ns = ns_plus(d->since_ns, (uint64_t)ns_apart(wall_ns, from));
+        pieces_save_workload(j, w);
 }
 
 void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
@@ -997,12 +1024,20 @@ uint64_t baseline_period(const struct judge *j, unsigned dim)
         return dim == DIM_NETWORK ? j->p.network_ns : j->p.calibration_ns;
 }
 
+/* Of connections time alone is no proof: who was watched for some hours only has not been seen. */
+static bool was_seen(const struct judge *j, const struct workload *w, enum dimension dim)
+{
+        uint64_t least = j->p.converge_min_ns < j->p.network_ns ? j->p.converge_min_ns : j->p.network_ns;
+
+        return dim != DIM_NETWORK || (w->dark_since_ns == 0 && w->dim[dim].windows * j->p.window_ns >= least);
+}
+
 static void end_learning(struct judge *j, struct workload *w, enum dimension dim, int64_t wall_ns)
 {
         struct dim_learning *d = &w->dim[dim];
         uint64_t since;
 
-        if (d->state != DS_LEARNING || d->windows == 0 || wall_ns <= d->since_ns)
+        if (d->state != DS_LEARNING || d->windows == 0 || wall_ns <= d->since_ns || !was_seen(j, w, dim))
                 return;
         since = (uint64_t)ns_apart(wall_ns, d->since_ns);
         if (since >= j->p.converge_min_ns && baseline_p_new(w, dim) <= j->p.converged_p)

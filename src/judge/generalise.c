@@ -196,48 +196,129 @@ static void put_label(struct bytes c, struct buf *out)
 
 /*
  * Suffixes below which anybody may have a name, as the private part of the public suffix list (publicsuffix.org) has
- * them, so far as services are really called there: the label left of one is somebody's own.
+ * them, so far as services are really called there, and those of tunnels and of names that hold an address. What lies
+ * below is whole: digits and what looks drawn say there who it is. Only where a service gives one tenant several hosts
+ * that come and go are the labels left of the tenant's generalised.
  */
-static const char *const shared[] = {
-        ".cloudfront.net",      ".s3.amazonaws.com",      ".elasticbeanstalk.com", ".azurewebsites.net",
-        ".azureedge.net",       ".azurefd.net",           ".cloudapp.net",         ".blob.core.windows.net",
-        ".trafficmanager.net",  ".appspot.com",           ".run.app",              ".web.app",
-        ".firebaseapp.com",     ".storage.googleapis.com", ".herokuapp.com",       ".github.io",
-        ".gitlab.io",           ".netlify.app",           ".vercel.app",           ".pages.dev",
-        ".workers.dev",         ".trycloudflare.com",     ".onrender.com",         ".fly.dev",
-        ".ngrok.io",            ".ngrok-free.app",        ".duckdns.org",          ".ddns.net",
-        ".no-ip.org",           ".dyndns.org",            ".hopto.org",            ".b-cdn.net",
-        ".fastly.net",          ".digitaloceanspaces.com", ".backblazeb2.com",     ".r2.dev",
+#define WHOLE UINT8_MAX
+
+static const struct shared {
+        const char *suffix; /* a star is any one label */
+        uint8_t labels;     /* left of it that are a tenant's; the first row that fits counts */
+} shared[] = {
+        {"cache.amazonaws.com", 3},      /* NODE.CLUSTER.ID.REGION */
+        {"kafka.*.amazonaws.com", 3},    /* b-1.CLUSTER.ID.c2 */
+        {"cloudfront.net", 1},
+        {"mongodb.net", 1},
+        /* Amazon */
+        {"amazonaws.com", WHOLE},        {"amazonaws.com.cn", WHOLE},     {"on.aws", WHOLE},
+        {"awsapprunner.com", WHOLE},     {"awsglobalaccelerator.com", WHOLE}, {"elasticbeanstalk.com", WHOLE},
+        {"amplifyapp.com", WHOLE},
+        /* Microsoft */
+        {"windows.net", WHOLE},          {"azure.com", WHOLE},            {"azurewebsites.net", WHOLE},
+        {"azurestaticapps.net", WHOLE},  {"azurecontainer.io", WHOLE},    {"azurecontainerapps.io", WHOLE},
+        {"azureedge.net", WHOLE},        {"azurefd.net", WHOLE},          {"azure-api.net", WHOLE},
+        {"azurecr.io", WHOLE},           {"cloudapp.net", WHOLE},         {"trafficmanager.net", WHOLE},
+        {"azure-devices.net", WHOLE},    {"devtunnels.ms", WHOLE},
+        /* Google */
+        {"appspot.com", WHOLE},          {"run.app", WHOLE},              {"cloudfunctions.net", WHOLE},
+        {"web.app", WHOLE},              {"firebaseapp.com", WHOLE},      {"firebaseio.com", WHOLE},
+        {"firebasedatabase.app", WHOLE}, {"googleusercontent.com", WHOLE}, {"storage.googleapis.com", WHOLE},
+        {"pkg.dev", WHOLE},
+        /* Other clouds and hosts */
+        {"digitaloceanspaces.com", WHOLE}, {"ondigitalocean.app", WHOLE}, {"linodeobjects.com", WHOLE},
+        {"linodeusercontent.com", WHOLE}, {"vultrobjects.com", WHOLE},    {"backblazeb2.com", WHOLE},
+        {"wasabisys.com", WHOLE},        {"aliyuncs.com", WHOLE},         {"myqcloud.com", WHOLE},
+        {"oraclecloud.com", WHOLE},      {"appdomain.cloud", WHOLE},      {"your-objectstorage.com", WHOLE},
+        {"your-server.de", WHOLE},       {"contaboserver.net", WHOLE},    {"scw.cloud", WHOLE},
+        {"herokuapp.com", WHOLE},        {"onrender.com", WHOLE},         {"fly.dev", WHOLE},
+        {"railway.app", WHOLE},          {"replit.dev", WHOLE},           {"repl.co", WHOLE},
+        {"glitch.me", WHOLE},            {"deno.dev", WHOLE},             {"supabase.co", WHOLE},
+        {"vercel.app", WHOLE},           {"netlify.app", WHOLE},          {"surge.sh", WHOLE},
+        {"github.io", WHOLE},            {"gitlab.io", WHOLE},            {"workers.dev", WHOLE},
+        {"pages.dev", WHOLE},            {"r2.dev", WHOLE},               {"r2.cloudflarestorage.com", WHOLE},
+        {"b-cdn.net", WHOLE},            {"fastly.net", WHOLE},
+        /* Tunnels, names that anybody may set, names that hold an address */
+        {"ngrok.*", WHOLE},              {"ngrok-free.*", WHOLE},         {"trycloudflare.com", WHOLE},
+        {"cfargotunnel.com", WHOLE},     {"loca.lt", WHOLE},              {"serveo.net", WHOLE},
+        {"lhr.life", WHOLE},             {"localhost.run", WHOLE},        {"pinggy.link", WHOLE},
+        {"ts.net", WHOLE},               {"bore.pub", WHOLE},             {"playit.gg", WHOLE},
+        {"duckdns.org", WHOLE},          {"ddns.net", WHOLE},             {"no-ip.org", WHOLE},
+        {"dyndns.org", WHOLE},           {"hopto.org", WHOLE},            {"zapto.org", WHOLE},
+        {"sytes.net", WHOLE},            {"dynu.net", WHOLE},             {"nip.io", WHOLE},
+        {"sslip.io", WHOLE},             {"xip.io", WHOLE},
 };
 
-/* So many labels at the end are what somebody registered: two; one more below "co.uk" and the like, or a shared one. */
-static unsigned registered_labels(struct bytes name)
+/* The last label of s, and s without it and its dot. */
+static struct bytes cut_label(struct bytes *s)
 {
-        int dot = bytes_rfind(name, '.');
-        struct bytes left = bytes_of(name.p, dot < 0 ? 0 : (size_t)dot);
-        uint32_t second = left.len - (uint32_t)(bytes_rfind(left, '.') + 1);
+        int dot = bytes_rfind(*s, '.');
+        struct bytes label = bytes_of(s->p + dot + 1, s->len - (uint32_t)(dot + 1));
 
-        for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
-                unsigned dots = 0;
-
-                if (!bytes_has_suffix(name, bytes_str(shared[i])))
-                        continue;
-                for (const char *c = shared[i]; *c; c++)
-                        dots += *c == '.';
-                return dots + 1;
-        }
-        return dot >= 0 && name.len - (uint32_t)dot == 3 && second <= 3 ? 3 : 2;
+        s->len = dot < 0 ? 0 : (uint32_t)dot;
+        return label;
 }
 
+/* Does the name end in the labels of the suffix? *name is what is left of it. */
+static bool cut_suffix(struct bytes *name, struct bytes suffix)
+{
+        struct bytes left = *name;
+
+        while (suffix.len) {
+                struct bytes of = cut_label(&suffix), label;
+
+                if (left.len == 0)
+                        return false;
+                label = cut_label(&left);
+                if (!bytes_eq(of, BYTES_LIT("*")) && !bytes_eq(of, label))
+                        return false;
+        }
+        *name = left;
+        return true;
+}
+
+static uint32_t labels_of(struct bytes s)
+{
+        uint32_t n = s.len > 0;
+
+        for (uint32_t i = 0; i < s.len; i++)
+                n += s.p[i] == '.';
+        return n;
+}
+
+/* Where n labels begin that end the name: 0 if it has no more. */
+static uint32_t last_labels(struct bytes name, uint32_t n)
+{
+        while (n-- && name.len)
+                cut_label(&name);
+        return name.len ? name.len + 1 : 0;
+}
+
+/* A host of the provider itself, such as "s3-1.amazonaws.com": nobody else has a name so near to it. */
+static bool is_providers(const struct shared *row, struct bytes left)
+{
+        return row->labels == WHOLE && bytes_eq(bytes_str(row->suffix), BYTES_LIT("amazonaws.com")) &&
+               labels_of(left) == 1;
+}
+
+/* From here on the name is kept as it is: what somebody registered, one label more below "co.uk" and the like; or what a
+ * tenant has of a shared suffix. */
 static uint32_t registered_at(struct bytes name)
 {
-        unsigned labels = registered_labels(name);
-        uint32_t at = name.len;
+        int dot = bytes_rfind(name, '.');
+        struct bytes rest = bytes_of(name.p, dot < 0 ? 0 : (size_t)dot);
+        uint32_t second = rest.len - (uint32_t)(bytes_rfind(rest, '.') + 1);
 
-        while (at > 0 && labels > 0)
-                if (name.p[--at] == '.')
-                        labels--;
-        return labels ? 0 : at + 1;
+        for (size_t i = 0; i < ARRAY_LEN(shared); i++) {
+                struct bytes left = name;
+
+                if (!cut_suffix(&left, bytes_str(shared[i].suffix)))
+                        continue;
+                if (is_providers(&shared[i], left))
+                        return left.len + 1;
+                return shared[i].labels == WHOLE ? 0 : last_labels(left, shared[i].labels);
+        }
+        return last_labels(name, dot >= 0 && name.len - (uint32_t)dot == 3 && second <= 3 ? 3 : 2);
 }
 
 void generalise_name(struct bytes name, struct buf *out)

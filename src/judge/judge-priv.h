@@ -71,6 +71,8 @@ struct workload {
         struct str_owned id, name, image, digest;
         int64_t first_ns, last_ns;
         uint32_t running;
+        uint32_t lit, dark;    /* of those that run: whose connections are watched, and are not; of others nobody says */
+        int64_t dark_since_ns; /* wall clock since when none that runs is watched; 0: it is not so */
         bool sighted; /* had its first-sight item */
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
@@ -101,6 +103,7 @@ struct container_memory {
         uint32_t init_pid;
         uint64_t init_start;
         bool running, running_before;
+        uint8_t flows; /* enum tide_flows */
         int64_t started_ns;
         uint64_t gap_ns;
         uint64_t held_since; /* boot time of the first held event */
@@ -250,7 +253,11 @@ bool baseline_knows_key(const struct workload *w, struct bytes key);
 bool baseline_runs(const struct workload *w, struct bytes exe);
 /* Is the flow's destination called, at whatever port, by whomever? */
 bool baseline_knows_host(const struct workload *w, struct bytes key);
-/* Something was told of the workload's connections: from now on hours without any are hours all the same. */
+void baseline_count(struct workload *w, const struct container_memory *c, int step); /* restored */
+/* A container of it runs (1) or does no more (-1), its connections watched or not, as it says. */
+void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns);
+/* Something was told of the workload's connections: from now on hours without any are hours all the same, while they
+ * are watched. */
 void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns);
 uint64_t baseline_period(const struct judge *j, unsigned dim);
 double baseline_p_new(const struct workload *w, enum dimension dim);

@@ -494,9 +494,9 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         if (r == 0)
                 r = str_set(&w->digest, t->config_digest);
         w->last_ns = wall_ns;
-        if (c->running)
-                w->running++;
         c->workload = w;
+        if (c->running)
+                baseline_runs_in(j, w, c, 1, wall_ns);
         pieces_save_workload(j, w);
         pieces_save_container(j, c);
         return r < 0 ? r : let_go(j, c, wall_ns);
@@ -561,6 +561,13 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         int r = str_set(&c->runtime, t->runtime);
         uint64_t left = c->netns;
 
+        if (c->workload && (!was || c->flows != t->flows)) {
+                if (was)
+                        baseline_count(c->workload, c, -1);
+                c->flows = t->flows;
+                baseline_runs_in(j, c->workload, c, 1, ev->wall_ns);
+        }
+        c->flows = t->flows;
         c->running = true;
         c->netns = t->netns;
         if (left != c->netns || !was) {
@@ -588,8 +595,6 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         j->stats.starts += !t->running_before;
         c->running_before = t->running_before;
         c->started_ns = ev->wall_ns;
-        if (c->workload && !was)
-                c->workload->running++;
         /* One that an earlier life of the agent knew is no first sight. */
         c->sight.open = c->sight.net = t->running_before && !known;
         c->sight.item = 0;
@@ -607,8 +612,8 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);
-        if (c->running && c->workload && c->workload->running)
-                c->workload->running--;
+        if (c->running && c->workload)
+                baseline_runs_in(j, c->workload, c, -1, ev->wall_ns);
         c->running = false;
         c->shares_netns = false;
         net_mates(j, c->netns);

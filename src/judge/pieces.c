@@ -13,7 +13,7 @@
 #include "tidemark/err.h"
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
- * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight */
+ * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched */
 #define FORMAT 5u
 
 static void begin(struct judge *j)
@@ -87,6 +87,7 @@ static void put_workload(struct judge *j, const struct workload *w)
                 buf_put_u64(&j->blob, d->refused);
         }
         buf_put_u8(&j->blob, (uint8_t)w->class);
+        buf_put_u64(&j->blob, (uint64_t)w->dark_since_ns);
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -138,6 +139,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
                 }
         }
         w->class = get_class(r, format);
+        w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
         return err;
 }
 
@@ -266,7 +268,8 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_bytes(&j->blob, c->workload ? str_get(&c->workload->id) : bytes_of(NULL, 0));
         buf_put_u32(&j->blob, c->init_pid);
         buf_put_u64(&j->blob, c->init_start);
-        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3));
+        buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3 |
+                                     c->flows << 4));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
         buf_put_u32(&j->blob, c->next_written);
@@ -375,6 +378,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->running_before = flags & 2;
         c->sight.open = flags & 4;
         c->sight.net = flags & 8;
+        c->flows = flags >> 4 < FLOWS__MAX ? flags >> 4 : FLOWS_UNTOLD;
         c->started_ns = (int64_t)rd_u64(r);
         c->gap_ns = rd_u64(r);
         c->next_written = rd_u32(r) % WRITTEN_KEPT;
@@ -387,7 +391,7 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         if (workload.len && err == 0 && r->err == 0) {
                 c->workload = baseline_workload(j, workload);
                 if (c->workload && c->running)
-                        c->workload->running++;
+                        baseline_count(c->workload, c, 1);
         }
         return err;
 }

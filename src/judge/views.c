@@ -89,7 +89,8 @@ int judge_container_next(const struct judge *j, size_t *i, struct judge_containe
                                         .started_ns = c->started_ns,
                                         .gap_ns = c->gap_ns,
                                         .upper = str_get(&c->upper),
-                                        .coverage = str_get(&c->coverage)};
+                                        .coverage = str_get(&c->coverage),
+                                        .flows = c->flows};
         return 1;
 }
 

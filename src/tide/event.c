@@ -68,7 +68,7 @@ static const struct field who_fields[] = {ACTOR(who.actor), U64(who.token)};
 static const struct field ctr_fields[] = {
         STR(ctr.runtime), U32(ctr.init_pid), U64(ctr.init_start), STR(ctr.cgroup), STR(ctr.root_fstype), STR(ctr.upper),
         STR(ctr.lower), U64(ctr.netns), U64(ctr.mntns), U64(ctr.pidns), U8(ctr.running_before), U64(ctr.gap_ns),
-        STR(ctr.coverage), STR(ctr.rootdir), STR(ctr.bundle), U8(ctr.stopping),
+        STR(ctr.coverage), STR(ctr.rootdir), STR(ctr.bundle), U8(ctr.stopping), ENUM8(ctr.flows, FLOWS__MAX),
 };
 static const struct field walk_fields[] = {U8(walk.ended), U8(walk.complete), ENUM8(walk.reason, WALK__MAX),
                                            U64(walk.entries)};

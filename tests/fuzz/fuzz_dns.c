@@ -109,7 +109,7 @@ static void one(struct world *w, uint8_t what, struct bytes b)
                 ev.boot_ns = w->now;
                 ev.packet.out = what & 1;
                 ev.packet.netns = what >> 4 & 1;
-                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with the time that passes */
+                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with time and namespace */
                 ev.packet.ip = b;
                 dns_packet(w->n, &ev);
         }

@@ -79,6 +79,7 @@ def test_left_behind_and_off(lab):
     off = lab.daemon(state=d.state, config='network = { scope = "off"; };\n')
     wait("what a life with another configuration left to be gone", lambda: tables(d, client) == [])
     check(network(off)["scope"] == "off", "status says off", network(off))
+    wait("the client's flows to be told as not watched", lambda: off.container("client")["flows_watched"] is False)
 
 
 def test_nothing_is_pinned(lab):
@@ -156,8 +157,10 @@ def test_guard(lab):
             out.write("400\n")
         d = lab.daemon(config="network = { guard = 50; };\n")
         watched(d, server, client)
+        wait("its flows to be told as watched", lambda: d.container("client")["flows_watched"] is True)
         client.sh("connects udp-range %s 1000 390" % server.address())
         wait("the guard to take it away", lambda: network(d)["withdrawn"] >= 1)
+        wait("its flows to be told as not watched", lambda: d.container("client")["flows_watched"] is False)
         wait("it to be gone", lambda: tables(d, client) == [])
         check(network(d)["namespaces"]["withdrawn"] >= 1, "status says so", network(d))
         check("conntrack are in use" in d.text(), "and the log", d.text())
@@ -194,6 +197,7 @@ def test_scope_by_workload(lab):
     d.covered("quiet-one")
     call(quiet, server.address())
     check(tables(d, quiet) == [], "its namespace has no table", tables(d, quiet))
+    wait("what is watched to be told", lambda: [d.container(n)["flows_watched"] for n in ("client", "quiet-one")] == [True, False])
     before = network(d)["outbound"]
     call(client, server.address())
     wait("the other's flow", lambda: network(d)["outbound"] > before)
@@ -215,6 +219,7 @@ def test_scope_host(lab):
     wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
     d.covered("client")
     check(tables(d, client) == [], "none in the container's", tables(d, client))
+    wait("what is seen from there to be told", lambda: d.container("client")["flows_watched"] is True)
     w = d.watch()
     client.sh("connects udp %s 9 1 20000" % THERE)  # out of the bridge: it passes through the host
     told(w, client, THERE, executable="/bin/connects")

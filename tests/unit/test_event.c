@@ -30,7 +30,7 @@
 #define CTR(N, E, S)                                                                                                   \
         S(ctr.runtime) N(ctr.init_pid) N(ctr.init_start) S(ctr.cgroup) S(ctr.root_fstype) S(ctr.upper) S(ctr.lower)    \
                 N(ctr.netns) N(ctr.mntns) N(ctr.pidns) N(ctr.running_before) N(ctr.gap_ns) S(ctr.coverage)             \
-                S(ctr.rootdir) S(ctr.bundle)
+                S(ctr.rootdir) S(ctr.bundle) N(ctr.stopping) E(ctr.flows)
 #define WALK(N, E, S) N(walk.ended) N(walk.complete) E(walk.reason) N(walk.entries)
 #define CONTENT(N, E, S)                                                                                               \
         S(content.runtime) S(content.name) N(content.name_given) S(content.image_ref) S(content.config_digest)         \

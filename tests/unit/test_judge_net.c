@@ -30,11 +30,40 @@ static void test_names_generalised(void)
                 {"redis", "redis"},
                 {"web12", "web12"},
                 {"api.example.com", "api.example.com"},
-                {"ec2-1-2-3-4.compute-1.amazonaws.com", "ec2-<n>-<n>-<n>-<n>.compute-<n>.amazonaws.com"},
+                /* Where anybody may have a name it is whole: the next tenant is somebody else. */
+                {"ec2-1-2-3-4.compute-1.amazonaws.com", "ec2-1-2-3-4.compute-1.amazonaws.com"},
+                {"ec2-52-1-2-3.us-west-2.compute.amazonaws.com", "ec2-52-1-2-3.us-west-2.compute.amazonaws.com"},
+                {"k3j4l5m6n7.execute-api.us-east-1.amazonaws.com", "k3j4l5m6n7.execute-api.us-east-1.amazonaws.com"},
+                {"data01.s3.us-east-1.amazonaws.com", "data01.s3.us-east-1.amazonaws.com"},
+                {"a1b2c3-1234567890.us-east-1.elb.amazonaws.com", "a1b2c3-1234567890.us-east-1.elb.amazonaws.com"},
+                {"123456789012.dkr.ecr.us-east-1.amazonaws.com", "123456789012.dkr.ecr.us-east-1.amazonaws.com"},
+                {"x7k2p9.lambda-url.us-east-1.on.aws", "x7k2p9.lambda-url.us-east-1.on.aws"},
+                {"logs12345.queue.core.windows.net", "logs12345.queue.core.windows.net"},
+                {"0123456789abcdef.blob.core.windows.net", "0123456789abcdef.blob.core.windows.net"},
+                {"app12.azurewebsites.net", "app12.azurewebsites.net"},
+                {"6.tcp.eu.ngrok.io", "6.tcp.eu.ngrok.io"},
+                {"a1b2-203-0-113-7.ngrok-free.app", "a1b2-203-0-113-7.ngrok-free.app"},
+                {"1-2-3-4.sslip.io", "1-2-3-4.sslip.io"},
+                {"10.0.0.7.nip.io", "10.0.0.7.nip.io"},
+                {"www1.some-words-here.trycloudflare.com", "www1.some-words-here.trycloudflare.com"},
+                {"svc12-abc123xyz-ew.a.run.app", "svc12-abc123xyz-ew.a.run.app"},
+                {"7.113.0.203.bc.googleusercontent.com", "7.113.0.203.bc.googleusercontent.com"},
+                {"evilngrok.io", "evilngrok.io"}, /* another's own */
+                {"web1.evilngrok.io", "web<n>.evilngrok.io"},
+                {"web1.ngrok.io.example.com", "web<n>.ngrok.io.example.com"},
+                {"ngrok.io", "ngrok.io"},
+                /* Not so the nodes of what is one tenant's, nor the provider's own hosts. */
+                {"b-1.orders.ab12cd.c2.kafka.eu-west-1.amazonaws.com",
+                 "b-<n>.orders.ab12cd.c2.kafka.eu-west-1.amazonaws.com"},
+                {"shop-0001-002.shop.k3j4xy.use1.cache.amazonaws.com",
+                 "shop-<n>-<n>.shop.k3j4xy.use1.cache.amazonaws.com"},
+                {"shop.k3j4xy.use1.cache.amazonaws.com", "shop.k3j4xy.use1.cache.amazonaws.com"},
+                {"s3-1.amazonaws.com", "s3-<n>.amazonaws.com"},
                 {"ip-10-0-0-1.eu-west-1.compute.internal", "ip-<n>-<n>-<n>-<n>.eu-west-<n>.compute.internal"},
                 {"shard-00-02.x.mongodb.net", "shard-<n>-<n>.x.mongodb.net"},
                 {"cluster0-shard-00-01.ab1cd.mongodb.net", "cluster<n>-shard-<n>-<n>.ab1cd.mongodb.net"},
-                {"s3.eu-central-1.amazonaws.com", "s3.eu-central-<n>.amazonaws.com"},
+                {"c0-shard-00-01.x7k2p9q4.mongodb.net", "c0-shard-<n>-<n>.x7k2p9q4.mongodb.net"},
+                {"s3.eu-central-1.amazonaws.com", "s3.eu-central-1.amazonaws.com"},
                 {"s3-us-west-2.amazonaws.com", "s3-us-west-<n>.amazonaws.com"},
                 {"d111111abcdef8.cloudfront.net", "d111111abcdef8.cloudfront.net"},
                 {"1.europe.pool.ntp.org", "<n>.europe.pool.ntp.org"},
@@ -356,6 +385,16 @@ static void stopping(struct world *w)
         ev.ctr.init_pid = INIT_PID;
         ev.ctr.init_start = 1;
         ev.ctr.stopping = 1;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static void told_of(struct world *w, const char *id, enum tide_flows flows)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = bytes_str(id)};
+
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.flows = (uint8_t)flows;
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
 
@@ -1594,6 +1633,7 @@ static void test_found(void)
         found.to = "10.0.1.7";
         CU_ASSERT_EQUAL(call_as(&w, found), 0);
         CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 1);
+        told_of(&w, "c1", FLOWS_WATCHED);
         for (int h = 0; h < 170; h++) {
                 w.now += HOUR;
                 tick(&w);
@@ -2328,6 +2368,70 @@ static void test_listeners(void)
 
 /* ---- what is not known yet, and what is saved ---- */
 
+static void pass(struct world *w, int hours)
+{
+        for (int h = 0; h < hours; h++) {
+                w->now += HOUR;
+                tick(w);
+        }
+}
+
+/* Hours in which nothing is watched are none, nor do they bring the end of learning nearer. */
+static void test_dark(void)
+{
+        struct world w;
+
+        world_open(&w); /* one call, and then it is not watched any more: scope off, a table refused or withdrawn */
+        start(&w);
+        told_of(&w, "c1", FLOWS_WATCHED);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 1);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 2);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 4);
+        told_of(&w, "c1", FLOWS_DARK);
+        for (int i = 0; i < 2; i++) {
+                pass(&w, 100);
+                restore(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 4);
+        told_of(&w, "c1", FLOWS_WATCHED); /* and so on where it was left */
+        pass(&w, 18);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        pass(&w, 30);
+        CU_ASSERT_TRUE(workload(&w).dim[DIM_NETWORK].windows < 60);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        world_close(&w);
+        world_open(&w); /* one replica that is watched tells of all; its end leaves them in the dark */
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        told_of(&w, "c1", FLOWS_DARK);
+        told_of(&w, "c2", FLOWS_WATCHED);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 10);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 11);
+        {
+                struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c2")};
+
+                CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        }
+        pass(&w, 200);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 11);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        call(&w, "10.0.0.7", 5432); /* what is told all the same counts */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 12);
+        world_close(&w);
+        world_open(&w); /* told by an older sensor: only what is told is known of its hours */
+        start(&w);
+        call(&w, "10.0.0.7", 5432);
+        pass(&w, 200);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].windows, 1);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "learning");
+        world_close(&w);
+}
+
 /* A workload of which nothing was ever told does not get a baseline by time passing; once something was, it does. */
 static void test_unwatched(void)
 {
@@ -2335,6 +2439,7 @@ static void test_unwatched(void)
 
         world_open(&w);
         start(&w);
+        told_of(&w, "c1", FLOWS_WATCHED);
         for (int h = 0; h < 300; h++) {
                 run(&w, "/bin/date", LAYER_IMAGE);
                 w.now += HOUR;
@@ -2570,6 +2675,7 @@ static const struct unit_case cases[] = {
         {"a namespace's number means nothing in another life", test_new_life},
         {"listeners", test_listeners},
         {"nothing told is nothing learned", test_unwatched},
+        {"hours in which nothing is watched are none", test_dark},
         {"what was saved makes the same judge of flows again", test_restore},
         {"what the version before has stored is taken up", test_stored_before},
         {"a finding of long names fits a record", test_long},
