@@ -133,6 +133,10 @@ static void put_component(struct bytes c, struct buf *out)
 {
         uint32_t at = 0;
 
+        if (c.len == 1 && c.p[0] == '*') { /* a name, and no pattern */
+                buf_put_str(out, "<star>");
+                return;
+        }
         while (at < c.len) {
                 uint32_t end = at, temporary = python_temporary(bytes_of(c.p + at, c.len - at));
 
@@ -301,8 +305,8 @@ static bool is_providers(const struct shared *row, struct bytes left)
                labels_of(left) == 1;
 }
 
-/* From here on the name is kept as it is: what somebody registered, one label more below "co.uk" and the like; or what a
- * tenant has of a shared suffix. */
+/* From here on the name is kept as it is: what somebody registered, one label more below "co.uk" and the like; or what
+ * a tenant has of a shared suffix. */
 static uint32_t registered_at(struct bytes name)
 {
         int dot = bytes_rfind(name, '.');
