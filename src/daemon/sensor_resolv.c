@@ -6,6 +6,7 @@
  *
  * It is read when the container begins, and again when it, or what vouches for it (parse/resolvers), is not as it was:
  * looked at by stat(2) when a query leaves the container's namespace, before that is passed on, and on the slow round.
+ * A rootless user could make looking wait for a file system of his: his containers' are left to the round.
  *
  * Runtimes mount a file of theirs there (moby: the container's directory; podman, CRI-O: below the run root, that of
  * whoever owns the network; containerd: the sandbox's directory). The container's mountinfo says which file of which
@@ -40,7 +41,9 @@ const char *const sensor_resolv_hosts[2] = {"/run/systemd/resolve", "/etc"};
 /* What was passed on of a container's. */
 struct resolv_seen {
         uint64_t state; /* digest of what stat(2) said of the files */
+        uint64_t looked_ns; /* the turn in which they were looked at last */
         struct rate rate;
+        bool users; /* it lies in a directory that is a user's to shape: looked at on the slow round alone */
         char *record;     /* the runtime's, that says which networks it is connected to; NULL: it keeps none */
         char base[RESOLV_PATH];
         const char *file; /* within base; NULL: not found */
@@ -182,6 +185,7 @@ static struct resolv_seen *seen_of(struct sensor *s, const struct container *c)
 void sensor_resolv_send(struct sensor *s, struct container *c)
 {
         struct resolv_seen *r = seen_of(s, c);
+        struct stat st;
 
         if (!r) { /* no memory: as if there were none */
                 sensor_meta_resolv(s, c, NULL, NULL);
@@ -189,6 +193,7 @@ void sensor_resolv_send(struct sensor *s, struct container *c)
         }
         if (find(c, r->base, &r->file) < 0)
                 r->file = NULL;
+        r->users = r->file && (lstat(r->base, &st) < 0 || st.st_uid != 0);
         r->state = state_of(r); /* before it is opened: what is written meanwhile is seen the next time */
         sensor_meta_resolv(s, c, r->file ? r->base : NULL, r->file);
 }
@@ -210,8 +215,10 @@ void sensor_resolv_query(struct sensor *s, uint64_t netns)
         for (size_t i = 0; containers_next(s->containers, &i, &c);) {
                 struct resolv_seen *r = c->netns == netns ? map_get(s->resolvs, bytes_str(c->id)) : NULL;
 
-                if (r)
-                        look(s, c, r);
+                if (!r || r->users || r->looked_ns == loop_now(s->loop))
+                        continue;
+                r->looked_ns = loop_now(s->loop);
+                look(s, c, r);
         }
 }
 
