@@ -301,8 +301,8 @@ static bool is_providers(const struct shared *row, struct bytes left)
                labels_of(left) == 1;
 }
 
-/* From here on the name is kept as it is: what somebody registered, one label more below "co.uk" and the like; or what a
- * tenant has of a shared suffix. */
+/* From here on the name is kept as it is: what somebody registered, one label more below "co.uk" and the like; or what
+ * a tenant has of a shared suffix. */
 static uint32_t registered_at(struct bytes name)
 {
         int dot = bytes_rfind(name, '.');
