@@ -41,7 +41,8 @@ struct cfg {
         char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
-        char net_scope_word[16];   /* network.scope: "namespace", "host", "off"; see cfg_net_scope() */
+        char net_scope_word[16];   /* network.scope: "auto", "namespace", "host", "off"; see cfg_net_scope() */
+        enum net_scope net_auto;   /* what "auto" is on this host: not of a file, but tried at the start */
         struct str_list net_of[3]; /* network.namespace, .host, .off: names of workloads, by enum net_scope */
         uint32_t net_guard;        /* network.guard, percent of conntrack's table, default 50 */
         uint32_t net_rcvbuf;       /* network.rcvbuf, bytes, default 1 MiB */
@@ -69,6 +70,8 @@ const char *cfg_default_path(void);
 
 void cfg_default(struct cfg *c);
 enum net_scope cfg_net_scope(const struct cfg *c);
+/* network.scope is "auto", so net_auto counts? */
+bool cfg_net_scope_is_auto(const struct cfg *c);
 /* The same for the workload of this name, which is NUL-terminated. */
 enum net_scope cfg_net_scope_of(const struct cfg *c, const char *workload);
 /* Does it depend on the workload at all? */

@@ -20,8 +20,8 @@
  * An answer that comes by the loopback interface is unasked, unless its server is there: at a loopback address, or at
  * one of the namespace's own. A container that may send raw packets can make any other one itself.
  *
- * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is of
- * nobody here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
+ * In the host's namespace (PACKETF_HOST) only the queries of containers are known: what answers none of them is
+ * nobody's business here, and not forged. A query of which nobody could see whose it was is answered NAME_UNOWNED.
  *
  * An answer whose query may have been sent unseen is not told at all: in the first 5 seconds of a container (so long a
  * resolver waits: resolv.conf(5)), and for 30 seconds after packets were lost or its queries were pushed out.
@@ -60,12 +60,14 @@ struct dns *dns_free(struct dns *n);
 DEFINE_CLEANUP(struct dns *, dns_free)
 
 /*
- * The text of a container's /etc/resolv.conf (resolv.conf(5)) as its runtime made it, in place of what was told before.
- * Until it is told, any server that was asked counts; from then on only these. At most 16 servers, of the first 64 KiB;
- * with none in it, it is the local machine: 127.0.0.1 and ::1. Containers that share a network namespace send under the
- * id of its owner: join their texts (a newline between them). 0, -ENOMEM, ERR_LIMIT (too many containers).
+ * The servers of a container as lines of resolv.conf(5), in place of what was told before. Until they are told any
+ * server that was asked counts; from then on only these. At most 32, of the first 64 KiB; with none in it, it is the
+ * local machine: 127.0.0.1 and ::1. Containers that share a network namespace send under the id of its owner, so that
+ * each must have the servers of all (resolvers.h). 0, -ENOMEM, ERR_LIMIT (too many containers).
  */
 int dns_resolvers(struct dns *n, struct bytes container, struct bytes resolv_conf) TM_CHECK;
+/* They are not known any more: any counts. */
+void dns_any_server(struct dns *n, struct bytes container);
 /* Is this address (port 53) a server that the container is configured with? Not so while that is not known. */
 bool dns_is_resolver(const struct dns *n, struct bytes container, struct bytes address);
 /* ev: TIDE_PACKET. Never an error: what cannot be read is counted. EVF_LOSS_NEAR: others of its namespace were lost. */

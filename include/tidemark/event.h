@@ -272,7 +272,7 @@ enum tide_name_verdict {
         NAME_FOREIGN,  /* asked of a server that the container is not configured with */
         NAME_MALFORMED,
         NAME_DOUBTED, /* takes back an answer that was told: the same query was answered again, otherwise */
-        NAME_UNOWNED, /* as NAME_ANSWERED; but perhaps somebody of the host asked, in whose namespace it is */
+        NAME_UNOWNED, /* as NAME_ANSWERED; but perhaps somebody of the host asked, in whose namespace it was */
         NAME__MAX
 };
 struct tide_name {
@@ -291,8 +291,8 @@ struct tide_name {
 enum tide_packet_flag {
         PACKETF_LOOPBACK = 1u << 0, /* received over the loopback interface: sent within the namespace */
         PACKETF_OWN = 1u << 1,      /* … and its sender's address is one of the namespace's own */
-        PACKETF_HOST = 1u << 2,     /* it is the host's namespace: of its queries only those of containers are told … */
-        PACKETF_UNOWNED = 1u << 3,  /* … and those whose socket was gone before anybody could see whose it was */
+        PACKETF_HOST = 1u << 2,     /* the namespace is the host's: of its queries only containers' are told … */
+        PACKETF_UNOWNED = 1u << 3,  /* … and those whose socket was gone before it was seen whose it was */
 };
 struct tide_packet {
         uint64_t netns;

@@ -17,6 +17,7 @@
 #include "tidemark/str.h"
 
 struct meta;
+struct resolvers_files;
 struct tide_event;
 
 struct meta_stats {
@@ -47,12 +48,8 @@ size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
  * like the names that runtimes make up (adjective_surname): nothing on disk tells more.
  */
 void meta_content(struct meta *m, struct tide_event *ret_ev);
-/*
- * The name servers of the container, as lines of resolv.conf(5): its own file, and where that names Docker's embedded
- * server (127.0.0.11) also those that this one asks, in the container's namespace: what `--dns` said, else the host's.
- * Borrowed until the next call for m. Empty: its own file was not read.
- */
-struct bytes meta_resolv(struct meta *m);
+/* What the files say of the container's name servers; borrowed from m. */
+void meta_resolv(const struct meta *m, struct resolvers_files *ret);
 void meta_stats(const struct meta *m, struct meta_stats *ret);
 
 #endif

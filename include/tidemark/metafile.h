@@ -25,6 +25,8 @@ enum metafile {
         METAFILE_RESOLV_CONF, /* what the runtime has mounted as /etc/resolv.conf, wherever it keeps that */
         METAFILE_DOCKER_HOSTCONFIG, /* ROOT/containers/ID/hostconfig.json: name servers of the command line */
         METAFILE_RESOLV_HOST, /* the host's own, where the runtime asks its servers on behalf of its containers */
+        METAFILE_DOCKER_NETWORKS, /* as METAFILE_DOCKER_CONFIG: which networks it is connected to now */
+        METAFILE_RESOLV_END, /* no descriptor: all was sent that says which servers the container may ask now */
         METAFILE__MAX
 };
 

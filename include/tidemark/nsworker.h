@@ -47,6 +47,7 @@ enum nsworker_flag {
         NSW_LISTEN = 1u << 2,    /* open the sockets, and subscribe the first before the table is made */
         NSW_TAKE_AWAY = 1u << 3, /* the table is taken away, if it is there, and nothing else is done */
         NSW_PASSING = 1u << 4,   /* with NAMES: those of packets that others send through it or to it, as well */
+        NSW_TRY = 1u << 5,       /* when that is done: is conntrack on where nobody asked for it? nstry.h */
 };
 
 struct nsworker_answer {
@@ -70,6 +71,7 @@ struct nsworker_answer {
         } addresses[NSWORKER_ADDRESSES]; /* of its interfaces, loopback's included */
         uint32_t naddresses;
         uint64_t conntrack_max, conntrack_count; /* the most that the namespace may have, and has; max 0: not known */
+        int everywhere; /* with TRY: as nstry_everywhere(); else 0 */
         uint64_t names_over; /* packets of the name service that the table's limit kept from us since it was made */
 };
 

@@ -156,6 +156,7 @@ int nsworker_check(const struct nsworker_reply *reply, size_t len, const int *fd
                 return -EPROTO;
         a = reply->a;
         if (a.token != q->token || a.flags != q->flags || a.error > 0 || a.naddresses > NSWORKER_ADDRESSES ||
+            a.everywhere > 1 ||
             n != (size_t)(a.events == 0) + (a.diag == 0))
                 return -EPROTO;
         for (uint32_t i = 0; i < a.naddresses; i++)

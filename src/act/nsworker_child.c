@@ -24,6 +24,7 @@
 #include "nslook-priv.h"
 #include "nsworker-priv.h"
 #include "tidemark/nl.h"
+#include "tidemark/nstry.h"
 #include "tidemark/passfd.h"
 
 #define TALK_MS 1000 /* the kernel answers at once, or is not to be waited for */
@@ -207,6 +208,13 @@ static int visit(const struct child *c, const struct nsworker_request *q, int ns
         return 0;
 }
 
+/* In a namespace of its own, behind the request: what our table needs is loaded then. Negative: not back. */
+static int try_elsewhere(const struct child *c, struct nsworker_answer *a)
+{
+        a->everywhere = unshare(CLONE_NEWNET) < 0 ? -errno : nstry_here();
+        return setns(c->home, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
 /* When it is answered nothing here keeps the namespace but what is handed over with that. */
 static int serve(const struct child *c, const struct nsworker_request *q, int ns)
 {
@@ -215,6 +223,8 @@ static int serve(const struct child *c, const struct nsworker_request *q, int ns
         int r = visit(c, q, ns, &o, &a);
 
         close(ns);
+        if (r == 0 && (q->flags & NSW_TRY))
+                r = try_elsewhere(c, &a);
         if (r == 0)
                 r = answer(c, &o, &a);
         opened_close(&o);

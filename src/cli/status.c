@@ -179,6 +179,28 @@ static void print_unwatched(const json_t *n)
                        withdrawn, withdrawn == 1 ? "" : "s");
 }
 
+/* Where it is not as it should be whom containers may ask for names. */
+static void print_name_servers(const json_t *n)
+{
+        long long unknown = (long long)cli_int(n, "unknown"), changed = (long long)cli_int(n, "changed");
+        char text[400];
+
+        if (unknown) {
+                snprintf(text, sizeof(text),
+                         "Name servers: of %lld container%s no /etc/resolv.conf of the runtime was found: whatever "
+                         "server is asked from %s network namespace%s, what it answers counts.",
+                         unknown, unknown == 1 ? "" : "s", unknown == 1 ? "its" : "their", unknown == 1 ? "" : "s");
+                cli_wrap(stdout, text, 0, 2);
+        }
+        if (changed) {
+                snprintf(text, sizeof(text),
+                         "Name servers: in %lld container%s /etc/resolv.conf has come to name others, for which "
+                         "nothing outside of the container vouches: what they answer counts as foreign.",
+                         changed, changed == 1 ? "" : "s");
+                cli_wrap(stdout, text, 0, 2);
+        }
+}
+
 int cli_status(struct cli *c)
 {
         json_t *data = NULL, *memory, *findings, *secrets;
@@ -208,6 +230,7 @@ int cli_status(struct cli *c)
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));
         print_flows(json_object_get(data, "flows"));
+        print_name_servers(json_object_get(data, "name_servers"));
         print_unwatched(json_object_get(json_object_get(data, "network"), "namespaces"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "

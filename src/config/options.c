@@ -21,7 +21,7 @@
 
 static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
 static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
-static const char *const scopes[] = {"namespace", "host", "off", NULL}; /* as enum net_scope */
+static const char *const scopes[] = {"namespace", "host", "off", "auto", NULL}; /* as enum net_scope, and one more */
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
@@ -58,7 +58,7 @@ static const struct option_row rows[] = {
          "audit rules to add, and to remove at the end: none, exec, exec+connect; see tidemark.conf(5) for their cost"},
         {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
          "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
-         "namespace, host, off"},
+         "namespace, host, off; auto: by what this kernel does"},
         {"network.namespace", OPT_NAMES, AT(net_of[NET_SCOPE_NAMESPACE]), 0, 0, 0, NULL,
          "names of workloads, * for anything, whose flows are watched in their own namespace all the same"},
         {"network.host", OPT_NAMES, AT(net_of[NET_SCOPE_HOST]), 0, 0, 0, NULL, "the same: in the host's"},
@@ -134,11 +134,15 @@ const struct option_row *config_options(size_t *ret_n)
 
 enum net_scope cfg_net_scope(const struct cfg *c)
 {
-        int i = NET_SCOPE_OFF;
+        for (int i = 0; i <= NET_SCOPE_OFF; i++)
+                if (strcmp(c->net_scope_word, scopes[i]) == 0)
+                        return (enum net_scope)i;
+        return c->net_auto;
+}
 
-        while (i > 0 && strcmp(c->net_scope_word, scopes[i]) != 0)
-                i--;
-        return (enum net_scope)i;
+bool cfg_net_scope_is_auto(const struct cfg *c)
+{
+        return strcmp(c->net_scope_word, "auto") == 0;
 }
 
 enum net_scope cfg_net_scope_of(const struct cfg *c, const char *workload)
@@ -186,7 +190,7 @@ void cfg_default(struct cfg *c)
         c->round_ns = (uint64_t)HOUR;
         snprintf(c->audit_source, sizeof(c->audit_source), "auto");
         snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
-        snprintf(c->net_scope_word, sizeof(c->net_scope_word), "namespace");
+        snprintf(c->net_scope_word, sizeof(c->net_scope_word), "auto");
         c->net_guard = 50;
         c->net_rcvbuf = 1u << 20;
         c->secrets_mask = true;

@@ -4,6 +4,7 @@
 #ifndef TIDEMARK_DAEMON_ENGINE_PRIV_H
 #define TIDEMARK_DAEMON_ENGINE_PRIV_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -22,6 +23,7 @@ struct dns_stats;
 struct audit_stats;
 struct auditjoin_stats;
 struct engine_audit;
+struct engine_resolv;
 
 #define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
 #define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
@@ -44,6 +46,7 @@ struct engine {
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
         struct dns *dns;
+        struct engine_resolv *resolv;   /* engine_resolv.c */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -92,8 +95,6 @@ int engine_net_open(struct engine *e);
 /* Result of pipeline_event, for what the packet said. */
 int engine_net_packet(struct engine *e, const struct tide_event *ev);
 void engine_net_flow(const struct engine *e, struct tide_event *ev);
-/* text: lines of resolv.conf(5). */
-void engine_net_resolvers(struct engine *e, struct bytes container, struct bytes text);
 /* The container's workload is known by now: the sensor is told where its flows are to be watched. */
 void engine_net_scope(struct engine *e, struct bytes container);
 void engine_net_gone(struct engine *e, struct bytes container);
@@ -101,6 +102,17 @@ void engine_net_gone(struct engine *e, struct bytes container);
 void engine_net_lost(struct engine *e, const struct tide_event *ev);
 void engine_net_stats(const struct engine *e, struct dns_stats *ret);
 void engine_net_close(struct engine *e);
+
+/* engine_resolv.c: which name servers containers may ask */
+int engine_resolv_open(struct engine *e);
+void engine_resolv_close(struct engine *e);
+/* ev: TIDE_CTR_START: whose network namespace it lives in. */
+void engine_resolv_container(struct engine *e, const struct tide_event *ev);
+void engine_resolv_gone(struct engine *e, struct bytes container);
+/* Does the file (enum metafile) go there? */
+bool engine_resolv_is(uint64_t kind);
+int engine_resolv_file(struct engine *e, const struct tide_event *ev, int fd);
+void engine_resolv_status(const struct engine *e, json_t *o);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);

@@ -161,7 +161,7 @@ static int on_counters(struct engine *e, const struct tide_event *ev, int *fd)
 
 static int on_files(struct engine *e, const struct tide_event *ev, int *fd)
 {
-        return engine_meta_file(e, ev, *fd);
+        return engine_resolv_is(ev->act.id) ? engine_resolv_file(e, ev, *fd) : engine_meta_file(e, ev, *fd);
 }
 
 static int on_command(struct engine *e, const struct tide_event *ev, int *fd)
@@ -201,6 +201,8 @@ int engine_event(struct engine *e, struct tide_event *ev)
 static int on_tide(struct engine *e, const struct tide_event *ev, int *fd)
 {
         (void)fd;
+        if (ev->kind == TIDE_CTR_START)
+                engine_resolv_container(e, ev);
         if (ev->kind == TIDE_CTR_START && e->announced && map_put(e->announced, ev->container, e) < 0)
                 return -ENOMEM;
         if (ev->kind == TIDE_CTR_STOP)

@@ -128,6 +128,7 @@ static json_t *status_part(void *arg)
                 add_secrets(e, o);
                 add_audit(e, o);
                 add_packets(e, o);
+                engine_resolv_status(e, o);
         }
         return o;
 }

@@ -85,9 +85,6 @@ int engine_meta_file(struct engine *e, const struct tide_event *ev, int fd)
         if (ev->act.id != METAFILE_END) {
                 if (ev->act.id < METAFILE__MAX && fd >= 0)
                         meta_file(m, (enum metafile)ev->act.id, fd, ev->act.name);
-                /* At once: its first query may be the next event. */
-                if (ev->act.id == METAFILE_RESOLV_CONF && meta_resolv(m).len)
-                        engine_net_resolvers(e, ev->container, meta_resolv(m));
                 return 0;
         }
         return ask_more(e, ev->container, m) ? 0 : finish(e, ev->container, m);

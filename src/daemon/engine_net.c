@@ -3,7 +3,7 @@
  * The network's side of the engine: packets of the name service become names, and flows to a container's own name
  * servers are told from the others.
  *
- * Owns: the way from TIDE_PACKET to TIDE_NAME. Must not: parse packets or resolv.conf (parse/dns and parse/meta do).
+ * Owns: the way from TIDE_PACKET to TIDE_NAME. Must not: parse packets (parse/dns does).
  * Hands over: names and flows to the pipeline.
  */
 #include <string.h>
@@ -35,7 +35,7 @@ int engine_net_open(struct engine *e)
 
         if (r < 0)
                 log_error(MOD, "names cannot be kept: %s", err_str(r));
-        return r;
+        return r < 0 ? r : engine_resolv_open(e);
 }
 
 int engine_net_packet(struct engine *e, const struct tide_event *ev)
@@ -52,15 +52,6 @@ void engine_net_flow(const struct engine *e, struct tide_event *ev)
         if (f->direction == DIRECTION_OUT && f->rport == NAME_SERVICE &&
             dns_is_resolver(e->dns, ev->container, f->remote))
                 f->flags |= FLOWF_RESOLVER;
-}
-
-void engine_net_resolvers(struct engine *e, struct bytes container, struct bytes text)
-{
-        int r = dns_resolvers(e->dns, container, text);
-
-        if (r < 0)
-                log_warn(MOD, "a container's name servers cannot be kept (%s): any that it asks counts",
-                         err_str(r));
 }
 
 static const char *workload_name(const struct judge *j, struct bytes container, char *dst, size_t size)
@@ -99,6 +90,7 @@ void engine_net_scope(struct engine *e, struct bytes container)
 
 void engine_net_gone(struct engine *e, struct bytes container)
 {
+        engine_resolv_gone(e, container);
         dns_gone(e->dns, container);
 }
 
@@ -118,5 +110,6 @@ void engine_net_stats(const struct engine *e, struct dns_stats *ret)
 
 void engine_net_close(struct engine *e)
 {
+        engine_resolv_close(e);
         e->dns = dns_free(e->dns);
 }

@@ -21,6 +21,7 @@
 #include "tidemark/err.h"
 #include "tidemark/lineserver.h"
 #include "tidemark/log.h"
+#include "tidemark/nstry.h"
 #include "tidemark/user.h"
 
 #define MOD "start"
@@ -138,6 +139,23 @@ static int stage_log(struct start *s)
                                "users' /proc");
                 return -EPERM;
         }
+        return 0;
+}
+
+/* Where conntrack is not loaded nobody knows: then as on all but the oldest kernels. */
+static int stage_network(struct start *s)
+{
+        int r;
+
+        if (!cfg_net_scope_is_auto(&s->cfg) || facility_in(s->cfg.disabled, FACILITY_FLOWS))
+                return 0;
+        r = nstry_everywhere();
+        s->cfg.net_auto = r == 1 ? NET_SCOPE_HOST : NET_SCOPE_NAMESPACE;
+        if (r == 1)
+                log_info(MOD, "conntrack is on in every network namespace of this kernel, whoever asks for it: flows "
+                              "are watched in the host's (network.scope = \"auto\")");
+        else if (r < 0)
+                log_debug(MOD, "whether conntrack is on in every network namespace is not known: %s", err_str(r));
         return 0;
 }
 
@@ -277,8 +295,8 @@ static int stage_fork(struct start *s)
         return 0;
 }
 
-static int (*const stages[])(struct start *) = {stage_log,    stage_users,   stage_dirs,
-                                                stage_record, stage_sockets, stage_fork};
+static int (*const stages[])(struct start *) = {stage_log,     stage_users,   stage_dirs, stage_record,
+                                                stage_network, stage_sockets, stage_fork};
 
 int main(int argc, char **argv)
 {

@@ -120,6 +120,7 @@ struct sensor {
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
+        struct map *resolvs;   /* sensor_resolv.c */
         struct sensor_asked asked[SENSOR_ASKED];
         struct containers *containers;
         struct proctab *proctab;
@@ -210,10 +211,20 @@ void sensor_container_covered(struct sensor *s, struct container *c);
 /* sensor_meta.c: open metadata and pass it on */
 void sensor_meta_send(struct sensor *s, struct container *c);
 void sensor_meta_open(struct sensor *s, const struct tide_event *ask);
-/* sensor_resolv.c: the file that is mounted as the container's /etc/resolv.conf, as the host has it: its directory in
- * base, its name within that. -ENOENT: none is mounted; -EOPNOTSUPP: on a file system that may not answer. */
-#define RESOLV_PATH 1024u
-int sensor_resolv(const struct container *c, char base[RESOLV_PATH], const char **ret_file) TM_CHECK;
+/* What says which name servers it may ask: its own file below base (NULL: not found), and what vouches for it. */
+void sensor_meta_resolv(struct sensor *s, struct container *c, const char *base, const char *file);
+
+/* sensor_resolv.c: which file is mounted as a container's /etc/resolv.conf, and whether it is as it was */
+extern const char *const sensor_resolv_hosts[2]; /* directories of the host's own */
+int sensor_resolv_start(struct sensor *s);
+void sensor_resolv_stop(struct sensor *s);
+/* Find the file, and pass on what says which name servers the container may ask, as it is now. */
+void sensor_resolv_send(struct sensor *s, struct container *c);
+/* A query leaves this network namespace: is what says that of its containers as it was passed on? Else it is again. */
+void sensor_resolv_query(struct sensor *s, uint64_t netns);
+/* The slow round: of all; what could not be found is looked for again. */
+void sensor_resolv_round(struct sensor *s);
+void sensor_resolv_gone(struct sensor *s, const struct container *c);
 
 /* sensor_admin.c: admin.sock, the trail, and the way of a command */
 int sensor_admin_open(struct sensor *s);

@@ -161,6 +161,7 @@ static void on_round(struct loop_timer *t, void *arg)
         sensor_walk_all(s, WALK_ROUND);
         sensor_mapped_round(s);
         sensor_net_round(s);
+        sensor_resolv_round(s);
         loop_timer_set(t, loop_now(s->loop) + s->cfg->round_ns);
 }
 
@@ -449,6 +450,8 @@ static int stage_processes(struct sensor *s)
                 r = sensor_mapped_start(s);
         if (r == 0)
                 r = sensor_net_start(s);
+        if (r == 0)
+                r = sensor_resolv_start(s);
         if (r < 0)
                 return r;
         r = containers_new(s->cfg->max_containers, may(s, FACILITY_NSPID), &s->containers);
@@ -535,6 +538,7 @@ static void stop(struct sensor *s)
         sensor_mapped_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
+        sensor_resolv_stop(s);
         loop_timer_free(s->expire_timer);
         loop_timer_free(s->round_timer);
         loop_timer_free(s->watchdog_timer);

@@ -206,6 +206,7 @@ static void on_gone(struct container *c, void *arg)
         struct sensor *s = arg;
 
         sensor_mapped_gone(s, c);
+        sensor_resolv_gone(s, c);
         sensor_keep(s, NULL);
         sensor_files_gone(s, c);
 }

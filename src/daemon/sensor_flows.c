@@ -225,7 +225,7 @@ void net_tell(struct sensor *s, struct net *n, struct tide_event *ev, struct con
         if (count == 0 || (!c && n->host)) { /* the host's own, as far as can be told here */
                 s->nets->stats.host_own += n->host;
                 if (count && sensor_audit_tells_calls(s) && ev->flow.direction == DIRECTION_OUT)
-                        sensor_send(s, PAIR_FLOW, ev, -1); /* audit may name one that lives here */
+                        sensor_send(s, PAIR_FLOW, ev, -1); /* audit may name one that lives here; else it is dropped */
                 return;
         }
         if (c && c->net_scope == NET_SCOPE_OFF)
@@ -433,6 +433,8 @@ static void on_packet(struct sensor *s, struct net *n, const struct flow_msg *m)
         }
         if (s->repair.lost[LOST_PACKETS].pending || s->repair.lost[LOST_PAIR].pending)
                 ev.flags |= EVF_LOSS_NEAR;
+        if (out)
+                sensor_resolv_query(s, n->ns);
         ev.packet.netns = n->ns;
         ev.packet.out = out;
         ev.packet.ip = m->payload;

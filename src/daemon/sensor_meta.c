@@ -39,10 +39,14 @@ static const struct candidate candidates[] = {
         {"crio", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
         {"crio", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
-        {"docker", METAFILE_DOCKER_HOSTCONFIG, BASE_ROOT, "containers/", "/hostconfig.json"},
         {"docker", METAFILE_DOCKER_REPOSITORIES, BASE_ROOT, "image/overlay2/repositories.json", NULL},
         {"containerd", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
         {"containerd", METAFILE_CONTAINERD_DB, BASE_STORE, "io.containerd.metadata.v1.bolt/meta.db", NULL},
+};
+/* What says which name servers a container may ask, beside the file that is mounted in it. */
+static const struct candidate resolv_candidates[] = {
+        {"docker", METAFILE_DOCKER_HOSTCONFIG, BASE_ROOT, "containers/", "/hostconfig.json"},
+        {"docker", METAFILE_DOCKER_NETWORKS, BASE_ROOT, "containers/", "/config.v2.json"},
 };
 /* What the engine may ask for, once it has read those: only below these directories. */
 static const struct {
@@ -111,22 +115,6 @@ static void send_file(struct sensor *s, struct container *c, enum metafile kind,
                 close(fd);
 }
 
-/*
- * Wherever the runtime keeps it: it is mounted. And before it the host's, which Docker's embedded server takes its own
- * servers from; that of systemd-resolved where the other one is but a link to it (resolved.conf(5)).
- */
-static void send_resolv(struct sensor *s, struct container *c)
-{
-        static const char *const dirs[] = {"/run/systemd/resolve", "/etc"};
-        char base[RESOLV_PATH];
-        const char *file;
-
-        for (size_t i = 0; i < ARRAY_LEN(dirs) && strcmp(c->runtime, "docker") == 0; i++)
-                send_file(s, c, METAFILE_RESOLV_HOST, dirs[i], "resolv.conf");
-        if (sensor_resolv(c, base, &file) == 0)
-                send_file(s, c, METAFILE_RESOLV_CONF, base, file);
-}
-
 static void send_end(struct sensor *s, struct container *c)
 {
         struct tide_event ev = {.kind = TIDE_FILES, .container = bytes_str(c->id), .act = {.id = METAFILE_END}};
@@ -134,13 +122,13 @@ static void send_end(struct sensor *s, struct container *c)
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 
-void sensor_meta_send(struct sensor *s, struct container *c)
+static void send_candidates(struct sensor *s, struct container *c, const struct candidate *of, size_t n)
 {
         struct bases b;
 
         bases_of(c, &b);
-        for (size_t i = 0; i < ARRAY_LEN(candidates); i++) {
-                const struct candidate *k = &candidates[i];
+        for (size_t i = 0; i < n; i++) {
+                const struct candidate *k = &of[i];
                 char file[256];
 
                 if (strcmp(k->runtime, c->runtime) != 0 || !b.path[k->base])
@@ -148,8 +136,26 @@ void sensor_meta_send(struct sensor *s, struct container *c)
                 snprintf(file, sizeof(file), "%s%s%s", k->file, k->tail ? c->id : "", k->tail ? k->tail : "");
                 send_file(s, c, k->kind, b.path[k->base], file);
         }
-        send_resolv(s, c);
+}
+
+void sensor_meta_send(struct sensor *s, struct container *c)
+{
+        sensor_resolv_send(s, c); /* first: its first query may come soon */
+        send_candidates(s, c, candidates, ARRAY_LEN(candidates));
         send_end(s, c);
+}
+
+/* The host's own file is systemd-resolved's where the other one is but a link to that: resolved.conf(5). */
+void sensor_meta_resolv(struct sensor *s, struct container *c, const char *base, const char *file)
+{
+        struct tide_event end = {.kind = TIDE_FILES, .container = bytes_str(c->id), .act = {.id = METAFILE_RESOLV_END}};
+
+        send_candidates(s, c, resolv_candidates, ARRAY_LEN(resolv_candidates));
+        for (size_t i = 0; i < ARRAY_LEN(sensor_resolv_hosts); i++)
+                send_file(s, c, METAFILE_RESOLV_HOST, sensor_resolv_hosts[i], "resolv.conf");
+        if (base)
+                send_file(s, c, METAFILE_RESOLV_CONF, base, file);
+        sensor_send(s, PAIR_CONTROL, &end, -1);
 }
 
 /* The engine asks for one more: only of the kinds that are named by content, and only below the same storage. */

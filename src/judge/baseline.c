@@ -187,7 +187,9 @@ static bool is_program(enum dimension dim, struct bytes key)
 
 static bool has_family(enum dimension dim, struct bytes key)
 {
-        return dim == DIM_FILE ? !is_program(dim, key) : family(dim, key).len > 0;
+        if (dim == DIM_FILE)
+                return key.len && key.p[key.len - 1] != '/' && !is_program(dim, key);
+        return family(dim, key).len > 0;
 }
 
 /* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol; into out. */
@@ -235,9 +237,9 @@ static bool stands(const struct workload *w, struct bytes pattern, const struct 
 }
 
 /*
- * Where a directory is one of many in its own, which one it is does not matter for what is in it either: below
- * "/cache/" and a star, "/cache/3b/index" is "/cache/", a star, "/index". By the patterns of one executable, or of all
- * (NULL). The key as it is, if there is none.
+ * Where a directory is one of many, which one it is does not matter for what is in it: "/cache/3b/index" is kept as
+ * "/cache/", a star, "/index" if there is an entry "/cache/", a star, "/" that says so (interchangeable()). By those of
+ * one executable, or of all (NULL). The key as it is, if there is none.
  */
 static struct bytes shape_of(const struct workload *w, struct bytes key, const struct bytes *exe, struct buf *out)
 {
@@ -254,8 +256,10 @@ static struct bytes shape_of(const struct workload *w, struct bytes key, const s
                         end++;
                 if (end == key.len)
                         break;
-                buf_put_str(out, "/*");
-                if (!stands(w, buf_bytes(out), exe, &scratch)) {
+                buf_put_str(out, "/*/");
+                if (stands(w, buf_bytes(out), exe, &scratch)) {
+                        out->len--;
+                } else {
                         out->len = had;
                         buf_put(out, key.p + at, end - at);
                 }
@@ -444,10 +448,11 @@ bool baseline_knows_host(const struct workload *w, struct bytes key)
         return scratch.len && !scratch.err && number_get(w->keys, buf_bytes(&scratch)) > 0;
 }
 
-/* A listener is told once, when it begins, and is there in every window from then on: it is no rare thing. */
+/* A listener is told once, when it begins, and is there in every window from then on: it is no rare thing. Nor is what
+ * says of directories that they are many. */
 static bool is_lasting(enum dimension dim, struct bytes key)
 {
-        return dim == DIM_NETWORK && family(dim, key).len > 0;
+        return dim == DIM_NETWORK ? family(dim, key).len > 0 : key.len && key.p[key.len - 1] == '/';
 }
 
 /* ---- learning ---- */
@@ -594,6 +599,54 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const 
         pieces_save_workload(j, w);
 }
 
+static unsigned depth_of(struct bytes dir)
+{
+        unsigned n = 0;
+
+        for (uint32_t i = 0; i < dir.len; i++)
+                n += dir.p[i] == '/';
+        return n;
+}
+
+/* Of directories in dir in which something is: beside the names in it, whose key has no slash at its end. */
+static void below_key(struct bytes exe, struct bytes dir, struct buf *out)
+{
+        entry_key(DIM_FILE, exe, dir, out);
+        buf_put_u8(out, '/');
+}
+
+/* Names in it, and directories in it in which something is. */
+static size_t content(const struct workload *w, struct bytes exe, struct bytes dir, struct buf *scratch)
+{
+        size_t n;
+
+        entry_key(DIM_FILE, exe, dir, scratch);
+        n = scratch->err ? 0 : number_get(w->siblings, buf_bytes(scratch));
+        below_key(exe, dir, scratch);
+        return n + (scratch->err ? 0 : number_get(w->siblings, buf_bytes(scratch)));
+}
+
+/* A name came to be in a directory, or went: with the first and the last one the directory itself counts in its own. */
+static int count_name(struct workload *w, struct bytes exe, struct bytes dir, int step)
+{
+        _cleanup_buf_ struct buf scratch;
+        size_t had = 0;
+        int r = 0;
+
+        buf_init(&scratch, 16384);
+        had = content(w, exe, dir, &scratch);
+        entry_key(DIM_FILE, exe, dir, &scratch);
+        while (r == 0 && !scratch.err) {
+                r = number_add(w->siblings, buf_bytes(&scratch), step);
+                if (dir.len == 0 || depth_of(dir) > SHAPED_MAX || (had == 0) == (content(w, exe, dir, &scratch) == 0))
+                        break;
+                dir = directory(dir);
+                had = content(w, exe, dir, &scratch);
+                below_key(exe, dir, &scratch);
+        }
+        return r;
+}
+
 /* In or out of what is counted of the workload: step is 1 or -1. */
 static int count_entry(struct workload *w, const struct entry *e, int step)
 {
@@ -622,7 +675,9 @@ static int count_entry(struct workload *w, const struct entry *e, int step)
                 entry_key(e->dim, str_get(&e->exe), family(e->dim, str_get(&e->key)), &scratch);
         else
                 host_key(e->dim, str_get(&e->key), &scratch);
-        if (!scratch.err && scratch.len)
+        if (siblings && e->dim == DIM_FILE)
+                r2 = count_name(w, str_get(&e->exe), family(e->dim, str_get(&e->key)), step);
+        else if (!scratch.err && scratch.len)
                 r2 = number_add(siblings ? w->siblings : w->keys, buf_bytes(&scratch), step);
         if (r == 0 && step > 0)
                 r = note_phases(w, e);
@@ -836,17 +891,85 @@ static struct entry *crowded(const struct judge *j, const struct workload *w, co
         return found;
 }
 
+static bool is_crowded(const struct judge *j, const struct workload *w, const struct observation *o, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        entry_key(o->dim, o->exe, family(o->dim, key), &scratch);
+        return has_family(o->dim, key) && !scratch.err &&
+               number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings;
+}
+
+/*
+ * A directory on the way to this key in which the executable made so many names that they are a pattern, and so many
+ * of them directories in which something is: what is in one of them may be in any. Its pattern and a slash into out.
+ * The root is none: what lies there has a meaning each.
+ */
+static bool interchangeable(const struct judge *j, const struct workload *w, const struct observation *o,
+                            struct bytes key, struct buf *out)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        for (struct bytes dir = directory(key); dir.len; dir = directory(dir)) {
+                if (depth_of(dir) > SHAPED_MAX)
+                        continue;
+                below_key(o->exe, dir, &scratch);
+                if (scratch.err || number_get(w->siblings, buf_bytes(&scratch)) < j->p.siblings)
+                        continue;
+                buf_reset(out);
+                buf_put(out, dir.p, dir.len);
+                buf_put_str(out, "/*");
+                if (!stands(w, buf_bytes(out), &o->exe, &scratch))
+                        continue;
+                buf_put_u8(out, '/');
+                if (!out->err && !stands(w, buf_bytes(out), &o->exe, &scratch))
+                        return true;
+        }
+        return false;
+}
+
+static int mark_directories(struct judge *j, struct workload *w, const struct observation *o, struct bytes key,
+                            int64_t window)
+{
+        struct entry *e = entry_new(o, key, LEARN_KNOWN, window);
+        int r;
+
+        if (!e)
+                return -ENOMEM;
+        r = baseline_insert(w, e);
+        if (r < 0) {
+                entry_free(e);
+                return r;
+        }
+        pieces_save_entry(j, w, e);
+        return reshape(j, w, o);
+}
+
 /* So many names of one executable in one directory, or ports of one: what they have in common is what counts. And so
- * on, where what lies below such directories is much alike. */
+ * on, where what lies in such directories is much alike. */
 static int merge(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
 {
-        struct entry *e;
+        _cleanup_buf_ struct buf shape, dirs;
+        struct bytes key = o->key;
         int r = 0;
 
-        while (r == 0 && (e = crowded(j, w, o))) {
-                r = merge_siblings(j, w, o, str_get(&e->key), window);
-                if (r == 0 && o->dim == DIM_FILE)
-                        r = reshape(j, w, o);
+        buf_init(&shape, 16384);
+        buf_init(&dirs, 16384);
+        while (r == 0) {
+                struct entry *e = NULL;
+
+                if (o->dim == DIM_FILE)
+                        key = shape_of(w, o->key, &o->exe, &shape);
+                if (is_crowded(j, w, o, key) || dirs.len)
+                        e = crowded(j, w, o);
+                if (e)
+                        r = merge_siblings(j, w, o, str_get(&e->key), window);
+                else if (o->dim == DIM_FILE && interchangeable(j, w, o, key, &dirs))
+                        r = mark_directories(j, w, o, buf_bytes(&dirs), window);
+                else
+                        break;
         }
         return r < 0 ? r : 0;
 }
@@ -863,13 +986,10 @@ static bool has_room(struct judge *j, struct dim_learning *d, bool candidate)
 /* Owned by the baseline then, or freed. */
 static int take_fresh(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
 {
-        _cleanup_buf_ struct buf scratch;
         int64_t window = e->last_window;
         bool candidate = e->candidate;
-        struct bytes key;
         int r;
 
-        buf_init(&scratch, 16384);
         r = baseline_insert(w, e);
         if (r < 0) {
                 entry_free(e);
@@ -880,10 +1000,7 @@ static int take_fresh(struct judge *j, struct workload *w, const struct observat
         if (!candidate)
                 j->stats.learned++;
         pieces_save_entry(j, w, e);
-        key = str_get(&e->key);
-        entry_key(o->dim, o->exe, family(o->dim, key), &scratch);
-        if (has_family(o->dim, key) && !candidate && !o->executable && !scratch.err &&
-            number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
+        if (!candidate && !o->executable)
                 r = merge(j, w, o, window);
         pieces_save_workload(j, w);
         return r;

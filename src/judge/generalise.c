@@ -133,6 +133,10 @@ static void put_component(struct bytes c, struct buf *out)
 {
         uint32_t at = 0;
 
+        if (c.len == 1 && c.p[0] == '*') { /* a name, and no pattern */
+                buf_put_str(out, "<star>");
+                return;
+        }
         while (at < c.len) {
                 uint32_t end = at, temporary = python_temporary(bytes_of(c.p + at, c.len - at));
 

@@ -71,7 +71,7 @@ struct workload {
         struct str_owned id, name, image, digest;
         int64_t first_ns, last_ns;
         uint32_t running;
-        uint32_t lit, dark;    /* of those that run: whose connections are watched, or not; of others nobody says */
+        uint32_t lit, dark;    /* of those that run: whose connections are watched, are not; of others nobody says */
         int64_t dark_since_ns; /* wall clock since when none that runs is watched; 0: it is not so */
         bool sighted; /* had its first-sight item */
         enum tide_class class; /* a service, as soon as one of its containers is */

@@ -18,7 +18,7 @@
 #include "tidemark/str.h"
 
 #define DNS_PORT 53u
-#define DNS_SERVERS_MAX 16u
+#define DNS_SERVERS_MAX 32u
 #define DNS_RESOLV_MAX (64u * 1024) /* bytes of resolv.conf that are read */
 #define DNS_NAME_MAX 255u           /* octets of a name with its lengths and its end, RFC 1035 2.3.4 */
 #define DNS_POINTERS_MAX 32u        /* followed for one name; RFC 1035 4.1.4 names no limit */

@@ -620,6 +620,14 @@ int dns_resolvers(struct dns *n, struct bytes container, struct bytes resolv_con
         return 0;
 }
 
+void dns_any_server(struct dns *n, struct bytes container)
+{
+        struct asker *c = map_get(n->containers, container);
+
+        if (c)
+                c->configured = false;
+}
+
 bool dns_is_resolver(const struct dns *n, struct bytes container, struct bytes address)
 {
         const struct asker *c = map_get(n->containers, container);

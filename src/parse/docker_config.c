@@ -7,7 +7,8 @@
  *      image's and those of the command line)}}
  *
  * and image/DRIVER/repositories.json: {Repositories {NAME {"NAME@sha256:MANIFEST": "sha256:IMAGE"}}}; images that were
- * built or loaded here have no manifest in it. And containers/ID/hostconfig.json: {Dns [address]}: what --dns said.
+ * built or loaded here have no manifest in it. And containers/ID/hostconfig.json: {Dns [address]}: what --dns said; and
+ * in config.v2.json again: {NetworkSettings {Networks {NAME}}}: what it is connected to.
  *
  * With containerd's image store, Image is the digest of a manifest or an index and ImageManifest is there.
  */
@@ -83,6 +84,30 @@ int docker_config(struct meta *m, const json_t *root, struct bytes path)
                 m->stats.malformed++;
         else if (!m->labels && config)
                 m->labels = json_is_object(labels) ? json_incref(labels) : json_object();
+        return 0;
+}
+
+/* Those that come with Docker have none (moby, runconfig: IsUserDefined). */
+int docker_networks(struct meta *m, const json_t *root, struct bytes path)
+{
+        static const char *const plain[] = {"bridge", "host", "none", "default", "nat"};
+        const json_t *settings;
+        json_t *networks, *v;
+        const char *name;
+
+        (void)path;
+        if (!json_is_object(root) || !bytes_eq(meta_str(m, root, "ID"), buf_bytes(&m->id)))
+                return ERR_SCHEMA;
+        settings = meta_sub(m, root, "NetworkSettings", JSON_OBJECT);
+        networks = settings ? meta_sub(m, settings, "Networks", JSON_OBJECT) : NULL;
+        json_object_foreach(networks, name, v)
+        {
+                size_t i = 0;
+
+                while (i < ARRAY_LEN(plain) && strcmp(name, plain[i]) != 0)
+                        i++;
+                m->embedded_server = m->embedded_server || i == ARRAY_LEN(plain);
+        }
         return 0;
 }
 

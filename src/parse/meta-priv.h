@@ -79,10 +79,11 @@ struct meta {
         unsigned nports;
         json_t *images;          /* images.json */
         bool resolv_read;        /* resolv is the container's, whatever is in it */
+        bool embedded_server;    /* docker: it is on a network where there is one */
         struct buf resolv, host_resolv, servers; /* texts; lines made of docker's --dns */
         /* Made by meta_content: */
         struct buf config_digest, config_source, manifest_digest, manifest_source, out_labels, out_image_labels;
-        struct buf workload, out_resolv;
+        struct buf workload;
 };
 
 /* A string of an object; empty when it is not there or null; counted when it is something else. */
@@ -116,6 +117,7 @@ int podman_images(struct meta *m, const json_t *root, struct bytes path) TM_CHEC
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int oci_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+int docker_networks(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_hostconfig(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_repositories(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int containerd_manifest(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;

@@ -51,6 +51,7 @@ static const struct kind {
         [METAFILE_DOCKER_HOSTCONFIG] = {"hostconfig.json", 4, .parse = docker_hostconfig},
         [METAFILE_RESOLV_CONF] = {"resolv.conf", 1, .text = resolv_own},
         [METAFILE_RESOLV_HOST] = {"the host's resolv.conf", 1, .text = resolv_host},
+        [METAFILE_DOCKER_NETWORKS] = {"config.v2.json", 4, .parse = docker_networks},
 };
 
 const char *meta_kind_name(enum metafile kind)
@@ -84,7 +85,6 @@ int meta_new(struct bytes id, struct bytes runtime, struct meta **ret)
         buf_init(&m->resolv, META_RESOLV_MAX);
         buf_init(&m->host_resolv, META_RESOLV_MAX);
         buf_init(&m->servers, META_SERVERS * 64);
-        buf_init(&m->out_resolv, 3 * META_RESOLV_MAX);
         buf_put(&m->id, id.p, id.len);
         buf_put(&m->runtime, runtime.p, runtime.len);
         if (m->id.err || m->runtime.err)
@@ -112,7 +112,6 @@ struct meta *meta_free(struct meta *m)
         buf_release(&m->resolv);
         buf_release(&m->host_resolv);
         buf_release(&m->servers);
-        buf_release(&m->out_resolv);
         json_decref(m->labels);
         json_decref(m->image_labels);
         json_decref(m->images);
@@ -280,7 +279,7 @@ void meta_file(struct meta *m, enum metafile kind, int fd, struct bytes path)
         enum meta_state state;
         struct meta_seen *s;
 
-        if (kind <= METAFILE_END || kind >= METAFILE__MAX || fd < 0)
+        if (kind <= METAFILE_END || kind >= METAFILE_RESOLV_END || fd < 0)
                 return;
         m->stats.files++;
         s = &m->seen[kind];

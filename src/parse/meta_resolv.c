@@ -1,13 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * meta_resolv - which name servers a container is configured with, of several files.
- *
- * Docker's embedded server (moby, libnetwork/resolver.go) stands at 127.0.0.11 in the container's namespace and asks
- * others from there, so that their answers pass there too: those of `--dns` (hostconfig.json), else those of the host's
- * resolv.conf. Where the container's own file does not name it none of these counts.
- */
-#include "parse/dns-priv.h"
+/* meta_resolv - texts that say which name servers a container is configured with; whom to believe is resolvers.c's. */
 #include "parse/meta-priv.h"
+#include "tidemark/resolvers.h"
 
 static void keep(struct buf *to, struct bytes text)
 {
@@ -44,28 +38,11 @@ void resolv_add_server(struct meta *m, struct bytes address)
         buf_put_u8(&m->servers, '\n');
 }
 
-static bool is_embedded(struct bytes text)
+void meta_resolv(const struct meta *m, struct resolvers_files *ret)
 {
-        static const uint8_t embedded[4] = {127, 0, 0, 11};
-        struct dns_addr list[DNS_SERVERS_MAX], a = dns_addr_of(bytes_of(embedded, sizeof(embedded)));
-        uint32_t n = dns_parse_resolv(text, list, DNS_SERVERS_MAX);
-
-        for (uint32_t i = 0; i < n; i++)
-                if (dns_addr_eq(&list[i], &a))
-                        return true;
-        return false;
-}
-
-struct bytes meta_resolv(struct meta *m)
-{
-        struct buf *out = &m->out_resolv;
-        const struct buf *more = m->servers.len ? &m->servers : &m->host_resolv;
-
-        buf_reset(out);
-        if (!m->resolv_read)
-                return buf_bytes(out);
-        buf_put(out, m->resolv.p, m->resolv.len);
-        if (is_embedded(buf_bytes(&m->resolv)))
-                buf_put(out, more->p, more->len);
-        return buf_bytes(out);
+        *ret = (struct resolvers_files){.found = m->resolv_read,
+                                        .own = buf_bytes(&m->resolv),
+                                        .host = buf_bytes(&m->host_resolv),
+                                        .given = buf_bytes(&m->servers),
+                                        .embedded = m->embedded_server};
 }

@@ -17,6 +17,7 @@
 #include "tidemark/fan_source.h"
 #include "tidemark/loop.h"
 #include "tidemark/names_source.h"
+#include "tidemark/nstry.h"
 #include "tidemark/proc_source.h"
 #include "tidemark/procfs.h"
 
@@ -25,12 +26,6 @@ struct tried {
         struct fan_features fan;
         int proc_err, fan_err, names_err, inotify_err;
 };
-
-static void say(struct probe_item *it, int err)
-{
-        it->available = err == 0;
-        snprintf(it->detail, sizeof(it->detail), "%s", err == 0 ? "works" : err_str(err));
-}
 
 static int try_proc(const struct tried *t)
 {
@@ -73,6 +68,15 @@ static int try_openat2(const struct tried *t)
         return syscall(SYS_openat2, -1, NULL, NULL, 0) < 0 && errno == ENOSYS ? -ENOSYS : 0;
 }
 
+/* Unknown is no reason to do without. */
+static int try_conntrack(const struct tried *t)
+{
+        int r = nstry_everywhere();
+
+        (void)t;
+        return r == 1 ? -EEXIST : r;
+}
+
 struct row {
         const char *name;
         int facility; /* enum facility; -1: cannot be switched off */
@@ -95,7 +99,33 @@ static const struct row rows[] = {
         {"NSpid", FACILITY_NSPID, try_nspid, "a container's init", "the oldest task of its cgroup and namespace", NULL,
          NULL},
         {"openat2", -1, try_openat2, "paths below a write layer in one call", "component by component", NULL, NULL},
+        {"conntrack where asked for", -1, try_conntrack, "flows, in each container's network namespace",
+         "flows are watched in the host's (network.scope)", NULL, NULL},
 };
+
+/* What an error means, where it is not what err_str() says. */
+static const struct {
+        int (*try)(const struct tried *t);
+        int err;
+        bool available; /* it may be had, as far as is known */
+        const char *text;
+} meanings[] = {
+        {try_conntrack, -ENOENT, true, "not loaded yet"},
+        {try_conntrack, -EEXIST, false, "on everywhere"},
+};
+
+static void say(struct probe_item *it, const struct row *row, int err)
+{
+        const char *text = err == 0 ? "works" : err_str(err);
+
+        it->available = err == 0;
+        for (size_t i = 0; i < ARRAY_LEN(meanings); i++)
+                if (meanings[i].try == row->try && meanings[i].err == err) {
+                        text = meanings[i].text;
+                        it->available = meanings[i].available;
+                }
+        snprintf(it->detail, sizeof(it->detail), "%s", text);
+}
 
 static bool is_used(const struct probe_item *items, size_t n, const char *name)
 {
@@ -167,7 +197,7 @@ size_t probe_run(uint32_t off, struct probe_item *ret, size_t max)
                 it->use = row->use;
                 it->instead = row->instead;
                 it->disabled = row->facility >= 0 && facility_in(off, (enum facility)row->facility);
-                say(it, row->try(&t));
+                say(it, row, row->try(&t));
                 it->used = it->available && !it->disabled && (!row->needs || is_used(ret, i, row->needs)) &&
                            (!row->spare || !is_used(ret, i, row->spare));
         }

@@ -10,9 +10,11 @@
 #include "parse/dns-priv.h"
 #include "tidemark/dns.h"
 #include "tidemark/event.h"
+#include "tidemark/resolvers.h"
 
 struct world {
         struct dns *n;
+        struct resolvers *r;
         uint64_t now, told[NAME__MAX];
 };
 
@@ -55,6 +57,36 @@ static void on_name(const struct tide_event *ev, void *arg)
         buf_release(&b);
 }
 
+static void on_servers(struct bytes container, const struct bytes *text, void *arg)
+{
+        struct world *w = arg;
+
+        if (!text)
+                dns_any_server(w->n, container);
+        else if (dns_resolvers(w->n, container, *text) < 0)
+                abort();
+}
+
+static bool is_hosts(struct bytes address, void *arg)
+{
+        (void)arg;
+        return address.p[0] & 1;
+}
+
+/* What the container wrote, what vouches for it. */
+static void servers(struct world *w, struct bytes id, struct bytes b)
+{
+        struct resolvers_files f = {.found = b.len > 0, .own = b};
+
+        if (b.len > 1) {
+                f.embedded = b.p[0] & 1;
+                f.own = bytes_of(b.p + 1, b.len / 2);
+                f.host = f.given = bytes_of(b.p + 1 + f.own.len, b.len - 1 - f.own.len);
+        }
+        if (resolvers_container(w->r, id, b.len & 1) < 0 || resolvers_read(w->r, id, &f) < 0)
+                abort();
+}
+
 static void one(struct world *w, uint8_t what, struct bytes b)
 {
         static const char *const ids[] = {"", "aa", "bb", "cc"};
@@ -66,17 +98,18 @@ static void one(struct world *w, uint8_t what, struct bytes b)
         case 2:
                 if (what & 16)
                         dns_lost(w->n, w->now);
-                else if (dns_resolvers(w->n, id, b) < 0)
-                        abort();
+                else
+                        servers(w, id, b);
                 break;
         case 3:
+                resolvers_gone(w->r, id);
                 dns_gone(w->n, id);
                 break;
         default:
                 ev.boot_ns = w->now;
                 ev.packet.out = what & 1;
                 ev.packet.netns = what >> 4 & 1;
-                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with the time that passes */
+                ev.packet.flags = (uint8_t)(what >> 5 | (what >> 1 & 8)); /* with time and namespace */
                 ev.packet.ip = b;
                 dns_packet(w->n, &ev);
         }
@@ -113,10 +146,11 @@ static void decoders(struct bytes b)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         static const struct dns_ops ops = {.name = on_name};
+        static const struct resolvers_ops resolvers_ops = {.servers = on_servers, .is_hosts = is_hosts};
         struct world w = {.now = 1};
 
         decoders(bytes_of(data, size));
-        if (dns_new(&ops, &w, &w.n) < 0)
+        if (dns_new(&ops, &w, &w.n) < 0 || resolvers_new(4, &resolvers_ops, &w, &w.r) < 0)
                 abort();
         for (size_t at = 0; size - at >= 3;) {
                 uint8_t what = data[at];
@@ -128,6 +162,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 at += len;
         }
         check(&w);
+        resolvers_free(w.r);
         dns_free(w.n);
         return 0;
 }

@@ -62,7 +62,7 @@ class Server:
 
 
 class Docker(Server):
-    def __init__(self, lab):
+    def __init__(self, lab, bridge="none"):
         super().__init__(lab, "docker")
         self.socket = "unix://" + os.path.join(self.dir, "s")
         conf = os.path.join(self.dir, "daemon.json")
@@ -70,7 +70,7 @@ class Docker(Server):
             out.write("{}")
         try:
             self.start(["dockerd", "--config-file", conf, "--data-root", os.path.join(self.dir, "data"), "--exec-root", os.path.join(self.dir, "x"),
-                        "--pidfile", os.path.join(self.dir, "pid"), "--host", self.socket, "--bridge", "none", "--iptables=false"],
+                        "--pidfile", os.path.join(self.dir, "pid"), "--host", self.socket, "--bridge", bridge, "--iptables=false"],
                        lambda: self.run("version").returncode == 0)
             self.root = os.path.join(self.dir, "data")
             tar = subprocess.Popen(["tar", "-C", os.path.join(lab.dir, "image"), "-c", "."], stdout=subprocess.PIPE)

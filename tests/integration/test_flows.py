@@ -572,7 +572,7 @@ def test_scope_changes(lab):
     hosted = lab.container("hosted", network="host")
     wait("the host's to be watched", lambda: mine in run(["nft", "list", "tables"]).stdout)
     behind = lab.container("behind", network="bridge")
-    wait("that it passes through to be watched too", lambda: "hook forward" in run(["nft", "list", "table", "inet", mine]).stdout)
+    wait("that it passes through to be watched too", lambda: "hook prerouting" in run(["nft", "list", "table", "inet", mine]).stdout)
     d.covered("behind"), d.covered("hosted")
     w = d.watch()
     behind.sh("connects udp %s 9 1 50000" % THERE)

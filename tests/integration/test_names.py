@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Names: what the name service answers containers, as the agent tells it; and what is no answer."""
+import contextlib
 import json
 import os
 import socket
@@ -8,7 +9,7 @@ import subprocess
 
 import engines
 from lab import check, run, wait
-from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net
+from net import RESOLVER, RESOLVER6, SILENT, UNCONFIGURED, Net, ip
 
 NEEDS = ("dnsmasq", "ip", "nsenter", "nft", "dockerd")
 ONE, TWO, SIX = "198.51.100.1", "198.51.100.2", "2606:2800:220:1::1"
@@ -190,6 +191,105 @@ def test_shared(lab):
     b.sh("busybox wget -q -O - http://www.test/")
     e = wait("the guest's flow", lambda: next((e for e in w.events("flow") if e["remote"] == ONE), None))
     check(e["container"] == b.id and e["names"] == ["www.test"], "whose, and its name", e)
+    w.stop()
+
+
+def name_servers(d):
+    return d.json("status")["name_servers"]
+
+
+def test_shared_servers(lab):
+    """Two containers in one network namespace, each with servers of its own: those of both count."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    a = net.container("owner2")
+    watched(d, w, a)
+    path = os.path.join(lab.dir, "guests-resolv.conf")
+    with open(path, "w") as out:
+        out.write("nameserver %s\n" % UNCONFIGURED)
+    b = lab.container("guest2", "-v", path + ":/etc/resolv.conf", network="container:owner2")
+    d.covered("guest2")
+    b.sh("busybox nslookup -type=a www.test")
+    e = wait("the guest's answer", lambda: [e for e in w.events("name") if e["name"] == "www.test"])[0]
+    check(e["operation"] == "answered" and e["server"] == UNCONFIGURED, "its own server", e)
+    a.sh("busybox nslookup -type=a www.test")
+    wait("the owner's answer", lambda: told(w, a, "www.test", server=RESOLVER))
+    check({e["operation"] for e in w.events("name")} == {"answered"}, "none is foreign", w.events("name"))
+    w.stop()
+
+
+def test_servers_changed(lab):
+    """A container that writes its own /etc/resolv.conf names no server by that, and it is said; what the host names counts."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    c = net.container("changes")
+    watched(d, w, c)
+    c.sh("echo nameserver %s > /etc/resolv.conf" % UNCONFIGURED)
+    c.sh("busybox nslookup -type=a www.test")
+    e = answer(w, c, "www.test", "foreign")
+    check(e["server"] == UNCONFIGURED, "who answered", e)
+    wait("status to say so", lambda: c.id in name_servers(d)["changed_containers"])
+    check("vouches" in " ".join(d.tidemark("status").stdout.split()), "in words", d.tidemark("status").stdout)
+    # Once an address of the host itself, it is nobody's but the host's: what podman's server has.
+    with own_address(UNCONFIGURED):
+        c.sh("echo nameserver %s >> /etc/resolv.conf" % UNCONFIGURED)
+        c.sh("busybox nslookup -type=a www.test")
+        answer(w, c, "www.test", server=UNCONFIGURED)
+    wait("status to say no more", lambda: c.id not in name_servers(d)["changed_containers"])
+    w.stop()
+
+
+@contextlib.contextmanager
+def own_address(address):
+    """The host has this one too, where it says nothing to anybody."""
+    ip("addr", "add", address + "/32", "dev", "lo")
+    try:
+        yield
+    finally:
+        ip("addr", "del", address + "/32", "dev", "lo")
+
+
+def test_no_servers(lab):
+    """Where no resolv.conf is mounted any server counts, and status says so."""
+    net, d, w = begin(lab, {"www.test": [ONE]})
+    c = net.container("none", dns="none")
+    d.covered("none")
+
+    def ask():
+        c.sh("busybox nslookup -type=a www.test " + UNCONFIGURED)
+        return told(w, c, "www.test")
+    wait("the answer", ask)
+    servers = name_servers(d)
+    check(servers["unknown"] >= 1 and c.id in servers["unknown_containers"], "status", servers)
+    check("no /etc/resolv.conf of the runtime was found" in " ".join(d.tidemark("status").stdout.split()), "in words", d.tidemark("status").stdout)
+    w.stop()
+
+
+def test_network_connected(lab):
+    """docker network connect: from then on the container asks Docker's own server, which counts at once."""
+    net, d, w = begin(lab, {"www.test": ["10.78.0.80"]})
+    plain, bridge = "tmdb%d" % os.getpid(), "tmdk%d" % os.getpid()
+    ip("link", "add", plain, "type", "bridge")
+    ip("addr", "add", "10.76.0.1/24", "dev", plain)
+    docker = None
+    try:
+        docker = engines.Docker(lab, bridge=plain)
+        r = docker.run("network", "create", "--subnet", "10.78.0.0/24", "-o", "com.docker.network.bridge.name=" + bridge, "names")
+        check(r.returncode == 0, "docker network create", r.stderr)
+        net.join(bridge, "10.78.0.53/24", "10.78.0.80/24")
+        c = docker.worker("dk-later", "--dns", "10.78.0.53", network="bridge")
+        c.id = docker.inspect("dk-later")["Id"]
+        d.covered("dk-later")
+        wait("its servers to be known", lambda: name_servers(d)["known"] >= 1)
+        check("127.0.0.11" not in docker.run("exec", "dk-later", "cat", "/etc/resolv.conf").stdout, "not yet")
+        r = docker.run("network", "connect", "names", "dk-later")
+        check(r.returncode == 0, "docker network connect", r.stderr)
+        c.sh("busybox nslookup -type=a www.test")
+        e = answer(w, c, "www.test", server="127.0.0.11")
+        check(e["addresses"] == ["10.78.0.80"], "the answer", e)
+        check({e["operation"] for e in w.events("name", c.id)} == {"answered"}, "nothing is foreign", w.events("name", c.id))
+    finally:
+        if docker:
+            docker.end()
+        ip("link", "del", plain)
     w.stop()
 
 

@@ -51,6 +51,37 @@ static void test_dump(void)
         cfg_mistakes_release(&ms);
 }
 
+/* What a file says counts; "auto" is what was tried. */
+static void test_scope(void)
+{
+        static const struct {
+                const char *text;
+                enum net_scope scope, of_web;
+                bool is_auto;
+        } rows[] = {
+                {"", NET_SCOPE_HOST, NET_SCOPE_HOST, true},
+                {"network: { scope = \"auto\"; };", NET_SCOPE_HOST, NET_SCOPE_HOST, true},
+                {"network: { scope = \"namespace\"; };", NET_SCOPE_NAMESPACE, NET_SCOPE_NAMESPACE, false},
+                {"network: { scope = \"host\"; };", NET_SCOPE_HOST, NET_SCOPE_HOST, false},
+                {"network: { scope = \"off\"; };", NET_SCOPE_OFF, NET_SCOPE_OFF, false},
+                {"network: { namespace = [\"web\"]; };", NET_SCOPE_HOST, NET_SCOPE_NAMESPACE, true},
+        };
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct cfg_mistakes ms = {0};
+                struct cfg c;
+
+                cfg_default(&c);
+                CU_ASSERT_EQUAL(cfg_net_scope(&c), NET_SCOPE_NAMESPACE); /* nothing was tried */
+                CU_ASSERT_EQUAL(cfg_load_text(bytes_str(rows[i].text), "text", &c, &ms), 0);
+                c.net_auto = NET_SCOPE_HOST;
+                CU_ASSERT_EQUAL(cfg_net_scope(&c), rows[i].scope);
+                CU_ASSERT_EQUAL(cfg_net_scope_of(&c, "web"), rows[i].of_web);
+                CU_ASSERT_EQUAL(cfg_net_scope_is_auto(&c), rows[i].is_auto);
+                cfg_mistakes_release(&ms);
+        }
+}
+
 static const struct {
         const char *text;
         int line;
@@ -181,5 +212,6 @@ static const struct unit_case cases[] = {
         {"each kind of mistake is named with its line", test_mistakes},
         {"all mistakes are told at once", test_all_at_once},
         {"files and drop-ins: order, owners, and all or nothing", test_files},
+        {"where flows are watched", test_scope},
 };
 UNIT_MAIN("config", cases)

@@ -612,6 +612,12 @@ static void test_foreign(void)
         CU_ASSERT_EQUAL(dns_resolvers(w.n, bytes_str("aa"), bytes_str("search example\n")), 0);
         CU_ASSERT(dns_is_resolver(w.n, bytes_str("aa"), bytes_of("\x7f\0\0\1", 4)));
         CU_ASSERT(dns_is_resolver(w.n, bytes_str("aa"), bytes_of("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16)));
+        ask(3, "a.example", A);
+        dns_any_server(w.n, bytes_str("aa"));
+        dns_any_server(w.n, bytes_str("bb"));
+        answer(3, "a.example", 5);
+        CU_ASSERT_EQUAL(w.told[NAME_ANSWERED], 2);
+        CU_ASSERT_EQUAL(dns_resolvers(w.n, bytes_str("aa"), bytes_str("")), 0);
         dns_gone(w.n, bytes_str("aa"));
         CU_ASSERT_FALSE(dns_is_resolver(w.n, bytes_str("aa"), bytes_of("\x7f\0\0\1", 4)));
         CU_ASSERT_EQUAL(stats().containers, 0);

@@ -78,6 +78,8 @@ static void test_generalise(void)
                 {"/opt/a.Dockerfile", "/opt/a.Dockerfile"},
                 {"/opt/a.BACKUP2", "/opt/a.BACKUP2"},
                 {"/opt/a.backup12", "/opt/a.backup12"},
+                {"/etc/*", "/etc/<star>"}, /* no name is a pattern */
+                {"/etc/*/x*", "/etc/<star>/x*"},
                 {"/usr/lib/python3/foo.py", "/usr/lib/python3/foo.py"},
                 {"/etc/nginx/nginx.conf", "/etc/nginx/nginx.conf"},
                 {"/opt/README", "/opt/README"},
@@ -536,12 +538,14 @@ static void test_pattern_of_directories(void)
         CU_ASSERT_EQUAL(digest(again.j, two, ARRAY_LEN(two)), n);
         CU_ASSERT_EQUAL(memcmp(one, two, n * sizeof(one[0])), 0);
         world_close(&again);
-        /* index, the program, and one of each depth */
-        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 5);
+        /* index, the program, one of each depth, and that directories are many in two of them */
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 7);
         while (judge_entry_next(w.j, workload(&w).id, &k, &e))
                 CU_ASSERT_TRUE(bytes_eq(e.key, BYTES_LIT("/var/cache/app/index")) ||
                                bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/")) ||
                                bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/*")) ||
+                               bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/*/")) ||
                                bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/*/*/<hex>")) ||
                                bytes_eq(e.key, BYTES_LIT("/var/cache/nginx/k/tool [executable]")));
         CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
@@ -559,6 +563,36 @@ static void test_pattern_of_directories(void)
         CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
         put(&w, "/var/cache/nginx/m/zz/0123456789abcdef0123456789abcdef", 0755);
         CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
+        world_close(&w);
+}
+
+/* Files that are many, beside a directory, say nothing of other directories. */
+static void test_pattern_of_files(void)
+{
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        for (char c = 'a'; c < 'z'; c++) {
+                snprintf(path, sizeof(path), "/etc/%c%c", c, c);
+                put(&w, path, 0644);
+                snprintf(path, sizeof(path), "/etc/app/%c%c", c, c);
+                put(&w, path, 0644);
+                snprintf(path, sizeof(path), "/%c%c/index", c, c); /* nor do those of the root */
+                put(&w, path, 0644);
+                snprintf(path, sizeof(path), "/%c%c", c, c);
+                put(&w, path, 0644);
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        put(&w, "/etc/zz", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        put(&w, "/etc/app/zz", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        put(&w, "/etc/cron.d/zz", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/zz/index", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
         world_close(&w);
 }
 
@@ -1219,6 +1253,7 @@ static const struct unit_case cases[] = {
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},
+        {"a pattern of files says nothing of directories", test_pattern_of_files},
         {"a pattern forgets no program", test_pattern_beside_program},
         {"the bands of the shipped table hold", test_bands},
         {"a data file where many vary is below show", test_band_varying},

@@ -13,6 +13,7 @@
 #include "parse/meta-priv.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
+#include "tidemark/resolvers.h"
 
 #define WEB1 "8eefbd2cc0824e257770b640bf4baf149f099a0c35ffbdf84ac64778e408833f"
 #define COOL "49214da211e89fb95fa7693f0fdea7245dafd4a83f9a22266ebcc1cb8e852588"
@@ -667,31 +668,51 @@ static void test_containerd_index(void)
 static void test_resolv(void)
 {
         static const struct {
-                const char *dns, *own, *host, *servers;
+                const char *dns, *networks, *own, *host;
+                const char *given;
+                bool found, embedded;
         } cases[] = {
-                {"[]", "nameserver 10.0.0.53\n", "nameserver 10.0.0.1\n", "nameserver 10.0.0.53\n\n"},
-                {"[\"10.0.0.2\"]", "nameserver 10.0.0.53", "nameserver 10.0.0.1\n", "nameserver 10.0.0.53\n"},
-                {"[]", "nameserver 127.0.0.11\n", "nameserver 10.0.0.1\n",
-                 "nameserver 127.0.0.11\n\nnameserver 10.0.0.1\n\n"},
-                {"[\"10.0.0.2\",\"fd00::2\"]", "nameserver 127.0.0.11\n", "nameserver 10.0.0.1\n",
-                 "nameserver 127.0.0.11\n\nnameserver 10.0.0.2\nnameserver fd00::2\n"},
-                {"[\"10.0.0.2\\nnameserver 6.6.6.6\",\"\",7,\"a b\"]", "nameserver 127.0.0.11\n", NULL,
-                 "nameserver 127.0.0.11\n\n"},
-                {"null", "", "nameserver 10.0.0.1\n", "\n"},
-                {"{}", NULL, "nameserver 10.0.0.1\n", ""},
+                {"[]", "{\"bridge\":{}}", "nameserver 10.0.0.53\n", "nameserver 10.0.0.1\n", "", true, false},
+                {"[\"10.0.0.2\"]", "{\"host\":null}", "nameserver 10.0.0.53", NULL, "nameserver 10.0.0.2\n", true,
+                 false},
+                {"[\"10.0.0.2\",\"fd00::2\"]", "{\"bridge\":{},\"names\":{}}", "nameserver 127.0.0.11\n",
+                 "nameserver 10.0.0.1\n", "nameserver 10.0.0.2\nnameserver fd00::2\n", true, true},
+                {"[\"10.0.0.2\\nnameserver 6.6.6.6\",\"\",7,\"a b\"]", "[\"names\"]", "", NULL, "", true, false},
+                {"null", "null", NULL, "nameserver 10.0.0.1\n", "", false, false},
+                {"{}", "7", NULL, NULL, "", false, false},
         };
 
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
                 struct meta *m = new_meta("c1", "docker");
+                struct resolvers_files f;
                 char text[512];
 
                 snprintf(text, sizeof(text), "{\"Binds\":null,\"Dns\":%s}", cases[i].dns);
                 give_text(m, METAFILE_DOCKER_HOSTCONFIG, text, "/c");
+                snprintf(text, sizeof(text), "{\"ID\":\"c1\",\"NetworkSettings\":{\"Networks\":%s}}",
+                         cases[i].networks);
+                give_text(m, METAFILE_DOCKER_NETWORKS, text, "/c");
                 if (cases[i].host)
                         give_text(m, METAFILE_RESOLV_HOST, cases[i].host, "/etc/resolv.conf");
                 if (cases[i].own)
                         give_text(m, METAFILE_RESOLV_CONF, cases[i].own, "/r");
-                is(meta_resolv(m), cases[i].servers);
+                meta_resolv(m, &f);
+                CU_ASSERT_EQUAL(f.found, cases[i].found);
+                CU_ASSERT_EQUAL(f.embedded, cases[i].embedded);
+                is(f.given, cases[i].given);
+                CU_ASSERT_EQUAL(f.own.len, cases[i].own ? strlen(cases[i].own) + 1 : 0);
+                CU_ASSERT(!cases[i].own || bytes_has_prefix(f.own, bytes_str(cases[i].own)));
+                CU_ASSERT_EQUAL(f.host.len, cases[i].host ? strlen(cases[i].host) + 1 : 0);
+                meta_free(m);
+        }
+        {
+                struct meta *m = new_meta("c2", "docker"); /* another container's file says nothing of it */
+                struct resolvers_files f;
+
+                give_text(m, METAFILE_DOCKER_NETWORKS,
+                          "{\"ID\":\"c1\",\"NetworkSettings\":{\"Networks\":{\"names\":{}}}}", "/c");
+                meta_resolv(m, &f);
+                CU_ASSERT_FALSE(f.embedded);
                 meta_free(m);
         }
 }
@@ -701,12 +722,14 @@ static void test_resolv_long(void)
         struct meta *m = new_meta("c1", "docker");
         size_t len = 200000;
         char *text = malloc(len);
+        struct resolvers_files f;
 
         memset(text, '#', len);
-        memcpy(text, "nameserver 127.0.0.11\n", 22);
         give_bytes(m, METAFILE_RESOLV_CONF, text, len, "/r");
         give_bytes(m, METAFILE_RESOLV_HOST, text, len, "/h");
-        CU_ASSERT(meta_resolv(m).len > 100000 && meta_resolv(m).len < len);
+        meta_resolv(m, &f);
+        CU_ASSERT_EQUAL(f.own.len, META_RESOLV_MAX);
+        CU_ASSERT_EQUAL(f.host.len, META_RESOLV_MAX);
         free(text);
         meta_free(m);
 }
@@ -1082,7 +1105,7 @@ static const struct unit_case cases[] = {
         {"labels that an image brings, however it spells them", test_image_spellings},
         {"ports that images declare", test_ports},
         {"docker, also with containerd's image store", test_docker},
-        {"resolv.conf, and whom Docker's embedded server asks", test_resolv},
+        {"resolv.conf, servers that were given, networks with an embedded one", test_resolv},
         {"resolv.conf: too long", test_resolv_long},
         {"docker: manifest digests of pulled images", test_docker_repositories},
         {"containerd: from its database to the image's configuration", test_containerd},

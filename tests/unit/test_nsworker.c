@@ -23,6 +23,7 @@
 #include "tidemark/clock.h"
 #include "tidemark/loop.h"
 #include "tidemark/nl.h"
+#include "tidemark/nstry.h"
 #include "tidemark/nsworker.h"
 
 #define WAIT_MS 5000
@@ -468,6 +469,45 @@ static void test_hidden_maximum(void)
         end(&b);
 }
 
+/* In a child, in a namespace of its own: does a datagram leave an entry there, without our table and with it? */
+static int entries_left(bool with_table)
+{
+        struct nettable_plan p;
+        int status = -1;
+        bool stood;
+        struct nl *nl;
+        pid_t pid = fork();
+
+        if (pid == 0) {
+                if (unshare(CLONE_NEWNET) < 0 ||
+                    (with_table && (nettable_plan("unit", NETTABLE_FLOWS, 0, 100, &p) < 0 ||
+                                    nl_open(NETLINK_NETFILTER, 0, 0, &nl) < 0 ||
+                                    nettable_make(nl, &p, WAIT_MS, &stood) < 0)))
+                        _exit(9);
+                _exit(nstry_here() + 2);
+        }
+        waitpid(pid, &status, 0);
+        return WIFEXITED(status) ? WEXITSTATUS(status) - 2 : -1;
+}
+
+/* Where conntrack is on without being asked for; and where it is asked for it is, so what is tried can be told. */
+static void test_try(void)
+{
+        struct bench b;
+        int everywhere;
+
+        if (!begin(&b, 5 * NSEC_PER_SEC))
+                return;
+        CU_ASSERT_EQUAL(ask(&b, NSW_FLOWS | NSW_TRY, 0), 0);
+        everywhere = b.h.last.everywhere;
+        CU_ASSERT_TRUE(everywhere == 0 || everywhere == 1); /* it is loaded by now */
+        CU_ASSERT_EQUAL(nstry_everywhere(), everywhere);
+        CU_ASSERT_EQUAL(entries_left(false), everywhere);
+        CU_ASSERT_EQUAL(entries_left(true), 1);
+        CU_ASSERT(ask(&b, NSW_TAKE_AWAY, 0) == 0 && tables_in(&b).ours == 0); /* it came home */
+        end(&b);
+}
+
 static void test_one_part(void)
 {
         struct bench b;
@@ -833,6 +873,7 @@ static const struct unit_case cases[] = {
         {"flows and packets come by the passed socket", test_told},
         {"a namespace of a user without rights", test_users},
         {"a namespace that does not tell how many entries it may have", test_hidden_maximum},
+        {"conntrack where nobody asked for it", test_try},
         {"one part without the other", test_one_part},
         {"a table of an earlier life is taken over", test_adopted},
         {"a flushed table is told, and made anew", test_flushed},
