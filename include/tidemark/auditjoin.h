@@ -45,6 +45,7 @@ struct auditjoin_stats {
         uint64_t in_vain;      /* of these: went on without */
         uint64_t crowded;      /* went on before their time, or an act was forgotten: there were too many */
         uint64_t asked;
+        uint64_t looked; /* so often one that waits was looked at for an act, or for what was answered of one */
         size_t held, kept; /* events and acts, now */
 };
 

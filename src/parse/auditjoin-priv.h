@@ -10,6 +10,7 @@
 #include "tidemark/auditjoin.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
+#include "tidemark/map.h"
 
 #define ACTS_KEPT 1024u
 #define ACTS_OWED 256u
@@ -24,6 +25,7 @@ struct kept {
         uint8_t who; /* enum who_state */
         uint8_t *who_record; /* the answer, encoded */
         size_t who_len;
+        uint64_t who_container, who_netns; /* hash of the id; the namespace, 0: not known */
 };
 
 /* An event that was complete when it came, and whose act had not come: that act is its, and no other's. */
@@ -37,7 +39,9 @@ struct owed {
 /* Acts of the last seconds, oldest first. */
 struct acts {
         struct kept ring[ACTS_KEPT];
-        uint32_t pids[ACTS_KEPT]; /* of the same places; 0: none, or used: what is looked through */
+        uint32_t pids[ACTS_KEPT];   /* of the same places; 0: none: what is looked through for an execution */
+        uint64_t places[ACTS_KEPT]; /* keys of calls; 0: none, or used: what is looked through for a flow */
+        struct map_seed seed;
         size_t first, n;
         struct owed owed[ACTS_OWED];
         size_t next_owed;
@@ -52,8 +56,13 @@ void acts_expire(struct acts *a, uint64_t now_ns);
 void acts_owe(struct acts *a, uint8_t kind, uint32_t pid, uint16_t port, int64_t wall_ns);
 /* The one of an execution; of one whose program is known, only one of that. NULL: none (yet). */
 struct kept *acts_exec(struct acts *a, const struct tide_event *ev);
+/* By what an act and its event find each other: the process, or where it goes. Never 0 of a call. */
+uint64_t acts_key(const struct acts *a, const struct audit_act *act);
+uint64_t acts_key_of(const struct acts *a, const struct tide_event *ev);
 /* The next one behind *i that may be of this flow, by destination and time. */
-struct kept *acts_connect(struct acts *a, const struct tide_event *ev, size_t *i);
+struct kept *acts_connect(struct acts *a, const struct tide_event *ev, uint64_t key, size_t *i);
+bool acts_near(const struct kept *k, int64_t wall_ns);
+void acts_use(struct acts *a, struct kept *k);
 struct kept *acts_asked(struct acts *a, uint64_t token);
 
 /* Does it lack what an act could tell? */

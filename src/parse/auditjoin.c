@@ -14,24 +14,37 @@
 
 #define HELD_MAX 512u
 #define NAMESPACES_MAX 4096u
+#define BUCKETS 256u
+#define CONTAINERS 1024u /* places by which containers are counted of which something is held: more than are held */
 #define ACTIVE_NS UINT64_C(60000000000) /* so long after an act others are expected */
 
 enum held_state { HELD_READY, HELD_EXEC, HELD_FLOW }; /* waits only for those before it; for its act */
 
 struct held {
-        struct held *next;
+        struct held *next, *prev;
+        struct held *next_peer, *prev_peer; /* that wait for acts of the same key, or of another in the same bucket */
         uint64_t until_ns;
         uint64_t container; /* hash of its id: two that have one wait for each other, and nothing else comes of it */
+        uint64_t key;       /* of its act: acts_key() */
+        uint64_t netns;
+        int64_t wall_ns;
+        bool several; /* a flow that may be of any container in its namespace */
         uint8_t state;
         size_t len;
         uint8_t record[];
+};
+
+struct bucket {
+        struct held *first, *last;
 };
 
 struct auditjoin {
         const struct auditjoin_ops *ops;
         void *arg;
         struct acts *acts;
-        struct held *first, **last;
+        struct held *first, *last;
+        struct bucket buckets[BUCKETS]; /* those that wait for an act, in the order in which they came */
+        uint16_t of_container[CONTAINERS];
         struct map *namespaces; /* container id → its network namespace (heap uint64_t) */
         struct map_seed seed;
         struct buf record, scratch;
@@ -59,7 +72,6 @@ int auditjoin_new(const struct auditjoin_ops *ops, void *arg, bool expect_exec, 
         j->expect_connect = expect_connect;
         j->arg = arg;
         j->seed = map_seed_random();
-        j->last = &j->first;
         buf_init(&j->record, TIDE_RECORD_MAX);
         buf_init(&j->scratch, 3 * 4096);
         *ret = j;
@@ -108,11 +120,12 @@ static bool may_be(const struct auditjoin *j, const struct tide_event *ev, const
  */
 static bool try_flow(struct auditjoin *j, struct tide_event *ev, bool last)
 {
+        uint64_t key = acts_key_of(j->acts, ev);
         struct tide_event who;
         struct kept *k;
         size_t used;
 
-        for (size_t i = 0; (k = acts_connect(j->acts, ev, &i));) {
+        for (size_t i = 0; (k = acts_connect(j->acts, ev, key, &i));) {
                 if (k->who == WHO_NOT_ASKED) {
                         k->who = WHO_ASKED;
                         j->stats.asked++;
@@ -126,7 +139,7 @@ static bool try_flow(struct auditjoin *j, struct tide_event *ev, bool last)
                 auditjoin_fill_flow(ev, &k->act, &who);
                 j->stats.flows++;
                 /* What it took is borrowed from the act: it goes on, or is copied, before another act comes. */
-                k->used = true;
+                acts_use(j->acts, k);
                 return true;
         }
         return false;
@@ -143,17 +156,18 @@ static bool try_exec(struct auditjoin *j, struct tide_event *ev)
                 auditjoin_fill_exec(ev, &k->act, &j->scratch);
                 j->stats.execs++;
         }
-        k->used = true;
+        acts_use(j->acts, k);
         return true;
 }
 
 static bool own_connect(struct auditjoin *j, const struct tide_event *ev)
 {
+        uint64_t key = acts_key_of(j->acts, ev);
         struct kept *k;
 
-        for (size_t i = 0; (k = acts_connect(j->acts, ev, &i));)
+        for (size_t i = 0; (k = acts_connect(j->acts, ev, key, &i));)
                 if (k->act.pid == ev->flow.actor.pid) {
-                        k->used = true;
+                        acts_use(j->acts, k);
                         return true;
                 }
         return false;
@@ -194,24 +208,64 @@ static bool decode(const struct held *h, struct tide_event *ret)
         return tide_decode(h->record, h->len, ret, &used) == 0;
 }
 
-/* Is something of this container held, before end (NULL: anywhere)? */
-static bool holds(const struct auditjoin *j, uint64_t container, const struct held *end)
+/* ---- those that wait for an act ---- */
+
+static struct bucket *bucket_of(struct auditjoin *j, uint64_t key)
 {
-        for (const struct held *h = j->first; h != end; h = h->next)
+        return &j->buckets[key % BUCKETS];
+}
+
+static void await(struct auditjoin *j, struct held *h)
+{
+        struct bucket *b = bucket_of(j, h->key);
+
+        h->prev_peer = b->last;
+        *(b->last ? &b->last->next_peer : &b->first) = h;
+        b->last = h;
+}
+
+/* It waits for those before it alone. */
+static void make_ready(struct auditjoin *j, struct held *h)
+{
+        struct bucket *b = bucket_of(j, h->key);
+
+        if (h->state == HELD_READY)
+                return;
+        h->state = HELD_READY;
+        *(h->prev_peer ? &h->prev_peer->next_peer : &b->first) = h->next_peer;
+        *(h->next_peer ? &h->next_peer->prev_peer : &b->last) = h->prev_peer;
+        h->next_peer = h->prev_peer = NULL;
+}
+
+/* ---- all that are held ---- */
+
+static void append(struct auditjoin *j, struct held *h)
+{
+        h->prev = j->last;
+        *(j->last ? &j->last->next : &j->first) = h;
+        j->last = h;
+        j->of_container[h->container % CONTAINERS]++;
+        j->stats.held++;
+}
+
+static void take(struct auditjoin *j, struct held *h)
+{
+        make_ready(j, h);
+        *(h->prev ? &h->prev->next : &j->first) = h->next;
+        *(h->next ? &h->next->prev : &j->last) = h->prev;
+        j->of_container[h->container % CONTAINERS]--;
+        j->stats.held--;
+}
+
+/* Is something of this container held? */
+static bool holds(const struct auditjoin *j, uint64_t container)
+{
+        if (j->of_container[container % CONTAINERS] == 0)
+                return false;
+        for (const struct held *h = j->first; h; h = h->next)
                 if (h->container == container)
                         return true;
         return false;
-}
-
-static struct held *take(struct auditjoin *j, struct held **at)
-{
-        struct held *h = *at;
-
-        *at = h->next;
-        if (!h->next)
-                j->last = at;
-        j->stats.held--;
-        return h;
 }
 
 static int go_on(struct auditjoin *j, struct held *h)
@@ -223,54 +277,124 @@ static int go_on(struct auditjoin *j, struct held *h)
         return r;
 }
 
+/* Containers of which something stays: a set as large as it can become, twice over. */
+struct staying {
+        uint64_t places[2 * CONTAINERS]; /* 0: free */
+};
+
+/* True if it was in it. */
+static bool stays(struct staying *s, uint64_t container, bool add)
+{
+        size_t i = container % ARRAY_LEN(s->places);
+
+        container += container == 0;
+        for (; s->places[i]; i = (i + 1) % ARRAY_LEN(s->places))
+                if (s->places[i] == container)
+                        return true;
+        if (add)
+                s->places[i] = container;
+        return false;
+}
+
+/* What waits for nothing any more, and stands behind nothing of its container that does. */
 static int let_go(struct auditjoin *j)
 {
+        struct staying staying;
         int r = 0;
 
-        for (struct held **at = &j->first; *at && r >= 0;) {
-                if ((*at)->state != HELD_READY || holds(j, (*at)->container, *at))
-                        at = &(*at)->next;
-                else
-                        r = go_on(j, take(j, at));
+        if (!j->first)
+                return 0;
+        memset(&staying, 0, sizeof(staying));
+        for (struct held *h = j->first, *next; h && r >= 0; h = next) {
+                next = h->next;
+                if (stays(&staying, h->container, h->state != HELD_READY) || h->state != HELD_READY)
+                        continue;
+                take(j, h);
+                r = go_on(j, h);
         }
         return r;
 }
 
-/* Replace what is held by what it has become. */
-static int rewrite(struct auditjoin *j, struct held **at, const struct tide_event *ev)
+/* It is complete: what is held is what it has become. No memory: as it was. */
+static void complete(struct auditjoin *j, struct held *h, const struct tide_event *ev)
 {
-        struct held *h = *at, *n;
-        int r;
+        struct held *n;
 
+        make_ready(j, h);
         buf_reset(&j->record);
-        r = tide_encode(ev, &j->record);
-        n = r == 0 ? malloc(sizeof(*n) + j->record.len) : NULL;
+        n = tide_encode(ev, &j->record) == 0 ? malloc(sizeof(*n) + j->record.len) : NULL;
         if (!n)
-                return r < 0 ? r : -ENOMEM;
-        *n = (struct held){
-                .next = h->next, .until_ns = h->until_ns, .container = h->container, .len = j->record.len};
+                return;
+        *n = *h;
+        n->len = j->record.len;
         memcpy(n->record, j->record.p, j->record.len);
-        if (!h->next)
-                j->last = &n->next;
-        *at = n;
+        *(n->prev ? &n->prev->next : &j->first) = n;
+        *(n->next ? &n->next->prev : &j->last) = n;
         free(h);
-        return 0;
 }
 
-static int look_again(struct auditjoin *j, uint8_t state)
+/* Is the act, of which it is known whose it is, perhaps this flow's? */
+static bool may_take(const struct held *h, const struct kept *k)
+{
+        return k->who == WHO_KNOWN && (k->who_container == h->container || (h->several && h->netns == k->who_netns));
+}
+
+static bool try_again(struct auditjoin *j, struct held *h)
 {
         struct tide_event ev;
+
+        j->stats.looked++;
+        if (!decode(h, &ev) || !(h->state == HELD_EXEC ? try_exec(j, &ev) : try_flow(j, &ev, false)))
+                return false;
+        complete(j, h, &ev);
+        return true;
+}
+
+static bool look_at_execs(struct auditjoin *j, const struct kept *k, uint64_t key)
+{
         bool some = false;
 
-        for (struct held **at = &j->first; *at; at = &(*at)->next) {
-                if ((*at)->state != state || !decode(*at, &ev))
+        for (struct held *h = bucket_of(j, key)->first, *next; h && !k->used; h = next) {
+                next = h->next_peer;
+                if (h->key == key && h->state == HELD_EXEC)
+                        some = try_again(j, h) || some;
+        }
+        return some;
+}
+
+/*
+ * Flows take their calls in turn, so what is known before this act was offered to all of them already: it is offered to
+ * the first that may take it; and the first that is left asks for the next.
+ */
+static bool look_at_flows(struct auditjoin *j, const struct kept *k, uint64_t key)
+{
+        bool some = false;
+
+        for (struct held *h = bucket_of(j, key)->first, *next; h && !k->used; h = next) {
+                next = h->next_peer;
+                if (h->key != key || h->state != HELD_FLOW || !acts_near(k, h->wall_ns) || !may_take(h, k))
                         continue;
-                if (!(state == HELD_EXEC ? try_exec(j, &ev) : try_flow(j, &ev, false)))
-                        continue;
-                if (rewrite(j, at, &ev) < 0) /* no memory: as it was */
-                        (*at)->state = HELD_READY;
+                if (!try_again(j, h))
+                        break;
                 some = true;
         }
+        for (struct held *h = bucket_of(j, key)->first, *next; h; h = next) {
+                next = h->next_peer;
+                if (h->key != key || h->state != HELD_FLOW || !acts_near(k, h->wall_ns))
+                        continue;
+                if (!try_again(j, h))
+                        break;
+                some = true;
+        }
+        return some;
+}
+
+/* An act has come, or it is known whose it is. */
+static int look_again(struct auditjoin *j, const struct kept *k)
+{
+        uint64_t key = acts_key(j->acts, &k->act);
+        bool some = k->act.kind == AUDIT_EXEC ? look_at_execs(j, k, key) : look_at_flows(j, k, key);
+
         return some ? let_go(j) : 0;
 }
 
@@ -284,14 +408,20 @@ static int hold(struct auditjoin *j, const struct tide_event *ev, enum held_stat
         h = r == 0 ? malloc(sizeof(*h) + j->record.len) : NULL;
         if (!h)
                 return r < 0 ? r : -ENOMEM;
-        *h = (struct held){.state = (uint8_t)state, .len = j->record.len};
+        *h = (struct held){.state = (uint8_t)state, .len = j->record.len, .wall_ns = ev->wall_ns};
         h->container = map_hash(j->seed, ev->container);
         h->until_ns = now_ns + (state == HELD_FLOW ? AUDITJOIN_FLOW_NS : AUDITJOIN_EXEC_NS);
+        if (state == HELD_FLOW) {
+                h->netns = ev->flow.netns;
+                h->several = ev->container.len == 0 || (ev->flow.flags & (FLOWF_SHARED | FLOWF_HOST));
+        }
         memcpy(h->record, j->record.p, j->record.len);
-        *j->last = h;
-        j->last = &h->next;
-        j->stats.held++;
-        j->stats.waited += state != HELD_READY;
+        append(j, h);
+        if (state != HELD_READY) {
+                h->key = acts_key_of(j->acts, ev);
+                await(j, h);
+                j->stats.waited++;
+        }
         return 0;
 }
 
@@ -299,7 +429,7 @@ static int hold(struct auditjoin *j, const struct tide_event *ev, enum held_stat
 static int make_room(struct auditjoin *j)
 {
         j->stats.crowded++;
-        j->first->state = HELD_READY;
+        make_ready(j, j->first);
         return let_go(j);
 }
 
@@ -338,7 +468,7 @@ int auditjoin_event(struct auditjoin *j, const struct tide_event *ev, uint64_t n
         note_namespace(j, ev);
         acts_expire(j->acts, now_ns);
         state = look(j, &own, now_ns);
-        if (state == HELD_READY && !(j->first && keeps_order(&own) && holds(j, map_hash(j->seed, own.container), NULL)))
+        if (state == HELD_READY && !(j->first && keeps_order(&own) && holds(j, map_hash(j->seed, own.container))))
                 return j->ops->event(&own, j->arg);
         if (j->stats.held >= HELD_MAX)
                 r = make_room(j);
@@ -359,21 +489,36 @@ static bool has_sent(const struct audit_act *act)
         return false;
 }
 
+/* It stays in the namespace, and is told as no flow: loopback, and "any", which the kernel takes for that. */
+static bool is_within(struct bytes address)
+{
+        static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+        if (address.len == 16 && memcmp(address.p, mapped, sizeof(mapped)) == 0)
+                address = bytes_of(address.p + sizeof(mapped), 4);
+        if (address.len == 4)
+                return address.p[0] == 127 || memcmp(address.p, zero, 4) == 0;
+        return address.len == 16 && memcmp(address.p, zero, 15) == 0 && address.p[15] <= 1;
+}
+
 int auditjoin_act(struct auditjoin *j, const struct audit_act *act, uint64_t now_ns)
 {
         bool exec = act->kind == AUDIT_EXEC;
+        struct kept *k;
 
         if ((act->kind != AUDIT_EXEC && act->kind != AUDIT_CONNECT) || (!exec && !has_sent(act)))
                 return 0;
         *(exec ? &j->exec_seen_ns : &j->connect_seen_ns) = now_ns ? now_ns : 1;
-        if (!acts_add(j->acts, act, now_ns))
+        if (!exec && is_within(act->address))
                 return 0;
-        return j->first ? look_again(j, exec ? HELD_EXEC : HELD_FLOW) : 0;
+        k = acts_add(j->acts, act, now_ns);
+        return k && j->first ? look_again(j, k) : 0;
 }
 
 int auditjoin_who(struct auditjoin *j, const struct tide_event *ev, uint64_t now_ns)
 {
         struct kept *k = acts_asked(j->acts, ev->who.token);
+        const uint64_t *netns;
 
         (void)now_ns;
         if (!k)
@@ -387,19 +532,23 @@ int auditjoin_who(struct auditjoin *j, const struct tide_event *ev, uint64_t now
         memcpy(k->who_record, j->record.p, j->record.len);
         k->who_len = j->record.len;
         k->who = WHO_KNOWN;
-        return j->first ? look_again(j, HELD_FLOW) : 0;
+        k->who_container = map_hash(j->seed, ev->container);
+        netns = map_get(j->namespaces, ev->container);
+        k->who_netns = netns ? *netns : 0;
+        return j->first ? look_again(j, k) : 0;
 }
 
 /* Its time is over: a flow takes what is known by now. */
-static struct held *give_up(struct auditjoin *j, struct held **at)
+static void give_up(struct auditjoin *j, struct held *h)
 {
         struct tide_event ev;
 
-        if ((*at)->state == HELD_FLOW && decode(*at, &ev) && try_flow(j, &ev, true) && rewrite(j, at, &ev) == 0)
-                return *at;
-        (*at)->state = HELD_READY;
+        if (h->state == HELD_FLOW && decode(h, &ev) && try_flow(j, &ev, true)) {
+                complete(j, h, &ev);
+                return;
+        }
+        make_ready(j, h);
         j->stats.in_vain++;
-        return *at;
 }
 
 int auditjoin_expire(struct auditjoin *j, uint64_t now_ns, uint64_t *ret_due)
@@ -408,12 +557,13 @@ int auditjoin_expire(struct auditjoin *j, uint64_t now_ns, uint64_t *ret_due)
         int r;
 
         acts_expire(j->acts, now_ns);
-        for (struct held **at = &j->first; *at; at = &(*at)->next) {
-                struct held *h = *at;
-
-                if (h->state != HELD_READY && h->until_ns <= now_ns)
-                        h = give_up(j, at);
-                if (h->state != HELD_READY && (due == 0 || h->until_ns < due))
+        for (struct held *h = j->first, *next; h; h = next) {
+                next = h->next;
+                if (h->state == HELD_READY)
+                        continue;
+                if (h->until_ns <= now_ns)
+                        give_up(j, h);
+                else if (due == 0 || h->until_ns < due)
                         due = h->until_ns;
         }
         r = let_go(j);
@@ -424,7 +574,7 @@ int auditjoin_expire(struct auditjoin *j, uint64_t now_ns, uint64_t *ret_due)
 int auditjoin_flush(struct auditjoin *j)
 {
         for (struct held *h = j->first; h; h = h->next)
-                h->state = HELD_READY;
+                make_ready(j, h);
         return let_go(j);
 }
 

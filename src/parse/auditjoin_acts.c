@@ -12,7 +12,34 @@
 
 struct acts *acts_new(void)
 {
-        return calloc(1, sizeof(struct acts));
+        struct acts *a = calloc(1, sizeof(struct acts));
+
+        if (a)
+                a->seed = map_seed_random();
+        return a;
+}
+
+/* ---- keys ---- */
+
+static uint64_t place_key(const struct acts *a, struct bytes address, uint16_t port)
+{
+        uint8_t place[18] = {(uint8_t)port, (uint8_t)(port >> 8)};
+
+        if (address.len > 16)
+                address.len = 16;
+        if (address.len)
+                memcpy(place + 2, address.p, address.len);
+        return map_hash(a->seed, bytes_of(place, 2 + address.len)) | 1;
+}
+
+uint64_t acts_key(const struct acts *a, const struct audit_act *act)
+{
+        return act->kind == AUDIT_EXEC ? act->pid : place_key(a, act->address, act->port);
+}
+
+uint64_t acts_key_of(const struct acts *a, const struct tide_event *ev)
+{
+        return ev->kind == TIDE_EXEC ? ev->exec.actor.pid : place_key(a, ev->flow.remote, ev->flow.rport);
 }
 
 static void drop(struct acts *a, size_t i)
@@ -21,8 +48,9 @@ static void drop(struct acts *a, size_t i)
 
         free(k->block);
         free(k->who_record);
-        *k = (struct kept){.used = true};
+        *k = (struct kept){.used = true, .token = k->token};
         a->pids[i] = 0;
+        a->places[i] = 0;
 }
 
 static void drop_first(struct acts *a)
@@ -46,6 +74,12 @@ void acts_expire(struct acts *a, uint64_t now_ns)
 {
         while (a->n && (a->ring[a->first].used || a->ring[a->first].at_ns + KEEP_NS <= now_ns))
                 drop_first(a);
+}
+
+void acts_use(struct acts *a, struct kept *k)
+{
+        k->used = true;
+        a->places[k - a->ring] = 0;
 }
 
 /* ---- copying ---- */
@@ -121,9 +155,12 @@ struct kept *acts_add(struct acts *a, const struct audit_act *act, uint64_t now_
         }
         i = (a->first + a->n) % ACTS_KEPT;
         a->ring[i] = (struct kept){.at_ns = now_ns, .token = ++a->last_token};
-        if (copy(&a->ring[i], act) < 0)
+        if (copy(&a->ring[i], act) < 0) {
+                a->last_token--; /* acts_asked() counts on there being none left out */
                 return NULL;
+        }
         a->pids[i] = act->pid;
+        a->places[i] = act->kind == AUDIT_CONNECT ? acts_key(a, act) : 0;
         a->n++;
         return &a->ring[i];
 }
@@ -158,29 +195,31 @@ struct kept *acts_exec(struct acts *a, const struct tide_event *ev)
         return n == 1 ? only : NULL; /* memory and deleted files are worded in many ways */
 }
 
-struct kept *acts_connect(struct acts *a, const struct tide_event *ev, size_t *i)
+bool acts_near(const struct kept *k, int64_t wall_ns)
+{
+        return near(k->act.wall_ns, wall_ns, AUDITJOIN_FLOW_APART_NS);
+}
+
+struct kept *acts_connect(struct acts *a, const struct tide_event *ev, uint64_t key, size_t *i)
 {
         while (*i < a->n) {
                 size_t at = (a->first + (*i)++) % ACTS_KEPT;
                 struct kept *k = &a->ring[at];
 
-                if (a->pids[at] && !k->used && k->act.kind == AUDIT_CONNECT && k->act.port == ev->flow.rport &&
-                    bytes_eq(k->act.address, ev->flow.remote) &&
-                    near(k->act.wall_ns, ev->wall_ns, AUDITJOIN_FLOW_APART_NS))
+                if (a->places[at] == key && k->act.port == ev->flow.rport &&
+                    bytes_eq(k->act.address, ev->flow.remote) && acts_near(k, ev->wall_ns))
                         return k;
         }
         return NULL;
 }
 
+/* Tokens are given in the order in which acts are kept. */
 struct kept *acts_asked(struct acts *a, uint64_t token)
 {
-        for (size_t at = 0; at < a->n; at++) {
-                struct kept *k = &a->ring[(a->first + at) % ACTS_KEPT];
+        uint64_t behind = a->n ? token - a->ring[a->first].token : 0;
+        struct kept *k = &a->ring[(a->first + behind) % ACTS_KEPT];
 
-                if (k->token == token && !k->used && k->who == WHO_ASKED)
-                        return k;
-        }
-        return NULL;
+        return behind < a->n && k->token == token && !k->used && k->who == WHO_ASKED ? k : NULL;
 }
 
 /* ---- what an event takes from its act ---- */

@@ -567,6 +567,92 @@ static void test_flows_in_turn(void)
         auditjoin_free(j);
 }
 
+static struct tide_event flow_to(uint32_t n)
+{
+        static uint8_t address[4];
+        struct tide_event ev = flow("c1", WALL, 0);
+
+        address[0] = 10;
+        address[2] = (uint8_t)(n >> 8);
+        address[3] = (uint8_t)n;
+        ev.flow.remote = bytes_of(address, 4);
+        return ev;
+}
+
+static struct audit_act called_at(uint32_t n)
+{
+        struct audit_act a = called(1000 + n, "/bin/w", WALL);
+
+        a.address = flow_to(n).flow.remote;
+        return a;
+}
+
+static struct auditjoin_stats stats_of(const struct auditjoin *j)
+{
+        struct auditjoin_stats st;
+
+        auditjoin_stats(j, &st);
+        return st;
+}
+
+/* However many wait, an act is looked at by those that go where it went; and what stays within is no act at all. */
+static void test_crowd_of_flows(void)
+{
+        static const struct {
+                const char *address;
+                uint32_t len;
+        } within[] = {{"\177\0\0\1", 4},
+                      {"\177\0\0\13", 4},
+                      {"\0\0\0\0", 4},
+                      {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1", 16},
+                      {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
+                      {"\0\0\0\0\0\0\0\0\0\0\377\377\177\0\0\1", 16}};
+        struct auditjoin *j = begin();
+        struct audit_act a = called(1, "/bin/w", WALL);
+        struct tide_event ev;
+
+        a.kind = AUDIT_CONNECT;
+        for (size_t i = 0; i < ARRAY_LEN(within); i++) {
+                a.address = bytes_of(within[i].address, within[i].len);
+                act(j, a, MS); /* audit tells of calls, so flows wait for theirs */
+        }
+        CU_ASSERT_EQUAL(stats_of(j).kept, 0);
+        for (uint32_t i = 0; i < 512; i++)
+                event(j, flow_to(i), MS);
+        CU_ASSERT_EQUAL(stats_of(j).held, 512);
+        for (uint32_t i = 0; i < 1024; i++)
+                act(j, called_at(600 + i), 2 * MS);
+        CU_ASSERT_EQUAL(stats_of(j).looked, 0);
+        CU_ASSERT_EQUAL(told.asked, 0);
+        act(j, called_at(77), 3 * MS);
+        CU_ASSERT(stats_of(j).looked == 1 && told.asked == 1 && told.who_pid == 1077);
+        answer(j, told.token, 1077, "c1");
+        CU_ASSERT_EQUAL(stats_of(j).looked, 2);
+        CU_ASSERT_EQUAL(stats_of(j).flows, 1);
+        CU_ASSERT(auditjoin_flush(j) == 0 && told.n == 512 && stats_of(j).held == 0);
+        auditjoin_free(j);
+        /* Nor does each of those that wait for one place look at what another container calls there. */
+        j = begin();
+        act(j, called(1, "/bin/other", WALL - 5 * AUDITJOIN_FLOW_APART_NS), MS);
+        ev = flow("c1", WALL, 0);
+        for (uint32_t i = 0; i < 500; i++)
+                event(j, ev, MS);
+        for (uint32_t i = 0; i < 50; i++) {
+                act(j, called(2000 + i, "/bin/w", WALL), 2 * MS);
+                answer(j, told.token, 2000 + i, "c2");
+        }
+        CU_ASSERT(told.asked == 50 && told.n == 0);
+        CU_ASSERT(stats_of(j).looked <= 150);
+        /* Each that is its own container's is taken in turn. */
+        for (uint32_t i = 0; i < 50; i++)
+                act(j, called(3000 + i, "/bin/w", WALL), 3 * MS);
+        for (uint32_t i = 0; i < 50; i++)
+                answer(j, told.token, told.who_pid, "c1");
+        CU_ASSERT_EQUAL(stats_of(j).flows, 50);
+        CU_ASSERT(stats_of(j).looked <= 400);
+        auditjoin_free(j);
+}
+
 /* Where rules are set the first is waited for too. */
 static void test_expected(void)
 {
@@ -676,6 +762,7 @@ static const struct unit_case cases[] = {
         {"too many that wait", test_crowd},
         {"a flow's process", test_flow},
         {"flows in turn, each its own call", test_flows_in_turn},
+        {"however many flows wait, an act is looked at by its own", test_crowd_of_flows},
         {"the first is waited for where rules are set", test_expected},
         {"a flow that came before its record", test_flow_first},
         {"another container's call", test_flow_of_another},
