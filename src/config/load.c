@@ -195,11 +195,19 @@ static void set_number(struct cfg *c, const struct option_row *o, double v)
         }
 }
 
-/* In words of its own form: "1 s", not nanoseconds. */
+/* In words of its own form: "1s", "64K", not nanoseconds or long numbers. */
 static void put_limit(const struct option_row *o, double v, char *dst, size_t size)
 {
         const struct time_unit *u = config_time_units;
 
+        if (o->form == OPT_BYTES) {
+                unsigned i = 0;
+
+                for (; i < 3 && v >= 1024 && fmod(v, 1024) == 0; i++)
+                        v /= 1024;
+                snprintf(dst, size, "%.0f%.1s", v, &"\0KMG"[i]);
+                return;
+        }
         if (o->form != OPT_TIME || v <= 0) {
                 snprintf(dst, size, "%g", v);
                 return;

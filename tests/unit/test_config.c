@@ -100,7 +100,7 @@ static const struct {
         {"scoring: { prior = 0.1; };", 1, "scoring.prior: expected bits in steps of a quarter"},
         {"scoring: { ran_memfd = 100.0; };", 1, "scoring.ran_memfd: out of range"},
         {"sensor: { queue = \"4X\"; };", 1, "sensor.queue: expected a number of bytes"},
-        {"sensor: { queue = 10; };", 1, "sensor.queue: out of range"},
+        {"sensor: { queue = 10; };", 1, "sensor.queue: out of range: expected 64K to 256M"},
         {"probe: { disable = [\"magic\"]; };", 1, "probe.disable: unknown facility \"magic\""},
         {"probe: { disable = \"names\"; };", 1, "probe.disable: expected a list of words"},
         {"log: { level = \"loud\"; };", 1, "log.level: unknown word \"loud\""},
