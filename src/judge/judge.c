@@ -571,6 +571,7 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         c->running = true;
         c->netns = t->netns;
         if (left != c->netns || !was) {
+                c->shares_netns = false; /* also where its namespace is not known */
                 net_mates(j, left);
                 net_mates(j, c->netns);
         }

@@ -2529,6 +2529,113 @@ static void test_restore(void)
         world_close(&b);
 }
 
+/* Two replicas and a sidecar that come and go, watched and not, with calls of all kinds to many places. */
+static void random_life(struct world *w, uint32_t x)
+{
+        static const char *const ids[] = {"c1", "c2", "s1"};
+        static const char *const exes[] = {"/bin/a", "/bin/b", "/tmp/x", ""};
+        const char *id = ids[x % 3];
+        struct call c = {.id = id,
+                         .port = (uint16_t)(x / 3 % 2 ? 443 : 80),
+                         .pid = x / 6 % 4 ? 300 + x % 5 : UINT32_MAX,
+                         .exe = exes[x / 24 % 3],
+                         .layer = x / 24 % 3 == 2 ? LAYER_WRITE : LAYER_IMAGE,
+                         .flow = x / 96 % 40 + 1};
+        char to[32], name[32];
+
+        snprintf(to, sizeof(to), x / 7 % 5 ? "203.0.113.%u" : "10.0.%u.9", x / 35 % (x / 7 % 5 ? 60 : 4));
+        c.to = to;
+        switch (x / 2100 % 24) {
+        case 0:
+                announce(w, id, x / 50400 % 2 ? 77 : 78, 1 + x / 100800 % 2);
+                break;
+        case 1:
+                told_of(w, id, (enum tide_flows)(x / 50400 % 3));
+                break;
+        case 2:
+                snprintf(name, sizeof(name), "n%u.example", x / 35 % 20);
+                answer_in(w, id, name, to, NAME_ANSWERED);
+                return;
+        case 3:
+                c.what = FLOW_FOUND;
+                c.event_flags = EVF_BEFORE;
+                break;
+        case 4:
+                c.what = FLOW_ENDED;
+                c.flags = FLOWF_COUNTED;
+                break;
+        case 5:
+                c.audit = true;
+                break;
+        case 6:
+                c.flags = FLOWF_SHARED;
+                break;
+        case 7:
+                if (x / 50400 % 9 == 0) {
+                        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = bytes_str(id)};
+
+                        CU_ASSERT_EQUAL(give(w, &stop), 0);
+                        start_as(w, id, id[0] == 's' ? "side" : "web", x / 453600 % 2);
+                }
+                return;
+        case 8:
+                listen_at(w, "0.0.0.0", (uint16_t)(1000 + x / 35 % 12), 0);
+                return;
+        case 9:
+                walked(w, id);
+                return;
+        default:
+                break;
+        }
+        CU_ASSERT_EQUAL(call_as(w, c), 0);
+}
+
+static void test_restore_lives(void)
+{
+        static uint64_t one[20000], two[20000];
+        struct world a, b;
+        uint32_t x = 815;
+
+        world_open(&a);
+        world_open(&b);
+        for (int i = 0; i < 20000; i++) {
+                struct world *both[] = {&a, &b};
+
+                x = x * 1664525 + 1013904223;
+                for (int k = 0; k < 2; k++) {
+                        struct world *w = both[k];
+
+                        if (i == 0) {
+                                start_as(w, "c1", "web", false);
+                                start_as(w, "c2", "web", true);
+                                start_as(w, "s1", "side", true);
+                        }
+                        if (i % 5000 == 2500)
+                                CU_ASSERT_EQUAL(decide(w, i < 5000 ? "baseline.activate" : "baseline.learn",
+                                                       i % 10000 < 5000 ? "web@sha256:aa" : "side@sha256:aa"), 0);
+                        random_life(w, x >> 4);
+                        if ((x >> 4) % 31 == 0)
+                                w->now += HOUR;
+                        if ((x >> 4) % 53 == 0)
+                                tick(w);
+                }
+                if ((x >> 4) % 211 == 0)
+                        restore(&b);
+                if (i % 500 == 499) {
+                        size_t n = digest(a.j, one, ARRAY_LEN(one));
+
+                        CU_ASSERT_EQUAL(digest(b.j, two, ARRAY_LEN(two)), n);
+                        CU_ASSERT_EQUAL_FATAL(memcmp(one, two, n * sizeof(one[0])), 0);
+                }
+        }
+        CU_ASSERT_EQUAL(a.opened, b.opened);
+        CU_ASSERT_EQUAL(a.changed, b.changed);
+        CU_ASSERT_STRING_EQUAL(a.story, b.story);
+        CU_ASSERT_TRUE(a.opened > 10);
+        world_close(&a);
+        world_close(&b);
+}
+
 /* What the version before has stored is taken up: pieces as it wrote them, judge-priv.h's format 3. */
 static void test_stored_before(void)
 {
@@ -2677,6 +2784,7 @@ static const struct unit_case cases[] = {
         {"nothing told is nothing learned", test_unwatched},
         {"hours in which nothing is watched are none", test_dark},
         {"what was saved makes the same judge of flows again", test_restore},
+        {"what was saved makes the same judge of lives again", test_restore_lives},
         {"what the version before has stored is taken up", test_stored_before},
         {"a finding of long names fits a record", test_long},
         {"names go with their container", test_gone},
