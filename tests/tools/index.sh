@@ -4,7 +4,7 @@
 set -u
 top=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 # The clauses that must be there: one line per piece of work, "number clauses".
-clauses=(2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8)
+clauses=(2.1 2.2 2.3 2.4 2.5 2.6 2.7 2.8 2.9 2.10 3.1 3.2 3.3 3.4 3.5 3.6 3.7 3.8 4.1 4.2 4.3 4.4 4.5 4.6 4.7 4.8 4.9)
 
 exists() { # TREE TEST: "file" or "file:function" (python) or "file:words of a case" (C)
         local file=${2%%:*} what=
