@@ -26,7 +26,8 @@
         (60 * NSEC_PER_SEC)  /* conntrack forgets a datagram's flow after at most so long without an answer            \
                               */
 #define LOOK_NS NSEC_PER_SEC /* between two looks at a namespace's addresses */
-#define KNOWN_TOTAL 262144u  /* tuples remembered, of all namespaces: some 4 MiB */
+#define LOOK_MAX_NS (60 * NSEC_PER_SEC)
+#define KNOWN_TOTAL 262144u /* tuples remembered, of all namespaces: some 4 MiB */
 #define LISTEN_SOON_NS (100 * NSEC_PER_MSEC)
 #define PACKET_MAX (TIDE_RECORD_MAX - 1024u)
 
@@ -87,7 +88,7 @@ bool net_actor(struct sensor *s, struct net *n, const struct flow_tuple *t, bool
 static struct net *of_address(struct sensor *s, const struct flow_address *a)
 {
         for (struct net *n = s->nets->first; n; n = n->next)
-                if (!n->host && n->state == NET_WATCHED && net_is_local(n, a))
+                if (!n->host && n->state == NET_WATCHED && n->scope == NET_SCOPE_HOST && net_is_local(n, a))
                         return n;
         return NULL;
 }
@@ -103,20 +104,37 @@ static struct bytes peer_key(const struct flow_address *peer, uint16_t peer_port
         return bytes_of(dst, (size_t)peer->len + 4);
 }
 
-/* Those of long ago go all at once: then a late answer may be taken for a call. */
-static void remember_peer(struct net *n, const struct flow_tuple *t)
+/* Does a socket wait for datagrams there, from anybody? */
+static bool waits_at(struct net *n, const struct flow_tuple *own)
+{
+        struct diag_sock d;
+
+        return net_listens_on(n, own) || (n->diag && diag_find(n->diag, own, &d) == 0 && d.state == DIAG_UNCONNECTED);
+}
+
+/* Those of long ago go when there are too many: then a late answer may be taken for a call. */
+static void remember_peer(struct net *n, const struct flow_tuple *t, const struct flow_tuple *own)
 {
         struct bytes key;
         uint8_t space[24];
 
-        if (t->proto != IPPROTO_UDP)
+        if (t->proto != IPPROTO_UDP || !waits_at(n, own))
                 return;
         key = peer_key(&t->src, t->sport, t->dport, space);
-        if (n->peers && seen_put(n->peers, key) != ERR_LIMIT)
+        if (n->peers[0] && seen_put(n->peers[0], key) != ERR_LIMIT)
                 return;
-        n->peers = seen_free(n->peers);
-        if (seen_new(NET_PEERS, map_seed_random(), &n->peers) < 0 || seen_put(n->peers, key) < 0)
+        seen_free(n->peers[1]);
+        n->peers[1] = TAKE_PTR(n->peers[0]);
+        if (seen_new(NET_PEERS, map_seed_random(), &n->peers[0]) < 0 || seen_put(n->peers[0], key) < 0)
                 n->s->nets->stats.untold++;
+}
+
+static bool is_peer(const struct net *n, const struct flow_tuple *t)
+{
+        uint8_t space[24];
+        struct bytes key = peer_key(&t->dst, t->dport, t->sport, space);
+
+        return (n->peers[0] && seen_has(n->peers[0], key)) || (n->peers[1] && seen_has(n->peers[1], key));
 }
 
 static bool was_bound(const struct net *n, uint16_t port)
@@ -127,6 +145,41 @@ static bool was_bound(const struct net *n, uint16_t port)
         return false;
 }
 
+static bool is_established(const struct flow_msg *m)
+{
+        return m->tcp_state != TCP_CONNTRACK_SYN_SENT && m->tcp_state != TCP_CONNTRACK_SYN_RECV &&
+               m->tcp_state != TCP_CONNTRACK_NONE;
+}
+
+static struct flow_tuple turned(const struct flow_tuple *t)
+{
+        return (struct flow_tuple){
+                .src = t->dst, .dst = t->src, .proto = t->proto, .sport = t->dport, .dport = t->sport};
+}
+
+/*
+ * Of an entry that comes in: is it the other end's packet of a connection that was begun from here, before anybody saw
+ * it? TCP: it is first seen established, or in a dump from a port that is drawn, and nobody waits at the own port; UDP:
+ * a connected socket is there. It is told as what it is, if it was not yet.
+ */
+static bool was_begun_here(struct sensor *s, struct net *n, struct net *of, const struct flow_msg *m)
+{
+        struct flow_tuple own = turned(&m->orig);
+        struct diag_sock d;
+        uint8_t space[40];
+
+        if (own.proto == IPPROTO_TCP ? !is_established(m) || (m->dumped && own.sport < NET_EPHEMERAL)
+                                     : own.proto != IPPROTO_UDP)
+                return false;
+        if (!of->diag || net_listens_on(of, &own) || diag_find(of->diag, &own, &d) < 0 || d.state != DIAG_ESTABLISHED)
+                return false;
+        d.tuple = own;
+        net_found(s, of, &d);
+        if (n->fresh && seen_put(n->fresh, net_tuple_key(&own, space)) < 0)
+                s->nets->stats.untold++;
+        return true;
+}
+
 /*
  * Of an entry that goes out: was the connection there before the entry, which then says nothing of who began it? TCP:
  * it is first seen established; or, in a dump, it leaves from a port where a socket waits. UDP: it leaves from such a
@@ -134,16 +187,11 @@ static bool was_bound(const struct net *n, uint16_t port)
  */
 static bool is_resumed(const struct net *n, const struct flow_msg *m)
 {
-        uint8_t space[24];
-
-        if (m->orig.proto == IPPROTO_TCP && m->dumped)
-                return net_listens_on(n, &m->orig);
         if (m->orig.proto == IPPROTO_TCP)
-                return m->tcp_state != TCP_CONNTRACK_SYN_SENT && m->tcp_state != TCP_CONNTRACK_SYN_RECV &&
-                       m->tcp_state != TCP_CONNTRACK_NONE;
+                return m->dumped ? net_listens_on(n, &m->orig) : is_established(m);
         if (m->orig.proto != IPPROTO_UDP)
                 return false;
-        if (n->peers && seen_has(n->peers, peer_key(&m->orig.dst, m->orig.dport, m->orig.sport, space)))
+        if (is_peer(n, &m->orig))
                 return true;
         return m->orig.sport < NET_EPHEMERAL && clock_boot_ns() <= n->watched_ns + RESUMED_NS &&
                was_bound(n, m->orig.sport);
@@ -154,6 +202,16 @@ static bool is_found(const struct net *n, const struct flow_msg *m)
 {
         return m->orig.proto == IPPROTO_UDP && m->orig.sport >= NET_EPHEMERAL &&
                clock_boot_ns() <= n->watched_ns + RESUMED_NS && was_bound(n, m->orig.sport);
+}
+
+/* It has more addresses than are known: where a socket is, there is one of them. */
+static void by_socket(struct net *n, const struct flow_msg *m, bool *ret_from, bool *ret_to)
+{
+        struct flow_tuple own = turned(&m->orig);
+        struct diag_sock d;
+
+        *ret_from = n->diag && diag_find(n->diag, &m->orig, &d) == 0;
+        *ret_to = !*ret_from && n->diag && diag_find(n->diag, &own, &d) == 0;
 }
 
 /*
@@ -175,6 +233,8 @@ static struct net *whose(struct sensor *s, struct net *n, const struct flow_msg 
                 return of;
         *ret_from = net_is_local(n, &m->orig.src);
         *ret_to = net_is_local(n, &m->orig.dst);
+        if (!*ret_from && !*ret_to && n->naddresses == NSWORKER_ADDRESSES)
+                by_socket(n, m, ret_from, ret_to);
         return *ret_from || *ret_to ? n : NULL;
 }
 
@@ -183,9 +243,12 @@ static void look_for_addresses(struct sensor *s, struct net *n)
 {
         uint64_t now = loop_now(s->loop);
 
-        if (now < n->looked_ns + LOOK_NS)
+        if (now < n->looked_ns + n->look_gap_ns)
                 return;
         n->looked_ns = now;
+        n->look_gap_ns = n->look_gap_ns < LOOK_NS       ? LOOK_NS
+                         : n->look_gap_ns < LOOK_MAX_NS ? 2 * n->look_gap_ns
+                                                        : LOOK_MAX_NS;
         net_look(s, n);
         if (!n->host || n->scope != NET_SCOPE_HOST)
                 return;
@@ -310,20 +373,17 @@ static void inbound(struct sensor *s, struct net *n, const struct flow_msg *m)
         struct tide_event ev = {.sources = SRC_CONNTRACK};
         struct container *c = NULL;
         struct tide_actor actor;
-        struct flow_tuple own = {.src = m->orig.dst,
-                                 .dst = m->orig.src,
-                                 .proto = m->orig.proto,
-                                 .sport = m->orig.dport,
-                                 .dport = m->orig.sport};
+        struct flow_tuple own = turned(&m->orig);
 
         s->nets->stats.inbound++;
-        remember_peer(n, &m->orig);
+        remember_peer(n, &m->orig, &own);
         if (!rate_pass(&n->inbound_rate, loop_now(s->loop), NULL)) {
                 s->nets->stats.inbound_passed++;
                 return;
         }
         net_called(s, n, &own);
-        net_listen_later(s, n, LISTEN_SOON_NS);
+        if (!net_listens_on(n, &own))
+                net_listen_later(s, n, LISTEN_SOON_NS);
         fill(&ev, n, FLOW_BEGAN, DIRECTION_IN, &m->orig);
         ev.flow.id = m->id;
         if (net_actor(s, n, &own, true, &actor, &c)) {
@@ -341,6 +401,10 @@ static void began(struct sensor *s, struct net *n, const struct flow_msg *m)
         if (!of) {
                 s->nets->stats.forwarded++;
                 look_for_addresses(s, n);
+                return;
+        }
+        if (to && !from && was_begun_here(s, n, of, m)) {
+                s->nets->stats.resumed++;
                 return;
         }
         if (!remember(s, n, m))
@@ -361,8 +425,8 @@ static void on_new(struct sensor *s, struct net *n, const struct flow_msg *m)
                 n->dumped++;
         else
                 n->entries++;
-        if (n->state == NET_WATCHED && net_is_filling(s, n)) /* as far as was counted: asked before it is acted upon */
-                net_look(s, n);
+        if (n->state == NET_WATCHED && net_is_filling(s, n) && rate_pass(&n->guard_rate, loop_now(s->loop), NULL))
+                net_look(s, n); /* as far as was counted: asked before it is acted upon */
         if (net_is_loopback(&m->orig))
                 s->nets->stats.loopback++;
         else
@@ -498,6 +562,9 @@ static void on_msg(const struct flow_msg *m, void *arg)
         };
         struct net *n = arg;
 
+        /* Somebody else may have switched conntrack on where all is told by the host's: that is not told twice. */
+        if ((m->kind == FLOW_MSG_NEW || m->kind == FLOW_MSG_DESTROY) && !(net_flags(n) & NSW_FLOWS))
+                return;
         if ((size_t)m->kind < ARRAY_LEN(rows) && rows[m->kind])
                 rows[m->kind](n->s, n, m);
 }
@@ -533,8 +600,10 @@ void sensor_net_repair(struct sensor *s)
                 if (!n->untold || !n->flows || n->state == NET_LEFT)
                         continue;
                 n->untold = false;
+                for (struct net *of = s->nets->first; of; of = of->next)
+                        if (of->state == NET_WATCHED && net_stream(s, of) == n)
+                                net_catch_up(s, of);
                 net_dump(s, n);
-                net_catch_up(s, n);
         }
 }
 

@@ -186,6 +186,13 @@ static void on_open(const struct diag_sock *d, void *arg)
         net_tell(k->s, k->n, &ev, c);
 }
 
+void net_found(struct sensor *s, struct net *n, const struct diag_sock *d)
+{
+        struct look k = {.s = s, .n = n};
+
+        on_open(d, &k);
+}
+
 /* What has begun since is told as what it is: by conntrack, before it is found open. */
 static void look_for_open(struct look *k)
 {

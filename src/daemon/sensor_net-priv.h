@@ -50,12 +50,14 @@ struct net {
         /* What is due when, 0: nothing. The table is taken away all the time: not made anew before; it could not be
          * watched, or was withdrawn; it could not be taken away. */
         uint64_t remake_due_ns, retry_due_ns, away_due_ns;
+        bool away_failed; /* that was said */
         int fd;     /* of the namespace; kept as long as its sockets are, which keep it alive as well. -1: closed */
         struct flow_source *flows; /* NULL: not watched */
         struct diag_source *diag;
         struct flow_address addresses[NSWORKER_ADDRESSES];
         uint32_t naddresses;
-        uint64_t looked_ns; /* when the addresses were asked for last */
+        uint64_t looked_ns;   /* when the addresses were asked for last, because of one that is not known … */
+        uint64_t look_gap_ns; /* … and not again before so long: longer each time that brings none */
         uint64_t max;       /* conntrack's table: most entries; 0: not known */
         uint64_t entries;   /* that are in it, as the stream has it */
         uint64_t dumped;    /* entries told by the dump under way */
@@ -63,7 +65,7 @@ struct net {
         bool untold; /* the pair has refused flows: they are to be told by a dump */
         uint64_t watched_ns; /* since when; 0: not yet */
         struct seen *known;  /* tuples that were told or passed over, so that a dump tells none twice */
-        struct seen *peers;  /* of datagrams from outside: port, and who sent them. NULL: of none yet */
+        struct seen *peers[2]; /* of datagrams from outside: port, and who sent them; the latest, and those before */
         struct seen *fresh;  /* those of the dump under way: what it does not tell has ended */
         uint16_t bound[NET_BOUND];
         uint32_t nbound;
@@ -71,7 +73,7 @@ struct net {
         uint32_t nlisteners;
         uint64_t listen_due_ns, listened_ns; /* the next look, 0: none is wanted; the last */
         bool listen_anew; /* the next is the slow round's */
-        struct rate inbound_rate, packet_rate, remake_rate;
+        struct rate inbound_rate, packet_rate, remake_rate, guard_rate;
         struct rate thick_rate;    /* packets of the name service: above it the table may keep some from us */
         uint64_t over;             /* how many it has kept from us, by the last look */
         uint64_t over_due_ns;      /* the next look at that; 0: none is wanted */
@@ -102,7 +104,7 @@ struct nets {
         char instance[CFG_INSTANCE];
         enum net_scope scope;
         bool ending;
-        bool tried; /* it was asked what switching conntrack on in one namespace does to the others */
+        bool tried, trying; /* what conntrack in one namespace does to the others: asked; being asked */
 };
 
 /* The containers that live in it, oldest first: at most max. Returns how many there are. */
@@ -183,5 +185,7 @@ void net_listen(struct sensor *s, struct net *n, bool anew);
 void net_called(struct sensor *s, struct net *n, const struct flow_tuple *t);
 /* Does a socket wait at t's source? */
 bool net_listens_on(const struct net *n, const struct flow_tuple *t);
+/* A connection that was begun from here before anybody saw it: told as found, if it was not yet. */
+void net_found(struct sensor *s, struct net *n, const struct diag_sock *d);
 
 #endif

@@ -140,7 +140,8 @@ void net_forget(struct nets *nets, struct net *gone)
         nets->known -= seen_count(gone->known);
         seen_free(gone->known);
         seen_free(gone->fresh);
-        seen_free(gone->peers);
+        seen_free(gone->peers[0]);
+        seen_free(gone->peers[1]);
         free(gone);
 }
 
@@ -162,6 +163,7 @@ static struct net *make(struct sensor *s, uint64_t ns, int fd)
         n->packet_rate = (struct rate){.interval_ns = NSEC_PER_MSEC, .burst = 2000};
         /* Half of what the table lets through (act/nettable): this one is used up before that one is. */
         n->thick_rate = (struct rate){.interval_ns = NSEC_PER_MSEC, .burst = 500};
+        n->guard_rate = (struct rate){.interval_ns = NSEC_PER_SEC / 10, .burst = 1};
         net_table_init(n);
         n->next = s->nets->first;
         s->nets->first = n;
@@ -236,7 +238,7 @@ static void set_timer(struct sensor *s)
                 const uint64_t all[] = {n->listen_due_ns, n->remake_due_ns, n->retry_due_ns, n->away_due_ns,
                                         n->over_due_ns};
 
-                for (size_t i = 0; i < ARRAY_LEN(all); i++)
+                for (size_t i = 0; i < ARRAY_LEN(all) && n->state != NET_LEFT; i++)
                         if (all[i] && (next == 0 || all[i] < next))
                                 next = all[i];
         }
@@ -299,11 +301,12 @@ static void clean_host(struct sensor *s)
 
 static void leave(struct sensor *s, struct net *n)
 {
+        n->state = NET_LEFT; /* before anything is told: who comes meanwhile makes his own */
+        n->listen_due_ns = n->remake_due_ns = n->retry_due_ns = n->away_due_ns = n->over_due_ns = 0;
         if (n->flows)
                 flow_source_drain(n->flows); /* what its last tasks did */
         net_close_sources(n);
-        n->state = NET_LEFT;
-        if (net_flags(n) & NSW_FLOWS)
+        if ((net_flags(n) & NSW_FLOWS) && !net_by_ns(s->nets, n->ns))
                 net_take_away(s, n);
         if (!n->asked) /* or there are too many requests: the namespace is gone with its tasks, as a rule */
                 net_forget(s->nets, n);
@@ -380,6 +383,7 @@ void net_turn_to_host(struct sensor *s)
                 c->net_scope = NET_SCOPE_HOST;
                 watch_as_asked(s, c);
                 tell_flows(s, c);
+                i = 0; /* what is told meanwhile may have changed the list */
         }
 }
 

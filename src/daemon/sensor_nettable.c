@@ -44,10 +44,9 @@ static uint32_t wanted(const struct net *n)
         uint32_t flags = n->flows ? net_flags(n) & ~(uint32_t)NSW_LISTEN : net_flags(n);
         struct nets *nets = n->s->nets;
 
-        if (!(flags & NSW_FLOWS) || nets->tried || !cfg_net_scope_is_auto(n->s->cfg))
-                return flags;
-        nets->tried = true;
-        return flags | NSW_TRY;
+        bool try = (flags & NSW_FLOWS) && !nets->tried && !nets->trying && cfg_net_scope_is_auto(n->s->cfg);
+
+        return try ? flags | NSW_TRY : flags;
 }
 
 static void ask(struct sensor *s, struct net *n, uint32_t flags)
@@ -59,15 +58,20 @@ static void ask(struct sensor *s, struct net *n, uint32_t flags)
         n->token = ++s->nets->last_token;
         r = nsworker_ask(s->nets->worker, n->token, n->fd, flags, flags & NSW_LISTEN ? 0 : n->group);
         n->asked = r == 0;
-        if (r == 0)
+        if (r == 0) {
+                s->nets->trying = s->nets->trying || (flags & NSW_TRY);
                 return;
+        }
         s->nets->stats.refused++;
         n->state = n->state == NET_ASKED ? NET_REFUSED : n->state;
         net_due(s, &n->retry_due_ns, RETRY_NS);
 }
 
+/* Of making it and taking it away the last word counts, whatever was to be tried again. */
 void net_make(struct sensor *s, struct net *n)
 {
+        n->away_wanted = false;
+        n->away_due_ns = 0;
         n->make_wanted = n->asked;
         ask(s, n, wanted(n));
 }
@@ -80,8 +84,12 @@ void net_look(struct sensor *s, struct net *n)
 
 void net_take_away(struct sensor *s, struct net *n)
 {
+        n->make_wanted = false;
+        n->remake_due_ns = 0;
         n->away_wanted = n->asked;
         ask(s, n, NSW_TAKE_AWAY);
+        if (!n->asked)
+                net_due(s, &n->away_due_ns, RETRY_NS);
 }
 
 /* What was wanted while the last request was under way. */
@@ -302,7 +310,7 @@ static void come_back(struct sensor *s, struct net *n)
 
 static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
 {
-        bool away = n->state == NET_WITHDRAWN, more = take_addresses(n, a);
+        bool away = n->state == NET_WITHDRAWN, more = take_addresses(n, a), filling;
         int r = open_sources(s, n, a);
 
         if (r < 0) {
@@ -310,6 +318,7 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
                 return;
         }
         take_counts(n, a);
+        filling = net_is_filling(s, n); /* by the kernel's number, which holds what is still to be read */
         take_over(s, n, a);
         if (away && !a->made) {
                 come_back(s, n);
@@ -317,15 +326,16 @@ static void stands(struct sensor *s, struct net *n, struct nsworker_answer *a)
         }
         n->state = NET_WATCHED;
         net_changed(s, n);
+        n->look_gap_ns = more ? 0 : n->look_gap_ns;
         if (!n->watched_ns) {
                 n->watched_ns = clock_boot_ns();
                 net_begin(s, n);
         } else if (a->made) {
                 net_catch_up(s, n); /* what was connected while it was away */
-        } else if (more && n->flows) {
-                net_dump(s, n); /* what was told of an address that was not known yet */
         }
-        if (net_is_filling(s, n) && (net_flags(n) & NSW_FLOWS))
+        if (more && (!a->made || net_stream(s, n) != n))
+                net_dump(s, net_stream(s, n)); /* what was told of an address that was not known yet */
+        if (filling && (net_flags(n) & NSW_FLOWS))
                 withdraw(s, n);
         else
                 mend(s, n, a);
@@ -348,16 +358,19 @@ static void left(struct sensor *s, struct net *n, const struct nsworker_answer *
 static void taken_away(struct sensor *s, struct net *n, const struct nsworker_answer *a)
 {
         if (a->error < 0) {
-                log_warn(MOD,
-                         "container %.12s: our nftables table could not be taken away from its network namespace, "
-                         "this is tried again: %s",
-                         owner_id(s, n), err_str(a->error));
-                net_due(s, &n->away_due_ns, REMAKE_NS);
+                if (!n->away_failed)
+                        log_warn(MOD,
+                                 "container %.12s: our nftables table could not be taken away from its network "
+                                 "namespace, this is tried again: %s",
+                                 owner_id(s, n), err_str(a->error));
+                net_due(s, &n->away_due_ns, n->away_failed ? RETRY_NS : REMAKE_NS);
+                n->away_failed = true;
         } else if (n->state != NET_WITHDRAWN && net_flags(n) == NSW_TAKE_AWAY) {
                 net_forget(s->nets, n); /* that was all */
                 return;
         }
-        if (n->state == NET_ASKED && net_flags(n) != NSW_TAKE_AWAY)
+        if (n->state == NET_ASKED ? net_flags(n) != NSW_TAKE_AWAY
+                                  : n->state == NET_WATCHED && (net_flags(n) & NSW_FLOWS))
                 net_make(s, n); /* meanwhile it is to be watched */
 }
 
@@ -369,13 +382,8 @@ static struct net *by_token(const struct nets *nets, uint64_t token)
         return NULL;
 }
 
-void net_on_answer(struct nsworker_answer *a, void *arg)
+static void answered(struct sensor *s, struct net *n, struct nsworker_answer *a)
 {
-        struct sensor *s = arg;
-        struct net *n = by_token(s->nets, a->token);
-
-        if (!n)
-                return;
         n->asked = false;
         if (n->state == NET_LEFT) {
                 left(s, n, a);
@@ -390,10 +398,22 @@ void net_on_answer(struct nsworker_answer *a, void *arg)
         n = by_token(s->nets, a->token);
         if (n && !n->asked)
                 ask_again(s, n);
+}
+
+void net_on_answer(struct nsworker_answer *a, void *arg)
+{
+        struct sensor *s = arg;
+        struct net *n = by_token(s->nets, a->token);
+
+        if (a->flags & NSW_TRY) {
+                s->nets->trying = false;
+                s->nets->tried = s->nets->tried || (a->error == 0 && a->everywhere >= 0);
+        }
+        if (n)
+                answered(s, n, a);
         if (a->everywhere == 1 && s->nets->scope == NET_SCOPE_NAMESPACE)
                 net_turn_to_host(s);
 }
-
 /* ---- what is due ---- */
 
 void net_table_due(struct sensor *s, struct net *n, uint64_t now)

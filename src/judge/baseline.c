@@ -1041,6 +1041,18 @@ int baseline_name(struct judge *j, struct workload *w, struct entry *e, const st
         return take_fresh(j, w, o, fresh);
 }
 
+void baseline_unlearn_walked(struct judge *j, struct workload *w, int64_t since_ns)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim == DIM_FILE && !e->candidate && str_get(&e->exe).len == 0 && e->first_ns >= since_ns)
+                        forget_entry(j, w, e);
+        }
+}
+
 void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o)
 {
         void *value;

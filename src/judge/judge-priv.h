@@ -103,6 +103,7 @@ struct container_memory {
         uint32_t init_pid;
         uint64_t init_start;
         bool running, running_before;
+        bool visited; /* a session was in it: what only a walk tells may be that one's */
         uint8_t flows; /* enum tide_flows */
         int64_t started_ns;
         uint64_t gap_ns;
@@ -232,6 +233,8 @@ int baseline_learn(struct judge *j, struct workload *w, const struct observation
 /* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
  * one, and by that it is told apart from others. */
 int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how);
+/* What was learned since then of files that only a walk has told is forgotten: it may be a session's. */
+void baseline_unlearn_walked(struct judge *j, struct workload *w, int64_t since_ns);
 /* A call of nobody knows whom in a phase in which nobody is known to: it may have been any of them. */
 void baseline_lend_phase(struct judge *j, struct workload *w, const struct observation *o);
 /* Is that the entry of what calls, or of nobody knows whom? */

@@ -93,7 +93,18 @@ static void verdict(const struct judge *j, const struct tide_event *ev, const st
 static bool is_starts_data(const struct observation *o)
 {
         return o->dim == DIM_FILE && o->ev->sources == SRC_WALK && o->phase == PHASE_STARTUP && !o->executable &&
-               !(o->actor->flags & ACTOR_PID);
+               !(o->actor->flags & ACTOR_PID) && !o->c->visited;
+}
+
+/* From the first session on what only a walk tells may be its doing, also what was told a moment before it was. One whose
+ * arguments are not known may be a health check. */
+static void note_visit(struct judge *j, struct container_memory *c, const struct observation *o)
+{
+        if (c->visited || o->actor->origin != ORIGIN_EXEC || (o->ev->flags & EVF_NO_ARGS))
+                return;
+        c->visited = true;
+        baseline_unlearn_walked(j, c->workload, o->ev->wall_ns);
+        pieces_save_container(j, c);
 }
 
 /*
@@ -302,6 +313,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         j->stats.observations++;
         w->last_ns = ev->wall_ns;
         baseline_hour(j, w, ev->wall_ns);
+        note_visit(j, c, &o);
         if (o.dim == DIM_NETWORK)
                 net_count(j, &o);
         if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {

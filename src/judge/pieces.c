@@ -269,7 +269,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u32(&j->blob, c->init_pid);
         buf_put_u64(&j->blob, c->init_start);
         buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3 |
-                                     c->flows << 4));
+                                     c->flows << 4 | c->visited << 7));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
         buf_put_u32(&j->blob, c->next_written);
@@ -378,7 +378,8 @@ static int restore_container(struct judge *j, struct bytes key, struct rd *r, ui
         c->running_before = flags & 2;
         c->sight.open = flags & 4;
         c->sight.net = flags & 8;
-        c->flows = flags >> 4 < FLOWS__MAX ? flags >> 4 : FLOWS_UNTOLD;
+        c->flows = (flags >> 4 & 7) < FLOWS__MAX ? flags >> 4 & 7 : FLOWS_UNTOLD;
+        c->visited = flags & 128;
         c->started_ns = (int64_t)rd_u64(r);
         c->gap_ns = rd_u64(r);
         c->next_written = rd_u32(r) % WRITTEN_KEPT;

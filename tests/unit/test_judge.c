@@ -473,6 +473,32 @@ static void test_found_at_start(void)
         world_close(&w);
 }
 
+/* A session began, which is told a moment after a walk has found what it wrote: nothing of that is learned. */
+static void test_visited_at_start(void)
+{
+        struct world w;
+        uint64_t began;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        found(&w, "/var/log/app/app.log", 0644);
+        w.now += SEC;
+        began = w.now;
+        w.now += SEC / 100;
+        found(&w, "/opt/by-hand", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 2);
+        w.now = began;
+        run_in(&w, "c1", "/bin/sh", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 600);
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].entries, 1);
+        w.now += SEC / 50;
+        found(&w, "/opt/another", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "not learned: by no process of the entrypoint");
+        put(&w, "/var/log/app/app.log", 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        world_close(&w);
+}
+
 /* What an executable is known to make, one by one or by a pattern, a walk may find. */
 static void test_pattern_of_another(void)
 {
@@ -1249,6 +1275,7 @@ static const struct unit_case cases[] = {
         {"a process that becomes known is named", test_known_later},
         {"a known program found running needs no caller", test_found_running_known},
         {"data of a container's start is learned though nobody is known", test_found_at_start},
+        {"a session of which is told after what a walk found of it", test_visited_at_start},
         {"a session without arguments may be a health check", test_maybe_probe},
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
