@@ -16,9 +16,10 @@
  *
  * The budget counts descriptors looked at, one to some microseconds each; opening a process's list, reading its
  * numbers and asking for the processes are counted in, by what they cost. SOCKETS_SEARCH for one socket: of a process
- * with more the lowest are not seen. SOCKETS_RATE a second for all, and a credit of SOCKETS_BURST beyond that. Of its
- * upper half everybody may take; of the lower half one network namespace gets half, as of the rate, so that the host's
- * own, most of whose sockets nobody has that is known here, does not use up all of it. The last quarter is left for 2.
+ * with more the lowest are not seen, and it is -EBUSY then. SOCKETS_RATE a second for all, and a credit of
+ * SOCKETS_BURST beyond that. Of its upper half everybody may take; of the lower half one network namespace gets half,
+ * as of the rate, so that the host's own, most of whose sockets nobody has that is known here, does not use up all of
+ * it. The last quarter is left for 2.
  */
 #ifndef TIDEMARK_SOCKETS_H
 #define TIDEMARK_SOCKETS_H
@@ -51,7 +52,8 @@ struct sockets_ops {
 int sockets_new(const struct sockets_ops *ops, void *arg, struct sockets **ret) TM_CHECK;
 struct sockets *sockets_free(struct sockets *ss);
 DEFINE_CLEANUP(struct sockets *, sockets_free)
-/* -ENOENT: none of them has it (any more); -EBUSY: the budget is used up, it may be one of them. */
+/* -ENOENT: all were looked at, and none of them has it (any more); -EBUSY: not all were, for the budget is used up or
+ * there are too many: it may be one of them. That is not remembered. */
 int sockets_find(struct sockets *ss, uint64_t netns, uint32_t inode, uint64_t now_ns,
                  struct sockets_process *ret) TM_CHECK;
 

@@ -84,7 +84,7 @@ struct look {
         uint32_t inode;
         uint32_t left;         /* that this search may still cost */
         struct credit *own;    /* the namespace's */
-        bool busy;             /* it ended because the credit did */
+        bool incomplete;       /* something was not looked at: it may be there */
         uint32_t listed[LATELY]; /* pids of the last ones, whose lists were read */
         size_t nlisted;
         struct sockets_process found;
@@ -138,10 +138,9 @@ static bool spend(struct look *l, uint32_t cost, uint32_t keep)
 {
         struct credit *all = &l->ss->all, *own = l->own;
 
-        if (l->left < cost)
-                return false;
-        if (all->left < cost + keep || (all->left < SOCKETS_BURST / 2 && own->left < cost + keep / 2)) {
-                l->busy = true;
+        if (l->left < cost || all->left < cost + keep ||
+            (all->left < SOCKETS_BURST / 2 && own->left < cost + keep / 2)) {
+                l->incomplete = true;
                 return false;
         }
         l->left -= cost;
@@ -390,11 +389,15 @@ static int list_all(struct look *l)
         if (!spend_listing(l, COST_CANDIDATES))
                 return -1;
         n = ss->ops->candidates(l->netns, all, CANDIDATES_MAX, ss->arg);
-        while (n > 0 && tried < PROCESSES_MAX && r == 0) {
+        l->incomplete |= n == CANDIDATES_MAX; /* there may be more */
+        while (n > 0 && r == 0) {
                 if (is_listed(l, all[--n].pid))
                         continue;
+                if (tried++ == PROCESSES_MAX) {
+                        l->incomplete = true;
+                        break;
+                }
                 r = process_has(l, &all[n]);
-                tried++;
         }
         return r;
 }
@@ -429,7 +432,7 @@ static int look_for(struct sockets *ss, uint64_t netns, uint32_t inode, uint64_t
                 *ret = l.found;
                 return 0;
         }
-        if (l.busy)
+        if (l.incomplete)
                 return -EBUSY;
         *place(ss, inode) = (struct seen){.inode = inode, .netns = netns, .until_ns = now_ns + SOCKETS_MISS_NS};
         return -ENOENT;
