@@ -57,7 +57,10 @@ static void print_losses(const json_t *data)
 
         if (json_array_size(json_object_get(data, "losses")))
                 puts("\nLost of late, and repaired by walks and scans as far as it left a trace:");
-        json_array_foreach(json_object_get(data, "losses"), i, o) printf("  %s\n", cli_text(o, "what"));
+        json_array_foreach(json_object_get(data, "losses"), i, o) {
+                fputs("  ", stdout);
+                cli_wrap(stdout, cli_text(o, "what"), 2, 4);
+        }
 }
 
 static void print_bounds(const json_t *data)

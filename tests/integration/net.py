@@ -208,15 +208,16 @@ class Net:
         pair of interfaces that ends here. The address of the other end, where the resolver is too."""
         self.joined += 1
         name, n = "r%dx%d" % (self.number, self.joined), 4 * (self.joined - 1)
+        mine = "10.79.%d." % (os.getpid() % 251)  # other runs may be on this host
         ip("link", "add", self.prefix + name, "type", "veth", "peer", "name", name, "netns", self.space)
-        ip("addr", "add", "10.79.%d.%d/30" % (self.number, n + 1), "dev", self.prefix + name)
+        ip("addr", "add", mine + "%d/30" % (n + 1), "dev", self.prefix + name)
         ip("link", "set", self.prefix + name, "up")
-        ip("-n", self.space, "addr", "add", "10.79.%d.%d/30" % (self.number, n + 2), "dev", name)
+        ip("-n", self.space, "addr", "add", mine + "%d/30" % (n + 2), "dev", name)
         ip("-n", self.space, "link", "set", name, "up")
         self.address(*addresses)
         for a in addresses:
-            ip("route", "add", a + "/32", "via", "10.79.%d.%d" % (self.number, n + 2))
-        return "10.79.%d.%d" % (self.number, n + 2)
+            ip("route", "add", a + "/32", "via", mine + "%d" % (n + 2))
+        return mine + "%d" % (n + 2)
 
     # ---- containers ----
 
