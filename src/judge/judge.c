@@ -96,8 +96,8 @@ static bool is_starts_data(const struct observation *o)
                !(o->actor->flags & ACTOR_PID) && !o->c->visited;
 }
 
-/* From the first session on what only a walk tells may be its doing, also what was told a moment before it was. One whose
- * arguments are not known may be a health check. */
+/* From the first session on what only a walk tells may be its doing, also what was told a moment before it was. One
+ * whose arguments are not known may be a health check. */
 static void note_visit(struct judge *j, struct container_memory *c, const struct observation *o)
 {
         if (c->visited || o->actor->origin != ORIGIN_EXEC || (o->ev->flags & EVF_NO_ARGS))
