@@ -44,12 +44,15 @@ int diag_find(struct diag_source *s, const struct flow_tuple *t, struct diag_soc
 /*
  * All sockets of TCP and UDP over IPv4 and IPv6 in one of these states (bit 1 << state). At most limit are told;
  * ERR_LIMIT if there are more, -EAGAIN if the kernel was interrupted and tells what is not whole: what was told stands.
+ * The kernel tells all of a dump before it takes the next one: what is beyond limit is read and passed over, up to 512
+ * datagrams of it. Of more than that the rest is passed over by the next call, which is -EBUSY if it is too much again.
  */
 int diag_each(struct diag_source *s, uint32_t states, size_t limit, void (*cb)(const struct diag_sock *d, void *arg),
               void *arg) TM_CHECK;
 
 struct diag_source_stats {
         uint64_t asked, found, refused, malformed;
+        uint64_t unread; /* dumps that were left with a rest */
 };
 void diag_source_stats(const struct diag_source *s, struct diag_source_stats *ret);
 

@@ -15,11 +15,13 @@
  *      as long as none was closed.
  *
  * The budget counts descriptors looked at, one to some microseconds each; opening a process's list, reading its
- * numbers and asking for the processes are counted in, by what they cost. SOCKETS_SEARCH for one socket: of a process
- * with more the lowest are not seen, and it is -EBUSY then. SOCKETS_RATE a second for all, and a credit of
- * SOCKETS_BURST beyond that. Of its upper half everybody may take; of the lower half one network namespace gets half,
- * as of the rate, so that the host's own, most of whose sockets nobody has that is known here, does not use up all of
- * it. The last quarter is left for 2.
+ * numbers and asking for the processes are counted in, by what they cost. For the numbers that is the size of the
+ * table (FDSize in /proc/PID/status), which never shrinks and all of which the kernel goes through, however few are in
+ * use: a list that would cost more than is left is not read. SOCKETS_SEARCH for one socket, and whatever that takes,
+ * no more than SOCKETS_SEARCH_NS: of a process with more the lowest are not seen, and it is -EBUSY then. SOCKETS_RATE
+ * a second for all, and a credit of SOCKETS_BURST beyond that. Of its upper half everybody may take; of the lower half
+ * one network namespace gets half, as of the rate, so that the host's own, most of whose sockets nobody has that is
+ * known here, does not use up all of it. The last quarter is left for 2.
  */
 #ifndef TIDEMARK_SOCKETS_H
 #define TIDEMARK_SOCKETS_H
@@ -32,6 +34,7 @@
 struct sockets;
 
 #define SOCKETS_SEARCH 4096u
+#define SOCKETS_SEARCH_NS 20000000u
 #define SOCKETS_RATE 16384u
 #define SOCKETS_BURST 32768u
 #define SOCKETS_NEAR 4u
@@ -47,13 +50,14 @@ struct sockets_ops {
         size_t (*candidates)(uint64_t netns, struct sockets_process *to, size_t n, void *arg);
         /* Does it still run? Asked before it is looked at, and before what is remembered of it counts. */
         int (*alive)(const struct sockets_process *p, void *arg);
+        uint64_t (*mono_ns)(void *arg); /* NULL: clock_mono_ns(); for how long one search takes */
 };
 
 int sockets_new(const struct sockets_ops *ops, void *arg, struct sockets **ret) TM_CHECK;
 struct sockets *sockets_free(struct sockets *ss);
 DEFINE_CLEANUP(struct sockets *, sockets_free)
-/* -ENOENT: all were looked at, and none of them has it (any more); -EBUSY: not all were, for the budget is used up or
- * there are too many: it may be one of them. That is not remembered. */
+/* -ENOENT: all were looked at, and none of them has it (any more); -EBUSY: not all were, for the budget is used up, it
+ * took too long or there are too many: it may be one of them. That is not remembered. */
 int sockets_find(struct sockets *ss, uint64_t netns, uint32_t inode, uint64_t now_ns,
                  struct sockets_process *ret) TM_CHECK;
 

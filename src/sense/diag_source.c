@@ -19,10 +19,12 @@
 #include "tidemark/nl.h"
 
 #define STALE_READS 8 /* datagrams of an older request that may still lie there */
+#define REST_READS 512 /* datagrams, up to 32 KiB each, of a dump of which no more is wanted */
 
 struct diag_source {
         struct nl *nl;
-        uint32_t seq;
+        uint32_t seq, dump_seq;
+        bool dumping; /* the kernel has not told all that dump_seq asked for: until then it takes no other dump */
         struct diag_source_stats stats;
 };
 
@@ -68,6 +70,8 @@ static int on_message(const struct nlmsghdr *h, void *arg)
         struct diag_sock d;
         int r;
 
+        if (h->nlmsg_seq == a->s->dump_seq && (h->nlmsg_type == NLMSG_DONE || h->nlmsg_type == NLMSG_ERROR))
+                a->s->dumping = false;
         if (h->nlmsg_seq != a->s->seq)
                 return 0; /* of an older request, which was given up */
         a->interrupted |= (h->nlmsg_flags & NLM_F_DUMP_INTR) != 0;
@@ -145,14 +149,32 @@ int diag_find(struct diag_source *s, const struct flow_tuple *t, struct diag_soc
         return 0;
 }
 
+/* What is left of a dump goes by. False: more than is read at once; the next dump goes on with it. */
+static bool finish(struct diag_source *s)
+{
+        struct asked nothing = {.s = s, .full = true};
+        int r = 1;
+
+        for (int n = 0; s->dumping && n < REST_READS && r != 0; n++)
+                r = nl_recv(s->nl, on_message, &nothing);
+        s->dumping = s->dumping && r != 0; /* nothing is there: then it has ended somehow */
+        return !s->dumping;
+}
+
 static int each_of(struct asked *a, const struct inet_diag_req_v2 *req)
 {
-        int r = ask(a->s, req, NLM_F_DUMP);
+        struct diag_source *s = a->s;
+        int r = finish(s) ? ask(s, req, NLM_F_DUMP) : -EBUSY;
 
+        if (r < 0)
+                return r;
+        s->dump_seq = s->seq;
+        s->dumping = true;
         a->over = false;
         a->error = 0;
         for (int got = 1; r >= 0 && got > 0 && !a->over && !a->full;)
-                r = got = nl_recv(a->s->nl, on_message, a);
+                r = got = nl_recv(s->nl, on_message, a);
+        s->stats.unread += !finish(s);
         return r < 0 ? r : a->error;
 }
 

@@ -21,12 +21,13 @@
 #define LATELY 8u        /* processes that had the last ones */
 #define CANDIDATES_MAX 512u
 #define PROCESSES_MAX 64u /* looked at for one socket */
+#define KEEP_LISTING (SOCKETS_BURST / 4)
 #define SHARES 32u        /* namespaces whose half is kept apart; a power of two */
 
 /* What is not one descriptor, in descriptors: by the time that it takes. */
 #define COST_CANDIDATES 16u /* the table of all processes is gone through */
-#define COST_OPEN 2u
-#define COST_NUMBERS(top) (1 + (top) / 256) /* the kernel goes through the whole table, however few are in use */
+#define COST_OPEN 6u                          /* and the status is read */
+#define COST_SLOTS(n) (1 + (uint32_t)(n) / 1024) /* of the table, in use or not: fs/proc/fd.c, proc_readfd_common() */
 
 #define WINDOW_FIRST 256u /* numbers whose descriptors are listed together: twice as many each time, for new ones are */
 #define WINDOW_MAX 4096u  /* among the first, as a rule */
@@ -83,6 +84,7 @@ struct look {
         uint64_t netns;
         uint32_t inode;
         uint32_t left;         /* that this search may still cost */
+        uint64_t until_ns;     /* then it is over */
         struct credit *own;    /* the namespace's */
         bool incomplete;       /* something was not looked at: it may be there */
         uint32_t listed[LATELY]; /* pids of the last ones, whose lists were read */
@@ -133,25 +135,46 @@ static struct credit *share_of(struct sockets *ss, uint64_t netns)
         return &s->credit;
 }
 
-/* keep: what is left for others. False: this search is over. */
+static uint64_t mono_ns(const struct sockets *ss)
+{
+        return ss->ops->mono_ns ? ss->ops->mono_ns(ss->arg) : clock_mono_ns();
+}
+
+/* keep: what is left for others. False: it is not looked at. */
+static bool affords(struct look *l, uint32_t cost, uint32_t keep)
+{
+        const struct credit *all = &l->ss->all, *own = l->own;
+
+        if (l->left >= cost && all->left >= cost + keep &&
+            (all->left >= SOCKETS_BURST / 2 || own->left >= cost + keep / 2) && mono_ns(l->ss) < l->until_ns)
+                return true;
+        l->incomplete = true;
+        return false;
+}
+
+static void take(uint32_t *left, uint32_t cost)
+{
+        *left -= *left < cost ? *left : cost;
+}
+
+static void pay(struct look *l, uint32_t cost)
+{
+        take(&l->left, cost);
+        take(&l->ss->all.left, cost);
+        take(&l->own->left, cost);
+}
+
 static bool spend(struct look *l, uint32_t cost, uint32_t keep)
 {
-        struct credit *all = &l->ss->all, *own = l->own;
-
-        if (l->left < cost || all->left < cost + keep ||
-            (all->left < SOCKETS_BURST / 2 && own->left < cost + keep / 2)) {
-                l->incomplete = true;
+        if (!affords(l, cost, keep))
                 return false;
-        }
-        l->left -= cost;
-        all->left -= cost;
-        own->left -= own->left < cost ? own->left : cost;
+        pay(l, cost);
         return true;
 }
 
 static bool spend_listing(struct look *l, uint32_t cost)
 {
-        return spend(l, cost, SOCKETS_BURST / 4);
+        return spend(l, cost, KEEP_LISTING);
 }
 
 /* ---- what is remembered ---- */
@@ -239,104 +262,137 @@ static size_t lately_here(const struct look *l, struct lately to[LATELY])
 
 /* ---- all of a process's ---- */
 
-/* The next piece of the list from number at on: entries in buf. Their length; 0: there are none, or it is gone. */
-static size_t entries_from(int dir, uint32_t at, void *buf, size_t size)
-{
-        long n = 0;
+/* The list of its descriptors. */
+struct list {
+        int dir;
+        uint32_t slots; /* the size of its table */
+};
 
-        /* fs/proc/fd.c: behind "." and ".." the position in the list is the number */
-        if (lseek(dir, (off_t)at + 2, SEEK_SET) >= 0)
-                n = syscall(SYS_getdents64, dir, buf, size);
-        return n > 0 ? (size_t)n : 0;
+/* 0: it is gone. */
+static uint32_t slots_of(uint32_t pid)
+{
+        _cleanup_close_ int fd = -1;
+        char text[1024], *at; /* the line is among the first ones, and no name has a new line in it */
+        ssize_t len;
+
+        snprintf(text, sizeof(text), "/proc/%u/status", pid);
+        fd = open(text, O_RDONLY | O_CLOEXEC);
+        len = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+        text[len > 0 ? len : 0] = '\0';
+        at = strstr(text, "\nFDSize:");
+        return at ? (uint32_t)strtoul(at + strlen("\nFDSize:"), NULL, 10) : 0;
 }
 
-/* The least number in use from at on; -1: none. */
-static int64_t first_from(int dir, uint32_t at)
+/*
+ * The next piece of the list from number *at on, which is then the one that the kernel came to: entries in buf. Their
+ * length; 0: there are none, or it is gone; -1: it would cost too much.
+ */
+static long entries_from(struct look *l, const struct list *list, uint32_t *at, void *buf, size_t size)
+{
+        /* fs/proc/fd.c: behind "." and ".." the position in the list is the number */
+        off_t from = (off_t)*at + 2, end;
+        long n;
+
+        if (!affords(l, COST_SLOTS(list->slots > *at ? list->slots - *at : 0), KEEP_LISTING))
+                return -1;
+        if (lseek(list->dir, from, SEEK_SET) < 0)
+                return 0;
+        n = syscall(SYS_getdents64, list->dir, buf, size);
+        end = lseek(list->dir, 0, SEEK_CUR); /* where it found no room, or the end of the table */
+        end = end > from ? end : from;
+        pay(l, COST_SLOTS(end - from));
+        *at = (uint32_t)(end - 2);
+        return n > 0 ? n : 0;
+}
+
+#define NONE (-1)
+#define UNKNOWN (-2)
+
+/* The least number in use from at on. */
+static int64_t first_from(struct look *l, const struct list *list, uint32_t at)
 {
         char buf[48] __attribute__((aligned(8))); /* holds one */
         const struct dirent64_ *d = (const struct dirent64_ *)(const void *)buf;
+        uint32_t to = at;
+        long len = entries_from(l, list, &to, buf, sizeof(buf));
         int64_t fd;
 
-        if (entries_from(dir, at, buf, sizeof(buf)) == 0)
-                return -1;
+        if (len <= 0)
+                return len < 0 ? UNKNOWN : NONE;
         fd = atoi(d->name);
-        return fd >= at && fd < NUMBER_MAX / 2 ? fd : -1;
+        return fd >= at && fd < NUMBER_MAX / 2 ? fd : NONE;
 }
 
-/* A number above all that are in use, and not far. */
-static uint32_t top_of(int dir)
+/* A number above all that are in use, and not far. 0: it would cost too much. */
+static uint32_t top_of(struct look *l, const struct list *list)
 {
         uint32_t used = 0, above = WINDOW_FIRST;
-        int64_t fd;
+        int64_t fd = NONE;
 
-        while ((fd = first_from(dir, above)) >= 0) {
+        while (above < list->slots && (fd = first_from(l, list, above)) >= 0) {
                 used = (uint32_t)fd + 1;
                 above = used > above * 2 ? used : above * 2;
         }
-        while (above - used > WINDOW_FIRST) {
+        while (fd != UNKNOWN && above > used && above - used > WINDOW_FIRST) {
                 uint32_t mid = used + (above - used) / 2;
 
-                fd = first_from(dir, mid);
+                fd = first_from(l, list, mid);
                 if (fd >= 0)
                         used = (uint32_t)fd + 1;
                 else
                         above = mid;
         }
-        return above;
+        return fd == UNKNOWN ? 0 : above > used ? above : used;
 }
 
 /* The numbers in use of a window, ascending. How many. */
-static size_t numbers_of(struct sockets *ss, int dir, uint32_t from, uint32_t to)
+static size_t numbers_of(struct look *l, const struct list *list, uint32_t from, uint32_t to)
 {
         char buf[6144] __attribute__((aligned(8))); /* WINDOW_FIRST entries, of 24 bytes as a rule */
-        size_t n = 0, len = entries_from(dir, from, buf, sizeof(buf));
+        uint32_t *numbers = l->ss->numbers, next = from;
+        size_t n = 0;
+        long len;
 
-        while (len > 0) {
+        while (next < to && (len = entries_from(l, list, &next, buf, sizeof(buf))) > 0) {
                 const struct dirent64_ *d;
-                uint32_t fd = 0;
-                long more;
 
-                for (size_t at = 0; at < len; at += d->reclen) {
+                for (long at = 0; at < len; at += d->reclen) {
+                        uint32_t fd;
+
                         d = (const struct dirent64_ *)(const void *)(buf + at);
                         fd = (uint32_t)atoi(d->name);
                         if (d->name[0] == '.' || fd < from)
                                 continue;
                         if (fd >= to || n == WINDOW_MAX)
                                 return n;
-                        ss->numbers[n++] = fd;
+                        numbers[n++] = fd;
                 }
-                if (fd + 1 >= to)
-                        break;
-                more = syscall(SYS_getdents64, dir, buf, sizeof(buf));
-                len = more > 0 ? (size_t)more : 0;
         }
         return n;
 }
 
 /*
- * 1: has it; 0: has not; -1: the search is over. Where the credit wanes flows come in numbers, and the next one's
- * socket is among the others: then it is gone on behind the one that is looked for.
+ * Where the credit wanes flows come in numbers, and the next one's socket is among the others: then it is gone on
+ * behind the one that is looked for.
  */
-static int window_has(struct look *l, int dir, uint32_t from, uint32_t to)
+static bool window_has(struct look *l, const struct list *list, uint32_t from, uint32_t to)
 {
-        size_t n = numbers_of(l->ss, dir, from, to);
-        int r = 0;
+        size_t n = numbers_of(l, list, from, to);
+        bool has = false;
 
-        while (n > 0 && (r == 0 || l->ss->all.left < SOCKETS_BURST / 4 * 3)) {
-                if (!spend_listing(l, 1))
-                        return r ? r : -1;
-                r |= number_is(l, dir, l->ss->numbers[--n]);
-        }
-        return r;
+        while (n > 0 && (!has || l->ss->all.left < SOCKETS_BURST / 4 * 3) && spend_listing(l, 1))
+                has |= number_is(l, list->dir, l->ss->numbers[--n]);
+        return has;
 }
 
-/* 1: has it; 0: has not, or is gone; -1: the search is over. */
+/* 1: has it; 0: has not, is gone, or is too much to look at: the next may be less; -1: the search is over. */
 static int process_has(struct look *l, const struct sockets_process *p)
 {
         _cleanup_close_ int dir = -1;
         uint32_t top, window = WINDOW_FIRST;
+        struct list list;
         char path[32];
-        int r = 0;
+        bool has = false;
 
         if (!spend_listing(l, COST_OPEN))
                 return -1;
@@ -344,17 +400,16 @@ static int process_has(struct look *l, const struct sockets_process *p)
         l->ss->stats.processes++;
         snprintf(path, sizeof(path), "/proc/%u/fd", p->pid);
         dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        top = dir < 0 ? 0 : top_of(dir);
-        while (top > 0 && r == 0) {
+        list = (struct list){.dir = dir, .slots = dir < 0 ? 0 : slots_of(p->pid)};
+        top = list.slots ? top_of(l, &list) : 0;
+        while (top > 0 && !has) {
                 uint32_t from = top > window ? top - window : 0;
 
-                if (!spend_listing(l, COST_NUMBERS(top)))
-                        return -1;
-                r = window_has(l, dir, from, top);
+                has = window_has(l, &list, from, top);
                 top = from;
                 window = window < WINDOW_MAX ? window * 2 : window;
         }
-        return r;
+        return has;
 }
 
 /* ---- the search ---- */
@@ -425,6 +480,7 @@ static int look_for(struct sockets *ss, uint64_t netns, uint32_t inode, uint64_t
         struct look l = {.ss = ss, .netns = netns, .inode = inode, .left = SOCKETS_SEARCH};
 
         l.own = share_of(ss, netns);
+        l.until_ns = mono_ns(ss) + SOCKETS_SEARCH_NS;
         refill(&ss->all, now_ns, SOCKETS_RATE, SOCKETS_BURST);
         refill(l.own, now_ns, SOCKETS_RATE / 2, SOCKETS_BURST / 2);
         if (search(&l)) {

@@ -13,6 +13,9 @@
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests/unit/unit.h"
 #include "tidemark/diag_source.h"
@@ -326,6 +329,53 @@ static void test_diag(void)
         CU_ASSERT_EQUAL(diag_decode(&s.h, IPPROTO_UDP, &d), -EAGAIN);
 }
 
+static void count(const struct diag_sock *d, void *arg)
+{
+        size_t *n = arg;
+
+        *n += d->state == DIAG_UNCONNECTED;
+}
+
+static int diag_socket(void)
+{
+        struct sockaddr_nl any = {.nl_family = AF_NETLINK};
+        int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+
+        CU_ASSERT_TRUE_FATAL(fd >= 0);
+        CU_ASSERT_EQUAL_FATAL(bind(fd, (const struct sockaddr *)&any, sizeof(any)), 0);
+        return fd;
+}
+
+/* More sockets than are wanted: the request after that is answered as if there had been no other. */
+static void test_diag_limit(void)
+{
+        enum { MANY = 4000 };
+        struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+        _cleanup_(diag_source_closep) struct diag_source *s = NULL;
+        struct rlimit lim;
+        static int held[MANY];
+        size_t n = 0;
+
+        CU_ASSERT_EQUAL_FATAL(getrlimit(RLIMIT_NOFILE, &lim), 0);
+        lim.rlim_cur = lim.rlim_max;
+        CU_ASSERT_TRUE_FATAL(setrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur > MANY + 64);
+        CU_ASSERT_EQUAL_FATAL(diag_source_open(diag_socket(), &s), 0);
+        for (size_t i = 0; i < MANY; i++) {
+                held[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                CU_ASSERT_EQUAL(bind(held[i], (const struct sockaddr *)&here, sizeof(here)), 0);
+        }
+        for (int i = 0; i < 3; i++) {
+                n = 0;
+                CU_ASSERT_EQUAL(diag_each(s, 1u << DIAG_UNCONNECTED, 10, count, &n), ERR_LIMIT);
+                CU_ASSERT_EQUAL(n, 10);
+        }
+        n = 0;
+        CU_ASSERT_EQUAL(diag_each(s, 1u << DIAG_UNCONNECTED, 4 * MANY, count, &n), 0);
+        CU_ASSERT_TRUE(n >= MANY);
+        for (size_t i = 0; i < MANY; i++)
+                close(held[i]);
+}
+
 static const struct unit_case cases[] = {
         {"a TCP entry: both directions, state, bytes, and whose dump it is of", test_tcp},
         {"IPv6, ICMP, and an end", test_six_and_icmp},
@@ -336,5 +386,6 @@ static const struct unit_case cases[] = {
         {"damaged at every byte", test_damaged},
         {"an entry without addresses is refused", test_no_address},
         {"sockets", test_diag},
+        {"more sockets than are wanted", test_diag_limit},
 };
 UNIT_MAIN("flow", cases)

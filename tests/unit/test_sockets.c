@@ -20,6 +20,7 @@ struct world {
         size_t n;
         unsigned asked;
         bool dead, any_netns;
+        uint64_t mono_ns, step_ns; /* the time, and what it takes to ask for it */
 };
 
 static size_t candidates(uint64_t netns, struct sockets_process *to, size_t n, void *arg)
@@ -41,7 +42,14 @@ static int alive(const struct sockets_process *p, void *arg)
         return !w->dead && p->start == 1;
 }
 
-static const struct sockets_ops ops = {.candidates = candidates, .alive = alive};
+static uint64_t mono_ns(void *arg)
+{
+        struct world *w = arg;
+
+        return w->mono_ns += w->step_ns;
+}
+
+static const struct sockets_ops ops = {.candidates = candidates, .alive = alive, .mono_ns = mono_ns};
 
 static int a_socket(uint32_t *ret_inode)
 {
@@ -87,6 +95,30 @@ static void test_own(void)
         CU_ASSERT_EQUAL(sockets_find(ss, NETNS, first, 1, &p), -ENOENT);
 }
 
+/* A child that has what this process has, in a table of its own that is not larger than that needs. */
+static pid_t a_child(int hold[2])
+{
+        pid_t child;
+
+        CU_ASSERT_EQUAL_FATAL(pipe(hold), 0);
+        child = fork();
+        CU_ASSERT_TRUE_FATAL(child >= 0);
+        if (child == 0) {
+                char c;
+
+                close(hold[1]);
+                _exit(read(hold[0], &c, 1) < 0);
+        }
+        return child;
+}
+
+static void end_child(pid_t child, const int hold[2])
+{
+        close(hold[0]);
+        close(hold[1]);
+        CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+}
+
 /* The youngest that has it: a child that inherited nothing but this one. */
 static void test_child(void)
 {
@@ -98,23 +130,13 @@ static void test_child(void)
         pid_t child;
 
         CU_ASSERT_EQUAL_FATAL(sockets_new(&ops, &w, &ss), 0);
-        CU_ASSERT_EQUAL_FATAL(pipe(hold), 0);
-        child = fork();
-        CU_ASSERT_TRUE_FATAL(child >= 0);
-        if (child == 0) {
-                char c;
-
-                close(hold[1]);
-                _exit(read(hold[0], &c, 1) < 0);
-        }
+        child = a_child(hold);
         close(fd);
         w.p[0] = (struct sockets_process){(uint32_t)getpid(), 1};
         w.p[1] = (struct sockets_process){(uint32_t)child, 1};
         CU_ASSERT_EQUAL(sockets_find(ss, NETNS, inode, 1, &p), 0);
         CU_ASSERT_EQUAL(p.pid, (uint32_t)child);
-        close(hold[0]);
-        close(hold[1]);
-        CU_ASSERT_EQUAL(waitpid(child, NULL, 0), child);
+        end_child(child, hold);
 }
 
 /* ---- how much is looked at ---- */
@@ -279,10 +301,11 @@ static void test_many_processes(void)
         _cleanup_(sockets_freep) struct sockets *ss = NULL;
         struct sockets_process p = {0};
         uint32_t inode;
-        int fd = a_socket(&inode);
+        int fd = a_socket(&inode), hold[2];
+        pid_t child = a_child(hold);
 
         for (size_t i = 0; i < ARRAY_LEN(w.p); i++)
-                w.p[i] = (struct sockets_process){(uint32_t)getpid(), 1};
+                w.p[i] = (struct sockets_process){(uint32_t)child, 1};
         CU_ASSERT_EQUAL_FATAL(sockets_new(&ops, &w, &ss), 0);
         CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 1, SECOND, &p), -ENOENT);
         w.n = 65;
@@ -296,7 +319,58 @@ static void test_many_processes(void)
         CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 3, 30 * SECOND, &p), -ENOENT);
         w.n = ARRAY_LEN(w.p);
         CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 4, 40 * SECOND, &p), -EBUSY);
+        end_child(child, hold);
         close(fd);
+}
+
+/* A table of descriptors does not shrink, and the kernel goes through all of it, however few are in use. */
+static void test_emptied(void)
+{
+        struct world w = {.n = 64};
+        _cleanup_(sockets_freep) struct sockets *ss = NULL;
+        struct sockets_process p = {0};
+        uint32_t inode;
+        int fd, far, hold[2];
+        pid_t child;
+
+        many_files(20000);
+        CU_ASSERT_EQUAL_FATAL(sockets_new(&ops, &w, &ss), 0);
+        fd = a_socket(&inode);
+        child = a_child(hold);
+        for (size_t i = 0; i < ARRAY_LEN(w.p); i++)
+                w.p[i] = (struct sockets_process){(uint32_t)child, 1};
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 1, SECOND, &p), -ENOENT);
+        far = fcntl(fd, F_DUPFD, 19000);
+        CU_ASSERT_EQUAL(far, 19000);
+        close(far);
+        for (size_t i = 0; i < ARRAY_LEN(w.p); i++)
+                w.p[i] = (struct sockets_process){(uint32_t)getpid(), 1};
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 1, 10 * SECOND, &p), -EBUSY);
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, inode, 20 * SECOND, &p), 0); /* of one it is not too much */
+        end_child(child, hold);
+        close(fd);
+}
+
+/* Whatever takes so long: one search is over after a time. */
+static void test_slow(void)
+{
+        struct world w = {.p = {{(uint32_t)getpid(), 1}}, .n = 1, .mono_ns = SECOND};
+        _cleanup_(sockets_freep) struct sockets *ss = NULL;
+        struct sockets_process p = {0};
+        int held[50];
+        uint32_t first, inode;
+
+        for (size_t i = 0; i < ARRAY_LEN(held); i++)
+                held[i] = a_socket(i ? &inode : &first);
+        CU_ASSERT_EQUAL_FATAL(sockets_new(&ops, &w, &ss), 0);
+        w.step_ns = SOCKETS_SEARCH_NS / 10;
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, first, SECOND, &p), -EBUSY);
+        CU_ASSERT_TRUE(looked_at(ss) > 0 && looked_at(ss) < 10);
+        w.step_ns = SOCKETS_SEARCH_NS / 1000;
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, first, SECOND + 1, &p), 0);
+        CU_ASSERT_EQUAL(sockets_find(ss, NETNS, 1, SECOND + 1, &p), -ENOENT);
+        for (size_t i = 0; i < ARRAY_LEN(held); i++)
+                close(held[i]);
 }
 
 /* A number that was another's: what is remembered of a process that is gone counts for nothing. */
@@ -328,6 +402,8 @@ static const struct unit_case cases[] = {
         {"who opens and closes in a loop", test_loops},
         {"more descriptors than are looked at", test_large},
         {"more processes than are looked at", test_many_processes},
+        {"a table that was large once", test_emptied},
+        {"a search that takes long", test_slow},
         {"a process that is gone", test_other_process},
 };
 UNIT_MAIN("sockets", cases)
