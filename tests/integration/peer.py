@@ -4,6 +4,7 @@
 
     peer.py tcp ADDRESS PORT     answers each connection as HTTP and closes it
     peer.py hold ADDRESS PORT    sends back what comes, for as long as the client wants
+    peer.py push ADDRESS PORT    speaks on its own, five times a second, for as long as the client wants
     peer.py udp ADDRESS PORT     sends back what comes
     peer.py silent ADDRESS PORT  takes what comes by UDP, and says nothing
     peer.py forge NAME ADDRESS HOW...  sees the queries for NAME as they pass, and answers them itself, before or instead
@@ -17,6 +18,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 import time
 
 TEXT = b"HTTP/1.0 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n"
@@ -54,6 +56,17 @@ def send_back(c, source):
             if not data:
                 break
             c.sendall(data)
+    except OSError as e:
+        say("failed", source[0], source[1], e)
+    c.close()
+
+
+def push(c, source):
+    say("took", source[0], source[1], 0)
+    try:
+        while True:
+            c.sendall(b"x")
+            time.sleep(0.2)
     except OSError as e:
         say("failed", source[0], source[1], e)
     c.close()
@@ -164,6 +177,7 @@ def load(address, port, rate, *paths):
 
 
 DEEDS = {"tcp": lambda a, p: accept(a, p, answer_http), "hold": lambda a, p: accept(a, p, send_back),
+         "push": lambda a, p: accept(a, p, push),
          "udp": lambda a, p: datagrams(a, p, True), "silent": lambda a, p: datagrams(a, p, False), "forge": forge, "load": load}
 
 if __name__ == "__main__":

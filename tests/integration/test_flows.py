@@ -618,3 +618,32 @@ def test_pair_refuses(lab):
     status = d.json("status")
     check(status["pair"]["refused"]["flow"] > 0, "some were refused", status["pair"])
     check(d.workload("crowded")["network"]["outbound"] == 3001, "none twice", d.workload("crowded")["network"])
+
+
+def test_spoken_to_first(lab):
+    """A connection of ours that stands when the table is made, and of which the other end's packet is the first that is seen: it
+    is found open, outbound; nobody has called, and nobody listens. By a container that was there before, and after a flush."""
+    net = Net(lab)
+    net.serve(THERE, 80, "push")
+    net.serve("198.51.100.2", 80, "push")
+    c = net.container("spoken")
+    c.sh("call tcp %s 80 60000 > /dev/null & true" % THERE)
+    wait("it to be connected", lambda: THERE + ":80" in c.inside("ss", "-Htn"))
+    d = lab.daemon()
+    watched(d, c)
+    own = lambda: d.workload("spoken")["network"]
+    wait("it to be found", lambda: [f for f in d.findings("spoken", every=True) if f["inventory"] and f["inventory"]["network"] == ["to " + THERE + ":80/tcp"]])
+    w = d.watch()
+    removed = network(d)["table_removed"]
+    while network(d)["table_removed"] <= removed + 6:  # more often than it is made anew at once
+        before = network(d)["table_removed"]
+        c.inside("nft", "flush", "ruleset")
+        wait("it to be seen", lambda: network(d)["table_removed"] > before)
+        if network(d)["table_removed"] <= removed + 6:
+            wait("the table to stand again", lambda: len(tables(d, c)) == 1)
+    c.sh("call tcp 198.51.100.2 80 60000 > /dev/null & true")
+    wait("it to be connected", lambda: "198.51.100.2:80" in c.inside("ss", "-Htn"))
+    e = wait("it to be told", lambda: [e for e in w.events("flow", c.id) if "198.51.100.2" in (e["remote"], e["local"])])[0]
+    check((e["direction"], e["remote_port"], e["executable"]) == ("outbound", 80, "/bin/call"), "outbound", e)
+    check(own()["inbound"] == own()["listeners"] == 0, "nobody calls here, and nobody waits", own())
+    w.stop()
