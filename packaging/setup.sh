@@ -236,7 +236,7 @@ cmd_check() {
         step sanitized check_sanitized
         step dist check_dist
         step integration check_integration "$build"
-        step integration-sanitized check_integration "$here/build/asan"
+        TIDEMARK_SANITIZED=1 step integration-sanitized check_integration "$here/build/asan"
         step demo "$here/packaging/setup.sh" demo
         step kernels "$here/tests/kernels/run.sh" "$build"
         [ $long = 0 ] || step kernels-older "$here/tests/kernels/run.sh" "$build" bullseye

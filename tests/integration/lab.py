@@ -17,6 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SRC = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.abspath(os.environ.get("TOP_BUILDDIR", os.path.join(SRC, "build")))  # daemons of others start ours from elsewhere
 DAEMON = os.path.join(BUILD, "tidemarkd")
+SANITIZED = os.environ.get("TIDEMARK_SANITIZED") == "1"  # what only its amount makes long is done in part, as the plain run does all of it
 TIDEMARK = os.path.join(BUILD, "tidemark")
 DEADLINE = 30.0
 
