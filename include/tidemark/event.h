@@ -145,6 +145,7 @@ enum tide_actor_flag {
         ACTOR_LINEAGE = 1u << 2, /* lineage reaches the container's init or the exec session's first process */
         ACTOR_TTY = 1u << 3,     /* has a controlling terminal */
         ACTOR_NOT_PROBE = 1u << 4, /* its exec session has a probe's command, but what it runs is not the image's */
+        ACTOR_UNREAD = 1u << 5,    /* how its exec session was started could not be read: it may be a probe */
 };
 
 /* The process that acted. pid + start name it: pids are reused. */

@@ -97,10 +97,10 @@ static bool is_starts_data(const struct observation *o)
 }
 
 /* From the first session on what only a walk tells may be its doing, also what was told a moment before it was. One
- * whose arguments are not known may be a health check. */
+ * whose start could not be read may be a health check. */
 static void note_visit(struct judge *j, struct container_memory *c, const struct observation *o)
 {
-        if (c->visited || o->actor->origin != ORIGIN_EXEC || (o->ev->flags & EVF_NO_ARGS))
+        if (c->visited || o->actor->origin != ORIGIN_EXEC || (o->actor->flags & ACTOR_UNREAD))
                 return;
         c->visited = true;
         baseline_unlearn_walked(j, c->workload, o->ev->wall_ns);

@@ -65,7 +65,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_BLINDED] = {"blinded", 28,
                             "a process of the container took away the nftables table by which its flows are watched"},
         [FACTOR_MAYBE_PROBE] = {"maybe_probe", -12,
-                                "its arguments could not be read, and this workload's health checks run this program"},
+                                "how its session was started could not be read, and this workload's health checks run "
+                                "this program"},
         [FACTOR_CHANGED_PROBE] = {"changed_probe", 32,
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 4, "this workload never called this destination"},
@@ -325,21 +326,24 @@ static bool phase_excuses(const struct workload *w, const struct observation *o)
         return o->dim != DIM_NETWORK || o->net.listens || net_novelty(w, o) != FLOW_NEW_DESTINATION;
 }
 
-/* Of a session without arguments nobody can tell whether it is a health check: if those run this program, it may be. */
+/* Of a session whose start nobody could read it cannot be told whether it is a health check: if those run this program,
+ * it may be. */
 static bool may_be_probe(const struct workload *w, const struct observation *o)
 {
         _cleanup_buf_ struct buf key;
         struct observation probe = *o;
         struct entry *e;
+        enum known known;
 
         buf_init(&key, 16384);
-        if (o->ev->kind != TIDE_EXEC || o->actor->origin != ORIGIN_EXEC || !(o->ev->flags & EVF_NO_ARGS) ||
+        if (o->ev->kind != TIDE_EXEC || o->actor->origin != ORIGIN_EXEC || !(o->actor->flags & ACTOR_UNREAD) ||
             o->never_silent)
                 return false;
         buf_put(&key, o->key.p, o->key.len);
         buf_put_str(&key, " [probe]");
         probe.key = buf_bytes(&key);
-        return !key.err && baseline_lookup(w, &probe, &e) == KNOWN_YES;
+        known = key.err ? KNOWN_NOT : baseline_lookup(w, &probe, &e);
+        return known == KNOWN_YES || (known == KNOWN_OTHER_EXE && !o->known_exe);
 }
 
 static int add_context(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)

@@ -111,6 +111,7 @@ static void settle(struct proctab *pt, const struct waiting *w, struct visit *v)
         enum whose of;
         bool probe;
 
+        v->unread = e->args_state != ARGS_HAD && !e->tty;
         if (e->args_state != ARGS_HAD || e->args_total != args.len)
                 return;
         probe = visits_is_health(w->c->visits, args);
@@ -149,7 +150,9 @@ uint8_t proctab_origin(const struct proc *p)
 
 uint32_t proctab_visit_flags(const struct visit *v)
 {
-        return v && v->changed ? ACTOR_NOT_PROBE : 0;
+        if (!v)
+                return 0;
+        return (v->changed ? ACTOR_NOT_PROBE : 0) | (v->unread ? ACTOR_UNREAD : 0);
 }
 
 int proctab_set_health(struct container *c, struct bytes health)

@@ -22,6 +22,7 @@ struct visit {
         uint8_t origin;
         bool settled;
         bool changed; /* it has the command of a probe, but what it runs is not as the image has it */
+        bool unread;  /* the arguments of its first program were gone, and no terminal says that it is a person's */
 };
 struct visit *visit_new(uint32_t pid, uint8_t origin) TM_CHECK; /* NULL when out of memory */
 struct visit *visit_ref(struct visit *v);

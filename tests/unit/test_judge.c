@@ -359,18 +359,20 @@ static void test_found_running_known(void)
         }
 }
 
-/* A session of which no arguments are known: a health check, if those run this program. */
+/* A session of which nobody could read how it was started: a health check, if those run this program. */
 static void test_maybe_probe(void)
 {
         static const struct {
-                const char *program;
+                const char *program, *caller;
                 enum tide_origin origin;
-                uint16_t flags;
+                bool unread, maybe;
                 const char *verdict;
-        } rows[] = {{"/bin/sh", ORIGIN_EXEC, EVF_NO_ARGS, "deviation, below show"},
-                    {"/bin/sh", ORIGIN_EXEC, 0, "deviation"},
-                    {"/bin/sh", ORIGIN_FOREIGN, EVF_NO_ARGS, "deviation"},
-                    {"/bin/nc", ORIGIN_EXEC, EVF_NO_ARGS, "deviation"}};
+        } rows[] = {{"/bin/sh", "/bin/sh", ORIGIN_EXEC, true, true, "deviation, below show"},
+                    {"/bin/sh", "", ORIGIN_EXEC, true, true, "deviation, below show"},
+                    {"/bin/sh", "/bin/other", ORIGIN_EXEC, true, false, "deviation"},
+                    {"/bin/sh", "/bin/sh", ORIGIN_EXEC, false, false, "deviation"},
+                    {"/bin/sh", "/bin/sh", ORIGIN_FOREIGN, true, false, "deviation"},
+                    {"/bin/nc", "/bin/sh", ORIGIN_EXEC, true, false, "deviation"}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
                 struct tide_event ev = {.kind = TIDE_EXEC, .sources = SRC_PROC, .container = BYTES_LIT("c1")};
@@ -384,14 +386,14 @@ static void test_maybe_probe(void)
                         w.now += HOUR;
                 }
                 tick(&w);
-                ev.flags = rows[i].flags;
                 ev.exec.actor = actor(600, rows[i].origin, rows[i].program);
+                ev.exec.actor.flags |= rows[i].unread ? ACTOR_UNREAD : 0;
                 ev.exec.program = bytes_str(rows[i].program);
                 ev.exec.program_layer = LAYER_IMAGE;
-                ev.exec.caller = BYTES_LIT("/bin/sh"); /* as run_in() has it */
+                ev.exec.caller = bytes_str(rows[i].caller); /* run_in() has /bin/sh */
                 CU_ASSERT_EQUAL(give(&w, &ev), 0);
                 CU_ASSERT_STRING_EQUAL(w.verdict, rows[i].verdict);
-                CU_ASSERT_EQUAL(strstr(w.factors, "maybe_probe") != NULL, i == 0);
+                CU_ASSERT_EQUAL(strstr(w.factors, "maybe_probe") != NULL, rows[i].maybe);
                 world_close(&w);
         }
 }
@@ -1276,7 +1278,7 @@ static const struct unit_case cases[] = {
         {"a known program found running needs no caller", test_found_running_known},
         {"data of a container's start is learned though nobody is known", test_found_at_start},
         {"a session of which is told after what a walk found of it", test_visited_at_start},
-        {"a session without arguments may be a health check", test_maybe_probe},
+        {"a session whose start could not be read may be a health check", test_maybe_probe},
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},

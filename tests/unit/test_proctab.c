@@ -1074,7 +1074,13 @@ static void test_probes(void)
         reading.refuse = -ENOBUFS; /* without its arguments it is a session */
         session(230, "/bin/sh", check, sizeof(check));
         settle();
-        CU_ASSERT(last_exec(230)->origin == ORIGIN_EXEC);
+        CU_ASSERT(last_exec(230)->origin == ORIGIN_EXEC && (last_exec(230)->actor_flags & ACTOR_UNREAD));
+        reading.refuse = 0;
+        forks(230, 231);
+        execs(231, "/bin/curl"); /* that its own are known says nothing of the session */
+        settle();
+        CU_ASSERT(last_exec(231)->origin == ORIGIN_EXEC && (last_exec(231)->actor_flags & ACTOR_UNREAD));
+        CU_ASSERT(!(last_exec(210)->actor_flags & ACTOR_UNREAD) && !(last_exec(200)->actor_flags & ACTOR_UNREAD));
         end();
 }
 
