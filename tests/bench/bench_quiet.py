@@ -142,7 +142,7 @@ class Agent:
     def __init__(self, lab, config):
         self.lab, self.config, self.lives = lab, config, 0
         self.used, self.base, self.counts, self.losses, self.span, self.state = {}, {}, {}, [], 0.0, None
-        self.counting = False
+        self.counting, self.ours = False, []
         self.start()
 
     def start(self):
@@ -173,7 +173,7 @@ class Agent:
         out[""].update({"refused by the pair: " + k: v for k, v in status["pair"]["refused"].items()})
         out[""].update({"names " + k: v for k, v in status["flows"]["names"].items() if isinstance(v, int) and k != "kept"})
         out[""].update({"acts judged": status["judge"]["observations"], "of them known": status["judge"]["known"], "events": status["judge"]["events"]})
-        self.losses += [x for x in status["losses"] if x not in self.losses]
+        self.losses += [x for x in status["losses"] if x not in self.losses and x["container"] in [None] + self.ours]
         return out
 
     def gather(self):
@@ -364,11 +364,11 @@ def measure(lab, minutes):
     agent = Agent(lab, config)
     began = time.monotonic()
     services = Services(lab, outside, cron)
-    for name in NAMES:
-        agent.d.covered(name)
+    agent.ours = [agent.d.covered(name)["id"] for name in NAMES]
 
     def progress():
         agent.look()
+        agent.numbers()  # losses are kept for a while only
         mine = after(agent.d, of_ours(agent.d))
         queue, below = split(agent.d, mine)
         say("%5.1f min: %d in the queue, %d below; %s; load %s; checks %s; load average %.1f" %
@@ -412,7 +412,9 @@ def measure(lab, minutes):
         story(agent.d, f, "below queue.show")
     table(agent.d, agent.counts, mine)
     say("\nof one processor: %.2f %% in %.0f s; " % (100 * agent.cpu(), agent.span) + ", ".join("%s %d" % x for x in sorted(agent.counts[""].items()) if x[1]))
-    say("losses told: %s" % (", ".join("%s (%s)" % (x["what"], x["count"]) for x in agent.losses) or "none"))
+    kinds = [x["what"].split(" between ")[0] for x in agent.losses]
+    say("losses told: %s" % ("; ".join("%d times: %s" % (kinds.count(k), k) for k in sorted(set(kinds))) or "none"))
+    say("(of all containers of this host: ours are %d of %d)" % (len(NAMES), len(agent.d.containers())))
     say("the application did %s; load answered, not answered: %s; checks passed, failed: %s; rotations of addresses: %d" %
         (json.dumps(services.did()), services.loaded(), services.checks, outside.turn))
     say("\nthe same services drift:")
