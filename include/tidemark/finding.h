@@ -31,7 +31,14 @@ struct buf;
 #define FINDING_INVENTORY 24  /* names kept in a first-sight inventory */
 #define FINDING_NET 12        /* listeners and flows kept there */
 
-enum finding_type { FINDING_DRIFT, FINDING_FIRST_SIGHT };
+/* Stored: never renumber. */
+enum finding_type {
+        FINDING_DRIFT,
+        FINDING_FIRST_SIGHT,
+        FINDING_SESSION, /* what a person's exec session did */
+        FINDING_ROLLOUT, /* what a new digest did that the old one did not: at the end of its window */
+        FINDING__TYPE_MAX
+};
 enum finding_state { FINDING_OPEN, FINDING_TRIAGED, FINDING_CLOSED };
 enum finding_severity { SEVERITY_LOW, SEVERITY_MEDIUM, SEVERITY_HIGH, SEVERITY_CRITICAL };
 enum dimension { DIM_FILE, DIM_PROCESS, DIM_NETWORK, DIM_PRIVILEGE, DIM__MAX };
@@ -157,7 +164,22 @@ struct finding {
         struct str_owned loss; /* words; empty: none known */
         struct str_owned verdict;
         bool suppressed;
+        /* Since format 4: */
+        struct str_owned suppressed_by; /* the rule ("R-3"), or "rollout"; kept when it broke through */
+        bool broke_through;             /* shown all the same: above suppress.break_through */
+        uint64_t past;                  /* number of the closed finding of the same cause; 0: none */
+        struct str_owned note, verdict_by; /* of the last verdict */
+        int64_t verdict_ns;
+        struct str_owned closed_by; /* "operator uid 0", "expired" */
+        int64_t closed_ns;
+        bool paged; /* it was at or above queue.page once */
+        /* FINDING_SESSION: */
+        struct str_owned command; /* NUL-closed arguments of what the session was started with */
+        struct finding_proc leader;
+        uint8_t terminal; /* enum finding_terminal */
+        bool ended;
 };
+enum finding_terminal { TERMINAL_UNKNOWN, TERMINAL_YES, TERMINAL_NO };
 
 struct finding *finding_new(void);
 struct finding *finding_free(struct finding *f);

@@ -152,6 +152,11 @@ int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct by
 /* One event. 0; -EINVAL: a decision that cannot be done (unknown workload or verb): reason in judge_error(). */
 int judge_event(struct judge *j, const struct tide_event *ev) TM_CHECK;
 const char *judge_error(const struct judge *j);
+/* What the last decision did, for the operator: list of key, value; several of one key are one list. Borrowed until the
+ * next event. */
+struct bytes judge_result(const struct judge *j);
+/* Would the decision be done, and what would it do? As judge_event, and nothing changes. */
+int judge_try(struct judge *j, const struct tide_event *ev) TM_CHECK;
 
 /* What was told of connections; since the start, not kept over a restart. */
 struct judge_net {

@@ -47,6 +47,8 @@ int pipeline_record_error(const struct pipeline *p);
 /* One event: ev->seq is set here. Kinds that are only for the pair are refused with -EINVAL. Result of judge_event for
  * decisions. */
 int pipeline_event(struct pipeline *p, struct tide_event *ev) TM_CHECK;
+/* What a decision would do (judge_try): nothing is recorded, stored or changed. */
+int pipeline_try(struct pipeline *p, const struct tide_event *ev) TM_CHECK;
 /* Judge and store what waits for its other half: before the end. A replay does the same at its own. */
 int pipeline_flush(struct pipeline *p) TM_CHECK;
 uint64_t pipeline_due(const struct pipeline *p); /* when a tick is due; 0 none */

@@ -62,15 +62,19 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
 json_t *query_run(const struct query_env *env, const json_t *request) TM_CHECK;
 
 /*
- * A changing command: {"cmd": "baseline.activate"|"baseline.learn", "workload": full name, "dimension": optional,
- * "dry_run": bool}. Resolves the target to a full workload id and fills ev (kind TIDE_DECISION; strings borrowed from
- * *ret_hold, which the caller json_decref()s after use). 0 with *ret_answer = what it resolved to (new reference,
- * "data" of the answer); negative with *ret_answer an {"ok": false…} object.
+ * A changing command, such as {"cmd": "baseline.activate", "workload": full name, "dimension": optional, "dry_run":
+ * bool}. Resolves what it is about (a workload's full id, a finding's number, or nothing) and fills ev (kind
+ * TIDE_DECISION; strings borrowed from scratch): every other field is an argument of the decision, as text; of a list
+ * one by one. 0 with *ret_answer = what it resolved to (new reference, "data" of the answer); negative with *ret_answer
+ * an {"ok": false…} object (NULL: out of memory).
  */
 struct tide_event;
 struct buf;
 int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev,
                    json_t **ret_answer) TM_CHECK;
+/* After the decision was done (pipeline_event) or tried (pipeline_try): what the judge said of it, into answer as
+ * "outcome" {name: [text…]}. 0 or -ENOMEM. */
+int query_outcome(const struct query_env *env, json_t *answer) TM_CHECK;
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 
 /*

@@ -219,6 +219,11 @@ int pipeline_event(struct pipeline *p, struct tide_event *ev)
         return with_store(p, fuse_event(p->fuse, ev));
 }
 
+int pipeline_try(struct pipeline *p, const struct tide_event *ev)
+{
+        return judge_try(p->judge, ev);
+}
+
 int pipeline_flush(struct pipeline *p)
 {
         return with_store(p, fuse_flush(p->fuse));

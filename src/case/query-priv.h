@@ -29,6 +29,7 @@ json_t *query_baseline_show(const struct query_env *env, const json_t *request) 
 /* Every finding that is kept, open and closed, in no promised order. cb's non-zero result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);
 int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged) TM_CHECK;
+uint64_t query_finding_id(const char *text); /* "F-12" or "12"; 0: it is no such thing */
 bool query_below_show(const struct finding *f, uint32_t show);
 
 /* Does the text, as somebody typed it from what was shown (so: escaped), name these bytes? */

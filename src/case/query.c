@@ -21,7 +21,9 @@
 #define T_STRING T(JSON_STRING)
 #define T_BOOL (T(JSON_TRUE) | T(JSON_FALSE))
 #define T_NUMBER T(JSON_INTEGER)
-#define FIELDS 4
+#define T_LIST T(JSON_ARRAY) /* of strings */
+#define FIELDS 16
+#define ARG_TEXT 32
 
 struct field {
         const char *name;
@@ -30,32 +32,41 @@ struct field {
         const char *expected; /* in words */
 };
 
+/* What a changing command is about, and in which field it says so. The other fields are the decision's arguments. */
+enum target { OF_NONE, OF_WORKLOAD, OF_FINDING };
+static const char *const target_fields[] = {[OF_NONE] = "", [OF_WORKLOAD] = "workload", [OF_FINDING] = "id"};
+
 struct command {
         const char *name;
+        enum target of;
         json_t *(*run)(const struct query_env *env, const json_t *request); /* NULL: a changing one */
         struct field fields[FIELDS];
 };
 
 static const struct command commands[] = {
-        {"status", query_status, {{0}}},
+        {"status", OF_NONE, query_status, {{0}}},
         {"findings",
+         OF_NONE,
          query_findings,
          {{"state", T_STRING, false, "\"open\", \"triaged\", \"closed\" or \"all\""},
           {"workload", T_STRING, false, "a workload's name or its beginning"},
           {"all", T_BOOL, false, "true or false"},
           {"after", T_STRING, false, "a finding's id such as \"F-12\""}}},
-        {"show", query_show, {{"id", T_STRING, true, "a finding's id such as \"F-12\""}}},
-        {"baseline.list", query_baseline_list, {{0}}},
+        {"show", OF_NONE, query_show, {{"id", T_STRING, true, "a finding's id such as \"F-12\""}}},
+        {"baseline.list", OF_NONE, query_baseline_list, {{0}}},
         {"baseline.show",
+         OF_NONE,
          query_baseline_show,
          {{"workload", T_STRING, true, "a workload's name or its beginning"},
           {"after", T_NUMBER, false, "a number of entries"}}},
         {"baseline.activate",
+         OF_WORKLOAD,
          NULL,
          {{"workload", T_STRING, true, "a workload's full name"},
           {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
           {"dry_run", T_BOOL, false, "true or false"}}},
         {"baseline.learn",
+         OF_WORKLOAD,
          NULL,
          {{"workload", T_STRING, true, "a workload's full name"},
           {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
@@ -116,7 +127,8 @@ static json_t *check_fields(const struct command *c, const json_t *request)
         const char *key;
         json_t *v;
 
-        json_object_foreach((json_t *)(uintptr_t)request, key, v) {
+        json_object_foreach((json_t *)(uintptr_t)request, key, v)
+        {
                 const struct field *f = find_field(c, key);
 
                 if (!strcmp(key, "cmd"))
@@ -230,9 +242,9 @@ int query_workload(const struct judge *j, const char *text, bool prefix, struct 
                 *ret = c->best;
         } else if (c->n > 1) {
                 r = -ENOTUNIQ;
-                *ret_answer = query_fail(
-                        QUERY_USAGE, "\"%s\" may be one of %zu workloads: %s%s. Say more of it, up to the whole id",
-                        shown, c->n, buf_cstr(&c->names), c->n > QUERY_NAMES_SHOWN ? ", …" : "");
+                *ret_answer = query_fail(QUERY_USAGE,
+                                         "\"%s\" may be one of %zu workloads: %s%s. Say more of it, up to the whole id",
+                                         shown, c->n, buf_cstr(&c->names), c->n > QUERY_NAMES_SHOWN ? ", …" : "");
         } else if (begins.n) {
                 r = -ENOENT;
                 *ret_answer = query_fail(QUERY_FAILED,
@@ -275,47 +287,120 @@ static bool is_dimension(const char *name)
         return false;
 }
 
-static int resolve_decision(const struct query_env *env, const struct command *c, const json_t *request,
-                            struct judge_workload *ret, json_t **ret_answer)
+/* A finding that is kept, by its full number. */
+static int find_finding(const struct finding *f, void *arg)
+{
+        return f->id == *(const uint64_t *)arg;
+}
+
+static int resolve_finding(const struct query_env *env, const char *text, struct buf *target, json_t **ret_answer)
+{
+        uint64_t id = query_finding_id(text), damaged;
+        char shown[64];
+        int r = id ? query_each_finding(env, find_finding, &id, &damaged) : 0;
+
+        if (r < 0)
+                return r;
+        if (r == 0) {
+                *ret_answer = query_fail(id ? QUERY_FAILED : QUERY_USAGE,
+                                         id ? "there is no finding \"%s\": see tidemark findings --all"
+                                            : "\"%s\" is no finding's id: expected one such as F-12",
+                                         str_print(bytes_str(text), shown, sizeof(shown)));
+                return -ENOENT;
+        }
+        buf_printf(target, "F-%llu", (unsigned long long)id);
+        return 0;
+}
+
+static json_t *check_dimension(const json_t *request)
 {
         const char *dim = json_string_value(json_object_get(request, "dimension"));
         char text[64];
 
+        if (!dim || is_dimension(dim))
+                return NULL;
+        return query_fail(QUERY_USAGE, "there is no dimension \"%s\": it must be file, process, network or privilege",
+                          str_print(bytes_str(dim), text, sizeof(text)));
+}
+
+/* Into target: what the decision is about, by its full name. w is filled for OF_WORKLOAD. */
+static int resolve_decision(const struct query_env *env, const struct command *c, const json_t *request,
+                            struct buf *target, struct judge_workload *w, json_t **ret_answer)
+{
+        const char *text = json_string_value(json_object_get(request, target_fields[c->of]));
+        int r = 0;
+
         *ret_answer = check_fields(c, request);
+        if (!*ret_answer)
+                *ret_answer = check_dimension(request);
         if (*ret_answer)
                 return -EINVAL;
-        if (dim && !is_dimension(dim)) {
-                *ret_answer = query_fail(
-                        QUERY_USAGE, "there is no dimension \"%s\": it must be file, process, network or privilege",
-                        str_print(bytes_str(dim), text, sizeof(text)));
-                return -EINVAL;
+        if (c->of == OF_FINDING)
+                return resolve_finding(env, text, target, ret_answer);
+        if (c->of == OF_WORKLOAD) {
+                r = query_workload(pipeline_judge(env->pipeline), text, false, w, ret_answer);
+                if (r == 0)
+                        buf_put(target, w->id.p, w->id.len);
         }
-        return query_workload(pipeline_judge(env->pipeline), json_string_value(json_object_get(request, "workload")),
-                              false, ret, ret_answer);
+        return r;
 }
 
 /* What it resolved to, for a person to read before or after. */
-static json_t *decision_answer(const struct command *c, const struct judge_workload *w, const char *dim, bool dry_run)
+static json_t *decision_answer(const struct command *c, struct bytes target, const struct judge_workload *w,
+                               const json_t *request)
 {
         _cleanup_json_ json_t *o = json_object();
+        const char *dim = json_string_value(json_object_get(request, "dimension"));
         int bad = 0;
 
         bad |= json_object_set_new(o, "command", json_string(c->name));
-        bad |= json_object_set_new(o, "workload", cj_text(w->id));
-        bad |= json_object_set_new(o, "name", cj_text(w->name));
-        bad |= json_object_set_new(o, "image", cj_text(w->image));
-        bad |= json_object_set_new(o, "digest", cj_text(w->digest));
-        bad |= json_object_set_new(o, "dimensions", decision_dimensions(w, dim));
-        bad |= json_object_set_new(o, "dry_run", json_boolean(dry_run));
+        bad |= json_object_set_new(o, "dry_run", json_boolean(json_is_true(json_object_get(request, "dry_run"))));
+        if (c->of == OF_FINDING)
+                bad |= json_object_set_new(o, "id", cj_text(target));
+        if (c->of == OF_WORKLOAD) {
+                bad |= json_object_set_new(o, "workload", cj_text(w->id));
+                bad |= json_object_set_new(o, "name", cj_text(w->name));
+                bad |= json_object_set_new(o, "image", cj_text(w->image));
+                bad |= json_object_set_new(o, "digest", cj_text(w->digest));
+                bad |= json_object_set_new(o, "dimensions", decision_dimensions(w, dim));
+        }
         return bad ? NULL : TAKE_PTR(o);
+}
+
+static void put_arg(const char *key, const json_t *v, struct buf *out)
+{
+        char number[ARG_TEXT];
+        const json_t *item;
+        size_t i;
+
+        if (json_is_string(v))
+                tide_list_put(out, bytes_str(key), bytes_of(json_string_value(v), json_string_length(v)));
+        else if (json_is_true(v))
+                tide_list_put(out, bytes_str(key), BYTES_LIT("true"));
+        else if (json_is_integer(v)) {
+                snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(v));
+                tide_list_put(out, bytes_str(key), bytes_str(number));
+        } else if (json_is_array(v)) {
+                json_array_foreach((json_t *)(uintptr_t)v, i, item) put_arg(key, item, out);
+        }
+}
+
+/* Every field that is not the target: strings, numbers and what is true; of a list one by one. */
+static void put_args(const struct command *c, const json_t *request, struct buf *out)
+{
+        const char *key;
+        json_t *v;
+
+        json_object_foreach((json_t *)(uintptr_t)request, key,
+                            v) if (strcmp(key, "cmd") && strcmp(key, "dry_run") && strcmp(key, target_fields[c->of]))
+                put_arg(key, v, out);
 }
 
 int query_decision(const struct query_env *env, const json_t *request, struct buf *scratch, struct tide_event *ev,
                    json_t **ret_answer)
 {
         const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
-        const char *dim = json_string_value(json_object_get(request, "dimension"));
-        struct judge_workload w;
+        struct judge_workload w = {.containers = 0};
         uint32_t target;
         int r;
 
@@ -325,19 +410,17 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
                                 : no_command(request);
                 return -EINVAL;
         }
-        r = resolve_decision(env, c, request, &w, ret_answer);
+        buf_reset(scratch);
+        r = resolve_decision(env, c, request, scratch, &w, ret_answer);
         if (r < 0)
                 return r;
-        *ret_answer = decision_answer(c, &w, dim, json_is_true(json_object_get(request, "dry_run")));
+        target = (uint32_t)scratch->len;
+        *ret_answer = decision_answer(c, buf_bytes(scratch), &w, request);
         if (!*ret_answer)
                 return -ENOMEM;
 
         /* All of it first, pointers after: the buffer may move while it grows. */
-        buf_reset(scratch);
-        buf_put(scratch, w.id.p, w.id.len);
-        target = w.id.len;
-        if (dim)
-                tide_list_put(scratch, BYTES_LIT("dimension"), bytes_str(dim));
+        put_args(c, request, scratch);
         if (scratch->err) {
                 json_decref(*ret_answer);
                 *ret_answer = query_fail(QUERY_FAILED, "%s: %s", c->name, err_str(scratch->err));
@@ -351,4 +434,26 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
         ev->decision.target = bytes_of(scratch->p, target);
         ev->decision.args = bytes_of(scratch->p + target, scratch->len - target);
         return 0;
+}
+
+int query_outcome(const struct query_env *env, json_t *answer)
+{
+        struct bytes said = judge_result(pipeline_judge(env->pipeline)), key, value;
+        _cleanup_json_ json_t *o = json_object();
+        struct rd r;
+        int bad = 0;
+
+        rd_init(&r, said.p, said.len);
+        while (!bad && tide_list_next(&r, &key, &value)) {
+                _cleanup_free_ char *name = bytes_dup(key);
+                json_t *had = name ? json_object_get(o, name) : NULL;
+
+                if (!name)
+                        return -ENOMEM;
+                if (!had)
+                        bad = json_object_set_new(o, name, json_pack("[o]", cj_words(value)));
+                else
+                        bad = json_array_append_new(had, cj_words(value));
+        }
+        return bad || json_object_set(answer, "outcome", o) < 0 ? -ENOMEM : 0;
 }

@@ -263,6 +263,13 @@ static uint64_t parse_id(const char *text, const char **ret_digits)
         return v;
 }
 
+uint64_t query_finding_id(const char *text)
+{
+        const char *digits;
+
+        return parse_id(text, &digits);
+}
+
 static json_t *no_id(const char *text)
 {
         char shown[64];

@@ -56,10 +56,10 @@ static void add_engine(struct engine *e, json_t *o)
         json_object_set_new(o, "engine",
                             json_pack("{s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "received", (json_int_t)ps.received,
                                       "malformed", (json_int_t)(ps.malformed + e->malformed), "unstored",
-                                      (json_int_t)e->unstored, "clients",
-                                      (json_int_t)ls.clients, "clients_refused", (json_int_t)ls.refused, "slow_closed",
-                                      (json_int_t)ls.slow_closed, "watch_dropped", (json_int_t)ls.watch_dropped,
-                                      "storing", !e->commit_failed, "recording", e->recorder != NULL));
+                                      (json_int_t)e->unstored, "clients", (json_int_t)ls.clients, "clients_refused",
+                                      (json_int_t)ls.refused, "slow_closed", (json_int_t)ls.slow_closed,
+                                      "watch_dropped", (json_int_t)ls.watch_dropped, "storing", !e->commit_failed,
+                                      "recording", e->recorder != NULL));
 }
 
 static void add_secrets(struct engine *e, json_t *o)
@@ -101,11 +101,13 @@ static void add_packets(struct engine *e, json_t *o)
                         const char *name;
                         uint64_t n;
                 } rows[] = {
-                        {"packets", s.packets}, {"queries", s.queries},       {"malformed", s.malformed},
-                        {"doubted", s.doubted}, {"repeated", s.repeated},     {"unsure", s.unsure},
-                        {"untold", s.untold},   {"cut", s.cut},               {"refused", s.refused},
-                        {"waiting", s.waiting}, {"incomplete", s.incomplete}, {"streams", s.streams},
-                        {"unowned", s.unowned}, {"others", s.others},
+                        {"packets", s.packets},       {"queries", s.queries},
+                        {"malformed", s.malformed},   {"doubted", s.doubted},
+                        {"repeated", s.repeated},     {"unsure", s.unsure},
+                        {"untold", s.untold},         {"cut", s.cut},
+                        {"refused", s.refused},       {"waiting", s.waiting},
+                        {"incomplete", s.incomplete}, {"streams", s.streams},
+                        {"unowned", s.unowned},       {"others", s.others},
                 };
 
                 for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -135,8 +137,8 @@ static json_t *status_part(void *arg)
 
 static json_t *run(struct engine *e, const json_t *request)
 {
-        struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge,
-                                .status = status_part, .arg = e};
+        struct query_env env = {
+                .pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge, .status = status_part, .arg = e};
 
         /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now,
          * findings are those of the last commit, and status says that storing fails. */
@@ -298,14 +300,13 @@ static void reply(struct engine *e, uint64_t command, json_t *answer)
         json_decref(answer);
 }
 
-/* The decision is an event like any other; it is acknowledged when it is on the disk. Takes data over. */
-static json_t *decide(struct engine *e, struct tide_event *ev, json_t *data)
+/* What came of it, beside what it resolved to. Takes data over. */
+static json_t *outcome(struct engine *e, const struct query_env *env, int r, json_t *data)
 {
-        int r = engine_inject(e, ev);
         char text[320];
 
         if (r == 0)
-                r = engine_commit(e, true);
+                r = query_outcome(env, data);
         if (r == 0)
                 return json_pack("{s:b,s:o}", "ok", 1, "data", data);
         json_decref(data);
@@ -313,6 +314,22 @@ static json_t *decide(struct engine *e, struct tide_event *ev, json_t *data)
                 return refusal(EXIT_FAILED, judge_error(pipeline_judge(e->pipeline)));
         snprintf(text, sizeof(text), "not done: it could not be stored: %s", err_str(r));
         return refusal(EXIT_FAILED, text);
+}
+
+/* The decision is an event like any other; it is acknowledged when it is on the disk. Takes data over. */
+static json_t *decide(struct engine *e, const struct query_env *env, struct tide_event *ev, bool dry, json_t *data)
+{
+        int r;
+
+        if (dry) { /* as it would be now; times in it are this moment's */
+                ev->boot_ns = clock_boot_ns();
+                ev->wall_ns = clock_wall_ns();
+                return outcome(e, env, pipeline_try(e->pipeline, ev), data);
+        }
+        r = engine_inject(e, ev);
+        if (r == 0)
+                r = engine_commit(e, true);
+        return outcome(e, env, r, data);
 }
 
 void engine_control_command(struct engine *e, const struct tide_event *command)
@@ -329,15 +346,11 @@ void engine_control_command(struct engine *e, const struct tide_event *command)
                 answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": "
                                              "\"baseline.activate\", \"workload\": \"NAME\"}");
         } else if (query_decision(&env, request, &scratch, &ev, &answer) == 0) {
-                if (json_is_true(json_object_get(request, "dry_run"))) {
-                        answer = json_pack("{s:b,s:o}", "ok", 1, "data", answer);
-                } else {
-                        ev.decision.id = command->act.id;
-                        ev.decision.uid = command->act.uid;
-                        ev.decision.login_uid = command->act.login_uid;
-                        ev.decision.pid = command->act.pid;
-                        answer = decide(e, &ev, answer);
-                }
+                ev.decision.id = command->act.id;
+                ev.decision.uid = command->act.uid;
+                ev.decision.login_uid = command->act.login_uid;
+                ev.decision.pid = command->act.pid;
+                answer = decide(e, &env, &ev, json_is_true(json_object_get(request, "dry_run")), answer);
         }
         reply(e, command->act.id, answer);
         json_decref(request);

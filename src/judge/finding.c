@@ -9,8 +9,9 @@
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 
-/* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later */
-#define FORMAT 3u
+/* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later;
+ * 3: nothing of rules, verdicts, closing, sessions */
+#define FORMAT 4u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
@@ -19,8 +20,8 @@ void finding_flow_text(const struct finding_flow *w, struct buf *out)
         char address[TIDE_ADDRESS_TEXT], proto[TIDE_PROTO_TEXT];
         bool six = w->address_len == 16;
 
-        buf_printf(out, "%s%s%s", six ? "[" : "",
-                   tide_address_text(bytes_of(w->address, w->address_len), address), six ? "]" : "");
+        buf_printf(out, "%s%s%s", six ? "[" : "", tide_address_text(bytes_of(w->address, w->address_len), address),
+                   six ? "]" : "");
         if (w->has_port)
                 buf_printf(out, ":%u", w->port);
         buf_printf(out, "/%s", tide_proto_text(w->proto, proto));
@@ -77,6 +78,13 @@ struct finding *finding_free(struct finding *f)
         str_clear(&f->baseline_state);
         str_clear(&f->loss);
         str_clear(&f->verdict);
+        str_clear(&f->suppressed_by);
+        str_clear(&f->note);
+        str_clear(&f->verdict_by);
+        str_clear(&f->closed_by);
+        str_clear(&f->command);
+        str_clear(&f->leader.exe);
+        str_clear(&f->leader.comm);
         for (size_t i = 0; i < FINDING_CONTAINERS; i++) {
                 str_clear(&f->containers[i].id);
                 str_clear(&f->containers[i].name);
@@ -356,10 +364,28 @@ static void c_arrays(struct codec *c, struct finding *f)
         f->proc_next %= FINDING_PROCS;
 }
 
+/* What became of it, and what is of sessions only. */
+static void c_case(struct codec *c, struct finding *f)
+{
+        c_str(c, &f->suppressed_by);
+        c_bool(c, &f->broke_through);
+        c_u64(c, &f->past);
+        c_str(c, &f->note);
+        c_str(c, &f->verdict_by);
+        c_i64(c, &f->verdict_ns);
+        c_str(c, &f->closed_by);
+        c_i64(c, &f->closed_ns);
+        c_bool(c, &f->paged);
+        c_str(c, &f->command);
+        c_proc(c, &f->leader);
+        f->terminal = (uint8_t)c_enum(c, f->terminal, TERMINAL_NO + 1);
+        c_bool(c, &f->ended);
+}
+
 static void c_finding(struct codec *c, struct finding *f)
 {
         c_u64(c, &f->id);
-        f->type = (enum finding_type)c_enum(c, f->type, FINDING_FIRST_SIGHT + 1);
+        f->type = (enum finding_type)c_enum(c, f->type, FINDING__TYPE_MAX);
         f->state = (enum finding_state)c_enum(c, f->state, FINDING_CLOSED + 1);
         f->severity = (enum finding_severity)c_enum(c, f->severity, SEVERITY_CRITICAL + 1);
         c_str(c, &f->host);
@@ -383,6 +409,8 @@ static void c_finding(struct codec *c, struct finding *f)
         c_str(c, &f->loss);
         c_str(c, &f->verdict);
         c_bool(c, &f->suppressed);
+        if (c->format > 3)
+                c_case(c, f);
 }
 
 int finding_encode(const struct finding *f, struct buf *out)
@@ -423,7 +451,7 @@ static const char *word(const char *const *words, size_t n, unsigned v)
 
 const char *finding_type_name(unsigned v)
 {
-        static const char *const words[] = {"drift", "first-sight"};
+        static const char *const words[] = {"drift", "first-sight", "session", "roll-out"};
 
         return word(words, ARRAY_LEN(words), v);
 }
@@ -458,9 +486,14 @@ const char *dimension_name(unsigned v)
 
 const char *flow_novelty_name(unsigned v)
 {
-        static const char *const words[] = {"known",          "new-destination", "new-port",
-                                            "new-phase",      "new-executable",  "unapproved-raw",
-                                            "unapproved-one-replica", "unapproved-found-running",
+        static const char *const words[] = {"known",
+                                            "new-destination",
+                                            "new-port",
+                                            "new-phase",
+                                            "new-executable",
+                                            "unapproved-raw",
+                                            "unapproved-one-replica",
+                                            "unapproved-found-running",
                                             "unapproved-unplaced-program"};
 
         return word(words, ARRAY_LEN(words), v);

@@ -2,7 +2,8 @@
 /*
  * judge-priv - the judge's memory, and what its files ask of each other:
  *
- *     judge.c      events in, pieces out; containers; decisions
+ *     judge.c      events in, pieces out; containers
+ *     decide.c     operators' decisions: the table of verbs
  *     observe.c    event → observation (observe_priv.c: of rights; observe_net.c: of flows)
  *     net.c        which flows are judged, what names led where
  *     names.c      names of one container's addresses
@@ -151,7 +152,31 @@ struct judge {
         const struct tide_event *led_of;     /* whose, until its judgement is over: the judged one first. Never read */
         struct judge_stats stats;
         char error[256];
+        struct buf result; /* list of key, value: what the decision at hand did, or would do */
+        bool dry;          /* it is only tried: nothing may change */
 };
+
+/* What became of an event, for those who watch. */
+void judge_verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
+                   uint64_t finding);
+
+/* ---- decisions ---- */
+
+/*
+ * One operator's decision, by the table of verbs in decide.c. -EINVAL: it cannot be done, and why is in judge_error().
+ * While j->dry a verb checks everything, says in j->result what it would do, and changes nothing.
+ */
+int decide_run(struct judge *j, const struct tide_event *ev);
+/* -EINVAL, with these words as judge_error(). */
+int decide_refuse(struct judge *j, const char *fmt, ...) TM_PRINTF(2, 3);
+/* An argument of the decision; empty: it has none. The n-th of several of one name, from 0. */
+struct bytes decide_arg(const struct tide_decision *d, const char *name);
+struct bytes decide_arg_n(const struct tide_decision *d, const char *name, size_t n);
+/* Who: "operator uid 0 (login uid 1000)". */
+#define DECIDE_BY 48
+const char *decide_by(const struct tide_event *ev, char dst[DECIDE_BY]);
+/* For the operator: what was done. Several of one name become a list. */
+void decide_say(struct judge *j, const char *name, const char *fmt, ...) TM_PRINTF(3, 4);
 
 /* ---- an observation: an act, seen as what a baseline could hold ---- */
 

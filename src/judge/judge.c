@@ -6,13 +6,12 @@
 #include "judge/judge-priv.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "tidemark/err.h"
 
 #define BLOB_MAX (256u * 1024)
+#define RESULT_MAX (512u * 1024)
 #define CANDIDATE_WORDS "a candidate: not learned by itself"
 
 int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret)
@@ -31,6 +30,7 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         buf_init(&j->key, TIDE_RECORD_MAX);
         buf_init(&j->path, 4 * TIDE_RECORD_MAX);
         buf_init(&j->subject, TIDE_RECORD_MAX);
+        buf_init(&j->result, RESULT_MAX);
         r = map_new(p->max_workloads, seed, baseline_free, &j->workloads);
         if (r == 0)
                 r = map_new(16u * p->max_workloads, seed, container_memory_free, &j->containers);
@@ -57,6 +57,7 @@ struct judge *judge_free(struct judge *j)
         buf_release(&j->key);
         buf_release(&j->path);
         buf_release(&j->subject);
+        buf_release(&j->result);
         free(j->led);
         free(j);
         return NULL;
@@ -67,18 +68,13 @@ const char *judge_error(const struct judge *j)
         return j->error;
 }
 
-static int TM_PRINTF(2, 3) refuse(struct judge *j, const char *fmt, ...)
+struct bytes judge_result(const struct judge *j)
 {
-        va_list ap;
-
-        va_start(ap, fmt);
-        vsnprintf(j->error, sizeof(j->error), fmt, ap);
-        va_end(ap);
-        return -EINVAL;
+        return buf_bytes(&j->result);
 }
 
-static void verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
-                    uint64_t finding)
+void judge_verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
+                   uint64_t finding)
 {
         if (j->ops->verdict)
                 j->ops->verdict(ev, w ? str_get(&w->name) : bytes_of(NULL, 0), what, finding, j->arg);
@@ -236,7 +232,7 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
                         r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, LEARN_KNOWN);
                 if (r == 0)
                         r = keep_written(j, o);
-                verdict(j, o->ev, w, learned_words(w, o), 0);
+                judge_verdict(j, o->ev, w, learned_words(w, o), 0);
                 return r;
         }
         if (o->never_silent)
@@ -249,7 +245,8 @@ static int judge_new_act(struct judge *j, struct workload *w, const struct obser
         }
         if (r == 0)
                 r = raise(j, w, o, known, &f);
-        verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation", f ? f->id : 0);
+        judge_verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation",
+                      f ? f->id : 0);
         return r;
 }
 
@@ -264,7 +261,7 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
                 r = net_learn(j, w, o);
         else if (learned)
                 baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
-        verdict(j, o->ev, w, "known", 0);
+        judge_verdict(j, o->ev, w, "known", 0);
         return r;
 }
 
@@ -276,7 +273,7 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
 
         baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
         if (e->waiting) {
-                verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
+                judge_verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
                 return 0;
         }
         r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
@@ -284,7 +281,7 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
                 r = group_repeat(j, w, o, &f);
         if (f && o->dim == DIM_NETWORK)
                 net_told(j, o, f->id);
-        verdict(j, o->ev, w, "raised already", f ? f->id : 0);
+        judge_verdict(j, o->ev, w, "raised already", f ? f->id : 0);
         return r < 0 ? r : 0;
 }
 
@@ -318,7 +315,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
                 net_count(j, &o);
         if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {
                 j->stats.known++;
-                verdict(j, ev, w, "known: the image declares it", 0);
+                judge_verdict(j, ev, w, "known: the image declares it", 0);
                 return 0;
         }
         known = baseline_lookup(w, &o, &e);
@@ -328,7 +325,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
             (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && stays_waiting(e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
-                verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
+                judge_verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
                 return 0;
         }
         if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
@@ -336,7 +333,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
             o.dim != DIM_PRIVILEGE && !o.never_silent) {
                 j->stats.known++; /* which process did it is not known, and the file is */
-                verdict(j, ev, w, "known, by another process", 0);
+                judge_verdict(j, ev, w, "known, by another process", 0);
                 return 0;
         }
         return judge_new_act(j, w, &o, known);
@@ -381,7 +378,7 @@ static int on_flow(struct judge *j, struct container_memory *c, const struct tid
         if (r > 0)
                 r = sight_net(j, c, ev) < 0 ? -ENOMEM : on_act(j, c, ev);
         else if (r == 0)
-                verdict(j, ev, c->workload, words, 0);
+                judge_verdict(j, ev, c->workload, words, 0);
         return r;
 }
 
@@ -465,9 +462,9 @@ static void put_name(const struct tide_content *t, struct bytes container, struc
 /* The operator's word before the runtime's. */
 static enum tide_class class_of(const struct judge *j, const char *name, uint8_t by_runtime)
 {
-        for (int class = 0; class < CLASS__MAX; class++)
+        for (int class = 0; class < CLASS__MAX; class ++)
                 if (str_list_fits(&j->p.of_class[class], name))
-                        return (enum tide_class)class;
+                        return (enum tide_class) class;
         return (enum tide_class)by_runtime;
 }
 
@@ -669,83 +666,6 @@ static int on_loss(struct judge *j, const struct tide_event *ev)
         return 0;
 }
 
-/* ---- decisions ---- */
-
-static int activate(struct judge *j, struct workload *w, enum dimension dim, const struct tide_event *ev)
-{
-        struct dim_learning *d = &w->dim[dim];
-
-        d->state = DS_ACTIVE;
-        d->declared = true;
-        d->since_ns = ev->wall_ns;
-        if (ev->decision.login_uid != UINT32_MAX)
-                snprintf(d->by, sizeof(d->by), "operator uid %u (login uid %u)", ev->decision.uid,
-                         ev->decision.login_uid);
-        else
-                snprintf(d->by, sizeof(d->by), "operator uid %u", ev->decision.uid);
-        return baseline_approve(j, w, dim);
-}
-
-static int learn(struct judge *j, struct workload *w, enum dimension dim, const struct tide_event *ev)
-{
-        struct dim_learning *d = &w->dim[dim];
-
-        (void)j;
-        d->state = DS_LEARNING;
-        d->declared = false;
-        d->since_ns = ev->wall_ns;
-        d->by[0] = '\0';
-        return 0;
-}
-
-static const struct {
-        const char *verb;
-        int (*act)(struct judge *, struct workload *, enum dimension, const struct tide_event *);
-} verbs[] = {{"baseline.activate", activate}, {"baseline.learn", learn}};
-
-static struct bytes decision_arg(const struct tide_decision *d, const char *name)
-{
-        struct tide_content as_list = {.labels = d->args};
-
-        return label(&as_list, name);
-}
-
-static int on_decision(struct judge *j, const struct tide_event *ev)
-{
-        const struct tide_decision *d = &ev->decision;
-        struct workload *w = map_get(j->workloads, d->target);
-        struct bytes only = decision_arg(d, "dimension");
-        char shown[128];
-        bool done = false;
-        size_t v = 0;
-        int r = 0;
-
-        while (v < ARRAY_LEN(verbs) && !bytes_eq(d->verb, bytes_str(verbs[v].verb)))
-                v++;
-        if (v == ARRAY_LEN(verbs))
-                return refuse(j, "unknown decision '%s'", str_print(d->verb, shown, sizeof(shown)));
-        if (!w)
-                return refuse(j, "no workload '%s': see tidemark baseline list",
-                              str_print(d->target, shown, sizeof(shown)));
-        if (w->class != CLASS_SERVICE)
-                return refuse(j, "'%s' is a %s, which is not learned: name it in workloads.services to have it learned",
-                              str_print(d->target, shown, sizeof(shown)), tide_class_name(w->class));
-        for (int dim = 0; dim < DIM__MAX; dim++) {
-                if (w->dim[dim].state == DS_OFF ||
-                    (only.len && !bytes_eq(only, bytes_str(dimension_name((unsigned)dim)))))
-                        continue;
-                if (r == 0)
-                        r = verbs[v].act(j, w, (enum dimension)dim, ev);
-                done = true;
-        }
-        if (!done)
-                return refuse(j, "dimension '%s' is not one of: file, process, network, privilege",
-                              str_print(only, shown, sizeof(shown)));
-        pieces_save_workload(j, w);
-        verdict(j, ev, w, "decided", 0);
-        return r;
-}
-
 /* ---- events ---- */
 
 /* What is told of a namespace that several share may name none of them. */
@@ -761,9 +681,9 @@ static struct container_memory *named_container(const struct judge *j, const str
 static int on_container_event(struct judge *j, const struct tide_event *ev)
 {
         static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_act,       [TIDE_FILE] = on_act, [TIDE_CTR_START] = on_start,
-                [TIDE_CTR_STOP] = on_stop,  [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
-                [TIDE_PRIV] = on_act,       [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
+                [TIDE_EXEC] = on_act,      [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
+                [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
+                [TIDE_PRIV] = on_act,      [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
         };
         struct container_memory *c;
         int r;
@@ -783,7 +703,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         }
         r = rows[ev->kind](j, c, ev);
         if (r == 0 && rows[ev->kind] != on_act && rows[ev->kind] != on_flow)
-                verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
+                judge_verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
         return r;
 }
 
@@ -795,10 +715,24 @@ static int on_event(struct judge *j, const struct tide_event *ev)
         case TIDE_LOSS:
                 return on_loss(j, ev);
         case TIDE_DECISION:
-                return on_decision(j, ev);
+                return decide_run(j, ev);
         default:
                 return on_container_event(j, ev);
         }
+}
+
+int judge_try(struct judge *j, const struct tide_event *ev)
+{
+        int r;
+
+        if (ev->kind != TIDE_DECISION)
+                return -EINVAL;
+        j->error[0] = '\0';
+        buf_reset(&j->result);
+        j->dry = true;
+        r = decide_run(j, ev);
+        j->dry = false;
+        return r;
 }
 
 int judge_event(struct judge *j, const struct tide_event *ev)
@@ -807,6 +741,7 @@ int judge_event(struct judge *j, const struct tide_event *ev)
 
         j->stats.events++;
         j->error[0] = '\0';
+        buf_reset(&j->result);
         r = on_event(j, ev);
         j->led_of = NULL; /* another event may lie where this one lay */
         return r;

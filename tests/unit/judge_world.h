@@ -228,6 +228,15 @@ static TM_UNUSED int decide(struct world *w, const char *verb, const char *workl
         return give(w, &ev);
 }
 
+static TM_UNUSED int try_decision(struct world *w, const char *verb, const char *workload)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+
+        ev.decision.verb = bytes_str(verb);
+        ev.decision.target = bytes_str(workload);
+        return judge_try(w->j, &ev);
+}
+
 /* ---- what was saved makes the same judge ---- */
 
 static TM_UNUSED int put_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)

@@ -1105,6 +1105,10 @@ static void test_decisions(void)
         CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "nobody@x"), -EINVAL);
         CU_ASSERT_PTR_NOT_NULL(strstr(judge_error(w.j), "no workload 'nobody@x'"));
         CU_ASSERT_EQUAL(decide(&w, "baseline.burn", "web@sha256:aa"), -EINVAL);
+        CU_ASSERT_EQUAL(judge_try(w.j, &(struct tide_event){.kind = TIDE_TICK}), -EINVAL);
+        CU_ASSERT_EQUAL(try_decision(&w, "baseline.activate", "nobody@x"), -EINVAL);
+        CU_ASSERT_EQUAL(try_decision(&w, "baseline.activate", "web@sha256:aa"), 0);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "learning");
         CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
         CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "active");
         CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].by, "operator uid 0 (login uid 1000)");

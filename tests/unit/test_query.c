@@ -31,6 +31,7 @@ struct store {
         struct buf blob[BLOBS];
         size_t n;
         int err;
+        struct buf said; /* of a decision, by the judge */
 };
 
 static struct judge judge;
@@ -89,6 +90,11 @@ void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)
 {
         (void)p;
         *ret = (struct fuse_stats){.index = 7, .index_refused = 3};
+}
+struct bytes judge_result(const struct judge *j)
+{
+        (void)j;
+        return buf_bytes(&store.said);
 }
 int judge_each(const struct judge *j, int (*cb)(enum judge_piece, struct bytes, struct bytes, void *), void *arg)
 {
@@ -513,6 +519,24 @@ static void refused(const char *request, const char *words)
         json_decref(a);
 }
 
+/* Arguments of all kinds; and what the judge says of it. */
+static void test_outcome(void)
+{
+        json_t *answer = json_object(), *want = json_loads("{\"outcome\": {\"took\": [\"a\", \"b\"], "
+                                                                         "\"id\": [\"R-1\"]}}", 0, NULL);
+
+        set_up();
+        buf_init(&store.said, 4096);
+        tide_list_put(&store.said, BYTES_LIT("took"), BYTES_LIT("a"));
+        tide_list_put(&store.said, BYTES_LIT("id"), BYTES_LIT("R-1"));
+        tide_list_put(&store.said, BYTES_LIT("took"), BYTES_LIT("b"));
+        CU_ASSERT_EQUAL(query_outcome(&env, answer), 0);
+        CU_ASSERT(json_equal(answer, want));
+        json_decref(answer);
+        json_decref(want);
+        buf_release(&store.said);
+}
+
 static void test_decision(void)
 {
         _cleanup_buf_ struct buf scratch;
@@ -709,6 +733,7 @@ static const struct unit_case cases[] = {
         {"baselines and what keeps them", test_baseline},
         {"workloads are found by what was shown of them", test_resolve},
         {"a changing command takes full names only, and makes a decision", test_decision},
+        {"what came of a decision", test_outcome},
         {"status", test_status},
         {"watch tells connections and names", test_watch_net},
         {"watch shows what it should, and no more", test_watch},
