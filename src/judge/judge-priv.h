@@ -7,7 +7,7 @@
  *     observe.c    event → observation (observe_priv.c: of rights; observe_net.c: of flows)
  *     net.c        which flows are judged, what names led where
  *     names.c      names of one container's addresses
- *     baseline.c   workloads, entries, windows, states: is this known?
+ *     baseline.c   workloads, their entries: is this known? With entries.c, patterns.c, learning.c (baseline-priv.h)
  *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
  *     signals.c    what a finding keeps of its acts

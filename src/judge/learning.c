@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: how far learning has come, and when it ends. Must not: look into entries beyond what is counted of them. Pure.
+ *
+ * Windows are hours (settable) of event time in which the workload did anything of a dimension (for rights, which most
+ * never touch: in which it ran); replicas in one hour are one window. T of them, Q1 entries seen in exactly one: the
+ * chance that the next holds something new is p = 1 - exp(-(Q1 + 1/2) / (T + 1)).
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "judge/baseline-priv.h"
+#include "tidemark/err.h"
+
+void learning_window(struct judge *j, struct dim_learning *d, int64_t wall_ns, int64_t *ret_window)
+{
+        int64_t window = wall_ns / (int64_t)j->p.window_ns;
+
+        if (window > d->last_window) {
+                d->windows++;
+                d->last_window = window;
+        }
+        *ret_window = window;
+}
+
+void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_PRIVILEGE], *net = &w->dim[DIM_NETWORK];
+        uint32_t before = d->windows + net->windows;
+        int64_t window;
+
+        learning_window(j, d, wall_ns, &window);
+        if (net->windows && w->lit)
+                learning_window(j, net, wall_ns, &window);
+        if (d->windows + net->windows != before)
+                pieces_save_workload(j, w);
+}
+
+void baseline_count(struct workload *w, const struct container_memory *c, int step)
+{
+        uint32_t *of = c->flows == FLOWS_WATCHED ? &w->lit : c->flows == FLOWS_DARK ? &w->dark : NULL;
+
+        if (step > 0 || w->running)
+                w->running += (uint32_t)step;
+        if (of && (step > 0 || *of))
+                *of += (uint32_t)step;
+}
+
+/* Learning stands still while it is in the dark. */
+void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_NETWORK];
+        int64_t had = w->dark_since_ns, from = had > d->since_ns ? had : d->since_ns;
+        bool dark;
+
+        baseline_count(w, c, step);
+        dark = w->dark && !w->lit;
+        if (dark == (had != 0))
+                return;
+        w->dark_since_ns = dark ? wall_ns : 0;
+        if (!dark && d->state == DS_LEARNING && wall_ns > from)
+                d->since_ns = ns_plus(d->since_ns, (uint64_t)ns_apart(wall_ns, from));
+        pieces_save_workload(j, w);
+}
+
+void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[DIM_NETWORK];
+        uint32_t before = d->windows;
+        int64_t window;
+
+        if (before == 0 && d->state == DS_LEARNING)
+                d->since_ns = wall_ns; /* watched from now on */
+        learning_window(j, d, wall_ns, &window);
+        if (d->windows != before)
+                pieces_save_workload(j, w);
+}
+
+double baseline_p_new(const struct workload *w, enum dimension dim)
+{
+        const struct dim_learning *d = &w->dim[dim];
+
+        return 1.0 - exp(-((double)d->once + 0.5) / ((double)d->windows + 1.0));
+}
+
+/* DESIGN 4.2: what one of several replicas called in one window only does not activate by itself. */
+static void hold_back(struct judge *j, struct workload *w)
+{
+        bool some = false;
+        void *value;
+
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2 ||
+                    key_is_lasting(e->dim, str_get(&e->key)))
+                        continue;
+                e->why = WHY_ONE_REPLICA;
+                if (entry_set_candidate(j, w, e, true) < 0)
+                        j->stats.refused++;
+                some = true;
+        }
+        if (some)
+                entries_rebuild_phases(j, w);
+}
+
+uint64_t baseline_period(const struct judge *j, unsigned dim)
+{
+        return dim == DIM_NETWORK ? j->p.network_ns : j->p.calibration_ns;
+}
+
+/* Of connections time alone is no proof: who was watched for some hours only has not been seen. */
+static bool was_seen(const struct judge *j, const struct workload *w, enum dimension dim)
+{
+        uint64_t least = j->p.converge_min_ns < j->p.network_ns ? j->p.converge_min_ns : j->p.network_ns;
+
+        return dim != DIM_NETWORK || (w->dark_since_ns == 0 && w->dim[dim].windows * j->p.window_ns >= least);
+}
+
+static void end_learning(struct judge *j, struct workload *w, enum dimension dim, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[dim];
+        uint64_t since;
+
+        if (d->state != DS_LEARNING || d->windows == 0 || wall_ns <= d->since_ns || !was_seen(j, w, dim))
+                return;
+        since = (uint64_t)ns_apart(wall_ns, d->since_ns);
+        if (since >= j->p.converge_min_ns && baseline_p_new(w, dim) <= j->p.converged_p)
+                snprintf(d->by, sizeof(d->by), "converged");
+        else if (since >= baseline_period(j, dim))
+                snprintf(d->by, sizeof(d->by), "timer");
+        else
+                return;
+        d->state = DS_ACTIVE;
+        d->since_ns = wall_ns;
+        if (dim == DIM_NETWORK)
+                hold_back(j, w);
+        pieces_save_workload(j, w);
+}
+
+void baseline_tick(struct judge *j, int64_t wall_ns)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);) {
+                if (((struct workload *)value)->running)
+                        baseline_hour(j, value, wall_ns);
+                for (int dim = 0; dim < DIM__MAX; dim++)
+                        end_learning(j, value, (enum dimension)dim, wall_ns);
+        }
+}

@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: how what is learned becomes patterns: names of one directory, directories of one kind, ports of one program.
+ * Must not: cover what can be run by a pattern. Pure.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "judge/baseline-priv.h"
+#include "tidemark/err.h"
+
+static bool is_one_of(const struct entry *e, const struct observation *o)
+{
+        return e->dim == o->dim && !e->candidate && key_has_family(e->dim, str_get(&e->key)) &&
+               bytes_eq(str_get(&e->exe), o->exe);
+}
+
+/* The pattern of a family in its members' place. 1: it has none that is short enough. */
+static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, struct bytes member,
+                          int64_t window)
+{
+        _cleanup_buf_ struct buf text, dir;
+        struct entry *e, *fresh;
+        struct bytes pattern;
+        void *value;
+        int r;
+
+        buf_init(&text, 16384);
+        buf_init(&dir, 16384);
+        buf_put(&dir, key_family(o->dim, member).p, key_family(o->dim, member).len); /* member may be one that goes */
+        pattern = key_pattern(o->dim, member, &text);
+        if (text.err || dir.err)
+                return 1;
+        fresh = entry_new(o, pattern, LEARN_KNOWN, window);
+        if (!fresh)
+                return -ENOMEM;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                e = value;
+                if (!is_one_of(e, o) || !bytes_eq(key_family(e->dim, str_get(&e->key)), buf_bytes(&dir)))
+                        continue;
+                entry_absorb(fresh, e);
+                entry_forget(j, w, e);
+        }
+        r = baseline_insert(w, fresh);
+        if (r < 0) {
+                entry_free(fresh);
+                return r;
+        }
+        pieces_save_entry(j, w, fresh);
+        return 0;
+}
+
+/* Under another key, or with the one that is there already. */
+static int rename_entry(struct judge *j, struct workload *w, struct entry *e, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct entry *other;
+        int r;
+
+        buf_init(&scratch, 16384);
+        other = entry_find(w, e->dim, key, str_get(&e->exe), &scratch);
+        if (other) {
+                r = entry_count(w, other, -1);
+                entry_absorb(other, e);
+                if (r == 0)
+                        r = entry_count(w, other, 1);
+                pieces_save_entry(j, w, other);
+                entry_forget(j, w, e);
+                return r;
+        }
+        pieces_drop_entry(j, w, e);
+        r = entry_count(w, e, -1);
+        entry_key(e->dim, str_get(&e->key), str_get(&e->exe), &scratch);
+        e = map_take(w->entries, buf_bytes(&scratch));
+        if (!e)
+                return -ENOENT;
+        if (r == 0)
+                r = str_set(&e->key, key);
+        if (r == 0)
+                r = baseline_insert(w, e);
+        if (r < 0) {
+                entry_free(e);
+                return r;
+        }
+        pieces_save_entry(j, w, e);
+        return 0;
+}
+
+/* What was learned in directories that a new pattern covers. */
+static int reshape(struct judge *j, struct workload *w, const struct observation *o)
+{
+        _cleanup_free_ struct entry **all = calloc(map_count(w->entries), sizeof(struct entry *));
+        _cleanup_buf_ struct buf shape;
+        size_t n = 0;
+        void *value;
+        int r = 0;
+
+        if (!all)
+                return -ENOMEM;
+        buf_init(&shape, 16384);
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
+                if (is_one_of(value, o))
+                        all[n++] = value;
+        for (size_t i = 0; i < n && r == 0; i++) { /* each goes at most by itself */
+                struct bytes had = str_get(&all[i]->key), key = pattern_shape(w, had, &o->exe, &shape);
+
+                if (!bytes_eq(had, key))
+                        r = rename_entry(j, w, all[i], key);
+        }
+        return r;
+}
+
+/* A member of the first family of this executable, by its name, that has too many. */
+static struct entry *crowded(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct entry *found = NULL;
+        void *value;
+
+        buf_init(&scratch, 16384);
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+                struct bytes f, had;
+
+                if (!is_one_of(e, o))
+                        continue;
+                f = key_family(e->dim, str_get(&e->key));
+                had = found ? key_family(e->dim, str_get(&found->key)) : f;
+                if (f.len > had.len || (f.len == had.len && found && memcmp(f.p, had.p, f.len) >= 0))
+                        continue;
+                entry_key(e->dim, o->exe, f, &scratch);
+                if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
+                        found = e;
+        }
+        return found;
+}
+
+static bool is_crowded(const struct judge *j, const struct workload *w, const struct observation *o, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        entry_key(o->dim, o->exe, key_family(o->dim, key), &scratch);
+        return key_has_family(o->dim, key) && !scratch.err &&
+               number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings;
+}
+
+/*
+ * A directory on the way to this key in which the executable made so many names that they are a pattern, and so many
+ * of them directories in which something is: what is in one of them may be in any. Its pattern and a slash into out.
+ * The root is none: what lies there has a meaning each.
+ */
+static bool interchangeable(const struct judge *j, const struct workload *w, const struct observation *o,
+                            struct bytes key, struct buf *out)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        for (struct bytes dir = key_directory(key); dir.len; dir = key_directory(dir)) {
+                if (key_depth(dir) > SHAPED_MAX)
+                        continue;
+                key_below(o->exe, dir, &scratch);
+                if (scratch.err || number_get(w->siblings, buf_bytes(&scratch)) < j->p.siblings)
+                        continue;
+                buf_reset(out);
+                buf_put(out, dir.p, dir.len);
+                buf_put_str(out, "/*");
+                if (!pattern_stands(w, buf_bytes(out), &o->exe, &scratch))
+                        continue;
+                buf_put_u8(out, '/');
+                if (!out->err && !pattern_stands(w, buf_bytes(out), &o->exe, &scratch))
+                        return true;
+        }
+        return false;
+}
+
+static int mark_directories(struct judge *j, struct workload *w, const struct observation *o, struct bytes key,
+                            int64_t window)
+{
+        struct entry *e = entry_new(o, key, LEARN_KNOWN, window);
+        int r;
+
+        if (!e)
+                return -ENOMEM;
+        r = baseline_insert(w, e);
+        if (r < 0) {
+                entry_free(e);
+                return r;
+        }
+        pieces_save_entry(j, w, e);
+        return reshape(j, w, o);
+}
+
+/* So many names of one executable in one directory, or ports of one: what they have in common is what counts. And so
+ * on, where what lies in such directories is much alike. */
+static int merge(struct judge *j, struct workload *w, const struct observation *o, int64_t window)
+{
+        _cleanup_buf_ struct buf shape, dirs;
+        struct bytes key = o->key;
+        int r = 0;
+
+        buf_init(&shape, 16384);
+        buf_init(&dirs, 16384);
+        while (r == 0) {
+                struct entry *e = NULL;
+
+                if (o->dim == DIM_FILE)
+                        key = pattern_shape(w, o->key, &o->exe, &shape);
+                if (is_crowded(j, w, o, key) || dirs.len)
+                        e = crowded(j, w, o);
+                if (e)
+                        r = merge_siblings(j, w, o, str_get(&e->key), window);
+                else if (o->dim == DIM_FILE && interchangeable(j, w, o, key, &dirs))
+                        r = mark_directories(j, w, o, buf_bytes(&dirs), window);
+                else
+                        break;
+        }
+        return r < 0 ? r : 0;
+}
+
+static bool has_room(struct judge *j, struct dim_learning *d, bool candidate)
+{
+        if ((candidate ? d->candidates : d->entries) < j->p.max_entries)
+                return true;
+        d->refused++;
+        j->stats.refused++;
+        return false;
+}
+
+/* Owned by the baseline then, or freed. */
+static int take_fresh(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
+{
+        int64_t window = e->last_window;
+        bool candidate = e->candidate;
+        int r;
+
+        r = baseline_insert(w, e);
+        if (r < 0) {
+                entry_free(e);
+                w->dim[o->dim].refused++;
+                j->stats.refused++;
+                return r == ERR_LIMIT ? 0 : r;
+        }
+        if (!candidate)
+                j->stats.learned++;
+        pieces_save_entry(j, w, e);
+        if (!candidate && !o->executable)
+                r = merge(j, w, o, window);
+        pieces_save_workload(j, w);
+        return r;
+}
+
+int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        _cleanup_buf_ struct buf shape;
+        struct entry *e;
+        int64_t window;
+
+        buf_init(&shape, 16384);
+        learning_window(j, d, o->ev->wall_ns, &window);
+        if (!has_room(j, d, how != LEARN_KNOWN))
+                return 0;
+        e = entry_new(o, pattern_kept_as(w, o, &shape), how, window);
+        return e ? take_fresh(j, w, o, e) : -ENOMEM;
+}
+
+int baseline_name(struct judge *j, struct workload *w, struct entry *e, const struct observation *o, enum learn how)
+{
+        struct dim_learning *d = &w->dim[o->dim];
+        struct entry *fresh;
+        int64_t window;
+
+        learning_window(j, d, o->ev->wall_ns, &window);
+        if (e->candidate && how == LEARN_KNOWN && !has_room(j, d, false))
+                return 0;
+        fresh = entry_new(o, o->key, how, window);
+        if (!fresh)
+                return -ENOMEM;
+        entry_absorb(fresh, e);
+        fresh->windows = e->windows + (window > e->last_window);
+        if (e->replicas > fresh->replicas)
+                fresh->replicas = e->replicas;
+        entry_forget(j, w, e);
+        return take_fresh(j, w, o, fresh);
+}
+
+bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        _cleanup_buf_ struct buf scratch, text;
+
+        buf_init(&scratch, 16384);
+        buf_init(&text, 16384);
+        entry_key(DIM_FILE, o->exe, key_directory(pattern_kept_as(w, o, &text)), &scratch);
+        if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) * 2 >= j->p.siblings)
+                return true;
+        return pattern_of_others(w, o, false); /* or by another executable's pattern */
+}
