@@ -18,6 +18,8 @@ void entry_free(void *p)
 
         str_clear(&e->key);
         str_clear(&e->exe);
+        approval_free(e->approval);
+        sighting_free(e->seen);
         free(e);
 }
 

@@ -25,9 +25,9 @@
 #include "tidemark/judge.h"
 #include "tidemark/map.h"
 
-#define HELD_MAX 256u           /* events of a container that wait for its metadata */
-#define HELD_NS 5000000000u     /* so long */
-#define BURST_NS 60000000000    /* acts of one parent so close together belong together */
+#define HELD_MAX 256u        /* events of a container that wait for its metadata */
+#define HELD_NS 5000000000u  /* so long */
+#define BURST_NS 60000000000 /* acts of one parent so close together belong together */
 #define LOSS_NEAR_NS 10000000000
 #define LOSSES_KEPT 8u
 #define WRITTEN_KEPT 16u
@@ -35,7 +35,41 @@
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
 /* Why an entry is a candidate. Stored: never renumber. */
-enum candidate_why { WHY_NEVER_SILENT, WHY_RAW_ADDRESS, WHY_ONE_REPLICA, WHY_FOUND, WHY_UNPLACED, WHY__MAX };
+enum candidate_why {
+        WHY_NEVER_SILENT,
+        WHY_RAW_ADDRESS,
+        WHY_ONE_REPLICA,
+        WHY_FOUND,
+        WHY_UNPLACED,
+        WHY_NEW,        /* seen when the baseline was active */
+        WHY_ROLLOUT,    /* seen while a new digest was rolled out, and excused */
+        WHY_SUPPRESSED, /* seen in a suppression window */
+        WHY__MAX
+};
+
+#define DECIDE_BY 48
+
+/* An operator's word on an entry: that it is a part of the baseline, or (rejected) never will be. */
+struct approval {
+        char by[DECIDE_BY]; /* "operator uid 0 (login uid 1000)" */
+        int64_t ns;
+        struct str_owned reason;
+        bool bare; /* of what is never learned silently: neither its content nor who wrote it was known */
+};
+
+#define SIGHTING_CONTAINERS 4u /* names kept of one candidate */
+#define SIGHTING_TEXT 300u
+
+/* What a reviewer wants to know of a candidate. */
+struct sighting {
+        struct str_owned subject, parent;                /* as it was when it was seen first; who called the actor */
+        struct str_owned container[SIGHTING_CONTAINERS]; /* their names, else ids */
+        uint32_t containers;                             /* how many of them are kept */
+        bool more;                                       /* others, too */
+        uint8_t origin, layer, change;                   /* enum tide_origin, tide_layer, tide_change */
+        uint32_t uid, login_uid;                         /* UINT32_MAX: not known */
+        int32_t quarters; /* sum of its score when it was raised; INT32_MIN: it was not */
+};
 
 struct entry {
         enum dimension dim;
@@ -45,8 +79,13 @@ struct entry {
         uint32_t windows;
         int64_t last_window;
         bool candidate;
-        bool waiting; /* a candidate that was not raised: it was seen while learning only */
-        uint8_t why;  /* enum candidate_why */
+        bool waiting;              /* a candidate that was not raised: it was seen while learning only */
+        uint8_t why;               /* enum candidate_why */
+        bool inherited;            /* of an earlier digest of the same name, and not seen again since */
+        bool rejected;             /* a candidate that an operator does not want: raised each time */
+        uint32_t item;             /* candidates: shown as B-%u; 0: none */
+        struct approval *approval; /* NULL: nobody has said anything of it */
+        struct sighting *seen;     /* candidates; NULL: not known */
         /* Network: */
         uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
@@ -60,11 +99,11 @@ struct dim_learning {
         enum dim_state state;
         char by[48];
         int64_t since_ns;
-        uint32_t windows;    /* T */
-        int64_t last_window; /* -1: none yet */
+        uint32_t windows;       /* T */
+        int64_t last_window;    /* -1: none yet */
         uint32_t entries, once; /* once: Q1 */
         uint32_t candidates;
-        bool declared;       /* an operator said that it is complete */
+        bool declared; /* an operator said that it is complete */
         uint64_t refused;
 };
 
@@ -74,7 +113,7 @@ struct workload {
         uint32_t running;
         uint32_t lit, dark;    /* of those that run: whose connections are watched, are not; of others nobody says */
         int64_t dark_since_ns; /* wall clock since when none that runs is watched; 0: it is not so */
-        bool sighted; /* had its first-sight item */
+        bool sighted;          /* had its first-sight item */
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct map *entries;  /* dim · key length · key · exe → struct entry */
@@ -104,7 +143,7 @@ struct container_memory {
         uint32_t init_pid;
         uint64_t init_start;
         bool running, running_before;
-        bool visited; /* a session was in it: what only a walk tells may be that one's */
+        bool visited;  /* a session was in it: what only a walk tells may be that one's */
         uint8_t flows; /* enum tide_flows */
         int64_t started_ns;
         uint64_t gap_ns;
@@ -115,18 +154,18 @@ struct container_memory {
         struct str_owned
                 written[WRITTEN_KEPT]; /* encoded: programs written while learning; if one then runs, both are told */
         uint32_t next_written;
-        int64_t stopping_ns;     /* wall clock at which its runtime was asked to end it; 0: it was not */
+        int64_t stopping_ns; /* wall clock at which its runtime was asked to end it; 0: it was not */
         uint64_t netns;
-        uint64_t earlier_netns;  /* in which it was in an earlier life of the agent; 0: its init is another one since */
-        bool shares_netns;       /* another running container has the same */
-        struct str_owned ports;  /* declared by the image: list of port, protocol, as of struct tide_content */
-        struct names *names;     /* NULL: none yet */
-        int64_t claims_minute;   /* of the wall clock, in which so many addresses of claims were taken: */
+        uint64_t earlier_netns; /* in which it was in an earlier life of the agent; 0: its init is another one since */
+        bool shares_netns;      /* another running container has the same */
+        struct str_owned ports; /* declared by the image: list of port, protocol, as of struct tide_content */
+        struct names *names;    /* NULL: none yet */
+        int64_t claims_minute;  /* of the wall clock, in which so many addresses of claims were taken: */
         uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
-        struct map *told; /* id of a flow → number of its finding; NULL: none yet */
+        struct map *told;         /* id of a flow → number of its finding; NULL: none yet */
 };
 #define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
-#define CLAIM_ADDRESSES 4u /* kept of one claim: the first ones */
+#define CLAIM_ADDRESSES 4u  /* kept of one claim: the first ones */
 
 struct known_loss {
         struct str_owned container, words;
@@ -144,12 +183,13 @@ struct judge {
         struct finding **open;  /* in order of id */
         size_t nopen, open_cap;
         uint64_t next_finding;
+        uint32_t next_item; /* of candidates */
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
         uint32_t nled, led_cap;
-        const struct tide_event *led_of;     /* whose, until its judgement is over: the judged one first. Never read */
+        const struct tide_event *led_of; /* whose, until its judgement is over: the judged one first. Never read */
         struct judge_stats stats;
         char error[256];
         struct buf result; /* list of key, value: what the decision at hand did, or would do */
@@ -173,7 +213,6 @@ int decide_refuse(struct judge *j, const char *fmt, ...) TM_PRINTF(2, 3);
 struct bytes decide_arg(const struct tide_decision *d, const char *name);
 struct bytes decide_arg_n(const struct tide_decision *d, const char *name, size_t n);
 /* Who: "operator uid 0 (login uid 1000)". */
-#define DECIDE_BY 48
 const char *decide_by(const struct tide_event *ev, char dst[DECIDE_BY]);
 /* For the operator: what was done. Several of one name become a list. */
 void decide_say(struct judge *j, const char *name, const char *fmt, ...) TM_PRINTF(3, 4);
@@ -213,13 +252,13 @@ struct observation {
         uint16_t ops;
         uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
-        bool executable; /* a file that can be run, or setuid: no pattern covers it */
-        bool setuid; /* or setgid, or with capabilities: it gives rights */
+        bool executable;    /* a file that can be run, or setuid: no pattern covers it */
+        bool setuid;        /* or setgid, or with capabilities: it gives rights */
         bool image_changed; /* a program of the image whose content was changed */
         bool never_silent;
-        bool unseen;     /* the program is not known: never learned */
-        bool known_exe; /* exe says who; else any entry of the key fits */
-        enum known known; /* once it is raised */
+        bool unseen;          /* the program is not known: never learned */
+        bool known_exe;       /* exe says who; else any entry of the key fits */
+        enum known known;     /* once it is raised */
         struct net_facts net; /* dimension network */
 };
 
@@ -301,6 +340,13 @@ enum dim_state baseline_state(const struct workload *w, unsigned dim);
 void baseline_free(void *workload);
 void entry_key(enum dimension dim, struct bytes key, struct bytes exe, struct buf *out);
 int baseline_insert(struct workload *w, struct entry *e);
+/* Notes of a candidate who did it, where, and what it was worth when it was raised (NULL: it was not). */
+int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, const struct observation *o,
+                      const int32_t *quarters);
+/* An entry's parts. */
+int approval_set(struct entry *e, const char *by, struct bytes reason, int64_t ns);
+void approval_free(struct approval *a);
+void sighting_free(struct sighting *s);
 
 /* ---- score ---- */
 
@@ -352,7 +398,7 @@ void group_ended(struct judge *j, const struct container_memory *c, const struct
 /* ---- signals: what a finding keeps of its acts ---- */
 
 #define NAME_KEPT 400u
-#define EXE_KEPT 200u /* of an executable's name */
+#define EXE_KEPT 200u   /* of an executable's name */
 #define WHERE_KEPT 320u /* a name of DNS is whole */
 
 struct lineage {

@@ -26,6 +26,7 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         j->ops = ops;
         j->arg = arg;
         j->next_finding = 1;
+        j->next_item = 1;
         buf_init(&j->blob, BLOB_MAX);
         buf_init(&j->key, TIDE_RECORD_MAX);
         buf_init(&j->path, 4 * TIDE_RECORD_MAX);

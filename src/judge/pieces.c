@@ -9,12 +9,13 @@
 #include <errno.h>
 #include <string.h>
 
-#include "judge/judge-priv.h"
+#include "judge/baseline-priv.h"
 #include "tidemark/err.h"
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
- * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched */
-#define FORMAT 5u
+ * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
+ * 5: nothing of reviews and roll-outs */
+#define FORMAT 6u
 
 static void begin(struct judge *j)
 {
@@ -45,6 +46,7 @@ static void put_meta(struct judge *j)
 {
         begin(j);
         buf_put_u64(&j->blob, j->next_finding);
+        buf_put_u32(&j->blob, j->next_item);
 }
 
 void pieces_save_meta(struct judge *j)
@@ -56,11 +58,13 @@ void pieces_save_meta(struct judge *j)
 static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         uint64_t next = rd_u64(r);
+        uint32_t item = format > 5 ? rd_u32(r) : 1;
 
         (void)key;
-        (void)format;
         if (next > j->next_finding)
                 j->next_finding = next;
+        if (item > j->next_item)
+                j->next_item = item;
         return r->err;
 }
 
@@ -100,7 +104,7 @@ static enum tide_class get_class(struct rd *r, uint32_t format)
 {
         uint8_t class = format > 1 ? rd_u8(r) : CLASS_SERVICE;
 
-        return class < CLASS__MAX ? (enum tide_class)class : CLASS_SERVICE;
+        return class < CLASS__MAX ? (enum tide_class) class : CLASS_SERVICE;
 }
 
 static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -154,6 +158,73 @@ static void put_entry_key(struct judge *j, const struct workload *w, const struc
         buf_put(&j->key, e->exe.p, e->exe.len);
 }
 
+static void put_approval(struct buf *b, const struct approval *a)
+{
+        buf_put_bytes(b, bytes_str(a->by));
+        buf_put_u64(b, (uint64_t)a->ns);
+        buf_put_bytes(b, str_get(&a->reason));
+        buf_put_u8(b, a->bare);
+}
+
+static void put_sighting(struct buf *b, const struct sighting *s)
+{
+        buf_put_bytes(b, str_get(&s->subject));
+        buf_put_bytes(b, str_get(&s->parent));
+        buf_put_u32(b, s->containers);
+        for (uint32_t i = 0; i < s->containers; i++)
+                buf_put_bytes(b, str_get(&s->container[i]));
+        buf_put_u8(b, s->more);
+        buf_put_u8(b, s->origin);
+        buf_put_u8(b, s->layer);
+        buf_put_u8(b, s->change);
+        buf_put_u32(b, s->uid);
+        buf_put_u32(b, s->login_uid);
+        buf_put_u32(b, (uint32_t)s->quarters);
+}
+
+static int get_approval(struct rd *r, struct entry *e)
+{
+        struct bytes by = rd_bytes(r), reason;
+        int64_t ns = (int64_t)rd_u64(r);
+        char text[DECIDE_BY] = "";
+        int err;
+
+        reason = rd_bytes(r);
+        if (by.len >= sizeof(text) || r->err)
+                return r->err ? r->err : ERR_SCHEMA;
+        memcpy(text, by.p, by.len);
+        err = approval_set(e, text, reason, ns);
+        if (err == 0)
+                e->approval->bare = rd_u8(r) != 0;
+        return err;
+}
+
+static int get_sighting(struct rd *r, struct entry *e)
+{
+        struct sighting *s = e->seen = calloc(1, sizeof(*s));
+        int err = 0;
+
+        if (!s)
+                return -ENOMEM;
+        get_str(r, &s->subject, &err);
+        get_str(r, &s->parent, &err);
+        s->containers = rd_u32(r);
+        if (s->containers > SIGHTING_CONTAINERS) {
+                s->containers = 0;
+                return ERR_SCHEMA;
+        }
+        for (uint32_t i = 0; i < s->containers; i++)
+                get_str(r, &s->container[i], &err);
+        s->more = rd_u8(r) != 0;
+        s->origin = rd_u8(r);
+        s->layer = rd_u8(r);
+        s->change = rd_u8(r);
+        s->uid = rd_u32(r);
+        s->login_uid = rd_u32(r);
+        s->quarters = (int32_t)rd_u32(r);
+        return err;
+}
+
 static void put_entry(struct judge *j, const struct entry *e)
 {
         begin(j);
@@ -168,6 +239,13 @@ static void put_entry(struct judge *j, const struct entry *e)
         buf_put_u32(&j->blob, e->replicas);
         buf_put_u64(&j->blob, e->caller);
         buf_put_u8(&j->blob, e->several);
+        buf_put_u8(&j->blob,
+                   (uint8_t)(e->inherited | e->rejected << 1 | (e->approval != NULL) << 2 | (e->seen != NULL) << 3));
+        buf_put_u32(&j->blob, e->item);
+        if (e->approval)
+                put_approval(&j->blob, e->approval);
+        if (e->seen)
+                put_sighting(&j->blob, e->seen);
 }
 
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
@@ -187,7 +265,23 @@ void pieces_drop_entry(struct judge *j, const struct workload *w, const struct e
                 j->ops->save(PIECE_ENTRY, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
 }
 
-static void get_entry(struct rd *r, uint32_t format, struct entry *e)
+/* What is of reviews. */
+static int get_reviewed(struct rd *r, struct entry *e)
+{
+        uint8_t flags = rd_u8(r);
+        int err = 0;
+
+        e->inherited = flags & 1;
+        e->rejected = flags & 2;
+        e->item = rd_u32(r);
+        if (flags & 4)
+                err = get_approval(r, e);
+        if (err == 0 && flags & 8)
+                err = get_sighting(r, e);
+        return err;
+}
+
+static int get_entry(struct rd *r, uint32_t format, struct entry *e)
 {
         uint8_t candidate;
 
@@ -201,11 +295,12 @@ static void get_entry(struct rd *r, uint32_t format, struct entry *e)
         e->waiting = e->candidate && candidate & 2;
         e->why = e->candidate && candidate >> 2 < WHY__MAX ? (uint8_t)(candidate >> 2) : WHY_NEVER_SILENT;
         if (format < 3)
-                return;
+                return 0;
         e->phases = rd_u8(r);
         e->replicas = rd_u32(r);
         e->caller = rd_u64(r);
         e->several = rd_u8(r) != 0;
+        return format > 5 ? get_reviewed(r, e) : 0;
 }
 
 static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -228,30 +323,33 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
         if (!e)
                 return w ? -ENOMEM : ERR_LIMIT;
         e->dim = (enum dimension)dim;
-        get_entry(r, format, e);
-        err = r->err;
+        err = get_entry(r, format, e);
+        if (err == 0)
+                err = r->err;
         if (err == 0)
                 err = str_set(&e->key, k);
         if (err == 0)
                 err = str_set(&e->exe, rd_take(&rk, rd_left(&rk)));
         if (err == 0)
                 err = baseline_insert(w, e);
-        if (err < 0) {
-                str_clear(&e->key);
-                str_clear(&e->exe);
-                free(e);
-        }
+        if (err < 0)
+                entry_free(e);
         return err;
 }
 
 /* ---- containers ---- */
 
 static const size_t container_strings[] = {
-        offsetof(struct container_memory, name),          offsetof(struct container_memory, runtime),
-        offsetof(struct container_memory, image_ref),     offsetof(struct container_memory, config_digest),
-        offsetof(struct container_memory, config_source), offsetof(struct container_memory, manifest_digest),
-        offsetof(struct container_memory, manifest_source), offsetof(struct container_memory, labels),
-        offsetof(struct container_memory, image_labels),  offsetof(struct container_memory, upper),
+        offsetof(struct container_memory, name),
+        offsetof(struct container_memory, runtime),
+        offsetof(struct container_memory, image_ref),
+        offsetof(struct container_memory, config_digest),
+        offsetof(struct container_memory, config_source),
+        offsetof(struct container_memory, manifest_digest),
+        offsetof(struct container_memory, manifest_source),
+        offsetof(struct container_memory, labels),
+        offsetof(struct container_memory, image_labels),
+        offsetof(struct container_memory, upper),
         offsetof(struct container_memory, coverage),
 };
 
@@ -269,7 +367,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u32(&j->blob, c->init_pid);
         buf_put_u64(&j->blob, c->init_start);
         buf_put_u8(&j->blob, (uint8_t)(c->running | c->running_before << 1 | c->sight.open << 2 | c->sight.net << 3 |
-                                     c->flows << 4 | c->visited << 7));
+                                       c->flows << 4 | c->visited << 7));
         buf_put_u64(&j->blob, (uint64_t)c->started_ns);
         buf_put_u64(&j->blob, c->gap_ns);
         buf_put_u32(&j->blob, c->next_written);
@@ -561,12 +659,9 @@ static int restore_finding(struct judge *j, struct bytes blob)
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob)
 {
         static int (*const rows[])(struct judge *, struct bytes, struct rd *, uint32_t) = {
-                [PIECE_META] = restore_meta,
-                [PIECE_WORKLOAD] = restore_workload,
-                [PIECE_ENTRY] = restore_entry,
-                [PIECE_CONTAINER] = restore_container,
-                [PIECE_NAME] = restore_name,
-                [PIECE_TOLD] = restore_told,
+                [PIECE_META] = restore_meta,   [PIECE_WORKLOAD] = restore_workload,
+                [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container,
+                [PIECE_NAME] = restore_name,   [PIECE_TOLD] = restore_told,
         };
         uint32_t format;
         struct rd r;
