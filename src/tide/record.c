@@ -22,6 +22,13 @@
 #define FRAME_BYTES 8u /* length, checksum */
 #define WRITE_AT (64u * 1024)
 #define WINDOW (256u * 1024) /* of the reader: holds at least one whole frame */
+#define PACKED_AT (32u * 1024)
+/* zlib.h, deflateInit2: little memory (about 100 KiB) and little time; 16 more bits say gzip, 32 more any of its forms.
+ */
+#define PACK_LEVEL 1
+#define PACK_BITS (14 + 16)
+#define PACK_MEMORY 7
+#define UNPACK_BITS (15 + 32)
 
 static uint32_t sum(const void *p, size_t len, uint32_t from)
 {
@@ -40,14 +47,16 @@ static uint32_t frame_sum(uint32_t len, const void *record)
 struct record_writer {
         int fd;
         int err;
-        uint64_t written;
+        uint64_t written, bytes;
         struct buf out, one;
+        z_stream *z;     /* NULL: not packed */
+        uint8_t *packed; /* PACKED_AT bytes */
 };
 
-static int write_all(int fd, const uint8_t *p, size_t len)
+static int write_all(struct record_writer *w, const uint8_t *p, size_t len)
 {
         while (len > 0) {
-                ssize_t n = write(fd, p, len);
+                ssize_t n = write(w->fd, p, len);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -55,14 +64,34 @@ static int write_all(int fd, const uint8_t *p, size_t len)
                         return -errno;
                 p += n;
                 len -= (size_t)n;
+                w->bytes += (uint64_t)n;
         }
+        return 0;
+}
+
+/* flush: Z_SYNC_FLUSH, or Z_FINISH at the end. */
+static int write_packed(struct record_writer *w, int flush)
+{
+        w->z->next_in = w->out.p;
+        w->z->avail_in = (uInt)w->out.len;
+        do {
+                int r;
+
+                w->z->next_out = w->packed;
+                w->z->avail_out = PACKED_AT;
+                if (deflate(w->z, flush) == Z_STREAM_ERROR)
+                        return -EIO;
+                r = write_all(w, w->packed, PACKED_AT - w->z->avail_out);
+                if (r < 0)
+                        return r;
+        } while (w->z->avail_out == 0);
         return 0;
 }
 
 int record_flush(struct record_writer *w)
 {
         if (w->err == 0 && w->out.len) {
-                w->err = write_all(w->fd, w->out.p, w->out.len);
+                w->err = w->z ? write_packed(w, Z_SYNC_FLUSH) : write_all(w, w->out.p, w->out.len);
                 buf_reset(&w->out);
         }
         return w->err;
@@ -70,12 +99,26 @@ int record_flush(struct record_writer *w)
 
 static void writer_free(struct record_writer *w)
 {
+        if (w->z)
+                deflateEnd(w->z);
+        free(w->z);
+        free(w->packed);
         buf_release(&w->out);
         buf_release(&w->one);
         free(w);
 }
 
-int record_writer_new(int fd, struct record_writer **ret)
+static int pack(struct record_writer *w)
+{
+        w->packed = malloc(PACKED_AT);
+        w->z = calloc(1, sizeof(*w->z));
+        if (!w->packed || !w->z ||
+            deflateInit2(w->z, PACK_LEVEL, Z_DEFLATED, PACK_BITS, PACK_MEMORY, Z_DEFAULT_STRATEGY) != Z_OK)
+                return -ENOMEM;
+        return 0;
+}
+
+static int writer_new(int fd, bool packed, struct record_writer **ret)
 {
         struct record_writer *w = calloc(1, sizeof(*w));
         int r;
@@ -88,13 +131,25 @@ int record_writer_new(int fd, struct record_writer **ret)
         buf_put_str(&w->out, MAGIC);
         buf_put_u32(&w->out, FORMAT);
         buf_put_u32(&w->out, w->out.err ? 0 : sum(w->out.p, w->out.len, 0));
-        r = w->out.err ? w->out.err : record_flush(w);
+        r = packed ? pack(w) : 0;
+        if (r == 0)
+                r = w->out.err ? w->out.err : record_flush(w);
         if (r < 0) {
                 writer_free(w);
                 return r;
         }
         *ret = w;
         return 0;
+}
+
+int record_writer_new(int fd, struct record_writer **ret)
+{
+        return writer_new(fd, false, ret);
+}
+
+int record_writer_new_packed(int fd, struct record_writer **ret)
+{
+        return writer_new(fd, true, ret);
 }
 
 int record_write(struct record_writer *w, const struct tide_event *ev)
@@ -124,13 +179,18 @@ uint64_t record_written(const struct record_writer *w)
         return w->written;
 }
 
+uint64_t record_bytes(const struct record_writer *w)
+{
+        return w->bytes;
+}
+
 int record_writer_close(struct record_writer *w)
 {
         struct tide_event end = {.kind = TIDE_END};
         int r = record_write(w, &end);
 
         if (r == 0)
-                r = record_flush(w);
+                r = w->z ? write_packed(w, Z_FINISH) : record_flush(w);
         if (close(w->fd) < 0 && r == 0)
                 r = -errno;
         writer_free(w);
@@ -142,10 +202,50 @@ int record_writer_close(struct record_writer *w)
 struct record_reader {
         int fd;
         uint8_t *window;
-        size_t from, to;  /* what of the window is read and not yet told */
-        uint64_t offset;  /* in the file, of the next frame; after an error, of the one that could not be read */
+        size_t from, to; /* what of the window is read and not yet told */
+        uint64_t offset; /* of the next frame, in what is not packed; after an error, of the one that could not be read
+                          */
         bool eof, ended;
+        z_stream *z;   /* NULL: not packed */
+        bool unpacked; /* all of it */
+        uint8_t *packed;
 };
+
+static ssize_t read_some(struct record_reader *r, uint8_t *p, size_t len)
+{
+        ssize_t got;
+
+        do {
+                got = read(r->fd, p, len);
+        } while (got < 0 && errno == EINTR);
+        return got < 0 ? -errno : got;
+}
+
+/* As read_some(). 0: there is no more, or not yet: what was packed was cut. */
+static ssize_t read_packed(struct record_reader *r, uint8_t *p, size_t len)
+{
+        r->z->next_out = p;
+        r->z->avail_out = (uInt)len;
+        while (r->z->avail_out == len && !r->unpacked) {
+                int z;
+
+                if (r->z->avail_in == 0) {
+                        ssize_t got = read_some(r, r->packed, WINDOW);
+
+                        if (got <= 0)
+                                return got;
+                        r->z->next_in = r->packed;
+                        r->z->avail_in = (uInt)got;
+                }
+                z = inflate(r->z, Z_NO_FLUSH);
+                if (z == Z_MEM_ERROR)
+                        return -ENOMEM;
+                if (z != Z_OK && z != Z_STREAM_END && z != Z_BUF_ERROR)
+                        return ERR_CHECKSUM;
+                r->unpacked = z == Z_STREAM_END;
+        }
+        return (ssize_t)(len - r->z->avail_out);
+}
 
 /* Make n bytes available. 1; 0: the file has fewer; or an error. */
 static int want(struct record_reader *r, size_t n)
@@ -158,15 +258,33 @@ static int want(struct record_reader *r, size_t n)
                         r->to -= r->from;
                         r->from = 0;
                 }
-                got = read(r->fd, r->window + r->to, WINDOW - r->to);
-                if (got < 0 && errno != EINTR)
-                        return -errno;
+                got = r->z ? read_packed(r, r->window + r->to, WINDOW - r->to)
+                           : read_some(r, r->window + r->to, WINDOW - r->to);
+                if (got < 0)
+                        return (int)got;
                 if (got == 0)
                         r->eof = true;
-                if (got > 0)
-                        r->to += (size_t)got;
+                r->to += (size_t)got;
         }
         return r->to - r->from >= n;
+}
+
+/* Is it packed? Then what was read so far is what is packed. */
+static int look_packed(struct record_reader *r)
+{
+        int got = want(r, 2);
+
+        if (got <= 0 || r->window[0] != 0x1f || r->window[1] != 0x8b)
+                return got < 0 ? got : 0;
+        r->packed = malloc(WINDOW);
+        r->z = calloc(1, sizeof(*r->z));
+        if (!r->packed || !r->z || inflateInit2(r->z, UNPACK_BITS) != Z_OK)
+                return -ENOMEM;
+        memcpy(r->packed, r->window, r->to);
+        r->z->next_in = r->packed;
+        r->z->avail_in = (uInt)r->to;
+        r->to = 0;
+        return 0;
 }
 
 static int read_header(struct record_reader *r)
@@ -204,7 +322,9 @@ int record_reader_new(int fd, struct record_reader **ret)
         r->window = malloc(WINDOW);
         if (!r->window)
                 return -ENOMEM;
-        err = read_header(r);
+        err = look_packed(r);
+        if (err == 0)
+                err = read_header(r);
         if (err < 0)
                 return err;
         *ret = TAKE_PTR(r);
@@ -213,8 +333,13 @@ int record_reader_new(int fd, struct record_reader **ret)
 
 struct record_reader *record_reader_free(struct record_reader *r)
 {
-        if (r)
-                free(r->window);
+        if (!r)
+                return NULL;
+        if (r->z)
+                inflateEnd(r->z);
+        free(r->z);
+        free(r->packed);
+        free(r->window);
         free(r);
         return NULL;
 }

@@ -69,7 +69,7 @@ static void whole_recording(const uint8_t *data, size_t size)
                 abort();
         if (record_reader_new(fd, &r) == 0)
                 while (record_next(r, &ev) == 1)
-                        if (record_offset(r) > size)
+                        if (record_offset(r) > size && (data[0] != 0x1f || data[1] != 0x8b)) /* gzip's */
                                 abort();
         record_reader_free(r);
         fclose(file);

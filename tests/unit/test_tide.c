@@ -396,17 +396,36 @@ static void test_pair_too_long(void)
 
 static char path[] = "/tmp/tidemark-record-XXXXXX";
 
-static size_t make_recording(uint8_t *copy, size_t size)
+static int (*const makers[])(int fd, struct record_writer **ret) = {record_writer_new, record_writer_new_packed};
+
+static struct record_writer *new_recording(int packed)
 {
-        struct tide_event ev = full(TIDE_EXEC), file = full(TIDE_FILE);
-        struct record_writer *w;
-        ssize_t n;
+        struct record_writer *w = NULL;
         int fd;
 
         strcpy(path + strlen(path) - 6, "XXXXXX");
         fd = mkstemp(path);
         CU_ASSERT_TRUE_FATAL(fd >= 0);
-        CU_ASSERT_EQUAL_FATAL(record_writer_new(fd, &w), 0);
+        CU_ASSERT_EQUAL_FATAL(makers[packed](fd, &w), 0);
+        return w;
+}
+
+static size_t file_bytes(uint8_t *copy, size_t size)
+{
+        int fd = open(path, O_RDONLY);
+        ssize_t n = read(fd, copy, size);
+
+        close(fd);
+        return n > 0 ? (size_t)n : 0;
+}
+
+static size_t make_recording(uint8_t *copy, size_t size)
+{
+        struct tide_event ev = full(TIDE_EXEC), file = full(TIDE_FILE);
+        struct record_writer *w = new_recording(0);
+        ssize_t n;
+        int fd;
+
         CU_ASSERT_EQUAL(record_write(w, &ev), 0);
         CU_ASSERT_EQUAL(record_write(w, &file), 0);
         CU_ASSERT_EQUAL(record_written(w), 2);
@@ -487,19 +506,16 @@ static void test_recording(void)
 }
 
 /* Many times the reader's window, records of all sizes up to the largest: each comes back whole and in order. */
-static void test_recording_long(void)
+static void test_recording_long(int packed)
 {
         static uint8_t big[TIDE_RECORD_MAX - 1024];
         struct record_reader *r = NULL;
-        struct record_writer *w = NULL;
+        struct record_writer *w = new_recording(packed);
         struct tide_event ev;
         uint64_t size = 0;
         int n = 0, bad = 0, fd;
 
-        strcpy(path + strlen(path) - 6, "XXXXXX");
-        fd = mkstemp(path);
-        CU_ASSERT_TRUE_FATAL(fd >= 0);
-        CU_ASSERT_EQUAL_FATAL(record_writer_new(fd, &w), 0);
+        memset(big, 0, sizeof(big));
         for (size_t i = 0; i < 2000; i++) {
                 ev = full(TIDE_FILE);
                 ev.seq = i;
@@ -527,12 +543,66 @@ static void test_recording_long(void)
         unlink(path);
 }
 
+static void test_recording_longer(void)
+{
+        test_recording_long(0);
+        test_recording_long(1);
+}
+
+/* Packed: what was flushed can be read although its end never came; of one that is damaged nothing wrong is told. */
+static void test_recording_packed(void)
+{
+        struct tide_event ev = full(TIDE_EXEC);
+        struct record_writer *w = new_recording(1);
+        uint8_t p[4096];
+        uint64_t offset;
+        size_t len;
+        int n, bad = 0, most = 0;
+
+        for (int i = 0; i < 3; i++)
+                CU_ASSERT_EQUAL(record_write(w, &ev), 0);
+        CU_ASSERT_EQUAL(record_flush(w), 0);
+        len = file_bytes(p, sizeof(p));
+        CU_ASSERT_EQUAL(record_bytes(w), len);
+        CU_ASSERT_EQUAL(record_write(w, &ev), 0); /* this one is not on the disk yet */
+        CU_ASSERT_EQUAL(record_writer_close(w), 0);
+        CU_ASSERT_EQUAL(read_all(p, len, &n, &offset), ERR_TRUNCATED); /* as after kill -9 */
+        CU_ASSERT_EQUAL(n, 3);
+        unlink(path);
+
+        w = new_recording(1);
+        for (int i = 0; i < 3; i++)
+                CU_ASSERT_EQUAL(record_write(w, &ev), 0);
+        CU_ASSERT_EQUAL(record_writer_close(w), 0);
+        len = file_bytes(p, sizeof(p));
+        CU_ASSERT_EQUAL(read_all(p, len, &n, &offset), 0);
+        CU_ASSERT_EQUAL(n, 3);
+        for (size_t cut = 0; cut + 8 < len; cut++) { /* behind it gzip's own sum and length */
+                int r = read_all(p, cut, &n, &offset);
+
+                bad += (n < 3 && r != ERR_FOREIGN && r != ERR_TRUNCATED) || n < most;
+                most = n;
+        }
+        CU_ASSERT_EQUAL(bad, 0);
+        for (size_t bit = 0; bit < 8 * len; bit++) { /* a time in gzip's header is of no meaning */
+                int r;
+
+                p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+                r = read_all(p, len, &n, &offset);
+                bad += n > 3 || (r == 0 && n != 3);
+                p[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        CU_ASSERT_EQUAL(bad, 0);
+        unlink(path);
+}
+
 static void test_recording_full_disk(void)
 {
         struct record_writer *w = NULL;
         int fd = open("/dev/full", O_WRONLY);
 
         CU_ASSERT_EQUAL(record_writer_new(fd, &w), -ENOSPC);
+        CU_ASSERT_EQUAL(record_writer_new_packed(fd, &w), -ENOSPC);
         CU_ASSERT_PTR_NULL(w);
         close(fd);
 }
@@ -548,7 +618,8 @@ static const struct unit_case cases[] = {
         {"no descriptor stays open that nobody took", test_pair_stray_fds},
         {"a datagram too long is passed over", test_pair_too_long},
         {"every cut and every flipped bit of a recording is found", test_recording},
-        {"a recording longer than the window comes back whole", test_recording_long},
+        {"a recording longer than the window comes back whole", test_recording_longer},
+        {"a packed recording that was cut or damaged tells what is whole", test_recording_packed},
         {"a recording says at once that it cannot be written", test_recording_full_disk},
 };
 UNIT_MAIN("tide", cases)
