@@ -61,6 +61,11 @@ enum tide_kind {
         TIDE_PACKET, /* ev.packet: sensor → engine: a query or an answer of the name service, as NFLOG gave it */
         TIDE_AUDIT,  /* ev.audit: sensor → engine: one audit record */
         TIDE_WHO,    /* ev.who: sensor → engine: answer to ACT_WHO */
+        /* Recorded: */
+        TIDE_PRIOR, /* ev.prior: what was read of an image's layers, in parts; of no container */
+        TIDE_HASH,  /* ev.hash: the content of a program that ran and is not the image's */
+        /* Between the processes: */
+        TIDE_RAN, /* ev.hash: sensor → engine: the same before it was read; its descriptor comes along */
         TIDE__KIND_MAX
 };
 
@@ -384,6 +389,74 @@ struct tide_state {
         struct bytes text;
 };
 
+/*
+ * The facts of one image, by the digest of its configuration: one PRIOR_BEGIN, packages, files, one PRIOR_END, in this
+ * order and nothing of another image in between. What was known of the digest before stays until a PRIOR_END says that
+ * the new facts are whole or partial; a failed one leaves it.
+ */
+enum tide_prior_part { PRIOR_NONE, PRIOR_BEGIN, PRIOR_PACKAGES, PRIOR_FILES, PRIOR_END, PRIOR__PART_MAX };
+enum tide_prior_state {
+        PRIOR_FAILED,   /* nothing could be told; words say why */
+        PRIOR_PARTIAL,  /* what is told is so, what is not told may be there too: something was cut or not readable */
+        PRIOR_COMPLETE, /* what is not told is not in the image */
+        PRIOR__STATE_MAX
+};
+enum tide_prior_kind {
+        PRIOR_OTHER,   /* can be run by its mode, and is none of these */
+        PRIOR_PROGRAM, /* an ELF executable */
+        PRIOR_LIBRARY, /* an ELF shared object that is no program */
+        PRIOR_SCRIPT,  /* begins with #!, or has a script's name */
+        PRIOR__KIND_MAX
+};
+enum tide_prior_flag {
+        PRIORF_SETUID = 1u << 0,
+        PRIORF_SETGID = 1u << 1,
+        PRIORF_CAPS = 1u << 2,     /* security.capability */
+        PRIORF_RUNS = 1u << 3,     /* somebody may execute it, by its mode */
+        PRIORF_UNHASHED = 1u << 4, /* its content was not read whole: too large, or unreadable */
+};
+/* Which database named a package. */
+enum tide_package_db { PACKAGE_UNKNOWN, PACKAGE_DPKG, PACKAGE_APK, PACKAGE_RPM, PACKAGE__MAX };
+#define TIDE_PRIOR_LIST (48u * 1024) /* bytes of one part's list, at most */
+#define TIDE_SHA256 32u
+
+struct tide_prior {
+        struct bytes digest; /* "sha256:…" of the image's configuration */
+        uint8_t part;        /* enum tide_prior_part: says which of the following are used */
+        /* Begin: what the image's configuration says. */
+        struct bytes entrypoint, command, health; /* NUL-separated */
+        struct bytes user;
+        struct bytes ports;   /* list of port, protocol, as of struct tide_content */
+        struct bytes volumes; /* list of path, nothing */
+        /* Packages, files: */
+        uint32_t first;    /* number of the list's first one, of its kind, in this image */
+        struct bytes list; /* see tide_prior_package_put(), tide_prior_file_put() */
+        /* End: */
+        uint8_t state;            /* enum tide_prior_state */
+        struct bytes words;       /* what was cut or could not be read, in sentences; empty: nothing */
+        uint32_t packages, files; /* told */
+        uint64_t read_bytes;      /* of contents */
+        uint64_t entries;         /* of directories, that were looked at */
+};
+
+/* What became of reading a program that ran and is not the image's. */
+enum tide_hash_state {
+        HASH_UNREADABLE, /* could not be opened or read */
+        HASH_KNOWN,
+        HASH_TOO_LARGE,
+        HASH_GONE,     /* no file of that name was there any more */
+        HASH_REPLACED, /* the file there is another one than what ran */
+        HASH_LATE,     /* not read within its deadline, or too many waited */
+        HASH__MAX
+};
+struct tide_hash {
+        struct bytes path; /* of the program, as ev.exec.program told it */
+        uint8_t layer;     /* enum tide_layer, as ev.exec.program_layer told it */
+        uint8_t state;     /* enum tide_hash_state */
+        uint64_t size, ino;
+        struct bytes sha256; /* TIDE_SHA256 bytes; empty unless HASH_KNOWN */
+};
+
 enum tide_act_kind {
         ACT_NONE,
         ACT_REPLY, /* answer for the admin client that sent command id; text is the JSON line */
@@ -394,6 +467,8 @@ enum tide_act_kind {
         ACT_OPEN,     /* open the metadata file name of the container named in ev.container; id is its enum metafile */
         ACT_COUNTERS, /* send TIDE_COUNTERS now: somebody asked for status */
         ACT_WHO,      /* who is (or was) process act.pid? Answered by TIDE_WHO with act.id as its token */
+        ACT_IMAGE,    /* open the files of the image that the container named in ev.container runs, and pass them into
+                       * the socket that comes along; act.id names the request */
         ACT__MAX
 };
 
@@ -431,6 +506,8 @@ struct tide_event {
                 struct tide_loss loss;
                 struct tide_state state;
                 struct tide_act act;
+                struct tide_prior prior;
+                struct tide_hash hash;
         };
 };
 
@@ -458,6 +535,26 @@ int tide_lineage_next(struct rd *r, struct tide_ancestor *ret);
 /* Lists of key, value. */
 void tide_list_put(struct buf *b, struct bytes key, struct bytes value);
 int tide_list_next(struct rd *r, struct bytes *ret_key, struct bytes *ret_value);
+
+/* Packages of an image: append one; read the next (1, or 0 at the end or on damage). */
+struct tide_prior_package {
+        uint8_t db; /* enum tide_package_db */
+        struct bytes name, version;
+};
+void tide_prior_package_put(struct buf *b, const struct tide_prior_package *p);
+int tide_prior_package_next(struct rd *r, struct tide_prior_package *ret);
+/* Its files that can be run or loaded, the same way. */
+struct tide_prior_file {
+        struct bytes path;        /* absolute, as the container sees it: no link on the way */
+        uint8_t kind;             /* enum tide_prior_kind */
+        uint8_t flags;            /* set of enum tide_prior_flag */
+        uint32_t package;         /* number of its package + 1; 0: none owns it */
+        uint64_t size;
+        struct bytes sha256;      /* TIDE_SHA256 bytes; empty: PRIORF_UNHASHED */
+        struct bytes interpreter; /* of a script: what its first line names */
+};
+void tide_prior_file_put(struct buf *b, const struct tide_prior_file *f);
+int tide_prior_file_next(struct rd *r, struct tide_prior_file *ret);
 
 /* Words: "exec", "file" …; "entrypoint" …; "write-layer" …; "create,write". Never NULL. */
 const char *tide_kind_name(unsigned kind);
@@ -487,6 +584,10 @@ char *tide_address_text(struct bytes address, char dst[TIDE_ADDRESS_TEXT]);
 #define TIDE_OPS_TEXT 64
 char *tide_ops_text(unsigned ops, char dst[TIDE_OPS_TEXT]);
 const char *tide_class_name(unsigned v);
+const char *tide_prior_state_name(unsigned v); /* "failed", "partial", "complete" */
+const char *tide_prior_kind_name(unsigned v);  /* "other", "program", "library", "script" */
+const char *tide_package_db_name(unsigned v);  /* "dpkg", "apk", "rpm" */
+const char *tide_hash_name(unsigned state);    /* "unreadable", "known", "too-large", "gone", "replaced", "late" */
 /* "proc connector + fanotify content". */
 #define TIDE_SOURCES_TEXT 160
 char *tide_sources_text(unsigned sources, char dst[TIDE_SOURCES_TEXT]);

@@ -110,6 +110,8 @@ struct judge_params {
         uint32_t max_findings;         /* limits.open_findings 1000 */
         uint32_t max_names;            /* limits.names 512: names and addresses of one container */
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
+        uint32_t max_images;           /* limits.images 64: analysed ones that are kept */
+        uint32_t max_image_files;      /* limits.image_files 10000: of one of them */
         uint32_t siblings;             /* learn.siblings 8: so many names in one directory make it dir/<pattern> */
 };
 void judge_params_default(struct judge_params *p);
@@ -122,7 +124,9 @@ enum judge_piece {
         PIECE_FINDING = 4,
         PIECE_CONTAINER = 5,
         PIECE_NAME = 6,
-        PIECE_TOLD = 7
+        PIECE_TOLD = 7,
+        PIECE_PRIOR = 8,
+        PIECE_FACTS = 9 /* of an image, whole: only in the store, nothing is decided by it, never restored */
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -227,6 +231,27 @@ struct judge_loss {
 };
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret);
 
+/* An image that was analysed, or that could not be. */
+struct judge_image {
+        struct bytes digest;
+        uint8_t state;      /* enum tide_prior_state */
+        struct bytes words; /* what was cut or could not be read; empty: nothing */
+        struct bytes entrypoint, command, health, user, ports, volumes; /* as of struct tide_prior */
+        int64_t analysed_ns, used_ns;
+        uint64_t read_bytes, entries;
+        uint64_t refused;       /* files and packages above the limits */
+        uint32_t packages, files;
+        uint32_t kinds[PRIOR__KIND_MAX], setuid, unowned; /* of the files */
+        uint32_t parts;         /* of its facts: judge_facts_key() */
+        size_t memory;
+};
+int judge_image_next(const struct judge *j, size_t *i, struct judge_image *ret);
+/* 1, or 0: nothing is known of it. */
+int judge_image_get(const struct judge *j, struct bytes digest, struct judge_image *ret);
+/* Under what key the store has part number (from 0) of an image's facts, as PIECE_FACTS: u8 enum tide_prior_part, u32
+ * number of its first one, the list. */
+void judge_facts_key(struct bytes digest, uint32_t number, struct buf *out);
+
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         size_t workloads, entries, findings, containers;
@@ -237,6 +262,11 @@ struct judge_stats {
         size_t names;
         /* Containers that started while we were here, and how long they ran before our marks stood. */
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */
+        /* Images: facts that did not fit together, images for which there was no room, and that made room. */
+        uint64_t priors_malformed, priors_refused, priors_dropped;
+        /* Hashes of programs from write layers that were told; others than before. */
+        uint64_t contents, contents_changed;
+        size_t images, images_bytes;
         uint64_t ended_unmarked; /* gone before that, and had a write layer to mark */
 };
 void judge_stats(const struct judge *j, struct judge_stats *ret);

@@ -230,6 +230,32 @@ static int put_loss(json_t *o, const struct tide_event *ev)
         return bad;
 }
 
+static int put_prior(json_t *o, const struct tide_event *ev)
+{
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "image_digest", cj_text(ev->prior.digest));
+        bad |= json_object_set_new(o, "state", json_string(tide_prior_state_name(ev->prior.state)));
+        bad |= json_object_set_new(o, "words", cj_words(ev->prior.words));
+        bad |= json_object_set_new(o, "packages", cj_u64(ev->prior.packages));
+        bad |= json_object_set_new(o, "files", cj_u64(ev->prior.files));
+        return bad;
+}
+
+static int put_hash(json_t *o, const struct tide_event *ev)
+{
+        char hex[2 * TIDE_SHA256 + 1] = "";
+        int bad = 0;
+
+        for (uint32_t i = 0; i < ev->hash.sha256.len && i < TIDE_SHA256; i++)
+                snprintf(hex + 2 * i, 3, "%02x", ev->hash.sha256.p[i]);
+        bad |= json_object_set_new(o, "path", cj_text(ev->hash.path));
+        bad |= json_object_set_new(o, "state", json_string(tide_hash_name(ev->hash.state)));
+        bad |= json_object_set_new(o, "size", cj_u64(ev->hash.size));
+        bad |= json_object_set_new(o, "sha256", cj_text_or_null(bytes_str(hex)));
+        return bad;
+}
+
 static const struct shown {
         uint16_t kind;
         const char *name;
@@ -246,6 +272,8 @@ static const struct shown {
         {TIDE_DECISION, "decision", put_decision},
         {TIDE_WALK, "walk", put_walk},
         {TIDE_LOSS, "loss", put_loss},
+        {TIDE_PRIOR, "prior", put_prior},
+        {TIDE_HASH, "hash", put_hash},
 };
 
 /* Who is called is known by name, and only the judge remembers it. */
@@ -276,7 +304,7 @@ json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, st
 
         while (i < ARRAY_LEN(shown) && shown[i].kind != ev->kind)
                 i++;
-        if (i == ARRAY_LEN(shown))
+        if (i == ARRAY_LEN(shown) || (ev->kind == TIDE_PRIOR && ev->prior.part != PRIOR_END))
                 return NULL;
         o = json_object();
         bad |= json_object_set_new(o, "kind", json_string(shown[i].name));

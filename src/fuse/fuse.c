@@ -246,7 +246,7 @@ int fuse_event(struct fuse *f, const struct tide_event *ev)
         static int (*const rows[TIDE__KIND_MAX])(struct fuse *, const struct tide_event *) = {
                 [TIDE_EXEC] = on_exec,      [TIDE_FORK] = pass,         [TIDE_EXIT] = pass,       [TIDE_FILE] = on_file,
                 [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk,    [TIDE_TICK] = on_tick,
-                [TIDE_FLOW] = pass,         [TIDE_NAME] = pass,
+                [TIDE_FLOW] = pass,         [TIDE_NAME] = pass,         [TIDE_PRIOR] = pass,
         };
         int r;
 

@@ -20,6 +20,7 @@ void entry_free(void *p)
         str_clear(&e->exe);
         approval_free(e->approval);
         sighting_free(e->seen);
+        free(e->content);
         free(e);
 }
 

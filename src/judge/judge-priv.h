@@ -11,6 +11,8 @@
  *     score.c      factors and their sum (score_net.c: of flows)
  *     group.c      which finding it belongs to
  *     signals.c    what a finding keeps of its acts
+ *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
+ *     content.c    hashes of programs that ran and are not the image's
  *     sight.c      first sight of containers that ran before us
  *     pieces.c     the memory's encoded form
  */
@@ -18,6 +20,7 @@
 #define TIDEMARK_JUDGE_PRIV_H
 
 #include "judge/names-priv.h"
+#include "judge/prior-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
@@ -71,6 +74,14 @@ struct sighting {
         int32_t quarters; /* sum of its score when it was raised; INT32_MIN: it was not */
 };
 
+/* The content of a program that ran and is not the image's, as the last TIDE_HASH of its key told it. */
+struct content {
+        uint8_t state; /* enum tide_hash_state: only HASH_KNOWN has a sum */
+        uint8_t sha256[TIDE_SHA256];
+        uint64_t size;
+        int64_t wall_ns; /* when it was told */
+};
+
 struct entry {
         enum dimension dim;
         struct str_owned key, exe;
@@ -91,6 +102,7 @@ struct entry {
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */
+        struct content *content; /* process: NULL: none was told. Comes a moment after the exec: content_event() */
 };
 #define PHASE_BIT(phase) (1u << (phase))
 
@@ -186,6 +198,7 @@ struct judge {
         uint32_t next_item; /* of candidates */
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
+        struct prior_memory prior;
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
         uint32_t nled, led_cap;
@@ -464,7 +477,22 @@ int sight_event(struct judge *j, struct container_memory *c, const struct tide_e
 int sight_net(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
 
+/* ---- contents ---- */
+
+/*
+ * A TIDE_HASH: what the program was that ran, into each entry (a candidate as a rule) of dimension process whose key is
+ * this path, by whatever caller. It comes after its exec was judged, and only once for each. A hash that is not the one
+ * that an entry has replaces it, and is counted (judge_stats.contents_changed): what an approval holds for must be kept
+ * by whoever approves.
+ */
+int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+int content_set(struct entry *e, const struct content *v);
+
 /* ---- pieces ---- */
+
+/* For those that other files encode: begin j->blob, and save it under the key. */
+void pieces_begin(struct judge *j);
+void pieces_put(struct judge *j, enum judge_piece what, struct bytes key);
 
 void pieces_save_meta(struct judge *j);
 void pieces_save_workload(struct judge *j, const struct workload *w);

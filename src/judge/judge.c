@@ -35,6 +35,8 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         r = map_new(p->max_workloads, seed, baseline_free, &j->workloads);
         if (r == 0)
                 r = map_new(16u * p->max_workloads, seed, container_memory_free, &j->containers);
+        if (r == 0)
+                r = prior_open(j);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
@@ -47,6 +49,7 @@ struct judge *judge_free(struct judge *j)
                 return NULL;
         map_free(j->containers);
         map_free(j->workloads);
+        prior_close(j);
         for (size_t i = 0; i < j->nopen; i++)
                 finding_free(j->open[i]);
         free(j->open);
@@ -505,6 +508,7 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
                 r = str_set(&w->digest, t->config_digest);
         w->last_ns = wall_ns;
         c->workload = w;
+        prior_used(j, t->config_digest, wall_ns);
         if (c->running)
                 baseline_runs_in(j, w, c, 1, wall_ns);
         pieces_save_workload(j, w);
@@ -660,6 +664,15 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
         return r;
 }
 
+static int on_prior(struct judge *j, const struct tide_event *ev)
+{
+        int r = prior_event(j, ev);
+
+        if (r == 0 && ev->prior.part == PRIOR_END)
+                judge_verdict(j, ev, NULL, "", 0);
+        return r;
+}
+
 static int on_loss(struct judge *j, const struct tide_event *ev)
 {
         j->stats.losses++;
@@ -685,6 +698,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 [TIDE_EXEC] = on_act,      [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
                 [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
                 [TIDE_PRIV] = on_act,      [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
+                [TIDE_HASH] = content_event,
         };
         struct container_memory *c;
         int r;
@@ -694,7 +708,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         c = named_container(j, ev);
         if (!c && ev->container.len == 0)
                 return 0;
-        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK))
+        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK || ev->kind == TIDE_HASH))
                 return 0;
         if (!c)
                 c = container_make(j, ev->container);
@@ -717,6 +731,8 @@ static int on_event(struct judge *j, const struct tide_event *ev)
                 return on_loss(j, ev);
         case TIDE_DECISION:
                 return decide_run(j, ev);
+        case TIDE_PRIOR:
+                return on_prior(j, ev);
         default:
                 return on_container_event(j, ev);
         }

@@ -4,7 +4,7 @@
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
  * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
- * id · flow. Each blob begins with its format's number.
+ * id · flow; prior: see prior_pieces.c. Each blob begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,13 +14,18 @@
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
- * 5: nothing of reviews and roll-outs */
-#define FORMAT 6u
+ * 5: nothing of reviews and roll-outs; 6: nothing of contents */
+#define FORMAT 7u
 
 static void begin(struct judge *j)
 {
         buf_reset(&j->blob);
         buf_put_u32(&j->blob, FORMAT);
+}
+
+void pieces_begin(struct judge *j)
+{
+        begin(j);
 }
 
 static void save(struct judge *j, enum judge_piece what, struct bytes key)
@@ -30,6 +35,11 @@ static void save(struct judge *j, enum judge_piece what, struct bytes key)
                 return;
         }
         j->ops->save(what, key, buf_bytes(&j->blob), j->arg);
+}
+
+void pieces_put(struct judge *j, enum judge_piece what, struct bytes key)
+{
+        save(j, what, key);
 }
 
 static void get_str(struct rd *r, struct str_owned *s, int *err)
@@ -225,6 +235,34 @@ static int get_sighting(struct rd *r, struct entry *e)
         return err;
 }
 
+static void put_content(struct judge *j, const struct content *v)
+{
+        buf_put_u8(&j->blob, v != NULL);
+        if (!v)
+                return;
+        buf_put_u8(&j->blob, v->state);
+        buf_put(&j->blob, v->sha256, sizeof(v->sha256));
+        buf_put_u64(&j->blob, v->size);
+        buf_put_u64(&j->blob, (uint64_t)v->wall_ns);
+}
+
+static int get_content(struct rd *r, struct entry *e)
+{
+        struct content v;
+        struct bytes sum;
+
+        if (!rd_u8(r))
+                return 0;
+        v.state = rd_u8(r);
+        sum = rd_take(r, sizeof(v.sha256));
+        v.size = rd_u64(r);
+        v.wall_ns = (int64_t)rd_u64(r);
+        if (r->err || v.state >= HASH__MAX)
+                return r->err ? r->err : ERR_SCHEMA;
+        memcpy(v.sha256, sum.p, sizeof(v.sha256));
+        return content_set(e, &v);
+}
+
 static void put_entry(struct judge *j, const struct entry *e)
 {
         begin(j);
@@ -246,6 +284,7 @@ static void put_entry(struct judge *j, const struct entry *e)
                 put_approval(&j->blob, e->approval);
         if (e->seen)
                 put_sighting(&j->blob, e->seen);
+        put_content(j, e->content);
 }
 
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
@@ -326,6 +365,8 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
         err = get_entry(r, format, e);
         if (err == 0)
                 err = r->err;
+        if (err == 0 && format > 6)
+                err = get_content(r, e);
         if (err == 0)
                 err = str_set(&e->key, k);
         if (err == 0)
@@ -662,6 +703,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_META] = restore_meta,   [PIECE_WORKLOAD] = restore_workload,
                 [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container,
                 [PIECE_NAME] = restore_name,   [PIECE_TOLD] = restore_told,
+                [PIECE_PRIOR] = prior_restore,
         };
         uint32_t format;
         struct rd r;
@@ -748,6 +790,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
                 r = each_workload(j, cb, arg);
         if (r >= 0)
                 r = each_container(j, cb, arg);
+        if (r >= 0)
+                r = prior_each(j, cb, arg);
         for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
                 put_finding(j, j->open[i]);
                 r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);

@@ -121,6 +121,8 @@ void judge_params_default(struct judge_params *p)
         p->max_entries = 2000;
         p->max_findings = 1000;
         p->max_names = 512;
+        p->max_images = 64;
+        p->max_image_files = 10000;
         p->siblings = 8;
 }
 

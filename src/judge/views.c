@@ -104,6 +104,8 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         ret->findings = j->nopen;
         ret->entries = 0;
         ret->names = 0;
+        ret->images = map_count(j->prior.images);
+        ret->images_bytes = prior_bytes(j);
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
                 ret->entries += map_count(((struct workload *)value)->entries);
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {

@@ -88,6 +88,16 @@ static const struct field loss_fields[] = {U16(loss.lost_source), U64(loss.count
 static const struct field state_fields[] = {U16(state.what), STR(state.host), STR(state.text)};
 static const struct field act_fields[] = {U16(act.act),       U64(act.id),   U32(act.uid), U32(act.pid),
                                           U32(act.login_uid), STR(act.name), STR(act.text)};
+static const struct field prior_fields[] = {
+        STR(prior.digest), ENUM8(prior.part, PRIOR__PART_MAX), STR(prior.entrypoint), STR(prior.command),
+        STR(prior.health), STR(prior.user), STR(prior.ports), STR(prior.volumes), U32(prior.first), STR(prior.list),
+        ENUM8(prior.state, PRIOR__STATE_MAX), STR(prior.words), U32(prior.packages), U32(prior.files),
+        U64(prior.read_bytes), U64(prior.entries),
+};
+static const struct field hash_fields[] = {
+        STR(hash.path), ENUM8(hash.layer, LAYER__MAX), ENUM8(hash.state, HASH__MAX), U64(hash.size), U64(hash.ino),
+        STR(hash.sha256),
+};
 
 struct kind {
         const char *name;
@@ -121,6 +131,9 @@ static const struct kind kinds[TIDE__KIND_MAX] = {
         [TIDE_PACKET] = KIND("packet", packet_fields),
         [TIDE_AUDIT] = KIND("audit", audit_fields),
         [TIDE_WHO] = KIND("who", who_fields),
+        [TIDE_PRIOR] = KIND("prior", prior_fields),
+        [TIDE_HASH] = KIND("hash", hash_fields),
+        [TIDE_RAN] = KIND("ran", hash_fields),
 };
 
 #define HEAD_BYTES (4 + 2 + 2 + 8 + 8 + 8 + 2 + 2) /* before the container */
@@ -293,6 +306,64 @@ int tide_list_next(struct rd *r, struct bytes *ret_key, struct bytes *ret_value)
         return 1;
 }
 
+void tide_prior_package_put(struct buf *b, const struct tide_prior_package *p)
+{
+        buf_put_u8(b, p->db);
+        buf_put_bytes(b, p->name);
+        buf_put_bytes(b, p->version);
+}
+
+int tide_prior_package_next(struct rd *r, struct tide_prior_package *ret)
+{
+        struct tide_prior_package p;
+
+        if (rd_left(r) == 0)
+                return 0;
+        p.db = rd_u8(r);
+        p.name = rd_bytes(r);
+        p.version = rd_bytes(r);
+        if (r->err)
+                return 0;
+        if (p.db >= PACKAGE__MAX)
+                p.db = PACKAGE_UNKNOWN;
+        *ret = p;
+        return 1;
+}
+
+void tide_prior_file_put(struct buf *b, const struct tide_prior_file *f)
+{
+        buf_put_bytes(b, f->path);
+        buf_put_u8(b, f->kind);
+        buf_put_u8(b, f->flags);
+        buf_put_u32(b, f->package);
+        buf_put_u64(b, f->size);
+        buf_put_bytes(b, f->sha256);
+        buf_put_bytes(b, f->interpreter);
+}
+
+int tide_prior_file_next(struct rd *r, struct tide_prior_file *ret)
+{
+        struct tide_prior_file f;
+
+        if (rd_left(r) == 0)
+                return 0;
+        f.path = rd_bytes(r);
+        f.kind = rd_u8(r);
+        f.flags = rd_u8(r);
+        f.package = rd_u32(r);
+        f.size = rd_u64(r);
+        f.sha256 = rd_bytes(r);
+        f.interpreter = rd_bytes(r);
+        if (r->err)
+                return 0;
+        if (f.kind >= PRIOR__KIND_MAX)
+                f.kind = PRIOR_OTHER;
+        if (f.sha256.len != TIDE_SHA256)
+                f.sha256.len = 0;
+        *ret = f;
+        return 1;
+}
+
 /* ---- words ---- */
 
 static const char *word(const char *const *words, size_t n, unsigned i)
@@ -307,7 +378,8 @@ const char *tide_kind_name(unsigned kind)
 
 bool tide_kind_is_event(unsigned kind)
 {
-        return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || (kind >= TIDE_PRIV && kind <= TIDE_NAME);
+        return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || (kind >= TIDE_PRIV && kind <= TIDE_NAME) ||
+               kind == TIDE_PRIOR || kind == TIDE_HASH;
 }
 
 const char *tide_origin_name(unsigned origin)
@@ -452,4 +524,32 @@ const char *tide_class_name(unsigned v)
         static const char *const names[] = {"service", "job", "session"};
 
         return v < ARRAY_LEN(names) ? names[v] : "unknown";
+}
+
+const char *tide_prior_state_name(unsigned v)
+{
+        static const char *const names[] = {"failed", "partial", "complete"};
+
+        return word(names, ARRAY_LEN(names), v);
+}
+
+const char *tide_prior_kind_name(unsigned v)
+{
+        static const char *const names[] = {"other", "program", "library", "script"};
+
+        return word(names, ARRAY_LEN(names), v);
+}
+
+const char *tide_package_db_name(unsigned v)
+{
+        static const char *const names[] = {NULL, "dpkg", "apk", "rpm"};
+
+        return word(names, ARRAY_LEN(names), v);
+}
+
+const char *tide_hash_name(unsigned state)
+{
+        static const char *const names[] = {"unreadable", "known", "too-large", "gone", "replaced", "late"};
+
+        return word(names, ARRAY_LEN(names), state);
 }

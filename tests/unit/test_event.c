@@ -59,6 +59,11 @@
 #define PACKET(N, E, S) N(packet.netns) N(packet.out) S(packet.ip) N(packet.flags)
 #define AUDIT(N, E, S) N(audit.type) S(audit.text)
 #define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token)
+#define PRIOR(N, E, S)                                                                                                 \
+        S(prior.digest) E(prior.part) S(prior.entrypoint) S(prior.command) S(prior.health) S(prior.user)               \
+                S(prior.ports) S(prior.volumes) N(prior.first) S(prior.list) E(prior.state) S(prior.words) N(prior.packages) \
+                        N(prior.files) N(prior.read_bytes) N(prior.entries)
+#define HASH(N, E, S) S(hash.path) E(hash.layer) E(hash.state) N(hash.size) N(hash.ino) S(hash.sha256)
 #define NOTHING(N, E, S)
 
 /* Filling: no two fields alike, and the highest byte of each number in use, so that a narrower one shows. */
@@ -115,6 +120,8 @@ DEFINE(name, NAME_)
 DEFINE(packet, PACKET)
 DEFINE(audit, AUDIT)
 DEFINE(who, WHO)
+DEFINE(prior, PRIOR)
+DEFINE(hash, HASH)
 DEFINE(nothing, NOTHING)
 
 /*
@@ -152,6 +159,9 @@ static const struct {
         [TIDE_PACKET] = {KIND(packet), 55, 0x83c8ed29},
         [TIDE_AUDIT] = {KIND(audit), 48, 0x1dbb67e9},
         [TIDE_WHO] = {KIND(who), 105, 0xc4a19b3e},
+        [TIDE_PRIOR] = {KIND(prior), 139, 0x855d40fb},
+        [TIDE_HASH] = {KIND(hash), 72, 0xba9a2211},
+        [TIDE_RAN] = {KIND(hash), 72, 0xefd98d41},
 };
 
 static struct tide_event filled(unsigned kind, struct fill *f)
@@ -292,6 +302,10 @@ static void test_numbers(void)
         CU_ASSERT_EQUAL(TIDE_PING, 19);
         CU_ASSERT_EQUAL(TIDE_PRIV, 20);
         CU_ASSERT_EQUAL(TIDE_WHO, 25);
+        CU_ASSERT_EQUAL(TIDE_PRIOR, 26);
+        CU_ASSERT_EQUAL(TIDE_RAN, 28);
+        CU_ASSERT_TRUE(tide_kind_is_event(TIDE_PRIOR) && tide_kind_is_event(TIDE_HASH));
+        CU_ASSERT_FALSE(tide_kind_is_event(TIDE_RAN));
         CU_ASSERT_TRUE(tide_kind_is_event(TIDE_FLOW) && tide_kind_is_event(TIDE_NAME));
         CU_ASSERT_FALSE(tide_kind_is_event(TIDE_PACKET) || tide_kind_is_event(TIDE_AUDIT) ||
                         tide_kind_is_event(TIDE_WHO));

@@ -709,10 +709,11 @@ static void test_watch(void)
                 bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
                              kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
                              kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV ||
-                             kind == TIDE_FLOW || kind == TIDE_NAME;
+                             kind == TIDE_FLOW || kind == TIDE_NAME || kind == TIDE_PRIOR || kind == TIDE_HASH;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;
+                ev.prior.part = kind == TIDE_PRIOR ? PRIOR_END : 0;
                 j = query_watch_event(NULL, &ev, bytes_of(NULL, 0), NULL, 0);
                 CU_ASSERT_EQUAL(j != NULL, shown);
                 CU_ASSERT(!j || json_is_null(json_object_get(j, "finding")));

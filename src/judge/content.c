@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: which entries a program's hash belongs to. Must not: judge by it. Pure. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "judge/judge-priv.h"
+
+int content_set(struct entry *e, const struct content *v)
+{
+        if (!e->content)
+                e->content = malloc(sizeof(*e->content));
+        if (!e->content)
+                return -ENOMEM;
+        *e->content = *v;
+        return 0;
+}
+
+static bool same(const struct content *a, const struct content *b)
+{
+        return a->state == b->state && a->size == b->size && memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
+}
+
+/* Also what a probe has run of it. */
+static bool has_key(const struct entry *e, struct bytes key)
+{
+        struct bytes own = str_get(&e->key);
+
+        if (e->dim != DIM_PROCESS || !bytes_has_prefix(own, key))
+                return false;
+        return own.len == key.len || bytes_eq(bytes_of(own.p + key.len, own.len - key.len), BYTES_LIT(" [probe]"));
+}
+
+/* The key is that of its exec, which was told by the same words. */
+static int observe_again(struct judge *j, struct container_memory *c, const struct tide_event *ev,
+                         struct observation *o)
+{
+        struct tide_event exec = {.kind = TIDE_EXEC, .wall_ns = ev->wall_ns, .container = ev->container};
+
+        exec.exec.program = ev->hash.path;
+        exec.exec.program_layer = ev->hash.layer;
+        return observe(j, c, &exec, o);
+}
+
+int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        const struct tide_hash *t = &ev->hash;
+        struct content v = {.state = t->state, .size = t->size, .wall_ns = ev->wall_ns};
+        struct observation o;
+        void *value;
+        int r;
+
+        if (!c->workload || t->path.len == 0)
+                return 0;
+        if (t->state == HASH_KNOWN && t->sha256.len == TIDE_SHA256)
+                memcpy(v.sha256, t->sha256.p, TIDE_SHA256);
+        else if (t->state == HASH_KNOWN)
+                v.state = HASH_UNREADABLE;
+        r = observe_again(j, c, ev, &o);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        r = 0;
+        j->stats.contents++;
+        for (size_t i = 0; r == 0 && map_next(c->workload->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (!has_key(e, o.key) || (e->content && same(e->content, &v)))
+                        continue;
+                j->stats.contents_changed += e->content != NULL;
+                r = content_set(e, &v);
+                pieces_save_entry(j, c->workload, e);
+        }
+        return r;
+}
