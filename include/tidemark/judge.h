@@ -126,7 +126,8 @@ enum judge_piece {
         PIECE_NAME = 6,
         PIECE_TOLD = 7,
         PIECE_PRIOR = 8,
-        PIECE_FACTS = 9 /* of an image, whole: only in the store, nothing is decided by it, never restored */
+        PIECE_FACTS = 9, /* of an image, whole: only in the store, nothing is decided by it, never restored */
+        PIECE_WRITER = 10
 }; /* 16: fuse.h */
 
 struct judge_ops {

@@ -21,6 +21,7 @@ void entry_free(void *p)
         approval_free(e->approval);
         sighting_free(e->seen);
         free(e->content);
+        str_clear(&e->written_by);
         free(e);
 }
 

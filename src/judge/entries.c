@@ -71,6 +71,8 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const 
         e->count++;
         e->last_ns = wall_ns;
         learning_window(j, d, wall_ns, &window);
+        if (e->candidate && written_keep(e, o, false))
+                pieces_save_entry(j, w, e);
         if (note_caller(w, e, o, learning)) {
                 if (any_phase && e->phases)
                         entries_rebuild_phases(j, w); /* it fits no other any more */
@@ -228,6 +230,7 @@ struct entry *entry_new(const struct observation *o, struct bytes key, enum lear
                 e->caller = o->c->hash;
                 e->replicas = o->c->workload ? o->c->workload->running : 0;
         }
+        written_keep(e, o, true);
         if (str_set(&e->key, key) < 0 || str_set(&e->exe, o->exe) < 0) {
                 entry_free(e);
                 return NULL;

@@ -14,6 +14,7 @@
  *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
  *     content.c    hashes of programs that ran and are not the image's
  *     sight.c      first sight of containers that ran before us
+ *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
  *     pieces.c     the memory's encoded form
  */
 #ifndef TIDEMARK_JUDGE_PRIV_H
@@ -21,6 +22,7 @@
 
 #include "judge/names-priv.h"
 #include "judge/prior-priv.h"
+#include "judge/writers-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/finding.h"
@@ -97,6 +99,9 @@ struct entry {
         uint32_t item;             /* candidates: shown as B-%u; 0: none */
         struct approval *approval; /* NULL: nobody has said anything of it */
         struct sighting *seen;     /* candidates; NULL: not known */
+        /* Never silent, from the write layer: who wrote it, in all containers where it was seen. writers-priv.h */
+        uint8_t written;             /* enum written */
+        struct str_owned written_by; /* an executable; of several, or of nobody knows whom: empty */
         /* Network: */
         uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
@@ -175,6 +180,7 @@ struct container_memory {
         int64_t claims_minute;  /* of the wall clock, in which so many addresses of claims were taken: */
         uint32_t claims_taken[2]; /* of forged ones, of foreign ones */
         struct map *told;         /* id of a flow → number of its finding; NULL: none yet */
+        struct writers *writers; /* NULL: nothing was written yet */
 };
 #define CLAIMS_A_MINUTE 32u /* addresses of claims of one kind */
 #define CLAIM_ADDRESSES 4u  /* kept of one claim: the first ones */
@@ -272,6 +278,9 @@ struct observation {
         bool unseen;          /* the program is not known: never learned */
         bool known_exe;       /* exe says who; else any entry of the key fits */
         enum known known;     /* once it is raised */
+        /* What runs or is loaded from the write layer: who wrote it, in this life of the container. writers-priv.h */
+        enum written written;
+        struct bytes written_by;
         struct net_facts net; /* dimension network */
 };
 
@@ -295,6 +304,20 @@ bool net_foreign_code(uint8_t layer);
 struct bytes net_host(struct bytes key);
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o);
 void observe_priv_parts(const struct tide_priv *t, struct buf *out);
+
+/* ---- who wrote it ---- */
+
+/* A file of the write layer was changed: who wrote it is remembered. Before the file is judged. */
+void written_note(struct judge *j, const struct observation *o);
+/* Who wrote the subject of what runs or is loaded from the write layer: into o. */
+void written_find(struct observation *o);
+/* A candidate is seen, the first time or again: what all of its sightings have in common stays with it. True: that is
+ * another now. */
+bool written_keep(struct entry *e, const struct observation *o, bool first);
+/* DESIGN 4.2, "the same path written by the same image executable at start-up": that of the entry, which has this
+ * key. */
+bool entry_written_alike(const struct entry *e, const struct observation *o);
+void written_drop(struct judge *j, struct container_memory *c); /* it ended: with all pieces */
 
 /* ---- baseline ---- */
 
@@ -503,6 +526,8 @@ void pieces_save_name(struct judge *j, const struct container_memory *c, const s
 void pieces_drop_name(struct judge *j, const struct container_memory *c, const struct name_fact *f);
 void pieces_save_told(struct judge *j, const struct container_memory *c, uint64_t flow, uint64_t finding);
 void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_t flow);
+void pieces_save_writer(struct judge *j, const struct container_memory *c, const struct writer *by);
+void pieces_drop_writer(struct judge *j, const struct container_memory *c, uint64_t path);
 void pieces_save_finding(struct judge *j, const struct finding *f);
 void pieces_drop_finding(struct judge *j, const struct finding *f);
 struct container_memory *container_make(struct judge *j, struct bytes id);

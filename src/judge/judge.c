@@ -315,6 +315,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         w->last_ns = ev->wall_ns;
         baseline_hour(j, w, ev->wall_ns);
         note_visit(j, c, &o);
+        if (o.dim == DIM_FILE)
+                written_note(j, &o);
         if (o.dim == DIM_NETWORK)
                 net_count(j, &o);
         if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {
@@ -635,6 +637,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         if (r == 0)
                 r = net_drop_names(j, c);
         net_drop_told(j, c);
+        written_drop(j, c);
         j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
         if (map_del(j->containers, ev->container) < 0)
                 j->stats.refused++;

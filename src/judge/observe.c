@@ -67,7 +67,10 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         o->known_exe = x->caller.len > 0;
         o->never_silent = exec_never_silent(x) || (x->actor.flags & ACTOR_NOT_PROBE);
         o->executable = true;
-        observe_path(j, o->subject, GENERALISE_EXECUTABLE);
+        if (o->layer == LAYER_WRITE)
+                written_find(o);
+        /* A wrapper that is made at every start may have a name of chance. */
+        observe_path(j, o->subject, o->written == WRITTEN_AT_START ? GENERALISE_DATA : GENERALISE_EXECUTABLE);
         if (o->never_silent) /* never the same as the image's program of that name */
                 buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
         return 0;

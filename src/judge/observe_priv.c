@@ -94,6 +94,8 @@ static int observe_mapped(struct judge *j, const struct tide_priv *t, struct obs
         o->layer = t->layer;
         o->change = t->change;
         o->never_silent = t->layer == LAYER_WRITE;
+        if (o->never_silent)
+                written_find(o);
         observe_path(j, t->path, GENERALISE_DATA);
         mark(j, true, "mapped");
         mark(j, true, tide_layer_name(t->layer));

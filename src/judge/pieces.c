@@ -4,7 +4,8 @@
  *
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
  * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
- * id · flow; prior: see prior_pieces.c. Each blob begins with its format's number.
+ * id · flow; prior: see prior_pieces.c; writer: string id · hash of the path, or nothing for those that are not of the
+ * start, which a snapshot alone holds. Each blob begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -14,8 +15,8 @@
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
- * 5: nothing of reviews and roll-outs; 6: nothing of contents */
-#define FORMAT 7u
+ * 5: nothing of reviews and roll-outs; 6: nothing of contents; 7: nothing of who wrote what */
+#define FORMAT 8u
 
 static void begin(struct judge *j)
 {
@@ -285,6 +286,8 @@ static void put_entry(struct judge *j, const struct entry *e)
         if (e->seen)
                 put_sighting(&j->blob, e->seen);
         put_content(j, e->content);
+        buf_put_u8(&j->blob, e->written);
+        buf_put_bytes(&j->blob, str_get(&e->written_by));
 }
 
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
@@ -342,6 +345,16 @@ static int get_entry(struct rd *r, uint32_t format, struct entry *e)
         return format > 5 ? get_reviewed(r, e) : 0;
 }
 
+static int get_written(struct rd *r, struct entry *e)
+{
+        int err = 0;
+
+        e->written = rd_u8(r);
+        e->written = e->written < WRITTEN__MAX ? e->written : WRITTEN_UNKNOWN;
+        get_str(r, &e->written_by, &err);
+        return err;
+}
+
 static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
         struct workload *w;
@@ -367,6 +380,8 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
                 err = r->err;
         if (err == 0 && format > 6)
                 err = get_content(r, e);
+        if (err == 0 && format > 7)
+                err = get_written(r, e);
         if (err == 0)
                 err = str_set(&e->key, k);
         if (err == 0)
@@ -466,6 +481,7 @@ void container_memory_free(void *p)
         str_clear(&c->ports);
         names_free(c->names);
         map_free(c->told);
+        writers_free(c->writers);
         buf_release(&c->held);
         buf_release(&c->sight.running);
         free(c);
@@ -647,6 +663,66 @@ static int restore_told(struct judge *j, struct bytes key, struct rd *r, uint32_
         return c ? net_keep_told(c, flow, finding) : ERR_LIMIT;
 }
 
+/* ---- who wrote what ---- */
+
+static void put_writer_key(struct judge *j, const struct container_memory *c)
+{
+        buf_reset(&j->key);
+        buf_put_bytes(&j->key, str_get(&c->id));
+}
+
+static void put_writer(struct judge *j, const struct container_memory *c, const struct writer *by)
+{
+        put_writer_key(j, c);
+        buf_put_u64(&j->key, by->path);
+        begin(j);
+        buf_put_u64(&j->blob, by->ino);
+        buf_put_bytes(&j->blob, by->exe);
+}
+
+void pieces_save_writer(struct judge *j, const struct container_memory *c, const struct writer *by)
+{
+        put_writer(j, c, by);
+        if (j->key.err)
+                j->stats.refused++;
+        else
+                save(j, PIECE_WRITER, buf_bytes(&j->key));
+}
+
+void pieces_drop_writer(struct judge *j, const struct container_memory *c, uint64_t path)
+{
+        put_writer_key(j, c);
+        buf_put_u64(&j->key, path);
+        if (!j->key.err)
+                j->ops->save(PIECE_WRITER, buf_bytes(&j->key), bytes_of(NULL, 0), j->arg);
+}
+
+static int restore_writer(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
+{
+        struct writer by = {.how = WRITTEN_AT_START};
+        struct container_memory *c;
+        struct rd rk;
+
+        (void)format;
+        rd_init(&rk, key.p, key.len);
+        c = container_make(j, rd_bytes(&rk));
+        if (rk.err || !c)
+                return rk.err ? ERR_SCHEMA : ERR_LIMIT;
+        if (!c->writers)
+                c->writers = writers_new();
+        if (!c->writers)
+                return -ENOMEM;
+        if (rd_left(&rk) == 0)
+                return writers_take(c->writers, r);
+        by.path = rd_u64(&rk);
+        by.ino = rd_u64(r);
+        by.exe = rd_bytes(r);
+        if (rk.err || rd_left(&rk) || r->err)
+                return ERR_SCHEMA;
+        writers_note(c->writers, &by, NULL, NULL);
+        return 0;
+}
+
 /* ---- findings ---- */
 
 static struct bytes finding_key(uint64_t id, uint8_t key[8])
@@ -704,6 +780,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container,
                 [PIECE_NAME] = restore_name,   [PIECE_TOLD] = restore_told,
                 [PIECE_PRIOR] = prior_restore,
+                [PIECE_WRITER] = restore_writer,
         };
         uint32_t format;
         struct rd r;
@@ -749,6 +826,21 @@ static int each_workload(struct judge *j, each_cb cb, void *arg)
         return r;
 }
 
+static int each_writer(struct judge *j, const struct container_memory *c, each_cb cb, void *arg)
+{
+        struct writer by;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && writers_next(c->writers, &i, &by);) {
+                put_writer(j, c, &by);
+                r = j->key.err ? j->key.err : tell(j, PIECE_WRITER, buf_bytes(&j->key), cb, arg);
+        }
+        put_writer_key(j, c);
+        begin(j);
+        writers_put(c->writers, &j->blob);
+        return r < 0 || j->key.err ? r : tell(j, PIECE_WRITER, buf_bytes(&j->key), cb, arg);
+}
+
 static int each_container(struct judge *j, each_cb cb, void *arg)
 {
         struct bytes key;
@@ -774,6 +866,8 @@ static int each_container(struct judge *j, each_cb cb, void *arg)
                         put_told(j, c, rd_u64(&rf), (uint64_t)(uintptr_t)finding);
                         r = j->key.err ? j->key.err : tell(j, PIECE_TOLD, buf_bytes(&j->key), cb, arg);
                 }
+                if (r >= 0 && c->writers)
+                        r = each_writer(j, c, cb, arg);
         }
         return r;
 }

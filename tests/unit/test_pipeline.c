@@ -378,10 +378,22 @@ static bool by_the_hour(enum judge_piece what)
         return what == PIECE_ENTRY || what == PIECE_WORKLOAD;
 }
 
+/* Who wrote what later than at the start is remembered for a while, and not stored (judge/writers-priv.h). */
+static bool is_passing(enum judge_piece what, struct bytes key)
+{
+        struct rd r;
+
+        rd_init(&r, key.p, key.len);
+        rd_bytes(&r);
+        return what == PIECE_WRITER && rd_left(&r) == 0;
+}
+
 static int compare_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
 {
         struct bytes stored;
 
+        if (is_passing(what, key))
+                return 0;
         CU_ASSERT_EQUAL(store_get(arg, (int)what, key, &stored), 0);
         CU_ASSERT_TRUE(by_the_hour(what) ? stored.len == blob.len : bytes_eq(stored, blob));
         return 0;
@@ -396,8 +408,7 @@ static int count_piece(struct bytes key, struct bytes blob, void *arg)
 
 static int count_judge_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
 {
-        (void)what;
-        return count_piece(key, blob, arg);
+        return is_passing(what, key) ? 0 : count_piece(key, blob, arg);
 }
 
 static int put_finding(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
@@ -414,7 +425,8 @@ static void dump_findings(struct pipeline *p, struct buf *b)
 /* What is stored is what is known, no more and no less; and four lives end with the findings of one. */
 static void test_store(void)
 {
-        static const int kinds[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_FINDING, PIECE_CONTAINER};
+        static const int kinds[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_FINDING, PIECE_CONTAINER,
+                                    PIECE_WRITER};
         struct buf whole, parts;
         struct pipeline *p = make(NULL);
         const char *why;
