@@ -188,6 +188,7 @@ struct judge_workload {
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */
                 double p_new;
                 uint64_t refused;
+                bool declared; /* an operator said that it is complete */
         } dim[DIM__MAX]; /* of NETWORK windows is 0 until anything was told of its connections */
         struct judge_net net;
 };
@@ -203,6 +204,13 @@ struct judge_entry {
         const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
                           * "found-running", "unplaced-program" */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
+        uint32_t replicas; /* network: most containers that ran when it was called */
+        bool several;      /* network: by more than one of them */
+        bool inherited;    /* of an earlier digest, and not seen again since */
+        bool never_silent; /* by what it is: only an operator's word makes it known */
+        const char *approved_by; /* NULL: by nobody */
+        struct bytes approved_reason;
+        int64_t approved_ns;
 };
 /* Entries of the workload with this id, in order of first sight. */
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret);

@@ -54,6 +54,8 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 "windows", "once", "p_new", "refused", "keeps_from_converging": [up to 5 keys]}…] ("off" ones too)
  *   baseline.show {workload, after: number}  such a workload with "entries": [{"dimension", "key", "executable",
  *                 "first_seen", "last_seen", "count", "windows", "candidate"}…], "more": how many did not fit
+ *   baseline.export {workload, after: as said before}  {"document": see document.h, with the entries and candidates of
+ *                 this page, "more": how many did not fit, "after": to ask for these}
  *
  * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h), and what was shown so is
  * what a request may name. An answer stays below 4 MiB.

@@ -56,6 +56,10 @@ char *bytes_dup(struct bytes s) TM_CHECK;
  */
 void str_escape(struct bytes s, struct buf *out);
 
+/* The bytes that str_escape makes this of, appended to out. 0; -EINVAL: it makes it of none, so that every name has one
+ * spelling; or out's error. */
+int str_unescape(struct bytes text, struct buf *out) TM_CHECK;
+
 /* As str_escape, into a fixed array, always terminated; "..." at the end if it did not fit. Returns dst. */
 char *str_print(struct bytes s, char *dst, size_t size);
 

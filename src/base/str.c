@@ -2,6 +2,7 @@
 /* Owns: what may be shown of bytes that somebody else chose. Pure. */
 #include "tidemark/str.h"
 
+#include <errno.h>
 #include <fnmatch.h>
 #include <stdio.h>
 
@@ -133,6 +134,51 @@ void str_escape(struct bytes s, struct buf *out)
                         buf_put_u8(out, (uint8_t)hex[s.p[i] & 15]);
                 }
         }
+}
+
+static int hex_digit(uint8_t c)
+{
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* One escape behind its backslash: how many bytes of s it takes; 0: it is none. */
+static uint32_t escape_take(struct bytes s, uint8_t *ret)
+{
+        static const char pairs[][2] = {{'\\', '\\'}, {'n', '\n'}, {'t', '\t'}};
+
+        for (size_t i = 0; s.len && i < ARRAY_LEN(pairs); i++)
+                if (s.p[0] == pairs[i][0]) {
+                        *ret = (uint8_t)pairs[i][1];
+                        return 1;
+                }
+        if (s.len < 3 || s.p[0] != 'x' || hex_digit(s.p[1]) < 0 || hex_digit(s.p[2]) < 0)
+                return 0;
+        *ret = (uint8_t)(hex_digit(s.p[1]) << 4 | hex_digit(s.p[2]));
+        return 3;
+}
+
+int str_unescape(struct bytes text, struct buf *out)
+{
+        _cleanup_buf_ struct buf again;
+        size_t from = out->len;
+
+        buf_init(&again, (size_t)text.len + 1);
+        for (uint32_t i = 0; i < text.len;) {
+                uint8_t c = text.p[i++];
+                uint32_t n;
+
+                if (c == '\\') {
+                        n = escape_take(bytes_of(text.p + i, text.len - i), &c);
+                        if (n == 0)
+                                return -EINVAL;
+                        i += n;
+                }
+                buf_put_u8(out, c);
+        }
+        if (out->err)
+                return out->err;
+        str_escape(bytes_of(out->p + from, out->len - from), &again);
+        return again.err == 0 && bytes_eq(buf_bytes(&again), text) ? 0 : again.err == -ENOMEM ? -ENOMEM : -EINVAL;
 }
 
 /* Where to cut printable text of len bytes so that it fits max: not inside a character or an escape. */

@@ -24,6 +24,8 @@ json_t *cj_words(struct bytes s) TM_CHECK;
 json_t *cj_words_or_null(struct bytes s) TM_CHECK;
 /* Wall-clock nanoseconds as RFC 3339 with microseconds, UTC; null for 0, which stands for "not known". */
 json_t *cj_time(int64_t wall_ns) TM_CHECK;
+/* The same, read: text that cj_time makes, or null. 0 or -EINVAL. */
+int cj_time_read(const json_t *v, int64_t *ret) TM_CHECK;
 json_t *cj_u64(uint64_t v) TM_CHECK; /* JSON integers end at 2^63 - 1: more is shown as that */
 json_t *cj_u64_or_null(bool known, uint64_t v) TM_CHECK;
 /* 4294967295 is the kernel's "not set": null. */

@@ -7,8 +7,10 @@
  */
 #include "case/json-priv.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "tidemark/buf.h"
@@ -88,6 +90,32 @@ json_t *cj_time(int64_t wall_ns)
         snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%06dZ", tm.tm_year + 1900, tm.tm_mon + 1,
                  tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(ns / 1000));
         return json_string(text);
+}
+
+int cj_time_read(const json_t *v, int64_t *ret)
+{
+        const char *text = json_string_value(v);
+        _cleanup_json_ json_t *again = NULL;
+        int year, month, us;
+        struct tm tm = {0};
+        int64_t ns;
+
+        *ret = 0;
+        if (json_is_null(v))
+                return 0;
+        if (!text || sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%6dZ", &year, &month, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
+                            &tm.tm_sec, &us) != 7)
+                return -EINVAL;
+        if (year < 1970 || year > 2261) /* what 64 bits of nanoseconds hold */
+                return -EINVAL;
+        tm.tm_year = year - 1900;
+        tm.tm_mon = month - 1;
+        ns = (int64_t)timegm(&tm) * 1000000000 + (int64_t)us * 1000;
+        again = cj_time(ns);
+        if (!again || !json_is_string(again) || strcmp(json_string_value(again), text) != 0)
+                return -EINVAL;
+        *ret = ns;
+        return 0;
 }
 
 json_t *cj_u64(uint64_t v)

@@ -25,6 +25,7 @@ json_t *query_findings(const struct query_env *env, const json_t *request) TM_CH
 json_t *query_show(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_list(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_show(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_baseline_export(const struct query_env *env, const json_t *request) TM_CHECK;
 
 /* Every finding that is kept, open and closed, in no promised order. cb's non-zero result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);

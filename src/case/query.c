@@ -5,7 +5,7 @@
  * Owns:       checking a request against the table, the form of answers, turning a changing command into a decision.
  * Never:      changes anything: a decision is only filled here, it takes effect when the sensor has put it into the
  *             trail and it comes through the pipeline.
- * Hands over: to query_findings.c, query_baseline.c, query_status.c.
+ * Hands over: to query_findings.c, query_baseline.c, query_transfer.c, query_status.c.
  */
 #include "case/query-priv.h"
 
@@ -59,6 +59,11 @@ static const struct command commands[] = {
          query_baseline_show,
          {{"workload", T_STRING, true, "a workload's name or its beginning"},
           {"after", T_NUMBER, false, "a number of entries"}}},
+        {"baseline.export",
+         OF_NONE,
+         query_baseline_export,
+         {{"workload", T_STRING, true, "a workload's name or its beginning"},
+          {"after", T_LIST, false, "what the page before said as \"after\""}}},
         {"baseline.activate",
          OF_WORKLOAD,
          NULL,

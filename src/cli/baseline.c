@@ -187,13 +187,23 @@ static const struct {
         int (*run)(struct cli *c, const struct what *what);
 } verbs[] = {{"list", 0, list}, {"show", 1, show}, {"activate", 1, activate}, {"learn", 1, learn}};
 
+/* What has options of its own. */
+static const struct {
+        const char *name;
+        int (*run)(struct cli *c);
+} apart[] = {{"export", cli_baseline_export}};
+
 int cli_baseline(struct cli *c)
 {
         struct what what = {0};
         const struct cli_option options[] = {{"--dimension", &what.dimension, NULL},
                                              {"--dry-run", NULL, &what.dry_run}};
-        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
+        int operands, r;
 
+        for (size_t i = 0; c->argc > 1 && i < ARRAY_LEN(apart); i++)
+                if (strcmp(c->argv[1], apart[i].name) == 0)
+                        return apart[i].run(c);
+        r = cli_options(c, options, ARRAY_LEN(options), &operands);
         if (r != CLI_DONE)
                 return r;
         for (size_t i = 0; operands > 0 && i < ARRAY_LEN(verbs); i++) {
@@ -207,5 +217,5 @@ int cli_baseline(struct cli *c)
                 c->argv++; /* the workload is the first operand now */
                 return verbs[i].run(c, &what);
         }
-        return cli_usage("baseline takes list, show, learn or activate");
+        return cli_usage("baseline takes list, show, learn, activate or export");
 }

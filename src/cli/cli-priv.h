@@ -38,6 +38,7 @@ int cli_findings(struct cli *c);
 int cli_show(struct cli *c);
 int cli_watch(struct cli *c);
 int cli_baseline(struct cli *c);
+int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of its own */
 int cli_replay(struct cli *c);
 
 /* ---- options of a command: one table each ---- */

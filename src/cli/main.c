@@ -13,8 +13,9 @@ static const struct cli_command commands[] = {
         {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
-        {"baseline", "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD", "what workloads are known to do",
-         cli_baseline},
+        {"baseline",
+         "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE]",
+         "what workloads are known to do", cli_baseline},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
 };

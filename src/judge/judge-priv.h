@@ -287,6 +287,8 @@ struct observation {
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 
+/* Is a key of what is never learned silently, by the marks behind it? Also where the same key may be of less. */
+bool observe_never_silent(enum dimension dim, struct bytes key);
 /* The generalised path, as the first part of a key: marks in brackets may follow, and no name can look like one. */
 void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind);
 /* A flow by its n-th name (facts are filled then), or anew from its event; the least known name comes first. */

@@ -2,6 +2,7 @@
 /* Owns: how an event reads as what a baseline could hold, and what is never learned silently. Pure. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "judge/judge-priv.h"
@@ -45,6 +46,59 @@ void observe_path(struct judge *j, struct bytes path, enum generalise_kind kind)
         generalise_path(path, kind, &j->path);
         if (path.len && path.p[path.len - 1] == ']')
                 buf_put_u8(&j->path, ']'); /* a mark ends with one, a path never with exactly one */
+}
+
+static bool take_mark(struct bytes *key, const char *word)
+{
+        char mark[32];
+        struct bytes m;
+
+        snprintf(mark, sizeof(mark), " [%s]", word);
+        m = bytes_str(mark);
+        if (!bytes_has_suffix(*key, m))
+                return false;
+        key->len -= m.len;
+        return true;
+}
+
+/* What runs and is not the image's bears the name of its layer; what is mapped bears it in any case. */
+static bool is_foreign_code(struct bytes key)
+{
+        for (unsigned layer = 0; layer < LAYER__MAX; layer++)
+                if (take_mark(&key, tide_layer_name(layer)))
+                        return !take_mark(&key, "mapped") || layer == LAYER_WRITE;
+        return false;
+}
+
+static bool is_file_of_rights(struct bytes key)
+{
+        take_mark(&key, "replaced");
+        return take_mark(&key, "changed") || take_mark(&key, "capabilities") || take_mark(&key, "setuid");
+}
+
+static bool is_escape(struct bytes key)
+{
+        if (bytes_eq(key, BYTES_LIT("uid root")) || bytes_eq(key, BYTES_LIT("blinded")))
+                return true;
+        if (!bytes_has_prefix(key, BYTES_LIT("ptrace ")) && !bytes_has_prefix(key, BYTES_LIT("mount-namespace")))
+                return false;
+        take_mark(&key, "child");
+        take_mark(&key, "user");
+        return take_mark(&key, tide_where_name(WHERE_HOST)) || take_mark(&key, tide_where_name(WHERE_OTHER));
+}
+
+bool observe_never_silent(enum dimension dim, struct bytes key)
+{
+        take_mark(&key, "probe");
+        switch (dim) {
+        case DIM_PROCESS:
+        case DIM_NETWORK:
+                return is_foreign_code(key);
+        case DIM_FILE:
+                return is_file_of_rights(key);
+        default:
+                return is_escape(key);
+        }
 }
 
 static int observe_exec(struct judge *j, const struct tide_event *ev, struct observation *o)

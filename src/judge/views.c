@@ -34,6 +34,7 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                 ret->dim[d].once = l->once;
                 ret->dim[d].p_new = baseline_p_new(w, (enum dimension)d);
                 ret->dim[d].refused = l->refused;
+                ret->dim[d].declared = l->declared;
         }
         return 1;
 }
@@ -59,7 +60,16 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
                                     .candidate = e->candidate,
                                     .waiting = e->waiting,
                                     .why = e->candidate ? why[e->why] : "",
-                                    .phases = e->phases};
+                                    .phases = e->phases,
+                                    .replicas = e->replicas,
+                                    .several = e->several,
+                                    .inherited = e->inherited,
+                                    .never_silent = observe_never_silent(e->dim, str_get(&e->key))};
+        if (e->approval) {
+                ret->approved_by = e->approval->by;
+                ret->approved_reason = str_get(&e->approval->reason);
+                ret->approved_ns = e->approval->ns;
+        }
         return 1;
 }
 

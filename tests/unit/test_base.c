@@ -102,6 +102,29 @@ static void test_escape(void)
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
                 CU_ASSERT_STRING_EQUAL(escaped(rows[i].in), rows[i].out);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                _cleanup_buf_ struct buf back;
+
+                buf_init(&back, 256);
+                CU_ASSERT_EQUAL(str_unescape(bytes_str(rows[i].out), &back), 0);
+                CU_ASSERT(bytes_eq(buf_bytes(&back), rows[i].in));
+        }
+}
+
+/* One spelling a name: what str_escape does not make is no name. */
+static void test_unescape(void)
+{
+        static const char *const rows[] = {"\\",   "a\\q",  "\\x4",   "\\xZ1",         "\\x41", "\\x0A",
+                                           "\\XFF", "\\xFF", "a\nb", "\\xc3\\xbc", "\xff"};
+        _cleanup_buf_ struct buf b;
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                buf_init(&b, 256);
+                CU_ASSERT_EQUAL(str_unescape(bytes_str(rows[i]), &b), -EINVAL);
+                buf_release(&b);
+        }
+        buf_init(&b, 2);
+        CU_ASSERT_EQUAL(str_unescape(BYTES_LIT("abc"), &b), ERR_LIMIT);
 }
 
 static void test_print(void)
@@ -249,7 +272,8 @@ static const struct unit_case cases[] = {
         {"what was put is read back", test_buf_round},
         {"a full buffer keeps its error and its content", test_buf_limit},
         {"a forged length reads nothing", test_rd_forged},
-        {"untrusted bytes are escaped", test_escape},
+        {"untrusted bytes are escaped, and come back", test_escape},
+        {"there is one spelling of a name", test_unescape},
         {"printing cuts between characters and escapes", test_print},
         {"bytes compare and search", test_bytes},
         {"SipHash gives the reference values", test_siphash},

@@ -469,6 +469,62 @@ static void test_baseline(void)
         json_decref(hold);
 }
 
+/* The key of the i-th of a list of the document. */
+static const char *key_of(json_t *d, const char *list, size_t i)
+{
+        json_t *a = json_object_get(json_object_get(d, "document"), list);
+
+        return json_string_value(json_object_get(json_array_get(a, i), "key"));
+}
+
+static void test_export(void)
+{
+        json_t *hold, *d;
+
+        set_up();
+        judge.ne = 4;
+        judge.e[0] = (struct judge_entry){
+                .dim = DIM_PROCESS, .key = BYTES_LIT("/tmp/x [write-layer]"), .never_silent = true, .why = ""};
+        judge.e[0].approved_by = "operator uid 0";
+        judge.e[0].approved_reason = BYTES_LIT("the\nvendor's");
+        judge.e[1] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/b\x01"), .exe = BYTES_LIT("/bin/sh")};
+        judge.e[2] = (struct judge_entry){.dim = DIM_FILE, .key = BYTES_LIT("/a"), .exe = BYTES_LIT("/bin/sh")};
+        judge.e[3] = (struct judge_entry){.dim = DIM_NETWORK, .key = BYTES_LIT("db:1/tcp"), .candidate = true};
+        judge.e[3].why = "raw-address";
+        judge.e[3].waiting = true;
+        judge.w[0].dim[DIM_FILE].state = judge.w[0].dim[DIM_PROCESS].state = "active";
+        judge.w[0].dim[DIM_FILE].by = "timer";
+        judge.w[0].dim[DIM_PROCESS].by = "operator uid 0";
+        d = good("{'cmd':'baseline.export','workload':'web@sha256:0'}", &hold);
+        CU_ASSERT_STRING_EQUAL(key_of(d, "entries", 0), "/a");
+        CU_ASSERT_STRING_EQUAL(key_of(d, "entries", 1), "/b\\x01");
+        CU_ASSERT_PTR_NULL(key_of(d, "entries", 2));
+        /* What is never learned silently is no document's to vouch for. */
+        CU_ASSERT_STRING_EQUAL(key_of(d, "candidates", 0), "/tmp/x [write-layer]");
+        CU_ASSERT_STRING_EQUAL(key_of(d, "candidates", 1), "db:1/tcp");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "more")), 0);
+        d = json_object_get(json_object_get(d, "document"), "dimensions");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_object_get(d, "file"), "by")),
+                               "activated by timer, no reviewer");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_object_get(d, "process"), "by")),
+                               "operator uid 0");
+        json_decref(hold);
+        d = good("{'cmd':'baseline.export','workload':'web@sha256:0','after':['entries','file','/a','/bin/sh']}",
+                 &hold);
+        CU_ASSERT_STRING_EQUAL(key_of(d, "entries", 0), "/b\\x01");
+        CU_ASSERT_STRING_EQUAL(key_of(d, "candidates", 1), "db:1/tcp");
+        json_decref(hold);
+        d = good("{'cmd':'baseline.export','workload':'web@sha256:0','after':['entries','file','/b\\\\x01','/c']}",
+                 &hold);
+        CU_ASSERT_PTR_NULL(key_of(d, "entries", 0));
+        CU_ASSERT_STRING_EQUAL(key_of(d, "candidates", 0), "/tmp/x [write-layer]");
+        json_decref(hold);
+        bad("{'cmd':'baseline.export','workload':'db','after':['entries','file','/b']}", 2, "what the page before");
+        bad("{'cmd':'baseline.export','workload':'db','after':['entries','x','/b','']}", 2, "what the page before");
+        judge.w[2].class = BYTES_LIT("job");
+        bad("{'cmd':'baseline.export','workload':'db'}", 4, "is a job, which is not learned");
+}
+
 static void test_resolve(void)
 {
         json_t *hold, *d;
@@ -732,6 +788,7 @@ static const struct unit_case cases[] = {
         {"an answer has a size", test_answer_size},
         {"one finding, by id or its beginning", test_show},
         {"baselines and what keeps them", test_baseline},
+        {"a baseline as a document", test_export},
         {"workloads are found by what was shown of them", test_resolve},
         {"a changing command takes full names only, and makes a decision", test_decision},
         {"what came of a decision", test_outcome},
