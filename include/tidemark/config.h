@@ -48,6 +48,9 @@ struct cfg {
         uint32_t net_rcvbuf;       /* network.rcvbuf, bytes, default 1 MiB */
         bool secrets_mask;         /* secrets.mask, default true */
         struct str_list secrets_patterns, secrets_more; /* secrets.patterns (shipped ones), secrets.more (none) */
+        uint32_t ring_size;        /* record.ring_size, bytes, default 256 MiB; 0: no recordings for tune */
+        uint32_t ring_segment;     /* record.segment, bytes, default 16 MiB */
+        uint64_t ring_period_ns;   /* record.segment_time, default 1 d */
         struct judge_params judge;
         struct fuse_params fuse;
 };

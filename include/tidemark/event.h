@@ -90,6 +90,7 @@ enum tide_flag {
         EVF_BEFORE = 1u << 1,    /* was so before we watched (container found running) */
         EVF_GAP = 1u << 2,       /* happened between the container's first act and our marks */
         EVF_NO_ARGS = 1u << 3,   /* exec: its arguments were not read in time, or could not be */
+        EVF_SETTLE = 1u << 15,   /* tick: what waits for its other half is let go, since a snapshot follows */
 };
 
 enum tide_origin { ORIGIN_UNKNOWN, ORIGIN_ENTRYPOINT, ORIGIN_EXEC, ORIGIN_PROBE, ORIGIN_FOREIGN, ORIGIN__MAX };

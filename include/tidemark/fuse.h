@@ -8,7 +8,7 @@
  *         deletion is another file. Executions come joined: the sensor's process table knows all of one.
  * Orders: what is held back is let go before an exec, stop, decision, loss, walk's mark or rename of the same container
  *         passes (before one of no container: all of it), and when its time is over (by the time of later events or
- *         ticks). Between containers only each one's own order is kept.
+ *         ticks). Between containers only each one's own order is kept. A tick with EVF_SETTLE lets all of it go.
  * Walks:  entries that were told before (by an event or a walk) and have not changed since are dropped. Entries of a
  *         walk at container start that are older than its first program are the runtime's own preparation: indexed, not
  *         told. Entries of a container found running go on with EVF_BEFORE until its first walk of everything ended;
@@ -28,6 +28,7 @@
 #ifndef TIDEMARK_FUSE_H
 #define TIDEMARK_FUSE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,6 +70,8 @@ int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct
 int fuse_event(struct fuse *f, const struct tide_event *ev) TM_CHECK;
 /* Let go of all that is held back, and save: before a snapshot, which does not hold it, and before the end. */
 int fuse_flush(struct fuse *f);
+/* Is no walk under way? A snapshot holds none. */
+bool fuse_settled(const struct fuse *f);
 /* Boot time at which something held back is due or is to be saved; 0: nothing is. The owner then sends a TIDE_TICK. */
 uint64_t fuse_due(const struct fuse *f);
 void fuse_stats(const struct fuse *f, struct fuse_stats *ret);

@@ -127,7 +127,8 @@ enum judge_piece {
         PIECE_TOLD = 7,
         PIECE_PRIOR = 8,
         PIECE_FACTS = 9, /* of an image, whole: only in the store, nothing is decided by it, never restored */
-        PIECE_WRITER = 10
+        PIECE_WRITER = 10,
+        PIECE_LOSS = 15 /* in snapshots only */
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -154,6 +155,9 @@ void judge_new_life(struct judge *j);
 /* All pieces, in an order that depends on the content only. */
 int judge_each(const struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
                void *arg) TM_CHECK;
+/* Is everything that it knows in its pieces? Not so while acts wait for a container's metadata, or a first sight for
+ * the end of its walk: some seconds. */
+bool judge_settled(const struct judge *j);
 /* One event. 0; -EINVAL: a decision that cannot be done (unknown workload or verb): reason in judge_error(). */
 int judge_event(struct judge *j, const struct tide_event *ev) TM_CHECK;
 const char *judge_error(const struct judge *j);

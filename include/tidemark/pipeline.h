@@ -38,11 +38,17 @@ int pipeline_use_store(struct pipeline *p, struct store *s) TM_CHECK;
 uint64_t pipeline_damaged(const struct pipeline *p); /* pieces that could not be taken up: they stay in the store */
 /*
  * Write the snapshot (config_text in a TIDE_SNAPSHOT, then every piece as TIDE_STATE) and record every event from now
- * on: before the first event, or in a pause, for a walk that is under way is in no piece. An error of the recorder ends
- * the recording, is kept, and does not end the judging.
+ * on, in that recorder's place: before the first event, or when pipeline_settled() and a tick with EVF_SETTLE was the
+ * last event, so that other recordings do the same. An error of a recorder ends its recording, is kept,
+ * and does not end the judging nor the other one.
  */
-int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns) TM_CHECK;
-int pipeline_record_error(const struct pipeline *p);
+enum pipeline_recorder { RECORDER_FILE, RECORDER_RING, RECORDER__MAX };
+int pipeline_record(struct pipeline *p, enum pipeline_recorder which, struct record_writer *w, struct bytes config_text,
+                    int64_t wall_ns) TM_CHECK;
+void pipeline_record_end(struct pipeline *p, enum pipeline_recorder which);
+int pipeline_record_error(const struct pipeline *p, enum pipeline_recorder which);
+/* Would a snapshot of now, behind a tick with EVF_SETTLE, hold all that is known? Not so while walks are under way. */
+bool pipeline_settled(const struct pipeline *p);
 
 /* One event: ev->seq is set here. Kinds that are only for the pair are refused with -EINVAL. Result of judge_event for
  * decisions. */
@@ -57,15 +63,25 @@ void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret);
 
 /*
  * Replay: reads the snapshot, asks make_params to turn its configuration text into parameters, feeds everything.
- * *ret is the pipeline at the end. On damage: the reader's error, *ret_offset where; *ret is NULL then unless partial.
+ * *ret is the pipeline at the end. On damage: the reader's error, info->offset where; *ret is untouched then. With
+ * info->partial, which the caller sets, a recording that was cut ends where it is cut, and info->cut says so.
  */
+typedef int (*pipeline_params_cb)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg);
 struct pipeline_replay {
+        bool partial, cut;
         uint64_t events, offset;
         char why[256]; /* words for the error */
 };
-int pipeline_replay(struct record_reader *r,
-                    int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
-                    const struct pipeline_ops *ops, void *arg, struct pipeline_replay *ret_info,
-                    struct pipeline **ret) TM_CHECK;
+int pipeline_replay(struct record_reader *r, pipeline_params_cb make_params, const struct pipeline_ops *ops, void *arg,
+                    struct pipeline_replay *info, struct pipeline **ret) TM_CHECK;
+
+/*
+ * The same by single records, for those who play one recording into several pipelines: one from the first record (the
+ * snapshot's configuration), then each other record into it. ERR_SCHEMA: no recording has such a record there. A
+ * decision that could not be done live is passed over.
+ */
+int pipeline_from(const struct tide_event *snapshot, pipeline_params_cb make_params, const struct pipeline_ops *ops,
+                  void *arg, struct pipeline **ret) TM_CHECK;
+int pipeline_play(struct pipeline *p, struct tide_event *record) TM_CHECK;
 
 #endif

@@ -19,11 +19,15 @@ struct pipeline {
         struct fuse *fuse;
         const struct pipeline_ops *ops;
         void *arg;
-        struct store *store;            /* NULL in replay */
-        struct record_writer *recorder; /* NULL: none */
-        int record_err, store_err;
+        struct store *store; /* NULL in replay */
+        struct {
+                struct record_writer *w; /* NULL: none */
+                int err;
+        } recorder[RECORDER__MAX];
+        int store_err;
         uint64_t damaged; /* stored pieces that could not be taken up */
         uint64_t seq;
+        bool played; /* in replay: an event has come, and the snapshot is over */
 };
 
 static void save(struct pipeline *p, int what, struct bytes key, struct bytes blob)
@@ -149,20 +153,20 @@ uint64_t pipeline_damaged(const struct pipeline *p)
 
 /* ---- the recording ---- */
 
-static int record(struct pipeline *p, const struct tide_event *ev)
+static void record(struct pipeline *p, const struct tide_event *ev)
 {
-        if (p->recorder && p->record_err == 0)
-                p->record_err = record_write(p->recorder, ev);
-        return p->record_err;
+        for (int i = 0; i < RECORDER__MAX; i++)
+                if (p->recorder[i].w && p->recorder[i].err == 0)
+                        p->recorder[i].err = record_write(p->recorder[i].w, ev);
 }
 
-static int record_piece(struct pipeline *p, int what, struct bytes key, struct bytes blob)
+static int record_piece(struct record_writer *w, int what, struct bytes key, struct bytes blob)
 {
         struct tide_event ev = {.kind = TIDE_STATE, .container = key};
 
         ev.state.what = (uint16_t)what;
         ev.state.text = blob;
-        return record(p, &ev);
+        return record_write(w, &ev);
 }
 
 static int on_judge_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
@@ -175,27 +179,39 @@ static int on_fuse_piece(int what, struct bytes key, struct bytes blob, void *ar
         return record_piece(arg, what, key, blob);
 }
 
-int pipeline_record(struct pipeline *p, struct record_writer *w, struct bytes config_text, int64_t wall_ns)
+int pipeline_record(struct pipeline *p, enum pipeline_recorder which, struct record_writer *w, struct bytes config_text,
+                    int64_t wall_ns)
 {
-        struct tide_event ev = {.kind = TIDE_SNAPSHOT, .wall_ns = wall_ns};
+        struct tide_event ev = {.kind = TIDE_SNAPSHOT, .wall_ns = wall_ns, .seq = p->seq};
         int r = fuse_flush(p->fuse);
 
-        p->recorder = w;
-        p->record_err = 0;
-        ev.seq = p->seq;
         ev.state.text = config_text;
         if (r == 0)
-                r = record(p, &ev);
+                r = record_write(w, &ev);
         if (r == 0)
-                r = judge_each(p->judge, on_judge_piece, p);
+                r = judge_each(p->judge, on_judge_piece, w);
         if (r == 0)
-                r = fuse_each(p->fuse, on_fuse_piece, p);
-        return r == 0 ? record_flush(w) : r;
+                r = fuse_each(p->fuse, on_fuse_piece, w);
+        if (r == 0)
+                r = record_flush(w);
+        p->recorder[which].w = w;
+        p->recorder[which].err = r;
+        return r;
 }
 
-int pipeline_record_error(const struct pipeline *p)
+void pipeline_record_end(struct pipeline *p, enum pipeline_recorder which)
 {
-        return p->record_err;
+        p->recorder[which].w = NULL;
+}
+
+int pipeline_record_error(const struct pipeline *p, enum pipeline_recorder which)
+{
+        return p->recorder[which].err;
+}
+
+bool pipeline_settled(const struct pipeline *p)
+{
+        return fuse_settled(p->fuse) && judge_settled(p->judge);
 }
 
 /* ---- events ---- */
@@ -246,52 +262,58 @@ void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)
 
 /* ---- replay ---- */
 
-static int begin_replay(struct record_reader *r,
-                        int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp,
-                                           void *arg),
-                        const struct pipeline_ops *ops, void *arg, struct pipeline_replay *info, struct pipeline **ret)
+int pipeline_from(const struct tide_event *snapshot, pipeline_params_cb make_params, const struct pipeline_ops *ops,
+                  void *arg, struct pipeline **ret)
 {
         struct judge_params jp;
         struct fuse_params fp;
-        struct tide_event ev;
-        int err = record_next(r, &ev);
+        int err;
 
-        if (err == 1 && ev.kind != TIDE_SNAPSHOT)
-                err = ERR_SCHEMA;
-        if (err <= 0)
-                return err < 0 ? err : ERR_TRUNCATED;
-        err = make_params(ev.state.text, &jp, &fp, arg);
-        if (err < 0) {
-                snprintf(info->why, sizeof(info->why), "its configuration is not understood by this version");
-                return err;
-        }
-        err = pipeline_new(&jp, &fp, ops, arg, ret);
+        if (snapshot->kind != TIDE_SNAPSHOT)
+                return ERR_SCHEMA;
+        err = make_params(snapshot->state.text, &jp, &fp, arg);
         if (err == 0)
-                (*ret)->seq = ev.seq;
+                err = pipeline_new(&jp, &fp, ops, arg, ret);
+        if (err == 0)
+                (*ret)->seq = snapshot->seq;
         return err;
 }
 
 /* One record: a piece of the snapshot, or an event. A decision that could not be done live cannot be done now. */
-static int replay_one(struct pipeline *p, struct tide_event *ev, uint64_t events)
+int pipeline_play(struct pipeline *p, struct tide_event *ev)
 {
         int r;
 
         if (ev->kind == TIDE_STATE) {
-                if (events) /* the snapshot is over: what is known comes of events alone */
+                if (p->played) /* the snapshot is over: what is known comes of events alone */
                         return ERR_SCHEMA;
                 r = take_piece(p, ev->state.what, ev->container, ev->state.text);
                 return r == ERR_LIMIT ? 0 : r;
         }
+        p->played = true;
         r = pipeline_event(p, ev);
         return r == -EINVAL && ev->kind == TIDE_DECISION ? 0 : r;
 }
 
-int pipeline_replay(struct record_reader *r,
-                    int (*make_params)(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg),
-                    const struct pipeline_ops *ops, void *arg, struct pipeline_replay *ret_info, struct pipeline **ret)
+static int begin_replay(struct record_reader *r, pipeline_params_cb make_params, const struct pipeline_ops *ops,
+                        void *arg, struct pipeline_replay *info, struct pipeline **ret)
+{
+        struct tide_event ev;
+        int err = record_next(r, &ev);
+
+        if (err <= 0)
+                return err < 0 ? err : ERR_TRUNCATED;
+        err = pipeline_from(&ev, make_params, ops, arg, ret);
+        if (err < 0 && ev.kind == TIDE_SNAPSHOT)
+                snprintf(info->why, sizeof(info->why), "its configuration is not understood by this version");
+        return err;
+}
+
+int pipeline_replay(struct record_reader *r, pipeline_params_cb make_params, const struct pipeline_ops *ops, void *arg,
+                    struct pipeline_replay *ret_info, struct pipeline **ret)
 {
         _cleanup_(pipeline_freep) struct pipeline *p = NULL;
-        struct pipeline_replay info = {0};
+        struct pipeline_replay info = {.partial = ret_info->partial};
         uint64_t at = record_offset(r);
         struct tide_event ev;
         int err = begin_replay(r, make_params, ops, arg, &info, &p);
@@ -299,9 +321,14 @@ int pipeline_replay(struct record_reader *r,
         while (err == 0) {
                 at = record_offset(r);
                 err = record_next(r, &ev);
+                if (err == ERR_TRUNCATED && info.partial) {
+                        info.cut = true;
+                        err = 0;
+                        break;
+                }
                 if (err <= 0)
                         break;
-                err = replay_one(p, &ev, info.events);
+                err = pipeline_play(p, &ev);
                 info.events += ev.kind != TIDE_STATE;
                 if (err < 0)
                         snprintf(info.why, sizeof(info.why), "its %s record cannot be taken up: it %s",

@@ -17,7 +17,7 @@ static const struct cli_command commands[] = {
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE]",
          "what workloads are known to do", cli_baseline},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
-        {"replay", "FILE [show ID]", "the engine over a recording", cli_replay},
+        {"replay", "[--partial] FILE [show ID]", "the engine over a recording", cli_replay},
 };
 
 static void help(FILE *out)

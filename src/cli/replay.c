@@ -32,11 +32,11 @@ static int make_params(struct bytes text, struct judge_params *jp, struct fuse_p
         return r;
 }
 
-static int run(const char *path, struct cfg *cfg, struct pipeline **ret)
+static int run(const char *path, bool partial, struct cfg *cfg, struct pipeline **ret)
 {
         _cleanup_(record_reader_freep) struct record_reader *reader = NULL;
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        struct pipeline_replay info = {0};
+        struct pipeline_replay info = {.partial = partial};
         int r;
 
         if (fd < 0) {
@@ -48,12 +48,15 @@ static int run(const char *path, struct cfg *cfg, struct pipeline **ret)
                 snprintf(info.why, sizeof(info.why), "%s", err_str(r));
         else
                 r = pipeline_replay(reader, make_params, NULL, cfg, &info, ret);
+        if (r == 0 && info.cut)
+                fprintf(stderr, "tidemark: %s: it was cut; replayed are the %llu events that are whole\n", path,
+                        (unsigned long long)info.events);
         if (r == 0)
                 return CLI_DONE;
         fprintf(stderr, "tidemark: %s: at byte %llu: %s\n", path, (unsigned long long)info.offset, info.why);
         if (r == ERR_TRUNCATED)
-                fputs("  the daemon was killed while it recorded, or the file was cut: what lies before is not "
-                      "replayed\n",
+                fputs("  the daemon was killed while it recorded, or the file was cut; --partial replays what lies "
+                      "before\n",
                       stderr);
         return CLI_FAILED;
 }
@@ -120,13 +123,15 @@ int cli_replay(struct cli *c)
         _cleanup_(pipeline_freep) struct pipeline *p = NULL;
         struct query_env env = {0};
         struct cfg cfg;
-        int operands, r = cli_options(c, NULL, 0, &operands);
+        bool partial = false;
+        const struct cli_option options[] = {{"--partial", NULL, &partial}};
+        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
         if (r != CLI_DONE)
                 return r;
         if (operands != 1 && !(operands == 3 && strcmp(c->argv[2], "show") == 0))
                 return cli_usage("replay takes a recording, and then perhaps: show ID");
-        r = run(c->argv[1], &cfg, &p);
+        r = run(c->argv[1], partial, &cfg, &p);
         if (r != CLI_DONE)
                 return r;
         env.pipeline = p;

@@ -72,6 +72,11 @@ static const struct option_row rows[] = {
         {"secrets.patterns", OPT_PATTERNS, AT(secrets_patterns), 0, 0, 0, NULL,
          "where secrets stand: expressions behind which one follows; see tidemark.conf(5)"},
         {"secrets.more", OPT_PATTERNS, AT(secrets_more), 0, 0, 0, NULL, "patterns of your own, beside those"},
+        NUM("record.ring_size", OPT_BYTES, ring_size, 0, 4095 * MIB,
+            "most bytes of recordings that are kept for tidemark tune; 0: none are made"),
+        NUM("record.segment", OPT_BYTES, ring_segment, 65536, 1024 * MIB,
+            "about so much, packed, is one of them; the oldest goes as a whole"),
+        NUM("record.segment_time", OPT_TIME, ring_period_ns, SECOND, 365 * DAY, "a new one is begun at least so often"),
         {"workloads.services", OPT_NAMES, AT(judge.of_class[CLASS_SERVICE]), 0, 0, 0, NULL,
          "names of workloads, * for anything, that are learned whatever their runtime says of them"},
         {"workloads.jobs", OPT_NAMES, AT(judge.of_class[CLASS_JOB]), 0, 0, 0, NULL,
@@ -201,6 +206,9 @@ void cfg_default(struct cfg *c)
         shipped = mask_shipped(&n);
         for (size_t i = 0; i < n && i < MASK_PATTERNS_MAX; i++)
                 snprintf(c->secrets_patterns.text[c->secrets_patterns.n++], MASK_PATTERN_MAX, "%s", shipped[i]);
+        c->ring_size = 256u << 20;
+        c->ring_segment = 16u << 20;
+        c->ring_period_ns = (uint64_t)DAY;
         judge_params_default(&c->judge);
         fuse_params_default(&c->fuse);
         if (gethostname(c->judge.host, sizeof(c->judge.host) - 1) < 0)

@@ -24,6 +24,7 @@ struct audit_stats;
 struct auditjoin_stats;
 struct engine_audit;
 struct engine_resolv;
+struct ring;
 
 #define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
 #define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
@@ -42,6 +43,9 @@ struct engine {
         struct store *store;
         struct pipeline *pipeline;
         struct record_writer *recorder; /* NULL: none */
+        struct ring *ring;              /* engine_ring.c; NULL: none */
+        uint64_t ring_seen;             /* records of its segment, at the last tick */
+        int ring_error;                 /* what ended it */
         struct lineserver *control;
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
@@ -113,6 +117,13 @@ void engine_resolv_gone(struct engine *e, struct bytes container);
 bool engine_resolv_is(uint64_t kind);
 int engine_resolv_file(struct engine *e, const struct tide_event *ev, int fd);
 void engine_resolv_status(const struct engine *e, json_t *o);
+
+/* engine_ring.c: recordings for tune. What goes wrong with them is said there, once. */
+void engine_ring_open(struct engine *e, const char *dir);
+/* Behind a commit or, ticked, a tick: is it time for the next segment? */
+void engine_ring_look(struct engine *e, bool ticked);
+void engine_ring_status(const struct engine *e, json_t *o);
+void engine_ring_close(struct engine *e);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);

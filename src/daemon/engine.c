@@ -86,6 +86,7 @@ static void on_commit_due(struct loop_timer *t, void *arg)
         (void)t;
         if (engine_commit(e, false) < 0)
                 return; /* said there, and the timer is set again */
+        engine_ring_look(e, false);
 }
 
 /* ---- what the pipeline tells ---- */
@@ -274,8 +275,9 @@ static void on_tick(struct loop_timer *t, void *arg)
         (void)t;
         if (r < 0)
                 loop_stop(e->loop, r);
-        if (e->recorder && record_flush(e->recorder) < 0 && pipeline_record_error(e->pipeline) == 0)
+        if (e->recorder && record_flush(e->recorder) < 0 && pipeline_record_error(e->pipeline, RECORDER_FILE) == 0)
                 log_error(MOD, "the recording cannot be written");
+        engine_ring_look(e, true);
         set_tick(e);
 }
 
@@ -364,7 +366,7 @@ static int open_recording(struct engine *e, int fd)
         if (r == 0)
                 r = cfg_dump(e->cfg, &text);
         if (r == 0)
-                r = pipeline_record(e->pipeline, e->recorder, buf_bytes(&text), clock_wall_ns());
+                r = pipeline_record(e->pipeline, RECORDER_FILE, e->recorder, buf_bytes(&text), clock_wall_ns());
         if (r < 0)
                 log_error(MOD, "the recording cannot be begun: %s", err_str(r));
         return r;
@@ -436,6 +438,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
+                engine_ring_open(e, s->dir);
+        if (r == 0)
                 r = engine_control_open(e, s->control_fd);
         return r;
 }
@@ -459,6 +463,7 @@ static int stop(struct engine *e, int r)
                         log_error(MOD, "the recording is not complete: %s", err_str(err));
                 end = end < 0 ? end : err;
         }
+        engine_ring_close(e);
         engine_control_close(e);
         engine_audit_close(e);
         engine_net_close(e);

@@ -52,6 +52,7 @@ struct ctr {
 };
 
 #define HELD_SLOTS 1024u
+#define TOLD_NEAR_NS 1000000000u /* a walk that meets a name told so shortly before has nothing new */
 
 struct fuse {
         struct fuse_params p;
@@ -63,6 +64,7 @@ struct fuse {
         struct lane stray; /* of containers that are not known */
         struct held *first, *last;
         uint64_t save_due; /* boot time; 0: everything is saved */
+        uint64_t now;      /* boot time of the latest event */
         struct buf key, merged, blob; /* scratch */
         struct fuse_stats stats;
 };

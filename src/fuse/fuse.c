@@ -16,8 +16,6 @@
 #include "fuse/fuse-priv.h"
 #include "tidemark/err.h"
 
-#define TOLD_NEAR_NS 1000000000u /* a walk that meets a name told so shortly before has nothing new */
-
 void fuse_params_default(struct fuse_params *p)
 {
         *p = (struct fuse_params){.join_ns = 20000000, .pending_max = 4096, .index_max = 65536, .containers_max = 4096};
@@ -226,9 +224,12 @@ static int on_exec(struct fuse *f, const struct tide_event *ev)
 
 static int on_tick(struct fuse *f, const struct tide_event *ev)
 {
-        int r = pass(f, ev);
+        bool settle = ev->flags & EVF_SETTLE;
+        int r = settle ? hold_release_all(f) : 0;
 
-        if (f->save_due && f->save_due <= ev->boot_ns)
+        if (r >= 0)
+                r = pass(f, ev);
+        if (settle || (f->save_due && f->save_due <= ev->boot_ns))
                 pieces_save_all(f);
         return r;
 }
@@ -253,6 +254,7 @@ int fuse_event(struct fuse *f, const struct tide_event *ev)
         if (ev->kind >= TIDE__KIND_MAX)
                 return -EINVAL;
         f->stats.in++;
+        f->now = ev->boot_ns;
         r = hold_release_due(f, ev->boot_ns);
         if (r < 0)
                 return r;
@@ -265,6 +267,16 @@ int fuse_flush(struct fuse *f)
 
         pieces_save_all(f);
         return r;
+}
+
+bool fuse_settled(const struct fuse *f)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(f->ctrs, &i, NULL, &value);)
+                if (((struct ctr *)value)->walking)
+                        return false;
+        return true;
 }
 
 uint64_t fuse_due(const struct fuse *f)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: containers' indices as pieces: one per bucket that holds names, and one of facts, under (id, bucket). Must not:
- * decide what is known. Pure.
+ * Owns: containers' indices as pieces: one per bucket that holds names, and one of facts, under (id, bucket); in a
+ * snapshot also when names were told of which that decides. Must not: decide what is known. Pure.
  *
  * Pieces are saved behind what they tell of: after a crash an older one comes back, and the next walk tells again.
  * The other way round, a name would be known that nobody was told of.
@@ -14,8 +14,10 @@
 #include "tidemark/err.h"
 
 #define FORMAT 1u
-#define FACTS 255u             /* in place of a bucket */
-#define SAVE_AT_ONCE 1024u     /* names: a smaller index is saved as soon as it changes, a larger one more seldom */
+#define FACTS 255u /* in place of a bucket */
+#define TOLD 254u  /* the same; in snapshots only, and several of one container */
+#define TOLD_BYTES (48u * 1024)
+#define SAVE_AT_ONCE 1024u /* names: a smaller index is saved as soon as it changes, a larger one more seldom */
 
 void ctr_free(void *ctr)
 {
@@ -151,6 +153,59 @@ static int restore_facts(struct ctr *c, struct bytes blob)
         return 0;
 }
 
+/* Of names that another life need not know: see is_told(). */
+static bool is_told_of_use(const struct fuse *f, const struct index_name *n)
+{
+        return n->told_boot && (n->ctime_ns == 0 || n->told_boot + TOLD_NEAR_NS > f->now);
+}
+
+static int each_told(const struct fuse *f, const struct ctr *c, struct buf *key, struct buf *blob,
+                     int (*cb)(int what, struct bytes key, struct bytes blob, void *arg), void *arg)
+{
+        int r = 0;
+
+        put_key(c, TOLD, key);
+        buf_reset(blob);
+        for (unsigned b = 0; b < INDEX_BUCKETS; b++)
+                for (uint32_t i = 0; r >= 0 && i < c->index.buckets[b].n; i++) {
+                        const struct index_name *n = &c->index.buckets[b].names[i];
+
+                        if (!is_told_of_use(f, n))
+                                continue;
+                        if (blob->len == 0)
+                                buf_put_u32(blob, FORMAT);
+                        buf_put_u64(blob, n->hash);
+                        buf_put_u64(blob, n->told_boot);
+                        buf_put_u64(blob, (uint64_t)n->told_wall);
+                        if (blob->len < TOLD_BYTES)
+                                continue;
+                        r = cb(FUSE_PIECE, buf_bytes(key), buf_bytes(blob), arg);
+                        buf_reset(blob);
+                }
+        return r >= 0 && blob->len ? cb(FUSE_PIECE, buf_bytes(key), buf_bytes(blob), arg) : r;
+}
+
+static int restore_told(struct ctr *c, struct bytes blob)
+{
+        struct rd r;
+
+        rd_init(&r, blob.p, blob.len);
+        if (rd_u32(&r) != FORMAT)
+                return r.err ? r.err : ERR_SCHEMA;
+        while (rd_left(&r)) {
+                uint64_t hash = rd_u64(&r), boot = rd_u64(&r), wall = rd_u64(&r);
+                struct index_name *n = r.err ? NULL : index_find(&c->index, hash);
+
+                if (r.err)
+                        return r.err;
+                if (!n) /* it had no room */
+                        continue;
+                n->told_boot = boot;
+                n->told_wall = (int64_t)wall;
+        }
+        return 0;
+}
+
 int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob)
 {
         uint64_t dirty;
@@ -163,13 +218,15 @@ int fuse_restore(struct fuse *f, struct bytes key, struct bytes blob)
         rd_init(&k, key.p, key.len);
         id = rd_bytes(&k);
         bucket = rd_u8(&k);
-        if (k.err || rd_left(&k) || id.len == 0 || (bucket >= INDEX_BUCKETS && bucket != FACTS))
+        if (k.err || rd_left(&k) || id.len == 0 || (bucket >= INDEX_BUCKETS && bucket != FACTS && bucket != TOLD))
                 return ERR_SCHEMA;
         c = ctr_make(f, id);
         if (!c)
                 return ERR_LIMIT;
         if (bucket == FACTS)
                 return restore_facts(c, blob);
+        if (bucket == TOLD)
+                return restore_told(c, blob);
         dirty = c->index.dirty;
         r = index_decode(&c->index, bucket, f->p.index_max, blob);
         c->index.dirty = dirty; /* what comes from the store is in the store */
@@ -197,6 +254,8 @@ int fuse_each(const struct fuse *f, int (*cb)(int what, struct bytes key, struct
                         index_encode(&c->index, b, &blob);
                         r = cb(FUSE_PIECE, buf_bytes(&key), buf_bytes(&blob), arg);
                 }
+                if (r >= 0)
+                        r = each_told(f, c, &key, &blob, cb, arg);
         }
         return r < 0 ? r : 0;
 }

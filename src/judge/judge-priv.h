@@ -519,6 +519,10 @@ int content_set(struct entry *e, const struct content *v);
 void pieces_begin(struct judge *j);
 void pieces_put(struct judge *j, enum judge_piece what, struct bytes key);
 
+/* Losses of late, in snapshots: pieces_loss.c. */
+int pieces_each_loss(struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),
+                     void *arg);
+int pieces_restore_loss(struct judge *j, struct bytes key, struct rd *r, uint32_t format);
 void pieces_save_meta(struct judge *j);
 void pieces_save_workload(struct judge *j, const struct workload *w);
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e);

@@ -781,6 +781,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_NAME] = restore_name,   [PIECE_TOLD] = restore_told,
                 [PIECE_PRIOR] = prior_restore,
                 [PIECE_WRITER] = restore_writer,
+                [PIECE_LOSS] = pieces_restore_loss,
         };
         uint32_t format;
         struct rd r;
@@ -886,6 +887,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
                 r = each_container(j, cb, arg);
         if (r >= 0)
                 r = prior_each(j, cb, arg);
+        if (r >= 0)
+                r = pieces_each_loss(j, cb, arg);
         for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
                 put_finding(j, j->open[i]);
                 r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);

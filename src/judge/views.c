@@ -125,6 +125,22 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         }
 }
 
+bool judge_settled(const struct judge *j)
+{
+        void *value;
+
+        for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
+                const struct container_memory *c = value;
+                const struct finding_inventory *v = &c->sight.inventory;
+
+                if (c->nheld || (c->sight.open && (c->sight.walked || c->sight.nrunning ||
+                                                   v->added + v->modified + v->removed + v->running + v->listeners +
+                                                           v->flows > 0)))
+                        return false;
+        }
+        return true;
+}
+
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 {
         while (*i < LOSSES_KEPT) {
