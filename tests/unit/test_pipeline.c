@@ -241,8 +241,8 @@ static bool by_the_hour(enum judge_piece what)
         return what == PIECE_ENTRY || what == PIECE_WORKLOAD;
 }
 
-/* Who wrote what later than at the start is remembered for a while, and not stored (judge/writers-priv.h); nor are losses
- * of late. */
+/* Who wrote what later than at the start is remembered for a while, and not stored (judge/writers-priv.h); nor are
+ * losses of late. */
 static bool is_passing(enum judge_piece what, struct bytes key)
 {
         struct rd r;
