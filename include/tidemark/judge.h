@@ -80,6 +80,8 @@ enum factor {
         FACTOR_LOCAL_LISTENER,
         FACTOR_SHUTDOWN,
         FACTOR_UNPLACED_CALLER,
+        FACTOR_REJECTED,
+        FACTOR_ROLLOUT,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -112,6 +114,13 @@ struct judge_params {
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t max_images;           /* limits.images 64: analysed ones that are kept */
         uint32_t max_image_files;      /* limits.image_files 10000: of one of them */
+        bool review;              /* learn.review: when learning ends wait for an operator; default false */
+        uint64_t limit_ns;        /* learn.limit 14 d: activates by then, or says why not */
+        uint64_t stale_ns;        /* learn.stale 30 d: unseen for so long an active baseline is stale */
+        uint64_t expire_ns;       /* learn.expire 90 d: an entry that is not seen for so long is dropped */
+        uint64_t inherited_ns;    /* learn.inherited 14 d: so is one that was inherited and not seen again */
+        uint64_t rollout_least_ns; /* rollout.least 1 h: the window of a new digest is open for so long at least */
+        uint64_t rollout_limit_ns; /* rollout.limit 24 h: and at most */
         uint32_t siblings;             /* learn.siblings 8: so many names in one directory make it dir/<pattern> */
 };
 void judge_params_default(struct judge_params *p);
@@ -141,6 +150,9 @@ struct judge_ops {
          * show". May be NULL. */
         void (*verdict)(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
                         void *arg);
+        /* Of a workload something changed that log and trail should hold: a baseline that activated by itself, a
+         * roll-out that began or ended. May be NULL. */
+        void (*note)(struct bytes workload, const char *words, void *arg);
 };
 
 int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret) TM_CHECK;
@@ -186,8 +198,10 @@ struct judge_workload {
         int64_t first_ns, last_ns;
         uint32_t containers; /* running now */
         struct {
-                const char *state;   /* "learning", "active"; "off": of a class that is not learned */
-                const char *by;      /* "", "operator uid 0", "timer", "converged" */
+                const char *state; /* "learning", "review", "active", "stale"; "off": of a class that is not learned */
+                const char *by;    /* "", "operator uid 0", "timer", "converged", "inherited" … */
+                int64_t refresh_ns;  /* learning again until then; 0: it is not so */
+                const char *why_not; /* it learns for longer than learn.limit; "": it does not */
                 int64_t since_ns, due_ns; /* of the state; when calibration ends at the latest */
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */
                 double p_new;
@@ -195,6 +209,10 @@ struct judge_workload {
                 bool declared; /* an operator said that it is complete */
         } dim[DIM__MAX]; /* of NETWORK windows is 0 until anything was told of its connections */
         struct judge_net net;
+        bool rollout;      /* the window of a new digest is open */
+        struct bytes from; /* id of the workload whose baseline it inherited; empty: of none */
+        int64_t rollout_since_ns, rollout_until_ns;
+        uint64_t rollout_excused, rollout_raised;
 };
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret);
 struct judge_entry {
@@ -206,7 +224,19 @@ struct judge_entry {
         bool candidate; /* seen, not in the baseline */
         bool waiting;   /* a candidate that was not raised yet */
         const char *why; /* why it is a candidate: "", "never-silent", "raw-address", "one-replica",
-                          * "found-running", "unplaced-program" */
+                          * "found-running", "unplaced-program", "new", "roll-out", "suppressed" */
+        bool rejected;  /* an operator has said (approved_by) that it is never to be known */
+        uint32_t item;  /* of candidates, and of what was asked: B-%u; 0: none */
+        uint32_t asked; /* network: set of phases in which it was raised; they are not known of it */
+        bool bare; /* approved by its path alone */
+        /* Candidates, where that is known (seen): */
+        bool seen;
+        struct bytes subject, parent, container[4];
+        uint32_t containers;
+        bool containers_more;
+        uint8_t origin, layer, change;
+        uint32_t uid, login_uid; /* UINT32_MAX: not known */
+        int32_t quarters;        /* of its score when it was raised; INT32_MIN: it was not */
         uint32_t phases; /* network: set of 1 << enum finding_phase */
         uint32_t replicas; /* network: most containers that ran when it was called */
         bool several;      /* network: by more than one of them */

@@ -72,6 +72,8 @@ bool pattern_of_others(const struct workload *w, const struct observation *o, bo
 
 /* ---- learning ---- */
 
+/* Why learning has not ended although learn.limit is over; "": it is not so. */
+const char *learning_why_not(const struct judge *j, const struct workload *w, enum dimension dim, int64_t wall_ns);
 /* The window of this moment, counted if it is a new one. */
 void learning_window(struct judge *j, struct dim_learning *d, int64_t wall_ns, int64_t *ret_window);
 

@@ -37,6 +37,7 @@ void baseline_free(void *p)
         str_clear(&w->name);
         str_clear(&w->image);
         str_clear(&w->digest);
+        str_clear(&w->roll.from);
         free(w);
 }
 
@@ -90,6 +91,13 @@ static struct workload *make(struct judge *j, struct bytes id)
 enum dim_state baseline_state(const struct workload *w, unsigned dim)
 {
         return w->class == CLASS_SERVICE ? w->dim[dim].state : DS_OFF;
+}
+
+const char *baseline_state_name(enum dim_state state)
+{
+        static const char *const words[DS__MAX] = {"off", "learning", "active", "review", "stale"};
+
+        return state < DS__MAX ? words[state] : "unknown";
 }
 
 struct workload *baseline_workload(struct judge *j, struct bytes id)

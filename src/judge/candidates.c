@@ -124,3 +124,47 @@ int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, cons
                 pieces_save_entry(j, w, e);
         return r;
 }
+
+/* Known, but not in this phase. */
+static int note_phase(struct judge *j, struct workload *w, struct entry *e, const struct observation *o)
+{
+        uint8_t bit = phase_bit(o);
+
+        if (bit == 0 || (e->asked & bit))
+                return 0;
+        e->asked |= bit;
+        if (e->item == 0) {
+                e->item = j->next_item++;
+                pieces_save_meta(j);
+        }
+        pieces_save_entry(j, w, e);
+        return 0;
+}
+
+/* A person's session is judged by itself: what it did once is no excuse for the workload. */
+static bool is_sessions(const struct observation *o)
+{
+        return (o->actor->flags & ACTOR_PID) && o->actor->origin == ORIGIN_EXEC;
+}
+
+int candidate_note(struct judge *j, struct workload *w, const struct observation *o, enum known known, enum learn how,
+                   const int32_t *quarters)
+{
+        struct entry *e;
+        int r = 0;
+
+        if (o->unseen || is_sessions(o) || baseline_state(w, o->dim) == DS_OFF)
+                return 0;
+        if (known == KNOWN_NOT || known == KNOWN_OTHER_EXE) {
+                known = baseline_lookup(w, o, &e);
+                if (known == KNOWN_NOT || known == KNOWN_OTHER_EXE)
+                        r = baseline_learn(j, w, o, how);
+        }
+        if (r == 0)
+                known = baseline_lookup(w, o, &e);
+        if (r < 0 || !e)
+                return r; /* there was no room: counted */
+        if (known == KNOWN_OTHER_PHASE)
+                return note_phase(j, w, e, o);
+        return e->candidate ? candidate_sighted(j, w, e, o, quarters) : 0;
+}

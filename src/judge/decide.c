@@ -67,6 +67,7 @@ static int activate(struct judge *j, struct workload *w, enum dimension dim, con
 
         d->state = DS_ACTIVE;
         d->declared = true;
+        d->refresh_ns = 0;
         d->since_ns = ev->wall_ns;
         decide_by(ev, d->by);
         return baseline_approve(j, w, dim);
@@ -79,6 +80,7 @@ static int learn(struct judge *j, struct workload *w, enum dimension dim, const 
         (void)j;
         d->state = DS_LEARNING;
         d->declared = false;
+        d->refresh_ns = 0;
         d->since_ns = ev->wall_ns;
         d->by[0] = '\0';
         return 0;

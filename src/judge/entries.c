@@ -80,6 +80,10 @@ void baseline_touch(struct judge *j, struct workload *w, struct entry *e, const 
                         j->stats.refused++;
                 pieces_save_entry(j, w, e);
         }
+        if (e->inherited) { /* now it is this digest's own */
+                e->inherited = false;
+                pieces_save_entry(j, w, e);
+        }
         if (window <= e->last_window)
                 return; /* stored with the next window: a count of this hour is all that a crash can take back */
         e->last_window = window;
@@ -208,11 +212,12 @@ void entry_forget(struct judge *j, struct workload *w, struct entry *e)
 
 struct entry *entry_new(const struct observation *o, struct bytes key, enum learn how, int64_t window)
 {
-        static const uint8_t whys[] = {[LEARN_KNOWN] = WHY_NEVER_SILENT,
-                                       [LEARN_RAISED] = WHY_NEVER_SILENT,
-                                       [LEARN_WAITING] = WHY_RAW_ADDRESS,
-                                       [LEARN_FOUND] = WHY_FOUND,
-                                       [LEARN_UNPLACED] = WHY_UNPLACED};
+        static const uint8_t whys[] = {[LEARN_KNOWN] = WHY_NEVER_SILENT,  [LEARN_RAISED] = WHY_NEVER_SILENT,
+                                       [LEARN_WAITING] = WHY_RAW_ADDRESS, [LEARN_FOUND] = WHY_FOUND,
+                                       [LEARN_UNPLACED] = WHY_UNPLACED,   [LEARN_NEW] = WHY_NEW,
+                                       [LEARN_REVIEW] = WHY_NEW,          [LEARN_EXCUSED] = WHY_ROLLOUT,
+                                       [LEARN_ROLLOUT] = WHY_ROLLOUT,     [LEARN_SUPPRESSED] = WHY_SUPPRESSED};
+        bool raised = how == LEARN_RAISED || how == LEARN_NEW || how == LEARN_EXCUSED;
         struct entry *e = calloc(1, sizeof(*e));
 
         if (!e)
@@ -223,7 +228,7 @@ struct entry *entry_new(const struct observation *o, struct bytes key, enum lear
         e->windows = 1;
         e->last_window = window;
         e->candidate = how != LEARN_KNOWN;
-        e->waiting = e->candidate && how != LEARN_RAISED;
+        e->waiting = e->candidate && !raised;
         e->why = whys[how];
         if (o->dim == DIM_NETWORK) {
                 e->phases = phase_bit(o);
@@ -319,7 +324,8 @@ int baseline_approve(struct judge *j, struct workload *w, enum dimension dim)
         for (size_t i = 0; r == 0 && map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim == dim && e->candidate && e->why != WHY_NEVER_SILENT)
+                if (e->dim == dim && e->candidate && e->why != WHY_NEVER_SILENT && !e->rejected &&
+                    (e->waiting || e->why < WHY_NEW))
                         r = entry_set_candidate(j, w, e, false);
         }
         return r;

@@ -88,7 +88,6 @@ int group_take(struct judge *j, struct finding *f)
 
 static int describe(const struct judge *j, const struct workload *w, enum dimension dim, struct finding *f)
 {
-        static const char *const states[] = {"off", "learning", "active"};
         int r = str_set(&f->host, bytes_str(j->p.host));
 
         if (r == 0)
@@ -100,7 +99,7 @@ static int describe(const struct judge *j, const struct workload *w, enum dimens
         if (r == 0)
                 r = str_set(&f->class, bytes_str(tide_class_name(w->class)));
         if (r == 0)
-                r = str_set(&f->baseline_state, bytes_str(states[baseline_state(w, dim)]));
+                r = str_set(&f->baseline_state, bytes_str(baseline_state_name(baseline_state(w, dim))));
         return r;
 }
 
@@ -259,7 +258,7 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
 
 static bool is_of_workload(const struct finding *f, const struct workload *w)
 {
-        return f->type == FINDING_DRIFT && f->state == FINDING_OPEN &&
+        return f->type == FINDING_DRIFT && f->state != FINDING_CLOSED &&
                bytes_eq(str_get(&f->workload), str_get(&w->name)) && bytes_eq(str_get(&f->digest), str_get(&w->digest));
 }
 
@@ -421,6 +420,12 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         return r;
 }
 
+/* What was excused is counted there. */
+static bool is_rollout(const struct finding *f, const struct workload *w)
+{
+        return f->type == FINDING_ROLLOUT && f->state != FINDING_CLOSED && f->id == w->roll.item;
+}
+
 int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
 {
         uint64_t cause = signal_cause(o);
@@ -429,7 +434,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 struct finding *f = j->open[i - 1];
                 int r;
 
-                if (!is_of_workload(f, w) || !joins_by_cause(f, o, cause))
+                if ((!is_of_workload(f, w) && !is_rollout(f, w)) || !joins_by_cause(f, o, cause))
                         continue;
                 r = signal_add(f, o);
                 group_changed(j, f, false);

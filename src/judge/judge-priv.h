@@ -13,6 +13,8 @@
  *     signals.c    what a finding keeps of its acts
  *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
  *     content.c    hashes of programs that ran and are not the image's
+ *     candidates.c what is kept of candidates for their reviewer
+ *     rollout.c    a new image of a known workload; what grows old
  *     sight.c      first sight of containers that ran before us
  *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
  *     pieces.c     the memory's encoded form
@@ -104,6 +106,7 @@ struct entry {
         struct str_owned written_by; /* an executable; of several, or of nobody knows whom: empty */
         /* Network: */
         uint8_t phases;    /* set of PHASE_BIT; 0: none is known */
+        uint8_t asked;     /* set of PHASE_BIT in which it was raised, and which are not known of it */
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */
@@ -111,7 +114,15 @@ struct entry {
 };
 #define PHASE_BIT(phase) (1u << (phase))
 
-enum dim_state { DS_OFF, DS_LEARNING, DS_ACTIVE };
+/* Stored: never renumber. */
+enum dim_state {
+        DS_OFF,
+        DS_LEARNING,
+        DS_ACTIVE,
+        DS_REVIEW, /* learning has ended, and an operator's word is waited for: nothing is learned, nothing raised */
+        DS_STALE,  /* active, but not seen for long, or replaced by another digest: judged as active if it comes back */
+        DS__MAX
+};
 struct dim_learning {
         enum dim_state state;
         char by[48];
@@ -120,8 +131,18 @@ struct dim_learning {
         int64_t last_window;    /* -1: none yet */
         uint32_t entries, once; /* once: Q1 */
         uint32_t candidates;
-        bool declared; /* an operator said that it is complete */
+        bool declared;      /* an operator said that it is complete */
+        int64_t refresh_ns; /* learning again until then, for a time, without forgetting; 0: it is not so */
         uint64_t refused;
+};
+
+/* A new digest of a known workload: a window in which what the difference of the images explains is not raised. */
+struct rollout {
+        bool open;
+        struct str_owned from; /* id of the workload that was inherited from; kept when the window is over */
+        int64_t since_ns;
+        uint64_t excused, raised; /* acts of its window */
+        uint64_t item;            /* number of the finding that lists them; 0: none yet */
 };
 
 struct workload {
@@ -133,6 +154,7 @@ struct workload {
         bool sighted;          /* had its first-sight item */
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
+        struct rollout roll;
         struct map *entries;  /* dim · key length · key · exe → struct entry */
         struct map *keys;     /* dim · key → how many entries have it, as a number; so of hosts, and of candidates */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
@@ -201,7 +223,8 @@ struct judge {
         struct finding **open;  /* in order of id */
         size_t nopen, open_cap;
         uint64_t next_finding;
-        uint32_t next_item; /* of candidates */
+        uint32_t next_item;  /* of candidates */
+        int64_t kept_window; /* hour in which entries were last looked through for those that expire */
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct prior_memory prior;
@@ -215,6 +238,8 @@ struct judge {
         bool dry;          /* it is only tried: nothing may change */
 };
 
+/* Something that the log and the trail should hold: of a workload, in words. */
+void judge_note(const struct judge *j, const struct workload *w, const char *words);
 /* What became of an event, for those who watch. */
 void judge_verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
                    uint64_t finding);
@@ -275,6 +300,7 @@ struct observation {
         bool setuid;        /* or setgid, or with capabilities: it gives rights */
         bool image_changed; /* a program of the image whose content was changed */
         bool never_silent;
+        bool rejected;        /* by an operator */
         bool unseen;          /* the program is not known: never learned */
         bool known_exe;       /* exe says who; else any entry of the key fits */
         enum known known;     /* once it is raised */
@@ -330,7 +356,18 @@ void written_drop(struct judge *j, struct container_memory *c); /* it ended: wit
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
 /* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
  * a program of which it is not known whether the image holds it. */
-enum learn { LEARN_KNOWN, LEARN_RAISED, LEARN_WAITING, LEARN_FOUND, LEARN_UNPLACED };
+enum learn {
+        LEARN_KNOWN,
+        LEARN_RAISED,
+        LEARN_WAITING,
+        LEARN_FOUND,
+        LEARN_UNPLACED,
+        LEARN_NEW,       /* raised: seen when the baseline was active */
+        LEARN_REVIEW,    /* the same, not raised: seen when a review was waited for */
+        LEARN_EXCUSED,   /* seen in a roll-out, and not raised: the difference of the images explains it */
+        LEARN_ROLLOUT,   /* would have been learned, but for the roll-out */
+        LEARN_SUPPRESSED /* … but for a suppression window */
+};
 int baseline_learn(struct judge *j, struct workload *w, const struct observation *o, enum learn how);
 /* Who calls is known now: e, of nobody knows whom, is no more, and what is learned has its past. It may have been this
  * one, and by that it is told apart from others. */
@@ -375,16 +412,39 @@ void baseline_tick(struct judge *j, int64_t wall_ns);
 struct workload *baseline_workload(struct judge *j, struct bytes id);
 /* Off where the workload's class is not learned. */
 enum dim_state baseline_state(const struct workload *w, unsigned dim);
+const char *baseline_state_name(enum dim_state state);
+/* Is what it does not know raised? */
+static inline bool state_judges(enum dim_state s)
+{
+        return s == DS_ACTIVE || s == DS_STALE;
+}
+/* What would be learned now: as known, or only as a candidate, since it is no time to learn. */
+enum learn baseline_lesson(const struct workload *w);
 void baseline_free(void *workload);
 void entry_key(enum dimension dim, struct bytes key, struct bytes exe, struct buf *out);
 int baseline_insert(struct workload *w, struct entry *e);
 /* Notes of a candidate who did it, where, and what it was worth when it was raised (NULL: it was not). */
 int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, const struct observation *o,
                       const int32_t *quarters);
+/* What was just raised or excused is a candidate from now on; of a known destination in another phase, that phase is.
+ * quarters: what it was worth; NULL: it was not raised. */
+int candidate_note(struct judge *j, struct workload *w, const struct observation *o, enum known known, enum learn how,
+                   const int32_t *quarters);
 /* An entry's parts. */
 int approval_set(struct entry *e, const char *by, struct bytes reason, int64_t ns);
 void approval_free(struct approval *a);
 void sighting_free(struct sighting *s);
+
+/* ---- roll-outs (rollout.c) ---- */
+
+/* A new workload: if there is another digest of its name, what that one knew is inherited, and the window opens. */
+int rollout_begin(struct judge *j, struct workload *w, int64_t wall_ns);
+/* Windows that are over, entries that were inherited and not seen, baselines that have grown stale. */
+int rollout_tick(struct judge *j, int64_t wall_ns);
+/* Words why the difference of the two images explains the act; NULL: it does not, or no window is open. */
+const char *rollout_excuse(const struct judge *j, const struct workload *w, const struct observation *o);
+/* An act that the old digest did not do: into the item that is shown when the window is over. */
+int rollout_note(struct judge *j, struct workload *w, const struct observation *o, bool excused);
 
 /* ---- score ---- */
 
@@ -396,6 +456,8 @@ struct score {
 int score_observation(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
                       struct score *ret);
 void score_release(struct score *s);
+/* Of this act alone, the prior with it. */
+int32_t score_total(const struct judge *j, const struct score *s);
 /* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if
  * it does for all. */
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);

@@ -77,6 +77,12 @@ struct bytes judge_result(const struct judge *j)
         return buf_bytes(&j->result);
 }
 
+void judge_note(const struct judge *j, const struct workload *w, const char *words)
+{
+        if (j->ops->note)
+                j->ops->note(str_get(&w->name), words, j->arg);
+}
+
 void judge_verdict(const struct judge *j, const struct tide_event *ev, const struct workload *w, const char *what,
                    uint64_t finding)
 {
@@ -142,8 +148,9 @@ static bool is_probes_own(const struct observation *o)
                ((o->dim == DIM_PROCESS && o->ev->kind == TIDE_EXEC) || (o->dim == DIM_FILE && !o->executable));
 }
 
+/* ret_quarters: what this act alone is worth, the prior with it; may be NULL. */
 static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known,
-                 const struct finding **ret)
+                 const struct finding **ret, int32_t *ret_quarters)
 {
         struct observation judged = *o;
         struct score s;
@@ -159,6 +166,8 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
         if (o->never_silent)
                 j->stats.never_silent++;
         r = group_deviation(j, w, &judged, &s, ret);
+        if (ret_quarters)
+                *ret_quarters = score_total(j, &s);
         score_release(&s);
         if (r == 0 && o->dim == DIM_NETWORK)
                 net_told(j, o, (*ret)->id);
@@ -207,7 +216,7 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
                         continue;
                 r = observe(j, c, &ev, &o);
                 if (r == 0)
-                        r = raise(j, w, &o, KNOWN_NOT, &f);
+                        r = raise(j, w, &o, KNOWN_NOT, &f, NULL);
                 str_clear(kept);
                 pieces_save_container(j, c);
         }
@@ -218,40 +227,81 @@ static const char *learned_words(const struct workload *w, const struct observat
 {
         struct entry *e;
 
-        if (o->dim == DIM_NETWORK && baseline_lookup(w, o, &e) == KNOWN_WAITING)
+        if (baseline_lookup(w, o, &e) == KNOWN_WAITING)
                 return CANDIDATE_WORDS;
         return teaches(o) ? "learned" : "not learned: by no process of the entrypoint";
 }
 
-static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+/* Nobody knows it, and it is the time of learning. */
+static int learn_act(struct judge *j, struct workload *w, const struct observation *o)
 {
-        const struct dim_learning *d = &w->dim[o->dim];
-        bool learning = d->state == DS_LEARNING || is_probes_own(o);
-        const struct finding *f = NULL;
-        struct observation again;
+        enum learn how = is_probes_own(o) ? LEARN_KNOWN : baseline_lesson(w);
         int r = 0;
 
-        if (!o->never_silent && learning) {
-                if (teaches(o) || may_be_candidate(o))
-                        r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, LEARN_KNOWN);
-                if (r == 0)
-                        r = keep_written(j, o);
-                judge_verdict(j, o->ev, w, learned_words(w, o), 0);
-                return r;
-        }
-        if (o->never_silent)
-                r = baseline_learn(j, w, o, LEARN_RAISED); /* raised once, and remembered as such */
-        if (r == 0 && o->never_silent && o->dim == DIM_PROCESS) {
+        if (teaches(o) || may_be_candidate(o))
+                r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, how);
+        if (r == 0 && how != LEARN_KNOWN)
+                r = candidate_note(j, w, o, KNOWN_NOT, how, NULL);
+        if (r == 0)
+                r = keep_written(j, o);
+        judge_verdict(j, o->ev, w, learned_words(w, o), 0);
+        return r;
+}
+
+/* Into the queue, and among the candidates for review. */
+static int raise_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+{
+        const struct finding *f = NULL;
+        struct observation again;
+        int32_t quarters = INT32_MIN;
+        int r = 0;
+
+        if (o->never_silent && o->dim == DIM_PROCESS) {
                 r = raise_written(j, w, o);
                 if (r == 0)
                         r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
                 o = &again;
         }
         if (r == 0)
-                r = raise(j, w, o, known, &f);
+                r = raise(j, w, o, known, &f, &quarters);
+        if (r == 0 && f)
+                r = candidate_note(j, w, o, known, o->never_silent ? LEARN_RAISED : LEARN_NEW, &quarters);
+        if (r == 0 && w->roll.open)
+                r = rollout_note(j, w, o, false);
         judge_verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation",
                       f ? f->id : 0);
         return r;
+}
+
+static int excuse_act(struct judge *j, struct workload *w, const struct observation *o, enum known known,
+                      const char *excuse)
+{
+        int r = candidate_note(j, w, o, known, LEARN_EXCUSED, NULL);
+
+        if (r == 0)
+                r = rollout_note(j, w, o, true);
+        judge_verdict(j, o->ev, w, excuse, w->roll.item);
+        return r;
+}
+
+static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+{
+        enum dim_state state = w->dim[o->dim].state;
+        struct observation judged;
+        const char *excuse;
+        int r;
+
+        if (!o->never_silent && (state == DS_LEARNING || is_probes_own(o)))
+                return learn_act(j, w, o);
+        if (!o->never_silent && state == DS_REVIEW) {
+                r = candidate_note(j, w, o, known, LEARN_REVIEW, NULL);
+                judge_verdict(j, o->ev, w, "a candidate: its baseline waits for review", 0);
+                return r;
+        }
+        judged = *o;
+        judged.known = known;
+        excuse = rollout_excuse(j, w, &judged);
+        return excuse ? excuse_act(j, w, o, known, excuse) : raise_act(j, w, o, known);
 }
 
 static int judge_known(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
@@ -269,29 +319,58 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
         return r;
 }
 
-/* Seen before, and not in the baseline: raised once, or not before learning has ended. */
-static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
+/* Learning has been taken up again, or what kept it from being learned is over. */
+static bool may_be_taken(const struct workload *w, const struct entry *e, const struct observation *o)
+{
+        return w->dim[o->dim].state == DS_LEARNING && e->why >= WHY_NEW && !e->rejected && !o->never_silent &&
+               teaches(o) && baseline_lesson(w) == LEARN_KNOWN && entry_names(e, o);
+}
+
+/* Counted where it was raised; anew, if that finding is closed. */
+static int judge_raised(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
 {
         struct finding *f = NULL;
-        int r = 0;
+        int r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
 
-        baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
-        if (e->waiting) {
-                judge_verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
-                return 0;
-        }
-        r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
+        if (r == 0)
+                r = candidate_sighted(j, w, e, o, NULL);
         if (r == 0)
                 r = group_repeat(j, w, o, &f);
+        if (r == 0) { /* none is open that holds it */
+                o->rejected = e->rejected;
+                return raise_act(j, w, o, e->why == WHY_NEVER_SILENT || e->why >= WHY_NEW ? KNOWN_NOT : KNOWN_WAITING);
+        }
         if (f && o->dim == DIM_NETWORK)
                 net_told(j, o, f->id);
         judge_verdict(j, o->ev, w, "raised already", f ? f->id : 0);
         return r < 0 ? r : 0;
 }
 
-/* While learning: nothing that comes makes it known. */
-static bool stays_waiting(const struct entry *e, const struct observation *o)
+/* Seen before, and not in the baseline: raised once, or not before learning has ended. */
+static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
 {
+        int r;
+
+        baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
+        if (may_be_taken(w, e, o)) {
+                r = baseline_take(j, w, e);
+                judge_verdict(j, o->ev, w, "learned", 0);
+                return r;
+        }
+        if (!e->waiting)
+                return judge_raised(j, w, o, e);
+        r = candidate_sighted(j, w, e, o, NULL);
+        judge_verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
+        return r;
+}
+
+/* Nothing that comes makes it known, or that is seen to by judge_candidate. */
+static bool stays_waiting(const struct workload *w, const struct entry *e, const struct observation *o)
+{
+        if (w->dim[o->dim].state == DS_REVIEW)
+                return true;
+        if (w->dim[o->dim].state != DS_LEARNING)
+                return false;
         return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
 }
 
@@ -327,14 +406,13 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         known = baseline_lookup(w, &o, &e);
         if (known == KNOWN_YES)
                 return judge_known(j, w, &o, e);
-        if (known == KNOWN_CANDIDATE ||
-            (known == KNOWN_WAITING && w->dim[o.dim].state == DS_LEARNING && stays_waiting(e, &o)))
+        if (known == KNOWN_CANDIDATE || (known == KNOWN_WAITING && stays_waiting(w, e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
                 judge_verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
                 return 0;
         }
-        if (known == KNOWN_WAITING && w->dim[o.dim].state == DS_ACTIVE)
+        if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state))
                 baseline_raised(j, w, e);
         if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
             o.dim != DIM_PRIVILEGE && !o.never_silent) {
@@ -479,6 +557,7 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         _cleanup_buf_ struct buf name, id;
         _cleanup_free_ char *text = NULL;
         struct workload *w;
+        bool fresh;
         int r;
 
         buf_init(&name, 1024);
@@ -498,7 +577,8 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         c->class = class_of(j, text, t->class);
         if (w->first_ns == 0 || c->class == CLASS_SERVICE)
                 w->class = c->class;
-        if (w->first_ns == 0) {
+        fresh = w->first_ns == 0;
+        if (fresh) {
                 w->first_ns = wall_ns;
                 for (int d = 0; d < DIM__MAX; d++)
                         w->dim[d].since_ns = w->dim[d].state == DS_OFF ? 0 : wall_ns;
@@ -511,6 +591,8 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         w->last_ns = wall_ns;
         c->workload = w;
         prior_used(j, t->config_digest, wall_ns);
+        if (r == 0 && fresh)
+                r = rollout_begin(j, w, wall_ns);
         if (c->running)
                 baseline_runs_in(j, w, c, 1, wall_ns);
         pieces_save_workload(j, w);
@@ -658,6 +740,7 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
         int r = 0;
 
         baseline_tick(j, ev->wall_ns);
+        r = rollout_tick(j, ev->wall_ns);
         for (size_t i = 0; r == 0 && map_next(j->containers, &i, NULL, &value);) {
                 struct container_memory *c = value;
 
@@ -698,9 +781,9 @@ static struct container_memory *named_container(const struct judge *j, const str
 static int on_container_event(struct judge *j, const struct tide_event *ev)
 {
         static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_act,      [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
-                [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
-                [TIDE_PRIV] = on_act,      [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
+                [TIDE_EXEC] = on_act,        [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
+                [TIDE_CTR_STOP] = on_stop,   [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
+                [TIDE_PRIV] = on_act,        [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
                 [TIDE_HASH] = content_event,
         };
         struct container_memory *c;

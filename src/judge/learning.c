@@ -47,6 +47,18 @@ void baseline_count(struct workload *w, const struct container_memory *c, int st
                 *of += (uint32_t)step;
 }
 
+/* It is back: what was stale is judged as it was. */
+static void wake(struct judge *j, struct workload *w, int64_t wall_ns)
+{
+        for (int i = 0; i < DIM__MAX; i++) {
+                if (w->dim[i].state != DS_STALE)
+                        continue;
+                w->dim[i].state = DS_ACTIVE;
+                w->dim[i].since_ns = wall_ns;
+                pieces_save_workload(j, w);
+        }
+}
+
 /* Learning stands still while it is in the dark. */
 void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns)
 {
@@ -55,6 +67,8 @@ void baseline_runs_in(struct judge *j, struct workload *w, const struct containe
         bool dark;
 
         baseline_count(w, c, step);
+        if (step > 0)
+                wake(j, w, wall_ns);
         dark = w->dark && !w->lit;
         if (dark == (had != 0))
                 return;
@@ -118,25 +132,68 @@ static bool was_seen(const struct judge *j, const struct workload *w, enum dimen
         return dim != DIM_NETWORK || (w->dark_since_ns == 0 && w->dim[dim].windows * j->p.window_ns >= least);
 }
 
-static void end_learning(struct judge *j, struct workload *w, enum dimension dim, int64_t wall_ns)
+/* Learning was taken up again for a time: it ends with that, whatever was seen. */
+static bool end_refresh(struct dim_learning *d, int64_t wall_ns)
 {
-        struct dim_learning *d = &w->dim[dim];
+        if (d->refresh_ns == 0 || wall_ns < d->refresh_ns)
+                return false;
+        d->refresh_ns = 0;
+        d->state = DS_ACTIVE;
+        return true;
+}
+
+static bool end_by_itself(const struct judge *j, const struct workload *w, enum dimension dim, struct dim_learning *d,
+                          int64_t wall_ns)
+{
         uint64_t since;
 
-        if (d->state != DS_LEARNING || d->windows == 0 || wall_ns <= d->since_ns || !was_seen(j, w, dim))
-                return;
+        if (d->refresh_ns || d->windows == 0 || wall_ns <= d->since_ns || !was_seen(j, w, dim))
+                return false;
         since = (uint64_t)ns_apart(wall_ns, d->since_ns);
         if (since >= j->p.converge_min_ns && baseline_p_new(w, dim) <= j->p.converged_p)
                 snprintf(d->by, sizeof(d->by), "converged");
-        else if (since >= baseline_period(j, dim))
+        else if (since >= baseline_period(j, dim) || since >= j->p.limit_ns)
                 snprintf(d->by, sizeof(d->by), "timer");
         else
+                return false;
+        d->state = j->p.review ? DS_REVIEW : DS_ACTIVE;
+        return true;
+}
+
+static void end_learning(struct judge *j, struct workload *w, enum dimension dim, int64_t wall_ns)
+{
+        struct dim_learning *d = &w->dim[dim];
+        char words[160];
+
+        if (d->state != DS_LEARNING || (!end_refresh(d, wall_ns) && !end_by_itself(j, w, dim, d, wall_ns)))
                 return;
-        d->state = DS_ACTIVE;
         d->since_ns = wall_ns;
         if (dim == DIM_NETWORK)
                 hold_back(j, w);
         pieces_save_workload(j, w);
+        snprintf(words, sizeof(words), "baseline, %s: %s by %s, no reviewer", dimension_name(dim),
+                 d->state == DS_REVIEW ? "learned, and waits for review; ended" : "activated", d->by);
+        judge_note(j, w, words);
+}
+
+/* Connections that nobody watches, or hardly ever: time alone does not end that. */
+const char *learning_why_not(const struct judge *j, const struct workload *w, enum dimension dim, int64_t wall_ns)
+{
+        const struct dim_learning *d = &w->dim[dim];
+
+        if (d->state != DS_LEARNING || w->class != CLASS_SERVICE || d->refresh_ns || wall_ns <= d->since_ns ||
+            (uint64_t)ns_apart(wall_ns, d->since_ns) < j->p.limit_ns)
+                return "";
+        if (d->windows == 0)
+                return dim == DIM_NETWORK ? "none of its connections was told" : "nothing of it was seen";
+        if (w->dark_since_ns && dim == DIM_NETWORK)
+                return "its connections are not watched";
+        return was_seen(j, w, dim) ? "" : "its connections were watched for too few hours";
+}
+
+enum learn baseline_lesson(const struct workload *w)
+{
+        return w->roll.open ? LEARN_ROLLOUT : LEARN_KNOWN;
 }
 
 void baseline_tick(struct judge *j, int64_t wall_ns)

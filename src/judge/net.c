@@ -628,6 +628,8 @@ bool net_unplaced(const struct workload *w, const struct observation *o)
 /* Not learned by itself: by what it is, or because it was open before anybody watched, which proves nothing. */
 static enum learn how_learned(const struct workload *w, const struct observation *o)
 {
+        if (baseline_lesson(w) != LEARN_KNOWN)
+                return baseline_lesson(w);
         if (is_raw_public(&o->net))
                 return LEARN_WAITING;
         if (o->ev->flags & EVF_BEFORE)
@@ -653,7 +655,7 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
                 return baseline_name(j, w, e, o, e->candidate ? how_learned(w, o) : LEARN_KNOWN);
         if (e) {
                 baseline_touch(j, w, e, o, true);
-                return is_cleared(w, e, o) ? baseline_take(j, w, e) : 0;
+                return is_cleared(w, e, o) && baseline_lesson(w) == LEARN_KNOWN ? baseline_take(j, w, e) : 0;
         }
         if (known == KNOWN_OTHER_PHASE && !o->known_exe)
                 baseline_lend_phase(j, w, o);

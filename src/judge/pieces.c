@@ -15,8 +15,8 @@
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
- * 5: nothing of reviews and roll-outs; 6: nothing of contents; 7: nothing of who wrote what */
-#define FORMAT 8u
+ * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs */
+#define FORMAT 9u
 
 static void begin(struct judge *j)
 {
@@ -58,6 +58,7 @@ static void put_meta(struct judge *j)
         begin(j);
         buf_put_u64(&j->blob, j->next_finding);
         buf_put_u32(&j->blob, j->next_item);
+        buf_put_u64(&j->blob, (uint64_t)j->kept_window);
 }
 
 void pieces_save_meta(struct judge *j)
@@ -76,6 +77,8 @@ static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_
                 j->next_finding = next;
         if (item > j->next_item)
                 j->next_item = item;
+        if (format > 8)
+                j->kept_window = (int64_t)rd_u64(r);
         return r->err;
 }
 
@@ -103,6 +106,14 @@ static void put_workload(struct judge *j, const struct workload *w)
         }
         buf_put_u8(&j->blob, (uint8_t)w->class);
         buf_put_u64(&j->blob, (uint64_t)w->dark_since_ns);
+        for (int i = 0; i < DIM__MAX; i++)
+                buf_put_u64(&j->blob, (uint64_t)w->dim[i].refresh_ns);
+        buf_put_u8(&j->blob, w->roll.open);
+        buf_put_bytes(&j->blob, str_get(&w->roll.from));
+        buf_put_u64(&j->blob, (uint64_t)w->roll.since_ns);
+        buf_put_u64(&j->blob, w->roll.excused);
+        buf_put_u64(&j->blob, w->roll.raised);
+        buf_put_u64(&j->blob, w->roll.item);
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -116,6 +127,18 @@ static enum tide_class get_class(struct rd *r, uint32_t format)
         uint8_t class = format > 1 ? rd_u8(r) : CLASS_SERVICE;
 
         return class < CLASS__MAX ? (enum tide_class) class : CLASS_SERVICE;
+}
+
+static void get_rollout(struct rd *r, struct workload *w, int *err)
+{
+        for (int i = 0; i < DIM__MAX; i++)
+                w->dim[i].refresh_ns = (int64_t)rd_u64(r);
+        w->roll.open = rd_u8(r) != 0;
+        get_str(r, &w->roll.from, err);
+        w->roll.since_ns = (int64_t)rd_u64(r);
+        w->roll.excused = rd_u64(r);
+        w->roll.raised = rd_u64(r);
+        w->roll.item = rd_u64(r);
 }
 
 static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -136,7 +159,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
                 uint8_t state = rd_u8(r);
                 struct bytes by;
 
-                d->state = state <= DS_ACTIVE ? (enum dim_state)state : DS_OFF;
+                d->state = state < DS__MAX ? (enum dim_state)state : DS_OFF;
                 d->declared = rd_u8(r) != 0;
                 by = rd_bytes(r);
                 if (by.len < sizeof(d->by) && by.len) {
@@ -155,6 +178,8 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
         }
         w->class = get_class(r, format);
         w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
+        if (format > 8)
+                get_rollout(r, w, &err);
         return err;
 }
 
@@ -274,7 +299,7 @@ static void put_entry(struct judge *j, const struct entry *e)
         buf_put_u64(&j->blob, (uint64_t)e->last_window);
         /* As it ever was: 1 is a candidate that was raised. */
         buf_put_u8(&j->blob, (uint8_t)(e->candidate | e->waiting << 1 | e->why << 2));
-        buf_put_u8(&j->blob, e->phases);
+        buf_put_u8(&j->blob, (uint8_t)(e->phases | e->asked << 4));
         buf_put_u32(&j->blob, e->replicas);
         buf_put_u64(&j->blob, e->caller);
         buf_put_u8(&j->blob, e->several);
@@ -339,6 +364,8 @@ static int get_entry(struct rd *r, uint32_t format, struct entry *e)
         if (format < 3)
                 return 0;
         e->phases = rd_u8(r);
+        e->asked = e->phases >> 4;
+        e->phases &= 15;
         e->replicas = rd_u32(r);
         e->caller = rd_u64(r);
         e->several = rd_u8(r) != 0;

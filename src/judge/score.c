@@ -71,8 +71,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                   "by a session with a health check's command, but a changed program or script"},
         [FACTOR_NEW_DESTINATION] = {"new_destination", 4, "this workload never called this destination"},
         [FACTOR_NEW_PORT] = {"new_port", 0, "this workload calls the destination, but never called this port"},
-        [FACTOR_NEW_PHASE] = {"new_phase", -5,
-                              "this workload calls the destination, but in another phase of its life"},
+        [FACTOR_NEW_PHASE] = {"new_phase", -5, "this workload calls the destination, but in another phase of its life"},
         [FACTOR_OTHER_EXECUTABLE] = {"other_executable", 0,
                                      "this workload calls the destination, but never by this program"},
         [FACTOR_UNAPPROVED_DESTINATION] = {"unapproved_destination", -8,
@@ -80,15 +79,19 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                            "alone"},
         [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
         [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
-        [FACTOR_FORGED_NAME] = {"forged_name", 12, "an answer that nobody asked for, or that is contradicted, named "
-                                                   "the address"},
-        [FACTOR_FOREIGN_NAME] = {"foreign_name", 4, "only a name server that the container is not configured with "
-                                                    "named the address"},
+        [FACTOR_FORGED_NAME] = {"forged_name", 12,
+                                "an answer that nobody asked for, or that is contradicted, named "
+                                "the address"},
+        [FACTOR_FOREIGN_NAME] = {"foreign_name", 4,
+                                 "only a name server that the container is not configured with "
+                                 "named the address"},
         [FACTOR_NEW_LISTENER] = {"new_listener", 4,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
         [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
                                     "whether the image holds the program that calls is not known"},
+        [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
+        [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
 };
 
@@ -124,6 +127,12 @@ void judge_params_default(struct judge_params *p)
         p->max_images = 64;
         p->max_image_files = 10000;
         p->siblings = 8;
+        p->limit_ns = 14 * 24 * hour;
+        p->stale_ns = 30 * 24 * hour;
+        p->expire_ns = 90 * 24 * hour;
+        p->inherited_ns = 14 * 24 * hour;
+        p->rollout_least_ns = hour;
+        p->rollout_limit_ns = 24 * hour;
 }
 
 int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...)
@@ -174,7 +183,7 @@ static int add_novelty(const struct judge *j, const struct workload *w, const st
                       100.0 * p, d->windows, d->once, d->entries);
         said = quarters_of(j->p.activated_p);
         said = said > cap ? cap : said;
-        if (r == 0 && d->state == DS_ACTIVE && d->declared && said > own)
+        if (r == 0 && state_judges(d->state) && d->declared && said > own)
                 r = score_add(s, "declared_complete", said - own,
                               "activated by %s: the baseline was declared complete, so something new counts as rare "
                               "(%.1f %%)",
@@ -216,7 +225,7 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         }
         if (r == 0)
                 r = score_factor(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
-                        known == KNOWN_OTHER_EXE ? o->exe : o->subject);
+                                 known == KNOWN_OTHER_EXE ? o->exe : o->subject);
         return r;
 }
 
@@ -245,9 +254,10 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
 /* Names that the kernel gives its own threads. */
 static bool is_kernel_name(struct bytes comm)
 {
-        static const char *const names[] = {"kworker/", "ksoftirqd/", "kthreadd", "migration/", "rcu_",   "kswapd",
-                                            "khugepaged", "kauditd",  "kdevtmpfs", "jbd2/",     "watchdog/", "cpuhp/",
-                                            "kcompactd",  "idle_inject/", "ksmd", "scsi_eh_"};
+        static const char *const names[] = {"kworker/",  "ksoftirqd/",   "kthreadd",   "migration/",
+                                            "rcu_",      "kswapd",       "khugepaged", "kauditd",
+                                            "kdevtmpfs", "jbd2/",        "watchdog/",  "cpuhp/",
+                                            "kcompactd", "idle_inject/", "ksmd",       "scsi_eh_"};
 
         for (size_t i = 0; i < ARRAY_LEN(names); i++)
                 if (bytes_has_prefix(comm, bytes_str(names[i])))
@@ -286,10 +296,10 @@ static enum factor ptrace_factor(const struct tide_priv *t)
 static int add_priv(const struct judge *j, const struct observation *o, struct score *s)
 {
         static const enum finding_severity severity[FACTOR__MAX] = {
-                [FACTOR_ROOT_GAINED] = SEVERITY_HIGH,      [FACTOR_SETUID_PROGRAM] = SEVERITY_MEDIUM,
-                [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,      [FACTOR_PTRACE] = SEVERITY_MEDIUM,
-                [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
-                [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,    [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
+                [FACTOR_ROOT_GAINED] = SEVERITY_HIGH,           [FACTOR_SETUID_PROGRAM] = SEVERITY_MEDIUM,
+                [FACTOR_ID_GAINED] = SEVERITY_MEDIUM,           [FACTOR_PTRACE] = SEVERITY_MEDIUM,
+                [FACTOR_PTRACE_OUTSIDE] = SEVERITY_CRITICAL,    [FACTOR_PTRACE_FOREIGN] = SEVERITY_MEDIUM,
+                [FACTOR_KERNEL_NAME] = SEVERITY_MEDIUM,         [FACTOR_NEW_NAMESPACE] = SEVERITY_MEDIUM,
                 [FACTOR_NAMESPACE_OUTSIDE] = SEVERITY_CRITICAL, [FACTOR_BLINDED] = SEVERITY_HIGH,
         };
         const struct tide_priv *t = &o->ev->priv;
@@ -371,6 +381,8 @@ static int add_context(const struct judge *j, const struct workload *w, const st
                 r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
+        if (r == 0 && o->rejected)
+                r = score_factor(j, s, FACTOR_REJECTED, bytes_of(NULL, 0));
         return r;
 }
 
@@ -393,6 +405,15 @@ int score_observation(const struct judge *j, const struct workload *w, const str
         if (r < 0)
                 score_release(ret);
         return r;
+}
+
+int32_t score_total(const struct judge *j, const struct score *s)
+{
+        int32_t sum = j->p.prior_quarters;
+
+        for (uint32_t i = 0; i < s->n; i++)
+                sum += s->factors[i].quarters;
+        return sum;
 }
 
 static struct finding_factor *find(struct finding_factor *fs, uint32_t n, struct bytes name)

@@ -38,7 +38,9 @@ enum flow_novelty net_novelty(const struct workload *w, const struct observation
         case KNOWN_OTHER_EXE:
                 return FLOW_NEW_EXECUTABLE;
         case KNOWN_WAITING:
-                return baseline_lookup(w, o, &e) != KNOWN_NOT && e ? whys[e->why] : FLOW_UNAPPROVED_RAW;
+                if (baseline_lookup(w, o, &e) == KNOWN_NOT || !e)
+                        return FLOW_UNAPPROVED_RAW;
+                return e->why < WHY_NEW ? whys[e->why] : novelty_of_new(w, o);
         default:
                 return novelty_of_new(w, o);
         }

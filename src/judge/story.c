@@ -436,6 +436,20 @@ static int put_inventory(const struct finding *f, struct buf *out)
         return 1;
 }
 
+/* A roll-out: inventory.names[0] is the digest before it, added is what was excused, modified what was raised. */
+static int put_rollout(const struct finding *f, struct buf *out)
+{
+        buf_put_str(out, "A new image of this workload (");
+        put_name(str_get(&f->digest), out);
+        buf_put_str(out, ", before it ");
+        put_name(f->inventory.nnames ? str_get(&f->inventory.names[0]) : BYTES_LIT("another one"), out);
+        buf_printf(out,
+                   ") did what the old one did not: %llu acts that the difference of the two images explains were "
+                   "excused, %llu were raised for themselves. Nothing of this was learned.",
+                   (unsigned long long)f->inventory.added, (unsigned long long)f->inventory.modified);
+        return 1;
+}
+
 static void put_rest(const struct finding_rest *x, struct buf *out)
 {
         char proto[TIDE_PROTO_TEXT];
@@ -478,6 +492,11 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
         if (f->type == FINDING_FIRST_SIGHT) {
                 if (n == 0)
                         return put_inventory(f, out);
+                n--;
+        }
+        if (f->type == FINDING_ROLLOUT) {
+                if (n == 0)
+                        return put_rollout(f, out);
                 n--;
         }
         s = nth(f, n);

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: what others may see of the judge's memory. Borrowed until the next event. Pure. */
-#include "judge/judge-priv.h"
+#include "judge/baseline-priv.h"
 
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret)
 {
-        static const char *const states[] = {"off", "learning", "active"};
         struct workload *w;
         void *value;
 
@@ -19,11 +18,17 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                                        .first_ns = w->first_ns,
                                        .last_ns = w->last_ns,
                                        .containers = w->running,
-                                       .net = w->net};
+                                       .net = w->net,
+                                       .rollout = w->roll.open,
+                                       .from = str_get(&w->roll.from),
+                                       .rollout_since_ns = w->roll.since_ns,
+                                       .rollout_until_ns = ns_plus(w->roll.since_ns, j->p.rollout_limit_ns),
+                                       .rollout_excused = w->roll.excused,
+                                       .rollout_raised = w->roll.raised};
         for (int d = 0; d < DIM__MAX; d++) {
                 const struct dim_learning *l = &w->dim[d];
 
-                ret->dim[d].state = states[baseline_state(w, (unsigned)d)];
+                ret->dim[d].state = baseline_state_name(baseline_state(w, (unsigned)d));
                 ret->dim[d].by = l->by;
                 ret->dim[d].since_ns = l->since_ns;
                 ret->dim[d].due_ns = l->state == DS_LEARNING && w->class == CLASS_SERVICE
@@ -35,14 +40,41 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                 ret->dim[d].p_new = baseline_p_new(w, (enum dimension)d);
                 ret->dim[d].refused = l->refused;
                 ret->dim[d].declared = l->declared;
+                ret->dim[d].refresh_ns = l->refresh_ns;
+                ret->dim[d].why_not = learning_why_not(j, w, (enum dimension)d, w->last_ns);
         }
         return 1;
 }
 
+static void view_approval(const struct approval *a, struct judge_entry *ret)
+{
+        ret->approved_by = a->by;
+        ret->approved_reason = str_get(&a->reason);
+        ret->approved_ns = a->ns;
+        ret->bare = a->bare;
+}
+
+static void view_sighting(const struct sighting *s, struct judge_entry *ret)
+{
+        ret->seen = true;
+        ret->subject = str_get(&s->subject);
+        ret->parent = str_get(&s->parent);
+        ret->containers = s->containers;
+        for (uint32_t i = 0; i < s->containers; i++)
+                ret->container[i] = str_get(&s->container[i]);
+        ret->containers_more = s->more;
+        ret->origin = s->origin;
+        ret->layer = s->layer;
+        ret->change = s->change;
+        ret->uid = s->uid;
+        ret->login_uid = s->login_uid;
+        ret->quarters = s->quarters;
+}
+
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret)
 {
-        static const char *const why[WHY__MAX] = {"never-silent", "raw-address", "one-replica", "found-running",
-                                                  "unplaced-program"};
+        static const char *const why[WHY__MAX] = {"never-silent",     "raw-address", "one-replica", "found-running",
+                                                  "unplaced-program", "new",         "roll-out",    "suppressed"};
         const struct workload *w = map_get(j->workloads, workload_id);
         const struct entry *e;
         void *value;
@@ -64,12 +96,14 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
                                     .replicas = e->replicas,
                                     .several = e->several,
                                     .inherited = e->inherited,
-                                    .never_silent = observe_never_silent(e->dim, str_get(&e->key))};
-        if (e->approval) {
-                ret->approved_by = e->approval->by;
-                ret->approved_reason = str_get(&e->approval->reason);
-                ret->approved_ns = e->approval->ns;
-        }
+                                    .never_silent = observe_never_silent(e->dim, str_get(&e->key)),
+                                    .asked = e->asked,
+                                    .rejected = e->rejected,
+                                    .item = e->candidate || e->asked ? e->item : 0};
+        if (e->approval)
+                view_approval(e->approval, ret);
+        if (e->seen)
+                view_sighting(e->seen, ret);
         return 1;
 }
 
