@@ -16,7 +16,7 @@ int content_set(struct entry *e, const struct content *v)
         return 0;
 }
 
-static bool same(const struct content *a, const struct content *b)
+bool content_same(const struct content *a, const struct content *b)
 {
         return a->state == b->state && a->size == b->size && memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
 }
@@ -64,11 +64,12 @@ int content_event(struct judge *j, struct container_memory *c, const struct tide
         for (size_t i = 0; r == 0 && map_next(c->workload->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (!has_key(e, o.key) || (e->content && same(e->content, &v)))
-                        continue;
+                if (!has_key(e, o.key) || (e->content && content_same(e->content, &v)) ||
+                    (!e->candidate && e->approval))
+                        continue; /* what was approved stays that */
                 j->stats.contents_changed += e->content != NULL;
                 r = content_set(e, &v);
                 pieces_save_entry(j, c->workload, e);
         }
-        return r;
+        return r == 0 ? approval_told(j, c, t->path, &v) : r;
 }

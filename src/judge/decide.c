@@ -130,8 +130,9 @@ static const struct {
         enum decide_target of;
         int (*act)(struct judge *j, struct workload *w, const struct tide_event *ev);
 } verbs[] = {
-        {"baseline.activate", OF_WORKLOAD, on_activate},
-        {"baseline.learn", OF_WORKLOAD, on_learn},
+        {"baseline.activate", OF_WORKLOAD, on_activate},   {"baseline.learn", OF_WORKLOAD, on_learn},
+        {"baseline.approve", OF_WORKLOAD, review_approve}, {"baseline.reject", OF_WORKLOAD, review_reject},
+        {"baseline.refresh", OF_WORKLOAD, review_refresh},
 };
 
 static int find_workload(struct judge *j, struct bytes id, struct workload **ret)

@@ -15,31 +15,31 @@
 
 struct row {
         uint8_t bytes[16];
-        uint8_t length;    /* of the prefix, in bits */
-        uint8_t kind;      /* enum address_kind */
-        uint8_t keeps;     /* so many bits name the destination */
+        uint8_t length; /* of the prefix, in bits */
+        uint8_t kind;   /* enum address_kind */
+        uint8_t keeps;  /* so many bits name the destination */
 };
 
 /* IANA's special-purpose registries (RFC 6890), as far as they change the judgement; the first that fits counts. */
 static const struct row v4[] = {
-        {{0}, 8, ADDRESS_SPECIAL, 32},            /* "this host on this network" */
-        {{10}, 8, ADDRESS_PRIVATE, 24},           /* RFC 1918 */
-        {{100, 64}, 10, ADDRESS_PRIVATE, 24},     /* RFC 6598, shared address space */
+        {{0}, 8, ADDRESS_SPECIAL, 32},        /* "this host on this network" */
+        {{10}, 8, ADDRESS_PRIVATE, 24},       /* RFC 1918 */
+        {{100, 64}, 10, ADDRESS_PRIVATE, 24}, /* RFC 6598, shared address space */
         {{127}, 8, ADDRESS_LOOPBACK, 32},
-        {{169, 254}, 16, ADDRESS_LINK, 32},       /* RFC 3927 */
-        {{172, 16}, 12, ADDRESS_PRIVATE, 24},     /* RFC 1918 */
-        {{192, 168}, 16, ADDRESS_PRIVATE, 24},    /* RFC 1918 */
-        {{224}, 4, ADDRESS_GROUP, 32},            /* RFC 5771 */
+        {{169, 254}, 16, ADDRESS_LINK, 32},    /* RFC 3927 */
+        {{172, 16}, 12, ADDRESS_PRIVATE, 24},  /* RFC 1918 */
+        {{192, 168}, 16, ADDRESS_PRIVATE, 24}, /* RFC 1918 */
+        {{224}, 4, ADDRESS_GROUP, 32},         /* RFC 5771 */
         {{255, 255, 255, 255}, 32, ADDRESS_GROUP, 32},
-        {{240}, 4, ADDRESS_SPECIAL, 32},          /* RFC 1112, reserved */
+        {{240}, 4, ADDRESS_SPECIAL, 32}, /* RFC 1112, reserved */
         {{0}, 0, ADDRESS_PUBLIC, 32},
 };
 static const struct row v6[] = {
         {{[15] = 1}, 128, ADDRESS_LOOPBACK, 128},
-        {{0}, 128, ADDRESS_SPECIAL, 128},         /* the unspecified address */
-        {{0xfc}, 7, ADDRESS_PRIVATE, 64},         /* RFC 4193 */
-        {{0xfe, 0x80}, 10, ADDRESS_LINK, 64},     /* RFC 4291 */
-        {{0xff}, 8, ADDRESS_GROUP, 128},          /* RFC 4291 */
+        {{0}, 128, ADDRESS_SPECIAL, 128},     /* the unspecified address */
+        {{0xfc}, 7, ADDRESS_PRIVATE, 64},     /* RFC 4193 */
+        {{0xfe, 0x80}, 10, ADDRESS_LINK, 64}, /* RFC 4291 */
+        {{0xff}, 8, ADDRESS_GROUP, 128},      /* RFC 4291 */
         {{0}, 0, ADDRESS_PUBLIC, 64},
 };
 

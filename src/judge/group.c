@@ -172,8 +172,7 @@ static bool joins_by_path(const struct finding *f, const struct observation *o)
 
 static bool is_of_container(const struct finding *f, const struct finding_signal *s, const struct observation *o)
 {
-        return s->container < f->ncontainers &&
-               bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id));
+        return s->container < f->ncontainers && bytes_eq(str_get(&f->containers[s->container].id), str_get(&o->c->id));
 }
 
 /* A file or a run of what called, or a call of what was found as such: which of them is told first is chance. */

@@ -38,6 +38,8 @@
 #define LOSS_NEAR_NS 10000000000
 #define LOSSES_KEPT 8u
 #define WRITTEN_KEPT 16u
+#define AWAITING 8u
+#define AWAITING_BYTES 2000u
 #define WRITTEN_PATH 1024u
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
@@ -197,6 +199,8 @@ struct container_memory {
         uint64_t netns;
         uint64_t earlier_netns; /* in which it was in an earlier life of the agent; 0: its init is another one since */
         bool shares_netns;      /* another running container has the same */
+        struct str_owned awaiting[AWAITING]; /* encoded: execs of approved programs whose content is not told yet */
+        uint32_t next_awaiting;
         struct str_owned ports; /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;    /* NULL: none yet */
         int64_t claims_minute;  /* of the wall clock, in which so many addresses of claims were taken: */
@@ -301,6 +305,7 @@ struct observation {
         bool image_changed; /* a program of the image whose content was changed */
         bool never_silent;
         bool rejected;        /* by an operator */
+        bool changed;         /* an approved program, with another content */
         bool unseen;          /* the program is not known: never learned */
         bool known_exe;       /* exe says who; else any entry of the key fits */
         enum known known;     /* once it is raised */
@@ -430,6 +435,23 @@ int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, cons
  * quarters: what it was worth; NULL: it was not raised. */
 int candidate_note(struct judge *j, struct workload *w, const struct observation *o, enum known known, enum learn how,
                    const int32_t *quarters);
+/* What an approval of never-silent e rests on, in words; NULL: nothing that could be told apart later. */
+const char *approval_basis(const struct entry *e, char *dst, size_t size);
+/* Does the operator's word on e cover this act, too? */
+enum approval_fit { FIT_YES, FIT_LATER /* when its content is told: approval_await() */, FIT_NO };
+enum approval_fit approval_fits(const struct entry *e, const struct observation *o);
+/* Its content will be told; if it is another one, or is not told, the act is raised. */
+int approval_await(struct judge *j, const struct observation *o);
+/* The content of what runs at this path is told: acts that waited for it are over, or raised. */
+int approval_told(struct judge *j, struct container_memory *c, struct bytes path, const struct content *v);
+/* Acts whose content was waited for in vain are raised. */
+int approval_tick(struct judge *j, struct container_memory *c, int64_t wall_ns);
+/* Operators' verbs. */
+int review_approve(struct judge *j, struct workload *w, const struct tide_event *ev);
+int review_reject(struct judge *j, struct workload *w, const struct tide_event *ev);
+int review_refresh(struct judge *j, struct workload *w, const struct tide_event *ev);
+/* Raise an act of an approved program whose content is not what was approved. */
+int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec);
 /* An entry's parts. */
 int approval_set(struct entry *e, const char *by, struct bytes reason, int64_t ns);
 void approval_free(struct approval *a);
@@ -574,6 +596,7 @@ int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
  */
 int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 int content_set(struct entry *e, const struct content *v);
+bool content_same(const struct content *a, const struct content *b);
 
 /* ---- pieces ---- */
 

@@ -260,6 +260,8 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
                 r = raise_written(j, w, o);
                 if (r == 0)
                         r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
+                again.changed = o->changed;
+                again.rejected = o->rejected;
                 o = &again;
         }
         if (r == 0)
@@ -380,6 +382,35 @@ static bool is_found_running(const struct observation *o)
         return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
 }
 
+int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec)
+{
+        struct observation o;
+        int r = c->workload ? observe(j, c, exec, &o) : -EAGAIN;
+
+        if (r < 0)
+                return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
+        o.changed = true;
+        return raise_act(j, c->workload, &o, KNOWN_NOT);
+}
+
+/* What is never learned silently, and an operator has approved: this very thing? */
+static int judge_approved(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
+{
+        enum approval_fit fit = approval_fits(e, o);
+
+        if (fit == FIT_NO) {
+                o->changed = true;
+                return raise_act(j, w, o, KNOWN_NOT);
+        }
+        if (fit == FIT_LATER) {
+                int r = approval_await(j, o);
+
+                if (r != 0)
+                        return r < 0 ? r : raise_act(j, w, o, KNOWN_NOT);
+        }
+        return judge_known(j, w, o, e);
+}
+
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
@@ -405,7 +436,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         }
         known = baseline_lookup(w, &o, &e);
         if (known == KNOWN_YES)
-                return judge_known(j, w, &o, e);
+                return o.never_silent && e ? judge_approved(j, w, &o, e) : judge_known(j, w, &o, e);
         if (known == KNOWN_CANDIDATE || (known == KNOWN_WAITING && stays_waiting(w, e, &o)))
                 return judge_candidate(j, w, &o, e);
         if (c->class != CLASS_SERVICE && !o.never_silent) {
@@ -746,6 +777,8 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
 
                 if (!c->workload && c->nheld && ev->boot_ns > c->held_since + HELD_NS)
                         r = attach_unknown(j, c, ev->wall_ns);
+                if (r == 0)
+                        r = approval_tick(j, c, ev->wall_ns);
         }
         return r;
 }

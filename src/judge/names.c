@@ -111,7 +111,7 @@ static struct bytes key_of(const struct entry *e)
 
 static struct entry *first_of(const struct names *n, unsigned class, struct bytes address)
 {
-        uint8_t key[17] = {(uint8_t)class};
+        uint8_t key[17] = {(uint8_t) class};
 
         if (address.len != 4 && address.len != 16)
                 return NULL;

@@ -72,12 +72,9 @@ static bool may_claim(struct judge *j, struct container_memory *c, uint8_t verdi
 
 static void count_answer(struct judge_stats *s, uint8_t verdict)
 {
-        uint64_t *const rows[NAME__MAX] = {[NAME_ANSWERED] = &s->names_answered,
-                                           [NAME_UNASKED] = &s->names_unasked,
-                                           [NAME_FOREIGN] = &s->names_foreign,
-                                           [NAME_MALFORMED] = &s->names_malformed,
-                                           [NAME_UNOWNED] = &s->names_unowned,
-                                           [NAME_DOUBTED] = &s->names_doubted};
+        uint64_t *const rows[NAME__MAX] = {[NAME_ANSWERED] = &s->names_answered, [NAME_UNASKED] = &s->names_unasked,
+                                           [NAME_FOREIGN] = &s->names_foreign,   [NAME_MALFORMED] = &s->names_malformed,
+                                           [NAME_UNOWNED] = &s->names_unowned,   [NAME_DOUBTED] = &s->names_doubted};
 
         if (verdict < NAME__MAX && rows[verdict])
                 ++*rows[verdict];

@@ -105,8 +105,8 @@ static int observe_mapped(struct judge *j, const struct tide_priv *t, struct obs
 int observe_priv(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         static int (*const rows[PRIV__MAX])(struct judge *, const struct tide_priv *, struct observation *) = {
-                [PRIV_UID] = observe_id,       [PRIV_GID] = observe_id,    [PRIV_PTRACE] = observe_ptrace,
-                [PRIV_COMM] = observe_comm,    [PRIV_CORE] = observe_core, [PRIV_MOUNTNS] = observe_namespace,
+                [PRIV_UID] = observe_id,        [PRIV_GID] = observe_id,          [PRIV_PTRACE] = observe_ptrace,
+                [PRIV_COMM] = observe_comm,     [PRIV_CORE] = observe_core,       [PRIV_MOUNTNS] = observe_namespace,
                 [PRIV_MAPPED] = observe_mapped, [PRIV_BLINDED] = observe_blinded,
         };
         const struct tide_priv *t = &ev->priv;

@@ -465,6 +465,9 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u32(&j->blob, c->claims_taken[1]);
         buf_put_u64(&j->blob, c->earlier_netns);
         buf_put_u64(&j->blob, c->sight.item);
+        buf_put_u32(&j->blob, c->next_awaiting);
+        for (size_t i = 0; i < AWAITING; i++)
+                buf_put_bytes(&j->blob, str_get(&c->awaiting[i]));
 }
 
 void pieces_save_container(struct judge *j, const struct container_memory *c)
@@ -503,6 +506,8 @@ void container_memory_free(void *p)
                 str_clear(&c->sight.inventory.names[i]);
         for (size_t i = 0; i < WRITTEN_KEPT; i++)
                 str_clear(&c->written[i]);
+        for (size_t i = 0; i < AWAITING; i++)
+                str_clear(&c->awaiting[i]);
         for (size_t i = 0; i < FINDING_NET; i++)
                 str_clear(&c->sight.inventory.net[i]);
         str_clear(&c->ports);
@@ -534,11 +539,16 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         get_str(r, &c->ports, err);
         c->claims_minute = (int64_t)rd_u64(r);
         c->claims_taken[0] = rd_u32(r);
-        if (format < 4 || rd_left(r) >= TOLD_RING)
+        if (format < 4 || (format == 4 && rd_left(r) >= TOLD_RING))
                 get_told(r, c, err);
         c->claims_taken[1] = format > 3 || rd_left(r) ? rd_u32(r) : 0; /* once stored without it */
         c->earlier_netns = format > 3 ? rd_u64(r) : 0;
         c->sight.item = format > 4 ? rd_u64(r) : 0;
+        if (format < 9)
+                return;
+        c->next_awaiting = rd_u32(r) % AWAITING;
+        for (size_t i = 0; i < AWAITING; i++)
+                get_str(r, &c->awaiting[i], err);
 }
 
 static int restore_container(struct judge *j, struct bytes key, struct rd *r, uint32_t format)

@@ -68,8 +68,7 @@ static uint32_t put_packages(struct judge *j, const struct prior_image *im, uint
                 to++;
         pieces_begin(j);
         buf_put_u32(&j->blob, from);
-        buf_put(&j->blob, im->packages.p + begin,
-                (to < im->npackages ? im->package_at[to] : im->packages.len) - begin);
+        buf_put(&j->blob, im->packages.p + begin, (to < im->npackages ? im->package_at[to] : im->packages.len) - begin);
         return to;
 }
 

@@ -90,6 +90,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
         [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
                                     "whether the image holds the program that calls is not known"},
+        [FACTOR_CHANGED_APPROVED] = {"changed_approved", 4,
+                                     "an operator has approved it, but this is another content or of another origin"},
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
@@ -381,6 +383,8 @@ static int add_context(const struct judge *j, const struct workload *w, const st
                 r = score_factor(j, s, FACTOR_SHUTDOWN, bytes_of(NULL, 0));
         if (r == 0 && (o->ev->flags & EVF_BEFORE))
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
+        if (r == 0 && o->changed)
+                r = score_factor(j, s, FACTOR_CHANGED_APPROVED, o->subject);
         if (r == 0 && o->rejected)
                 r = score_factor(j, s, FACTOR_REJECTED, bytes_of(NULL, 0));
         return r;

@@ -26,10 +26,11 @@ static enum flow_novelty novelty_of_new(const struct workload *w, const struct o
 
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o)
 {
-        static const enum flow_novelty whys[WHY__MAX] = {
-                [WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION, [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
-                [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,   [WHY_FOUND] = FLOW_UNAPPROVED_FOUND,
-                [WHY_UNPLACED] = FLOW_UNAPPROVED_UNPLACED};
+        static const enum flow_novelty whys[WHY__MAX] = {[WHY_NEVER_SILENT] = FLOW_NEW_DESTINATION,
+                                                         [WHY_RAW_ADDRESS] = FLOW_UNAPPROVED_RAW,
+                                                         [WHY_ONE_REPLICA] = FLOW_UNAPPROVED_ONE,
+                                                         [WHY_FOUND] = FLOW_UNAPPROVED_FOUND,
+                                                         [WHY_UNPLACED] = FLOW_UNAPPROVED_UNPLACED};
         struct entry *e;
 
         switch (o->known) {
@@ -78,8 +79,10 @@ static int add_claim(const struct judge *j, const struct observation *o, struct 
 static int add_flow(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum factor factors[FLOW_NOVELTY__MAX] = {
-                [FLOW_KNOWN] = FACTOR_NEW_DESTINATION,      [FLOW_NEW_DESTINATION] = FACTOR_NEW_DESTINATION,
-                [FLOW_NEW_PORT] = FACTOR_NEW_PORT,          [FLOW_NEW_PHASE] = FACTOR_NEW_PHASE,
+                [FLOW_KNOWN] = FACTOR_NEW_DESTINATION,
+                [FLOW_NEW_DESTINATION] = FACTOR_NEW_DESTINATION,
+                [FLOW_NEW_PORT] = FACTOR_NEW_PORT,
+                [FLOW_NEW_PHASE] = FACTOR_NEW_PHASE,
                 [FLOW_NEW_EXECUTABLE] = FACTOR_OTHER_EXECUTABLE,
                 [FLOW_UNAPPROVED_RAW] = FACTOR_UNAPPROVED_DESTINATION,
                 [FLOW_UNAPPROVED_ONE] = FACTOR_UNAPPROVED_DESTINATION,

@@ -12,7 +12,7 @@
 
 #define RUNNING_MAX 64u
 #define SOCKETS_NS 30000000000 /* so soon its namespace is watched, and what was there told */
-#define FILE_KEPT 200u /* bytes of each name in the inventory */
+#define FILE_KEPT 200u         /* bytes of each name in the inventory */
 
 /* What runtimes themselves put into every write layer. One of them that runs is told all the same, as running. */
 static bool is_runtimes(struct bytes path)
@@ -47,9 +47,8 @@ static int count_file(struct sight *s, const struct tide_file *f)
         if (!S_ISREG(f->mode) || !(f->mode & 0111))
                 return 0;
         v->executables++;
-        return v->nnames < FINDING_INVENTORY
-                       ? str_set(&v->names[v->nnames++], signal_kept(f->path, FILE_KEPT, name))
-                       : 0;
+        return v->nnames < FINDING_INVENTORY ? str_set(&v->names[v->nnames++], signal_kept(f->path, FILE_KEPT, name))
+                                             : 0;
 }
 
 static int keep_running(struct sight *s, const struct tide_event *ev)

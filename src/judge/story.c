@@ -150,8 +150,8 @@ static struct bytes part(const struct finding_signal *s, unsigned n)
 
 static void put_id(const struct finding_signal *s, struct buf *out)
 {
-        bool uid = bytes_eq(str_get(&s->operation), BYTES_LIT("uid")), root = bytes_has_prefix(str_get(&s->key),
-                                                                                              BYTES_LIT("uid root"));
+        bool uid = bytes_eq(str_get(&s->operation), BYTES_LIT("uid")),
+             root = bytes_has_prefix(str_get(&s->key), BYTES_LIT("uid root"));
 
         buf_put_str(out, root ? " became root, from uid " : uid ? " took uid " : " took gid ");
         if (!root) {
@@ -202,8 +202,8 @@ static void put_core(const struct finding_signal *s, struct buf *out)
 {
         static const struct {
                 const char *number, *name;
-        } names[] = {{"3", "SIGQUIT"},  {"4", "SIGILL"},   {"5", "SIGTRAP"}, {"6", "SIGABRT"},  {"7", "SIGBUS"},
-                     {"8", "SIGFPE"},   {"11", "SIGSEGV"}, {"24", "SIGXCPU"}, {"25", "SIGXFSZ"}, {"31", "SIGSYS"}};
+        } names[] = {{"3", "SIGQUIT"}, {"4", "SIGILL"},   {"5", "SIGTRAP"},  {"6", "SIGABRT"},  {"7", "SIGBUS"},
+                     {"8", "SIGFPE"},  {"11", "SIGSEGV"}, {"24", "SIGXCPU"}, {"25", "SIGXFSZ"}, {"31", "SIGSYS"}};
         struct bytes number = part(s, 0);
         const char *name = NULL;
 
@@ -254,8 +254,8 @@ static bool put_priv(const struct finding_signal *s, struct buf *out)
         static const struct {
                 const char *operation;
                 void (*put)(const struct finding_signal *, struct buf *);
-        } rows[] = {{"uid", put_id},   {"gid", put_id},         {"ptrace", put_ptrace},
-                    {"comm", put_comm}, {"core-dump", put_core}, {"mount-namespace", put_namespace},
+        } rows[] = {{"uid", put_id},     {"gid", put_id},         {"ptrace", put_ptrace},
+                    {"comm", put_comm},  {"core-dump", put_core}, {"mount-namespace", put_namespace},
                     {"map", put_mapped}, {"blinded", put_blinded}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -281,8 +281,7 @@ static void put_traffic(const struct finding_flow *w, uint64_t flows, struct buf
 {
         if (!w->counted)
                 return;
-        buf_printf(out, "; %llu bytes out, %llu in", (unsigned long long)w->bytes_out,
-                   (unsigned long long)w->bytes_in);
+        buf_printf(out, "; %llu bytes out, %llu in", (unsigned long long)w->bytes_out, (unsigned long long)w->bytes_in);
         if (w->ended && w->ended < flows)
                 buf_printf(out, ", of %llu of %llu flows", (unsigned long long)w->ended, (unsigned long long)flows);
 }

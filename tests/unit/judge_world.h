@@ -27,6 +27,7 @@ struct world {
         uint64_t now;       /* boot time; the wall clock is T0 + now */
         unsigned opened, changed;
         uint64_t last_id;
+        uint32_t most; /* confidence of the surest so far */
         uint32_t confidence, severity, count, nsignals;
         char verdict[64];
         char story[8192], factors[2048];
@@ -80,6 +81,8 @@ static TM_UNUSED void on_finding(const struct finding *f, bool opened, void *arg
         w->changed++;
         w->last_id = f->id;
         w->confidence = f->confidence;
+        if (f->confidence > w->most)
+                w->most = f->confidence;
         w->severity = f->severity;
         w->count = (uint32_t)f->count;
         w->nsignals = f->nsignals;
