@@ -61,7 +61,8 @@
 #define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token)
 #define PRIOR(N, E, S)                                                                                                 \
         S(prior.digest) E(prior.part) S(prior.entrypoint) S(prior.command) S(prior.health) S(prior.user)               \
-                S(prior.ports) S(prior.volumes) N(prior.first) S(prior.list) E(prior.state) S(prior.words) N(prior.packages) \
+                S(prior.ports) S(prior.volumes) N(prior.first) S(prior.list) E(prior.state) S(prior.words)             \
+                        N(prior.packages)                                                                              \
                         N(prior.files) N(prior.read_bytes) N(prior.entries)
 #define HASH(N, E, S) S(hash.path) E(hash.layer) E(hash.state) N(hash.size) N(hash.ino) S(hash.sha256)
 #define NOTHING(N, E, S)
