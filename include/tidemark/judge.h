@@ -122,6 +122,10 @@ struct judge_params {
         uint64_t inherited_ns;    /* learn.inherited 14 d: so is one that was inherited and not seen again */
         uint64_t rollout_least_ns; /* rollout.least 1 h: the window of a new digest is open for so long at least */
         uint64_t rollout_limit_ns; /* rollout.limit 24 h: and at most */
+        uint32_t max_rules;            /* limits.rules 500: allow and suppress rules in force */
+        uint32_t suppress_break_through; /* suppress.break_through 99: percent; 100: nothing does */
+        uint64_t suppress_max_ns;        /* suppress.max, default 90 d: no --until is further ahead */
+        uint64_t suppress_tell_ns;       /* suppress.tell_before, default 1 d: so long before a rule's end it is told */
         uint32_t siblings;             /* learn.siblings 8: so many names in one directory make it dir/<pattern> */
 };
 void judge_params_default(struct judge_params *p);
@@ -138,6 +142,7 @@ enum judge_piece {
         PIECE_PRIOR = 8,
         PIECE_FACTS = 9, /* of an image, whole: only in the store, nothing is decided by it, never restored */
         PIECE_WRITER = 10,
+        PIECE_RULE = 13,
         PIECE_LOSS = 15 /* in snapshots only */
 }; /* 16: fuse.h */
 
@@ -296,8 +301,31 @@ int judge_image_get(const struct judge *j, struct bytes digest, struct judge_ima
  * number of its first one, the list. */
 void judge_facts_key(struct bytes digest, uint32_t number, struct buf *out);
 
+/* An operator's rule, in force or ended a while ago. Stored: never renumber. */
+enum judge_rule_kind { RULE_ALLOW = 1, RULE_SUPPRESS = 2 };
+struct judge_rule {
+        uint64_t id; /* shown as R-%lu */
+        enum judge_rule_kind kind;
+        struct bytes workload, path, executable, destination; /* as written; empty: any */
+        uint32_t signals, origins; /* sets of 1 << enum dimension, 1 << enum tide_origin; 0: any */
+        struct bytes reason, by, ended_by; /* ended_by empty: its time was over */
+        int64_t added_ns, from_ns, until_ns, ended_ns; /* until 0: without end; ended 0: it is in force */
+        uint32_t days, at_s, length_s; /* recurring, if length is not 0: set of 1 << day (Monday 0) */
+        struct bytes zone;             /* empty: UTC */
+        uint32_t break_through;        /* percent, as it holds for this rule */
+        uint64_t hidden, broke;        /* acts that it kept back; findings of its window that were shown all the same */
+        int64_t last_ns;               /* hidden last; 0: never */
+        const char *reach;             /* what it covers at most, in words */
+        bool told;                     /* that it ends within suppress.tell_before */
+};
+int judge_rule_next(const struct judge *j, size_t *i, struct judge_rule *ret);
+/* In one line, as an operator reads it; escaped. Into out, which is emptied. */
+void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out);
+
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
+        uint64_t allowed, suppressed, rules_refused; /* acts that rules kept back; rules for which there was no room */
+        size_t rules;                                /* in force */
         size_t workloads, entries, findings, containers;
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */

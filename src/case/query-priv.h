@@ -27,6 +27,11 @@ json_t *query_baseline_list(const struct query_env *env, const json_t *request) 
 json_t *query_baseline_show(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_export(const struct query_env *env, const json_t *request) TM_CHECK;
 
+json_t *query_allow_list(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_suppress_list(const struct query_env *env, const json_t *request) TM_CHECK;
+/* Rules in numbers, and those that end soon: for status. */
+json_t *query_rules_json(const struct judge *j) TM_CHECK;
+
 /* Every finding that is kept, open and closed, in no promised order. cb's non-zero result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);
 int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged) TM_CHECK;

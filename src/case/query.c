@@ -22,7 +22,7 @@
 #define T_BOOL (T(JSON_TRUE) | T(JSON_FALSE))
 #define T_NUMBER T(JSON_INTEGER)
 #define T_LIST T(JSON_ARRAY) /* of strings */
-#define FIELDS 16
+#define FIELDS 20
 #define ARG_TEXT 32
 
 struct field {
@@ -42,6 +42,21 @@ struct command {
         json_t *(*run)(const struct query_env *env, const json_t *request); /* NULL: a changing one */
         struct field fields[FIELDS];
 };
+
+/* Of a rule of either kind. */
+#define RULE_FIELDS                                                                                                    \
+        {"workload", T_STRING, false, "a pattern of workloads' names"},                                                \
+                {"path", T_STRING, false, "a path or pattern, such as \"/srv/data/*.tmp\""},                           \
+                {"executable", T_STRING, false, "a path or pattern, such as \"/usr/bin/rsync\""},                      \
+                {"destination", T_STRING, false, "such as \"api.example.com:443/tcp\" or \"10.0.0.0/8\""},             \
+                {"origin", T_STRING | T_LIST, false, "entrypoint, exec, probe, foreign or unknown"},                   \
+                {"signal", T_STRING | T_LIST, false, "file, process, network or privilege"},                           \
+                {"from", T_NUMBER, false, "seconds since 1970"},                                                       \
+                {"until", T_NUMBER, false, "seconds since 1970"},                                                      \
+                {"reason", T_STRING, true, "some words for whoever reads the rule later"},                             \
+        {                                                                                                              \
+                "dry_run", T_BOOL, false, "true or false"                                                              \
+        }
 
 static const struct command commands[] = {
         {"status", OF_NONE, query_status, {{0}}},
@@ -105,6 +120,32 @@ static const struct command commands[] = {
           {"seconds", T_NUMBER, false, "a number of seconds"},
           {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
           {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"allow.list", OF_NONE, query_allow_list, {{"all", T_BOOL, false, "true or false"}}},
+        {"allow.add", OF_NONE, NULL, {RULE_FIELDS}},
+        {"allow.remove",
+         OF_NONE,
+         NULL,
+         {{"rule", T_STRING, true, "a rule's id such as \"R-3\""},
+          {"reason", T_STRING, false, "a text"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"suppress.list", OF_NONE, query_suppress_list, {{"all", T_BOOL, false, "true or false"}}},
+        {"suppress.add",
+         OF_NONE,
+         NULL,
+         {RULE_FIELDS,
+          {"on", T_STRING | T_LIST, false, "days, such as [\"mon\", \"sun\"]"},
+          {"at", T_STRING, false, "a time of day, such as \"02:00\""},
+          {"for", T_NUMBER, false, "seconds"},
+          {"zone", T_STRING, false, "the name of a time zone"},
+          {"offset", T_STRING | T_LIST, false,
+           "the zone's offsets, each \"SECOND SECONDS\": since 1970, ahead of UTC from then on"},
+          {"break_through", T_NUMBER, false, "percent, 50 to 100"}}},
+        {"suppress.remove",
+         OF_NONE,
+         NULL,
+         {{"rule", T_STRING, true, "a rule's id such as \"R-3\""},
+          {"reason", T_STRING, false, "a text"},
           {"dry_run", T_BOOL, false, "true or false"}}},
 };
 

@@ -249,6 +249,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_unobserved(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
+        bad |= json_object_set_new(o, "rules", query_rules_json(j));
         bad |= put_index(o, env->pipeline);
         bad |= put_net(o, j);
         bad |= put_losses(o, j);

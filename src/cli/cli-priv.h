@@ -40,6 +40,8 @@ int cli_watch(struct cli *c);
 int cli_baseline(struct cli *c);
 int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of its own */
 int cli_replay(struct cli *c);
+int cli_allow(struct cli *c);
+int cli_suppress(struct cli *c);
 
 /* ---- options of a command: one table each ---- */
 

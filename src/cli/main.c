@@ -16,6 +16,10 @@ static const struct cli_command commands[] = {
         {"baseline",
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE]",
          "what workloads are known to do", cli_baseline},
+        {"allow", "add OPTION... | list [--all] | remove RULE", "what is normal: rules that hide it, and what they hid",
+         cli_allow},
+        {"suppress", "add OPTION... | list [--all] | remove RULE", "not now: windows of time, and what they kept back",
+         cli_suppress},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "[--partial] FILE [show ID]", "the engine over a recording", cli_replay},
 };

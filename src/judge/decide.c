@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "judge/judge-priv.h"
+#include "judge/rules-priv.h"
 
 int decide_refuse(struct judge *j, const char *fmt, ...)
 {
@@ -133,6 +134,10 @@ static const struct {
         {"baseline.activate", OF_WORKLOAD, on_activate},   {"baseline.learn", OF_WORKLOAD, on_learn},
         {"baseline.approve", OF_WORKLOAD, review_approve}, {"baseline.reject", OF_WORKLOAD, review_reject},
         {"baseline.refresh", OF_WORKLOAD, review_refresh},
+        {"allow.add", OF_NONE, rules_allow_add},
+        {"allow.remove", OF_NONE, rules_allow_remove},
+        {"suppress.add", OF_NONE, rules_suppress_add},
+        {"suppress.remove", OF_NONE, rules_suppress_remove},
 };
 
 static int find_workload(struct judge *j, struct bytes id, struct workload **ret)

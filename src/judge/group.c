@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "judge/judge-priv.h"
+#include "judge/quiet-priv.h"
 #include "tidemark/err.h"
 #include "tidemark/when.h"
 
@@ -411,6 +411,8 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
                 r = note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
         if (r == 0)
                 r = describe(j, w, o->dim, f);
+        if (r == 0)
+                r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
         *ret = f;
         group_changed(j, f, opened);
         if (f->confidence < j->p.show)
@@ -431,12 +433,15 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
 
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
+                bool opened = false;
                 int r;
 
                 if ((!is_of_workload(f, w) && !is_rollout(f, w)) || !joins_by_cause(f, o, cause))
                         continue;
                 r = signal_add(f, o);
-                group_changed(j, f, false);
+                if (r == 0)
+                        r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
+                group_changed(j, f, opened);
                 *ret = f;
                 return r < 0 ? r : 1;
         }

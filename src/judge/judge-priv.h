@@ -17,6 +17,8 @@
  *     rollout.c    a new image of a known workload; what grows old
  *     sight.c      first sight of containers that ran before us
  *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
+ *     rules.c      operators' rules: allow and suppress (rules-priv.h)
+ *     quiet.c      what goes before what when it is decided whether an act is quiet (quiet-priv.h)
  *     pieces.c     the memory's encoded form
  */
 #ifndef TIDEMARK_JUDGE_PRIV_H
@@ -232,6 +234,7 @@ struct judge {
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct prior_memory prior;
+        struct rules *rules;
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
         uint32_t nled, led_cap;
@@ -309,6 +312,7 @@ struct observation {
         bool unseen;          /* the program is not known: never learned */
         bool known_exe;       /* exe says who; else any entry of the key fits */
         enum known known;     /* once it is raised */
+        const struct quiet *quiet; /* the same: what was decided of it (quiet-priv.h); NULL: nothing */
         /* What runs or is loaded from the write layer: who wrote it, in this life of the container. writers-priv.h */
         enum written written;
         struct bytes written_by;

@@ -3,7 +3,7 @@
  * Owns: the way of an event through the judge: which container and workload, known or not, learned or raised;
  * operators' decisions. Must not: read anything but the event and its memory. Pure.
  */
-#include "judge/judge-priv.h"
+#include "judge/quiet-priv.h"
 
 #include <errno.h>
 #include <string.h>
@@ -37,6 +37,8 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
                 r = map_new(16u * p->max_workloads, seed, container_memory_free, &j->containers);
         if (r == 0)
                 r = prior_open(j);
+        if (r == 0)
+                r = rules_new(&j->rules);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
@@ -50,6 +52,7 @@ struct judge *judge_free(struct judge *j)
         map_free(j->containers);
         map_free(j->workloads);
         prior_close(j);
+        rules_free(j->rules);
         for (size_t i = 0; i < j->nopen; i++)
                 finding_free(j->open[i]);
         free(j->open);
@@ -148,6 +151,12 @@ static bool is_probes_own(const struct observation *o)
                ((o->dim == DIM_PROCESS && o->ev->kind == TIDE_EXEC) || (o->dim == DIM_FILE && !o->executable));
 }
 
+/* What is new is learned now, if it may be. */
+static bool is_learning(const struct workload *w, const struct observation *o)
+{
+        return w->dim[o->dim].state == DS_LEARNING || is_probes_own(o);
+}
+
 /* ret_quarters: what this act alone is worth, the prior with it; may be NULL. */
 static int raise(struct judge *j, struct workload *w, const struct observation *o, enum known known,
                  const struct finding **ret, int32_t *ret_quarters)
@@ -215,6 +224,7 @@ static int raise_written(struct judge *j, struct workload *w, const struct obser
                     !bytes_eq(ev.file.path, subject))
                         continue;
                 r = observe(j, c, &ev, &o);
+                o.quiet = ran->quiet;
                 if (r == 0)
                         r = raise(j, w, &o, KNOWN_NOT, &f, NULL);
                 str_clear(kept);
@@ -248,9 +258,19 @@ static int learn_act(struct judge *j, struct workload *w, const struct observati
         return r;
 }
 
-/* Into the queue, and among the candidates for review. */
+static const char *raised_words(const struct judge *j, const struct observation *o, const struct finding *f)
+{
+        if (f && f->suppressed && quiet_hides(o->quiet))
+                return o->quiet->words;
+        if (f && f->broke_through && quiet_hides(o->quiet))
+                return "deviation, shown although it was to be suppressed";
+        return f && f->confidence < j->p.show ? "deviation, below show" : "deviation";
+}
+
+/* Into the queue, and among the candidates for review; what is suppressed is remembered by nobody. */
 static int raise_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
+        const struct quiet *q = o->quiet;
         const struct finding *f = NULL;
         struct observation again;
         int32_t quarters = INT32_MIN;
@@ -262,62 +282,68 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
                         r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
                 again.changed = o->changed;
                 again.rejected = o->rejected;
+                again.quiet = q;
                 o = &again;
         }
         if (r == 0)
                 r = raise(j, w, o, known, &f, &quarters);
-        if (r == 0 && f)
+        if (r == 0 && f && !quiet_hides(q))
                 r = candidate_note(j, w, o, known, o->never_silent ? LEARN_RAISED : LEARN_NEW, &quarters);
-        if (r == 0 && w->roll.open)
+        if (r == 0 && w->roll.open && !quiet_hides(q))
                 r = rollout_note(j, w, o, false);
-        judge_verdict(j, o->ev, w, f && f->confidence < j->p.show ? "deviation, below show" : "deviation",
-                      f ? f->id : 0);
+        judge_verdict(j, o->ev, w, raised_words(j, o, f), f ? f->id : 0);
         return r;
 }
 
-static int excuse_act(struct judge *j, struct workload *w, const struct observation *o, enum known known,
-                      const char *excuse)
+static int excuse_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
         int r = candidate_note(j, w, o, known, LEARN_EXCUSED, NULL);
 
         if (r == 0)
                 r = rollout_note(j, w, o, true);
-        judge_verdict(j, o->ev, w, excuse, w->roll.item);
+        judge_verdict(j, o->ev, w, o->quiet->words, w->roll.item);
         return r;
 }
 
-static int judge_new_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+static int review_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
 {
-        enum dim_state state = w->dim[o->dim].state;
-        struct observation judged;
-        const char *excuse;
-        int r;
+        int r = candidate_note(j, w, o, known, LEARN_REVIEW, NULL);
 
-        if (!o->never_silent && (state == DS_LEARNING || is_probes_own(o)))
-                return learn_act(j, w, o);
-        if (!o->never_silent && state == DS_REVIEW) {
-                r = candidate_note(j, w, o, known, LEARN_REVIEW, NULL);
-                judge_verdict(j, o->ev, w, "a candidate: its baseline waits for review", 0);
-                return r;
-        }
-        judged = *o;
-        judged.known = known;
-        excuse = rollout_excuse(j, w, &judged);
-        return excuse ? excuse_act(j, w, o, known, excuse) : raise_act(j, w, o, known);
+        judge_verdict(j, o->ev, w, o->quiet->words, 0);
+        return r;
+}
+
+/* An operator's rule: counted by it, and learned by nobody. */
+static int allow_act(struct judge *j, struct workload *w, const struct observation *o)
+{
+        rules_hid(j, o->quiet->rule, o->ev->wall_ns);
+        judge_verdict(j, o->ev, w, o->quiet->words, 0);
+        return 0;
+}
+
+/* What would only have been learned is no finding; if it then runs, its writing is a part of what is told. */
+static int suppress_act(struct judge *j, struct workload *w, const struct observation *o, enum known known,
+                        bool learning)
+{
+        if (o->never_silent || (!learning && state_judges(w->dim[o->dim].state)))
+                return raise_act(j, w, o, known);
+        rules_hid(j, o->quiet->rule, o->ev->wall_ns);
+        judge_verdict(j, o->ev, w, o->quiet->words, 0);
+        return keep_written(j, o);
 }
 
 static int judge_known(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
 {
         bool learned = teaches(o) && o->c->class == CLASS_SERVICE;
+        bool learning = w->dim[o->dim].state == DS_LEARNING && !o->quiet->window;
         int r = 0;
 
         j->stats.known++;
-        if (learned && o->dim == DIM_NETWORK && (o->net.nnames > 1 || !entry_names(e, o)) &&
-            w->dim[DIM_NETWORK].state == DS_LEARNING)
+        if (learned && o->dim == DIM_NETWORK && (o->net.nnames > 1 || !entry_names(e, o)) && learning)
                 r = net_learn(j, w, o);
         else if (learned)
-                baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
-        judge_verdict(j, o->ev, w, "known", 0);
+                baseline_touch(j, w, e, o, learning);
+        judge_verdict(j, o->ev, w, o->quiet->words, 0);
         return r;
 }
 
@@ -325,17 +351,18 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
 static bool may_be_taken(const struct workload *w, const struct entry *e, const struct observation *o)
 {
         return w->dim[o->dim].state == DS_LEARNING && e->why >= WHY_NEW && !e->rejected && !o->never_silent &&
-               teaches(o) && baseline_lesson(w) == LEARN_KNOWN && entry_names(e, o);
+               teaches(o) && baseline_lesson(w) == LEARN_KNOWN && entry_names(e, o) && !o->quiet->window;
 }
 
 /* Counted where it was raised; anew, if that finding is closed. */
-static int judge_raised(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
+static int judge_raised(struct judge *j, struct workload *w, struct observation *o, struct entry *e, struct quiet *q)
 {
         struct finding *f = NULL;
         int r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
 
         if (r == 0)
                 r = candidate_sighted(j, w, e, o, NULL);
+        quiet_again(q);
         if (r == 0)
                 r = group_repeat(j, w, o, &f);
         if (r == 0) { /* none is open that holds it */
@@ -349,7 +376,8 @@ static int judge_raised(struct judge *j, struct workload *w, struct observation 
 }
 
 /* Seen before, and not in the baseline: raised once, or not before learning has ended. */
-static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
+static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e,
+                           struct quiet *q)
 {
         int r;
 
@@ -360,26 +388,69 @@ static int judge_candidate(struct judge *j, struct workload *w, struct observati
                 return r;
         }
         if (!e->waiting)
-                return judge_raised(j, w, o, e);
+                return judge_raised(j, w, o, e, q);
         r = candidate_sighted(j, w, e, o, NULL);
-        judge_verdict(j, o->ev, w, CANDIDATE_WORDS, 0);
+        judge_verdict(j, o->ev, w, q->words, 0);
         return r;
 }
 
-/* Nothing that comes makes it known, or that is seen to by judge_candidate. */
-static bool stays_waiting(const struct workload *w, const struct entry *e, const struct observation *o)
+static int judge_approved(struct judge *j, struct workload *w, struct observation *o, struct entry *e);
+
+/* What was decided is done: one row a case. */
+static int judge_as(struct judge *j, struct workload *w, struct observation *o, enum known known, struct entry *e,
+                    struct quiet *q)
 {
-        if (w->dim[o->dim].state == DS_REVIEW)
-                return true;
-        if (w->dim[o->dim].state != DS_LEARNING)
-                return false;
-        return o->dim != DIM_NETWORK || (e->why != WHY_FOUND && e->why != WHY_UNPLACED && entry_names(e, o));
+        bool learning = is_learning(w, o);
+
+        o->quiet = q;
+        switch (q->by) {
+        case QUIET_KNOWN:
+                return o->never_silent && e ? judge_approved(j, w, o, e) : judge_known(j, w, o, e);
+        case QUIET_DECLARED:
+        case QUIET_OTHER_PROCESS:
+                j->stats.known++;
+                judge_verdict(j, o->ev, w, q->words, 0);
+                return 0;
+        case QUIET_CLASS:
+                judge_verdict(j, o->ev, w, q->words, 0);
+                return 0;
+        case QUIET_ALLOW:
+                return allow_act(j, w, o);
+        case QUIET_RAISED:
+                return judge_candidate(j, w, o, e, q);
+        case QUIET_WINDOW:
+                return suppress_act(j, w, o, known, learning);
+        case QUIET_LEARNED:
+                return learn_act(j, w, o);
+        case QUIET_REVIEW:
+                return review_act(j, w, o, known);
+        case QUIET_ROLLOUT:
+                return excuse_act(j, w, o, known);
+        case QUIET_NOT:
+                break;
+        }
+        return raise_act(j, w, o, known);
 }
 
-/* By a look at /proc: it ran already, and what called it may not be told any more. */
-static bool is_found_running(const struct observation *o)
+/* What was approved is, or may be, another thing now: decided on as what nobody knows. */
+static int judge_changed(struct judge *j, struct workload *w, struct observation *o, bool changed)
 {
-        return o->ev->kind == TIDE_EXEC && o->ev->sources == SRC_PROCFS;
+        struct quiet q;
+
+        o->changed = changed;
+        quiet_decide(j, w, o, KNOWN_NOT, NULL, is_learning(w, o), &q);
+        return judge_as(j, w, o, KNOWN_NOT, NULL, &q);
+}
+
+/* What is never learned silently, and an operator has approved: this very thing? */
+static int judge_approved(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
+{
+        enum approval_fit fit = approval_fits(e, o);
+        int r = fit == FIT_LATER ? approval_await(j, o) : 0;
+
+        if (r < 0)
+                return r;
+        return fit == FIT_NO || r > 0 ? judge_changed(j, w, o, fit == FIT_NO) : judge_known(j, w, o, e);
 }
 
 int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec)
@@ -389,32 +460,14 @@ int judge_raise_again(struct judge *j, struct container_memory *c, const struct 
 
         if (r < 0)
                 return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
-        o.changed = true;
-        return raise_act(j, c->workload, &o, KNOWN_NOT);
-}
-
-/* What is never learned silently, and an operator has approved: this very thing? */
-static int judge_approved(struct judge *j, struct workload *w, struct observation *o, struct entry *e)
-{
-        enum approval_fit fit = approval_fits(e, o);
-
-        if (fit == FIT_NO) {
-                o->changed = true;
-                return raise_act(j, w, o, KNOWN_NOT);
-        }
-        if (fit == FIT_LATER) {
-                int r = approval_await(j, o);
-
-                if (r != 0)
-                        return r < 0 ? r : raise_act(j, w, o, KNOWN_NOT);
-        }
-        return judge_known(j, w, o, e);
+        return judge_changed(j, c->workload, &o, true);
 }
 
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         struct workload *w = c->workload;
         struct observation o;
+        struct quiet q;
         struct entry *e;
         enum known known;
         int r = observe(j, c, ev, &o);
@@ -429,29 +482,11 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
                 written_note(j, &o);
         if (o.dim == DIM_NETWORK)
                 net_count(j, &o);
-        if (o.dim == DIM_NETWORK && net_declared(c, &o.net) && !o.never_silent) {
-                j->stats.known++;
-                judge_verdict(j, ev, w, "known: the image declares it", 0);
-                return 0;
-        }
         known = baseline_lookup(w, &o, &e);
-        if (known == KNOWN_YES)
-                return o.never_silent && e ? judge_approved(j, w, &o, e) : judge_known(j, w, &o, e);
-        if (known == KNOWN_CANDIDATE || (known == KNOWN_WAITING && stays_waiting(w, e, &o)))
-                return judge_candidate(j, w, &o, e);
-        if (c->class != CLASS_SERVICE && !o.never_silent) {
-                judge_verdict(j, ev, w, c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session", 0);
-                return 0;
-        }
-        if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state))
+        quiet_decide(j, w, &o, known, e, is_learning(w, &o), &q);
+        if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state) && q.by >= QUIET_LEARNED)
                 baseline_raised(j, w, e);
-        if (known == KNOWN_OTHER_EXE && !o.known_exe && (o.dim != DIM_PROCESS || is_found_running(&o)) &&
-            o.dim != DIM_PRIVILEGE && !o.never_silent) {
-                j->stats.known++; /* which process did it is not known, and the file is */
-                judge_verdict(j, ev, w, "known, by another process", 0);
-                return 0;
-        }
-        return judge_new_act(j, w, &o, known);
+        return judge_as(j, w, &o, known, e, &q);
 }
 
 /* ---- containers and their workloads ---- */

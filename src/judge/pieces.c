@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "judge/baseline-priv.h"
+#include "judge/rules-priv.h"
 #include "tidemark/err.h"
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
@@ -826,6 +827,8 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
 
         if (what == PIECE_FINDING)
                 return restore_finding(j, blob);
+        if (what == PIECE_RULE)
+                return rules_restore(j, key, blob);
         if ((size_t)what >= ARRAY_LEN(rows) || !rows[what])
                 return ERR_SCHEMA;
         rd_init(&r, blob.p, blob.len);
@@ -926,6 +929,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
                 r = prior_each(j, cb, arg);
         if (r >= 0)
                 r = pieces_each_loss(j, cb, arg);
+        if (r >= 0)
+                r = rules_each(j, cb, arg);
         for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
                 put_finding(j, j->open[i]);
                 r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);

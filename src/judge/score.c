@@ -128,6 +128,10 @@ void judge_params_default(struct judge_params *p)
         p->max_names = 512;
         p->max_images = 64;
         p->max_image_files = 10000;
+        p->max_rules = 500;
+        p->suppress_break_through = 99;
+        p->suppress_max_ns = 90 * 24 * hour;
+        p->suppress_tell_ns = 24 * hour;
         p->siblings = 8;
         p->limit_ns = 14 * 24 * hour;
         p->stale_ns = 30 * 24 * hour;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Owns: what others may see of the judge's memory. Borrowed until the next event. Pure. */
 #include "judge/baseline-priv.h"
+#include "judge/rules-priv.h"
 
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret)
 {
@@ -138,11 +139,57 @@ int judge_container_next(const struct judge *j, size_t *i, struct judge_containe
         return 1;
 }
 
+int judge_rule_next(const struct judge *j, size_t *i, struct judge_rule *ret)
+{
+        const struct rule *r = rules_at(j, *i);
+
+        if (!r)
+                return 0;
+        ++*i;
+        *ret = (struct judge_rule){.id = r->id,
+                                   .kind = r->kind,
+                                   .workload = str_get(&r->workload),
+                                   .path = str_get(&r->path),
+                                   .executable = str_get(&r->exe),
+                                   .destination = str_get(&r->place),
+                                   .signals = r->dims,
+                                   .origins = r->origins,
+                                   .reason = str_get(&r->reason),
+                                   .by = str_get(&r->by),
+                                   .ended_by = str_get(&r->ended_by),
+                                   .added_ns = r->added_ns,
+                                   .from_ns = r->from_ns,
+                                   .until_ns = r->until_ns,
+                                   .ended_ns = r->ended_ns,
+                                   .days = r->days,
+                                   .at_s = r->at,
+                                   .length_s = r->length,
+                                   .zone = str_get(&r->zone),
+                                   .break_through = r->break_through ? r->break_through
+                                                                     : j->p.suppress_break_through,
+                                   .hidden = r->hidden,
+                                   .broke = r->broke,
+                                   .last_ns = r->last_ns,
+                                   .reach = rule_reach(r),
+                                   .told = r->told};
+        return 1;
+}
+
+void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out)
+{
+        const struct rule *r = rules_by_id(j, id);
+
+        buf_reset(out);
+        if (r)
+                rule_words(r, out);
+}
+
 void judge_stats(const struct judge *j, struct judge_stats *ret)
 {
         void *value;
 
         *ret = j->stats;
+        ret->rules = rules_in_force(j);
         ret->workloads = map_count(j->workloads);
         ret->containers = map_count(j->containers);
         ret->findings = j->nopen;

@@ -26,6 +26,8 @@ struct judge {
         size_t ne;
         struct judge_container c[2];
         size_t nc;
+        struct judge_rule r[4];
+        size_t nr;
 };
 struct store {
         struct buf blob[BLOBS];
@@ -56,6 +58,19 @@ int judge_entry_next(const struct judge *j, struct bytes id, size_t *i, struct j
                 return 0;
         *ret = j->e[(*i)++];
         return 1;
+}
+int judge_rule_next(const struct judge *j, size_t *i, struct judge_rule *ret)
+{
+        if (*i >= j->nr)
+                return 0;
+        *ret = j->r[(*i)++];
+        return 1;
+}
+void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out)
+{
+        (void)j;
+        buf_reset(out);
+        buf_printf(out, "path /srv/%llu", (unsigned long long)id);
 }
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 {
