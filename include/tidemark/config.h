@@ -51,6 +51,9 @@ struct cfg {
         uint32_t ring_size;        /* record.ring_size, bytes, default 256 MiB; 0: no recordings for tune */
         uint32_t ring_segment;     /* record.segment, bytes, default 16 MiB */
         uint64_t ring_period_ns;   /* record.segment_time, default 1 d */
+        bool sink_syslog;                               /* sink.syslog, default true */
+        char sink_socket[100];                          /* sink.syslog_socket, default "/dev/log" */
+        char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */
         struct judge_params judge;
         struct fuse_params fuse;
 };

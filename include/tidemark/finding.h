@@ -178,7 +178,31 @@ struct finding {
         struct finding_proc leader;
         uint8_t terminal; /* enum finding_terminal */
         bool ended;
+        /* Since format 5: */
+        int64_t shown_ns;            /* when it first had to be looked at: shown, and not suppressed; 0: never */
+        uint32_t told;               /* set of enum finding_news, and: */
+        uint64_t told_count;         /* acts at which NEWS_DOUBLED was told last; 0: not yet */
+        struct str_owned past_words; /* of past: "F-12, closed as benign by …" */
+        int64_t ended_ns;            /* FINDING_SESSION: when its first process ended */
+        uint32_t exit_status;        /* … and how, as wait(2) has it */
+        uint64_t visits;             /* sessions of one command and login that are one item */
+        uint64_t runs;               /* programs that they ran */
 };
+/* What is told of a finding once each, to those who do not watch. Stored: never renumber. */
+enum finding_news {
+        NEWS_OPENED = 1u << 0,    /* it has to be looked at */
+        NEWS_PAGED = 1u << 1,     /* it crossed queue.page */
+        NEWS_DOUBLED = 1u << 2,   /* it was counted 10, 20, 40 … times */
+        NEWS_CONTAINED = 1u << 3, /* what it is about was contained */
+        NEWS_EXPIRED = 1u << 4,   /* it was not seen for long, and closed by itself */
+        NEWS_CLOSED = 1u << 5,    /* by somebody */
+        NEWS_REOPENED = 1u << 6,
+};
+#define NEWS_BITS 7
+#define TOLD_JUDGED (1u << 8)     /* it counts for the report: its workload was judged when it was first shown */
+#define TOLD_SUPPRESSED (1u << 9) /* it was counted as suppressed */
+/* Of one bit: "opened", "page", "count", "contained", "expired", "closed", "reopened". */
+const char *finding_news_name(unsigned bit);
 enum finding_terminal { TERMINAL_UNKNOWN, TERMINAL_YES, TERMINAL_NO };
 
 struct finding *finding_new(void);
@@ -194,6 +218,9 @@ static inline struct bytes str_get(const struct str_owned *s)
 }
 
 /* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
+/* Acts in an hour between the first and the last; 0: fewer than two moments. */
+double finding_rate(const struct finding *f);
+
 void finding_flow_text(const struct finding_flow *w, struct buf *out);
 
 int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;

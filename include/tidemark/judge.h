@@ -111,6 +111,9 @@ struct judge_params {
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
+        uint32_t max_closed;           /* limits.closed_findings 1000: kept in the store */
+        uint64_t finding_expire_ns; /* queue.expire, default 30 days: not seen for so long, it closes by itself */
+        uint64_t finding_keep_ns; /* queue.keep, default 365 days: closed ones are kept for so long */
         uint32_t max_names;            /* limits.names 512: names and addresses of one container */
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t max_images;           /* limits.images 64: analysed ones that are kept */
@@ -143,7 +146,9 @@ enum judge_piece {
         PIECE_FACTS = 9, /* of an image, whole: only in the store, nothing is decided by it, never restored */
         PIECE_WRITER = 10,
         PIECE_RULE = 13,
-        PIECE_LOSS = 15 /* in snapshots only */
+        PIECE_LOSS = 15, /* in snapshots only */
+        PIECE_PAST = 20,  /* what is remembered of a closed finding, whose piece stays */
+        PIECE_WEEKS = 21, /* numbers of the last weeks of the workloads of one name */
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -152,6 +157,9 @@ struct judge_ops {
         void (*save)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg);
         /* A finding was opened or changed; opened says which. Borrowed. After the save. */
         void (*finding)(const struct finding *f, bool opened, void *arg);
+        /* What is to be told of it to those who do not watch: a set of enum finding_news. After ops.finding, if that
+         * was called for the same change. May be NULL. */
+        void (*news)(const struct finding *f, unsigned news, void *arg);
         /* What became of an event, for watch and explain: words such as "known", "learned", "deviation F-12", "below
          * show". May be NULL. */
         void (*verdict)(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
@@ -271,6 +279,33 @@ int judge_container_next(const struct judge *j, size_t *i, struct judge_containe
  * first. Borrowed until the next event. Their number, at most max. */
 size_t judge_flow_names(const struct judge *j, const struct tide_event *ev, struct bytes *ret, size_t max);
 
+/* The last weeks in numbers, of all workloads of one name: for the report. */
+#define WEEKS_KEPT 13
+#define JUDGE_VERDICTS 4
+const char *judge_verdict_name(unsigned v); /* "malicious", "misconfigured", "benign", "unsure" */
+struct judge_week {
+        int64_t number;        /* since 1970-01-05, a Monday; in UTC. 0: none */
+        uint64_t observed_ns;  /* it ran and was judged: its files and programs were learned */
+        uint64_t unjudged_ns;  /* it ran while it was learned, or is of a class that is not */
+        uint64_t dark_ns;      /* of observed_ns: none of its connections was watched */
+        uint32_t findings;     /* that had to be looked at: shown, not suppressed; since it is judged */
+        uint32_t pages;        /* findings that crossed queue.page */
+        uint32_t learning;     /* findings that had to be looked at, from before it was judged */
+        uint32_t first_sights; /* items of what was there before us */
+        uint32_t sessions;     /* exec sessions */
+        uint32_t sessions_shown;
+        uint32_t suppressed;               /* findings that a rule kept out of the queue */
+        uint32_t verdicts[JUDGE_VERDICTS]; /* of findings, by when they were first shown */
+};
+struct judge_weeks {
+        struct bytes name;                /* of the workload, without digest; borrowed */
+        int64_t last;                     /* the latest week in which it was seen */
+        struct judge_week of[WEEKS_KEPT]; /* in no order */
+};
+int judge_weeks_next(const struct judge *j, size_t *i, struct judge_weeks *ret);
+int64_t judge_week_begin(int64_t number);      /* wall clock of its first moment */
+int64_t judge_week_now(const struct judge *j); /* at the last tick */
+
 /* Losses of late, the latest last; not kept over a restart. */
 struct judge_loss {
         struct bytes words;     /* what was lost, when, how much */
@@ -326,6 +361,8 @@ struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         uint64_t allowed, suppressed, rules_refused; /* acts that rules kept back; rules for which there was no room */
         size_t rules;                                /* in force */
+        uint64_t expired;        /* findings that closed by themselves */
+        uint64_t closed_dropped; /* closed ones that are not kept any longer: by time, or above the limit */
         size_t workloads, entries, findings, containers;
         struct judge_net net;
         /* Answers of the name service, by what they are worth; addresses and names that were not taken, kept now. */

@@ -27,6 +27,7 @@ struct pipeline_ops {
         void (*event)(const struct tide_event *ev, struct bytes workload, const char *verdict, uint64_t finding,
                       void *arg);                                         /* for watch; may be NULL */
         void (*finding)(const struct finding *f, bool opened, void *arg); /* may be NULL */
+        void (*news)(const struct finding *f, unsigned news, void *arg);  /* as judge_ops; may be NULL */
 };
 
 int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,
@@ -59,6 +60,10 @@ int pipeline_try(struct pipeline *p, const struct tide_event *ev) TM_CHECK;
 int pipeline_flush(struct pipeline *p) TM_CHECK;
 uint64_t pipeline_due(const struct pipeline *p); /* when a tick is due; 0 none */
 struct judge *pipeline_judge(struct pipeline *p); /* borrowed */
+/* Findings that were closed, of a pipeline without a store: the judge forgets them. cb's negative result ends it and is
+ * returned. */
+int pipeline_each_closed(struct pipeline *p, int (*cb)(struct bytes key, struct bytes blob, void *arg),
+                         void *arg) TM_CHECK;
 void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret);
 
 /*

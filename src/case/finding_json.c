@@ -288,7 +288,39 @@ static int put_head(json_t *o, const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "suppressed", json_boolean(f->suppressed));
         bad |= json_object_set_new(o, "below_show", json_boolean(query_below_show(f, show)));
         bad |= json_object_set_new(o, "verdict", cj_text_or_null(str_get(&f->verdict)));
+        bad |= json_object_set_new(o, "rate", finding_rate(f) > 0 ? cj_real(finding_rate(f)) : json_null());
+        bad |= json_object_set_new(o, "paged", json_boolean(f->paged));
+        bad |= json_object_set_new(o, "shown_at", cj_time(f->shown_ns));
+        bad |= json_object_set_new(o, "suppressed_by", cj_words_or_null(str_get(&f->suppressed_by)));
+        bad |= json_object_set_new(o, "broke_through", json_boolean(f->broke_through));
+        bad |= json_object_set_new(o, "past", cj_finding_id(f->past));
+        bad |= json_object_set_new(o, "note", cj_text_or_null(str_get(&f->note)));
+        bad |= json_object_set_new(o, "verdict_by", cj_words_or_null(str_get(&f->verdict_by)));
+        bad |= json_object_set_new(o, "verdict_at", cj_time(f->verdict_ns));
+        bad |= json_object_set_new(o, "closed_by", cj_words_or_null(str_get(&f->closed_by)));
+        bad |= json_object_set_new(o, "closed_at", cj_time(f->closed_ns));
         return bad;
+}
+
+static json_t *session_json(const struct finding *f)
+{
+        static const char *const terminals[] = {[TERMINAL_YES] = "yes", [TERMINAL_NO] = "no"};
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        if (f->type != FINDING_SESSION)
+                return json_null();
+        bad |= json_object_set_new(o, "command", cj_split(str_get(&f->command)));
+        bad |= json_object_set_new(o, "pid", cj_u64_or_null(f->leader.pid != 0, f->leader.pid));
+        bad |= json_object_set_new(o, "executable", cj_text_or_null(str_get(&f->leader.exe)));
+        bad |= json_object_set_new(o, "terminal",
+                                   f->terminal == TERMINAL_UNKNOWN ? json_null() : json_string(terminals[f->terminal]));
+        bad |= json_object_set_new(o, "started", cj_time(f->first_ns));
+        bad |= json_object_set_new(o, "ended", f->ended ? cj_time(f->ended_ns) : json_null());
+        bad |= json_object_set_new(o, "exit_status", f->ended && f->ended_ns ? cj_u64(f->exit_status) : json_null());
+        bad |= json_object_set_new(o, "sessions", cj_u64(f->visits));
+        bad |= json_object_set_new(o, "programs_run", cj_u64(f->runs));
+        return bad ? NULL : TAKE_PTR(o);
 }
 
 json_t *finding_json(const struct finding *f, uint32_t show)
@@ -308,6 +340,7 @@ json_t *finding_json(const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "factors", factors_json(f));
         bad |= json_object_set_new(o, "story", story_json(f));
         bad |= json_object_set_new(o, "inventory", inventory_json(f));
+        bad |= json_object_set_new(o, "session", session_json(f));
         bad |= json_object_set_new(o, "loss", cj_words_or_null(str_get(&f->loss)));
         /* Filled by the playbook's facts, once there are any. */
         bad |= json_object_set_new(o, "containment", json_null());

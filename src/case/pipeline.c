@@ -9,17 +9,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
+#include "tidemark/map.h"
 #include "tidemark/record.h"
 #include "tidemark/store.h"
+
+#define CLOSED_MAX 1000000u
+#define CLOSED_BYTES (256u * 1024)
 
 struct pipeline {
         struct judge *judge;
         struct fuse *fuse;
         const struct pipeline_ops *ops;
         void *arg;
-        struct store *store; /* NULL in replay */
+        struct store *store; /* NULL in replay: then what it would hold of closed findings is here: */
+        struct map *closed;  /* key → struct str_owned, encoded; NULL: none yet */
         struct {
                 struct record_writer *w; /* NULL: none */
                 int err;
@@ -30,9 +36,54 @@ struct pipeline {
         bool played; /* in replay: an event has come, and the snapshot is over */
 };
 
+static void blob_free(void *p)
+{
+        str_clear(p);
+        free(p);
+}
+
+static struct bytes id_key(uint64_t id, uint8_t key[8])
+{
+        for (int b = 0; b < 8; b++)
+                key[b] = (uint8_t)(id >> (56 - 8 * b));
+        return bytes_of(key, 8);
+}
+
+/* Where there is no store, a closed finding is kept here: the judge forgets it. */
+static int keep_closed(struct pipeline *p, const struct finding *f)
+{
+        _cleanup_buf_ struct buf b;
+        struct str_owned *v;
+        uint8_t key[8];
+        int r = p->closed ? 0 : map_new(CLOSED_MAX, (struct map_seed){1, 2}, blob_free, &p->closed);
+
+        buf_init(&b, CLOSED_BYTES);
+        if (r == 0)
+                r = finding_encode(f, &b);
+        if (r < 0)
+                return r;
+        v = calloc(1, sizeof(*v));
+        r = v ? str_set(v, buf_bytes(&b)) : -ENOMEM;
+        if (r == 0)
+                r = map_put(p->closed, id_key(f->id, key), v);
+        if (r < 0 && v)
+                blob_free(v);
+        return r;
+}
+
+/* It was opened again, or is kept no longer. */
+static void drop_closed(struct pipeline *p, struct bytes key)
+{
+        if (p->closed && map_del(p->closed, key) < 0)
+                return; /* it was none of them */
+}
+
 static void save(struct pipeline *p, int what, struct bytes key, struct bytes blob)
 {
         int r = p->store ? store_put(p->store, what, key, blob) : 0;
+
+        if (what == PIECE_FINDING)
+                drop_closed(p, key);
 
         if (r < 0 && p->store_err == 0)
                 p->store_err = r; /* out of memory, or more pending than the store takes: told by the next event */
@@ -58,9 +109,20 @@ static int on_fused(const struct tide_event *ev, void *arg)
 static void on_finding(const struct finding *f, bool opened, void *arg)
 {
         struct pipeline *p = arg;
+        int r = !p->store && f->state == FINDING_CLOSED ? keep_closed(p, f) : 0;
 
+        if (r < 0 && p->store_err == 0)
+                p->store_err = r;
         if (p->ops && p->ops->finding)
                 p->ops->finding(f, opened, p->arg);
+}
+
+static void on_news(const struct finding *f, unsigned news, void *arg)
+{
+        struct pipeline *p = arg;
+
+        if (p->ops && p->ops->news)
+                p->ops->news(f, news, p->arg);
 }
 
 static void on_verdict(const struct tide_event *ev, struct bytes workload, const char *what, uint64_t finding,
@@ -75,7 +137,8 @@ static void on_verdict(const struct tide_event *ev, struct bytes workload, const
 int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,
                  struct pipeline **ret)
 {
-        static const struct judge_ops judge_ops = {.save = on_judge_save, .finding = on_finding, .verdict = on_verdict};
+        static const struct judge_ops judge_ops = {
+                .save = on_judge_save, .finding = on_finding, .news = on_news, .verdict = on_verdict};
         static const struct fuse_ops fuse_ops = {.event = on_fused, .save = on_fuse_save};
         _cleanup_(pipeline_freep) struct pipeline *p = calloc(1, sizeof(*p));
         int r;
@@ -99,6 +162,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
                 return NULL;
         fuse_free(p->fuse);
         judge_free(p->judge);
+        map_free(p->closed);
         free(p);
         return NULL;
 }
@@ -131,7 +195,8 @@ int pipeline_use_store(struct pipeline *p, struct store *s)
 {
         static const int order[] = {PIECE_META,      PIECE_WORKLOAD, PIECE_ENTRY,
                                     PIECE_CONTAINER, PIECE_NAME,     PIECE_TOLD,  PIECE_PRIOR,
-                                    PIECE_WRITER,    PIECE_RULE,     PIECE_FINDING,  FUSE_PIECE};
+                                    PIECE_WRITER,    PIECE_RULE,     PIECE_FINDING,  PIECE_PAST,
+                                    PIECE_WEEKS,     FUSE_PIECE};
         struct loading l = {.p = p};
         int r = 0;
 
@@ -253,6 +318,17 @@ uint64_t pipeline_due(const struct pipeline *p)
 struct judge *pipeline_judge(struct pipeline *p)
 {
         return p->judge;
+}
+
+int pipeline_each_closed(struct pipeline *p, int (*cb)(struct bytes key, struct bytes blob, void *arg), void *arg)
+{
+        struct bytes key;
+        void *value;
+        int r = 0;
+
+        for (size_t i = 0; r >= 0 && p->closed && map_next(p->closed, &i, &key, &value);)
+                r = cb(key, str_get(value), arg);
+        return r < 0 ? r : 0;
 }
 
 void pipeline_fuse_stats(const struct pipeline *p, struct fuse_stats *ret)

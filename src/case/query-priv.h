@@ -32,7 +32,7 @@ json_t *query_suppress_list(const struct query_env *env, const json_t *request) 
 /* Rules in numbers, and those that end soon: for status. */
 json_t *query_rules_json(const struct judge *j) TM_CHECK;
 
-/* Every finding that is kept, open and closed, in no promised order. cb's non-zero result ends it and is returned. */
+/* Every finding that is kept, open and closed, in no promised order. cb's negative result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);
 int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged) TM_CHECK;
 uint64_t query_finding_id(const char *text); /* "F-12" or "12"; 0: it is no such thing */

@@ -147,6 +147,15 @@ static const struct command commands[] = {
          {{"rule", T_STRING, true, "a rule's id such as \"R-3\""},
           {"reason", T_STRING, false, "a text"},
           {"dry_run", T_BOOL, false, "true or false"}}},
+        {"triage",
+         OF_FINDING,
+         NULL,
+         {{"id", T_STRING, true, "a finding's id such as \"F-12\""},
+          {"verdict", T_STRING, false, "\"malicious\", \"misconfigured\", \"benign\" or \"unsure\""},
+          {"note", T_STRING, false, "text"},
+          {"close", T_BOOL, false, "true or false"},
+          {"reopen", T_BOOL, false, "true or false"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
 };
 
 json_t *query_ok(json_t *data)
@@ -364,28 +373,56 @@ static bool is_dimension(const char *name)
 }
 
 /* A finding that is kept, by its full number. */
+struct wanted_finding {
+        uint64_t id;
+        bool found;
+        struct buf *kept; /* a closed one, encoded: the judge has forgotten it; NULL: not asked for */
+};
+
 static int find_finding(const struct finding *f, void *arg)
 {
-        return f->id == *(const uint64_t *)arg;
+        struct wanted_finding *w = arg;
+
+        if (f->id != w->id)
+                return 0;
+        w->found = true;
+        return w->kept && f->state == FINDING_CLOSED ? finding_encode(f, w->kept) : 0;
 }
 
 static int resolve_finding(const struct query_env *env, const char *text, struct buf *target, json_t **ret_answer)
 {
-        uint64_t id = query_finding_id(text), damaged;
+        struct wanted_finding w = {.id = query_finding_id(text)};
+        uint64_t damaged;
         char shown[64];
-        int r = id ? query_each_finding(env, find_finding, &id, &damaged) : 0;
+        int r = w.id ? query_each_finding(env, find_finding, &w, &damaged) : 0;
 
         if (r < 0)
                 return r;
-        if (r == 0) {
-                *ret_answer = query_fail(id ? QUERY_FAILED : QUERY_USAGE,
-                                         id ? "there is no finding \"%s\": see tidemark findings --all"
-                                            : "\"%s\" is no finding's id: expected one such as F-12",
+        if (!w.found) {
+                *ret_answer = query_fail(w.id ? QUERY_FAILED : QUERY_USAGE,
+                                         w.id ? "there is no finding \"%s\": see tidemark findings --all"
+                                              : "\"%s\" is no finding's id: expected one such as F-12",
                                          str_print(bytes_str(text), shown, sizeof(shown)));
                 return -ENOENT;
         }
-        buf_printf(target, "F-%llu", (unsigned long long)id);
+        buf_printf(target, "F-%llu", (unsigned long long)w.id);
         return 0;
+}
+
+/* A closed finding goes along with the decision about it. */
+static int put_kept(const struct query_env *env, const json_t *request, struct buf *out)
+{
+        _cleanup_buf_ struct buf kept;
+        struct wanted_finding w = {.kept = &kept};
+        uint64_t damaged;
+        int r;
+
+        buf_init(&kept, TIDE_RECORD_MAX);
+        w.id = query_finding_id(json_string_value(json_object_get(request, target_fields[OF_FINDING])));
+        r = query_each_finding(env, find_finding, &w, &damaged);
+        if (r == 0 && kept.len)
+                tide_list_put(out, BYTES_LIT("kept"), buf_bytes(&kept));
+        return r;
 }
 
 static json_t *check_dimension(const json_t *request)
@@ -497,10 +534,13 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
 
         /* All of it first, pointers after: the buffer may move while it grows. */
         put_args(c, request, scratch);
-        if (scratch->err) {
+        r = c->of == OF_FINDING ? put_kept(env, request, scratch) : 0;
+        if (r == 0)
+                r = scratch->err;
+        if (r < 0) {
                 json_decref(*ret_answer);
-                *ret_answer = query_fail(QUERY_FAILED, "%s: %s", c->name, err_str(scratch->err));
-                return scratch->err;
+                *ret_answer = query_fail(QUERY_FAILED, "%s: %s", c->name, err_str(r));
+                return r;
         }
         memset(ev, 0, sizeof(*ev));
         ev->kind = TIDE_DECISION;

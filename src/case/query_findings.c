@@ -50,12 +50,15 @@ static int each_judged(enum judge_piece what, struct bytes key, struct bytes blo
         return what == PIECE_FINDING ? each_blob(blob, arg) : 0;
 }
 
-/* The store has what the judge has put down, closed ones among them; in replay there is the judge alone. */
+/* The store has what the judge has put down, closed ones among them; in replay there is no store. */
 int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged)
 {
         struct each e = {.cb = cb, .arg = arg};
         int r = env->store ? store_each(env->store, PIECE_FINDING, each_stored, &e) :
                              judge_each(pipeline_judge(env->pipeline), each_judged, &e);
+
+        if (r == 0 && !env->store)
+                r = pipeline_each_closed(env->pipeline, each_stored, &e);
 
         *ret_damaged = e.damaged;
         return r;

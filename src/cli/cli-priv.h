@@ -42,6 +42,8 @@ int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);
 int cli_suppress(struct cli *c);
+int cli_report(struct cli *c);
+int cli_triage(struct cli *c);
 
 /* ---- options of a command: one table each ---- */
 
@@ -83,6 +85,9 @@ struct cli_table *cli_table_new(size_t ncols, const char *const *head);
 void cli_table_row(struct cli_table *t, const char *const *cells);
 void cli_table_keep(struct cli_table *t, size_t col); /* a column that is of no use when cut: a time */
 void cli_table_print(FILE *out, struct cli_table *t); /* and frees it */
+
+/* "12/min", "3/h", "1/day": "" where there is none. */
+void cli_rate(const json_t *finding, char *dst, size_t size);
 
 /* Pages that live and replayed findings share. */
 void cli_print_findings(const struct cli *c, const json_t *data, bool all);

@@ -34,6 +34,19 @@ static void signal_kinds(const json_t *f, char *dst, size_t size)
                         n += (size_t)snprintf(dst + n, size - n, "%s%s", n ? "+" : "", cli_text(s, "kind"));
 }
 
+void cli_rate(const json_t *f, char *dst, size_t size)
+{
+        double hour = json_number_value(json_object_get(f, "rate"));
+
+        dst[0] = '\0';
+        if (hour >= 60)
+                snprintf(dst, size, "%.*f/min", hour < 600 ? 1 : 0, hour / 60);
+        else if (hour >= 1)
+                snprintf(dst, size, "%.*f/h", hour < 10 ? 1 : 0, hour);
+        else if (hour > 0)
+                snprintf(dst, size, "%.*f/day", hour < 10.0 / 24 ? 1 : 0, hour * 24);
+}
+
 void cli_print_findings(const struct cli *c, const json_t *data, bool all)
 {
         static const char *const head[] = {"ID",       "LAST SEEN (UTC)", "SURE",    "SEVERITY",
@@ -50,7 +63,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         t = json_array_size(list) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
         cli_table_keep(t, 1);
         json_array_foreach(list, i, f) {
-                char when[20], sure[8], count[24], kinds[64];
+                char when[20], sure[8], count[48], kinds[64], rate[20];
                 const char *const cells[] = {cli_text(f, "id"),
                                              when,
                                              sure,
@@ -63,7 +76,9 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
                 snprintf(when, sizeof(when), "%.10s %.8s", cli_text(f, "last_seen"),
                          strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "");
                 snprintf(sure, sizeof(sure), "%lld%%", (long long)cli_int(f, "confidence"));
-                snprintf(count, sizeof(count), "%lld", (long long)cli_int(f, "count"));
+                cli_rate(f, rate, sizeof(rate));
+                snprintf(count, sizeof(count), "%lld%s%s%s", (long long)cli_int(f, "count"), *rate ? " (" : "", rate,
+                         *rate ? ")" : "");
                 signal_kinds(f, kinds, sizeof(kinds));
                 cli_table_row(t, cells);
         }

@@ -7,11 +7,13 @@
 #include "cli/cli-priv.h"
 
 static const struct cli_command commands[] = {
-        {"probe", "[--config FILE] [--state-dir DIR]",
-         "what this kernel gives each sensor, and what is used instead", cli_probe},
+        {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
+         cli_probe},
         {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
         {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},
+        {"triage", "ID... [--verdict VERDICT] [--note TEXT] [--close | --reopen]",
+         "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
         {"baseline",
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE]",

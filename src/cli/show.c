@@ -19,11 +19,35 @@ static void heading(const struct cli *c, const char *text)
         cli_colour(c, stdout, CLI_PLAIN);
 }
 
+/* What became of it. */
+static void print_case(const json_t *f)
+{
+        char text[512];
+
+        if (*cli_text(f, "verdict")) {
+                snprintf(text, sizeof(text), "%s, by %s at %s", cli_text(f, "verdict"), cli_text(f, "verdict_by"),
+                         cli_text(f, "verdict_at"));
+                field("verdict", text);
+        }
+        if (*cli_text(f, "note"))
+                field("note", cli_text(f, "note"));
+        if (*cli_text(f, "closed_by")) {
+                snprintf(text, sizeof(text), "%s, at %s", cli_text(f, "closed_by"), cli_text(f, "closed_at"));
+                field("closed", text);
+        }
+        if (*cli_text(f, "suppressed_by")) {
+                snprintf(text, sizeof(text), "by %s%s", cli_text(f, "suppressed_by"),
+                         json_is_true(json_object_get(f, "broke_through")) ? ", but it is too sure to be kept quiet"
+                                                                           : "");
+                field("suppressed", text);
+        }
+}
+
 static void print_head(const struct cli *c, const json_t *f)
 {
         const json_t *w = json_object_get(f, "workload");
         json_int_t sure = cli_int(f, "confidence");
-        char text[512];
+        char text[512], rate[20];
 
         cli_colour(c, stdout, CLI_BOLD);
         cli_colour(c, stdout,
@@ -44,9 +68,11 @@ static void print_head(const struct cli *c, const json_t *f)
         snprintf(text, sizeof(text), "%s (class %s)", cli_text(w, "baseline_state"), cli_text(w, "class"));
         field("baseline", text);
         field("host", cli_text(f, "host"));
-        snprintf(text, sizeof(text), "%s to %s, %lld acts", cli_text(f, "first_seen"), cli_text(f, "last_seen"),
-                 (long long)cli_int(f, "count"));
+        cli_rate(f, rate, sizeof(rate));
+        snprintf(text, sizeof(text), "%s to %s, %lld act%s%s%s", cli_text(f, "first_seen"), cli_text(f, "last_seen"),
+                 (long long)cli_int(f, "count"), cli_int(f, "count") == 1 ? "" : "s", *rate ? ", " : "", rate);
         field("when", text);
+        print_case(f);
 }
 
 static void print_containers(const json_t *f)

@@ -9,7 +9,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/map.h"
 
-#define OPTIONS_MAX 160
+#define OPTIONS_MAX 320
 #define AT(m) offsetof(struct cfg, m)
 #define TEXT(name, m, help) {name, OPT_TEXT, AT(m), sizeof(((struct cfg *)0)->m), 1, 0, NULL, help}
 #define NUM(name, form, m, min, max, help) {name, form, AT(m), 0, min, max, NULL, help}
@@ -22,6 +22,8 @@
 static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
 static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
 static const char *const scopes[] = {"namespace", "host", "off", "auto", NULL}; /* as enum net_scope, and one more */
+static const char *const syslog_facilities[] = {"authpriv", "auth",   "daemon", "user",   "local0", "local1", "local2",
+                                                "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
@@ -97,6 +99,8 @@ static const struct option_row rows[] = {
             "most programs, libraries and scripts kept of one image, 16 bytes each"),
         NUM("limits.open_findings", OPT_COUNT, judge.max_findings, 1, 1e6, "most findings kept open"),
         NUM("limits.rules", OPT_COUNT, judge.max_rules, 0, 10000, "most allow and suppress rules in force"),
+        NUM("limits.closed_findings", OPT_COUNT, judge.max_closed, 1, 1e5,
+            "most closed findings kept; the one closed first goes"),
         NUM("learn.period", OPT_TIME, judge.calibration_ns, SECOND, 365 * DAY,
             "a baseline is learned for so long, unless it converges before"),
         NUM("learn.network_period", OPT_TIME, judge.network_ns, SECOND, 365 * DAY,
@@ -135,6 +139,14 @@ static const struct option_row rows[] = {
             "no suppress rule lasts longer: how far ahead --until may be"),
         NUM("suppress.tell_before", OPT_TIME, judge.suppress_tell_ns, 0, 365 * DAY,
             "so long before the end of a rule it is told"),
+        NUM("queue.expire", OPT_TIME, judge.finding_expire_ns, HOUR, 3650 * DAY,
+            "a finding that was not seen for so long closes by itself"),
+        NUM("queue.keep", OPT_TIME, judge.finding_keep_ns, DAY, 3650 * DAY, "closed findings are kept for so long"),
+        {"sink.syslog", OPT_YES, AT(sink_syslog), 0, 0, 0, NULL,
+         "a line of JSON to syslog when a finding opens, crosses queue.page, doubles its count, expires or closes"},
+        TEXT("sink.syslog_socket", sink_socket, "where syslog listens"),
+        {"sink.syslog_facility", OPT_WORD, AT(sink_facility), sizeof(((struct cfg *)0)->sink_facility), 0, 0,
+         syslog_facilities, "its facility: authpriv, auth, daemon, user, local0 to local7"},
         NUM("scoring.prior", OPT_BITS, judge.prior_quarters, -64, 64,
             "bits before anything is known: how rare a true finding is"),
         NUM("scoring.novelty_cap", OPT_BITS, judge.novelty_cap_quarters, 0, 64,
@@ -230,6 +242,9 @@ void cfg_default(struct cfg *c)
         c->ring_size = 256u << 20;
         c->ring_segment = 16u << 20;
         c->ring_period_ns = (uint64_t)DAY;
+        c->sink_syslog = true;
+        snprintf(c->sink_socket, sizeof(c->sink_socket), "/dev/log");
+        snprintf(c->sink_facility, sizeof(c->sink_facility), "authpriv");
         judge_params_default(&c->judge);
         fuse_params_default(&c->fuse);
         if (gethostname(c->judge.host, sizeof(c->judge.host) - 1) < 0)

@@ -25,6 +25,7 @@ struct auditjoin_stats;
 struct engine_audit;
 struct engine_resolv;
 struct ring;
+struct syslog_sink;
 
 #define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
 #define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
@@ -57,6 +58,12 @@ struct engine {
         struct loop_timer *commit_timer, *tick_timer, *ask_timer;
         struct buf counters; /* the sensor's last JSON */
         struct buf outbox;   /* lines for watchers, each with its newline, that wait for the commit */
+        struct syslog_sink *syslog; /* NULL: off */
+        struct buf news;            /* lines for syslog that wait for the commit */
+        size_t news_ready;          /* bytes of them that are committed */
+        uint64_t news_since;        /* boot time since when syslog has no room; 0: it has */
+        uint64_t news_lost;         /* of them: there was no room for too long */
+        struct loop_timer *news_timer;
         struct engine_asker askers[ENGINE_ASKERS];
         size_t naskers;
         bool up; /* the sensor's first ping was answered */
@@ -124,6 +131,12 @@ void engine_ring_open(struct engine *e, const char *dir);
 void engine_ring_look(struct engine *e, bool ticked);
 void engine_ring_status(const struct engine *e, json_t *o);
 void engine_ring_close(struct engine *e);
+/* engine_news.c: what is told of findings to those who do not watch */
+int engine_news_open(struct engine *e);
+void engine_news_tell(struct engine *e, const struct finding *f, unsigned news);
+void engine_news_committed(struct engine *e);
+void engine_news_status(const struct engine *e, json_t *o);
+void engine_news_close(struct engine *e);
 
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);

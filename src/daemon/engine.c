@@ -76,6 +76,7 @@ int engine_commit(struct engine *e, bool sync)
                 at += (size_t)(end - line) + 1;
         }
         buf_reset(&e->outbox);
+        engine_news_committed(e);
         return 0;
 }
 
@@ -111,6 +112,11 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
                          f->nsignals ? str_print(str_get(s->where.len ? &s->where : &s->subject), subject,
                                                  sizeof(subject))
                                      : "first sight");
+}
+
+static void on_news(const struct finding *f, unsigned news, void *arg)
+{
+        engine_news_tell(arg, f, news);
 }
 
 /* ---- records of the pair ---- */
@@ -292,7 +298,7 @@ static void before_sleep(struct loop *loop, void *arg)
         if (due)
                 set_tick(e);
         /* From the first change on: where something comes in every turn there is no last one to count from. */
-        if ((store_dirty(e->store) || e->outbox.len) && !e->commit_failed && e->commit_at == 0) {
+        if ((store_dirty(e->store) || e->outbox.len || e->news.len) && !e->commit_failed && e->commit_at == 0) {
                 e->commit_at = loop_now(loop) + ENGINE_COMMIT_NS;
                 loop_timer_set(e->commit_timer, e->commit_at);
         }
@@ -323,7 +329,7 @@ static int open_store(struct engine *e, const char *dir)
 
 static int open_pipeline(struct engine *e)
 {
-        static const struct pipeline_ops ops = {.event = on_event, .finding = on_finding};
+        static const struct pipeline_ops ops = {.event = on_event, .finding = on_finding, .news = on_news};
         int r = pipeline_new(&e->cfg->judge, &e->cfg->fuse, &ops, e, &e->pipeline);
 
         if (r == 0)
@@ -430,6 +436,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = open_mask(e);
         if (r == 0)
+                r = engine_news_open(e);
+        if (r == 0)
                 r = open_pipeline(e);
         if (r == 0)
                 r = engine_audit_open(e);
@@ -465,6 +473,7 @@ static int stop(struct engine *e, int r)
         }
         engine_ring_close(e);
         engine_control_close(e);
+        engine_news_close(e);
         engine_audit_close(e);
         engine_net_close(e);
         pipeline_free(e->pipeline);

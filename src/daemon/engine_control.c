@@ -132,6 +132,7 @@ static json_t *status_part(void *arg)
                 add_packets(e, o);
                 engine_resolv_status(e, o);
                 engine_ring_status(e, o);
+                engine_news_status(e, o);
         }
         return o;
 }

@@ -138,6 +138,7 @@ static const struct {
         {"allow.remove", OF_NONE, rules_allow_remove},
         {"suppress.add", OF_NONE, rules_suppress_add},
         {"suppress.remove", OF_NONE, rules_suppress_remove},
+        {"triage", OF_NONE, life_triage},
 };
 
 static int find_workload(struct judge *j, struct bytes id, struct workload **ret)

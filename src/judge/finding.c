@@ -10,8 +10,9 @@
 #include "tidemark/event.h"
 
 /* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later;
- * 3: nothing of rules, verdicts, closing, sessions */
-#define FORMAT 4u
+ * 3: nothing of rules, verdicts, closing, sessions; 4: nor of what was told of it, its past in words, a session's end
+ */
+#define FORMAT 5u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
@@ -25,6 +26,13 @@ void finding_flow_text(const struct finding_flow *w, struct buf *out)
         if (w->has_port)
                 buf_printf(out, ":%u", w->port);
         buf_printf(out, "/%s", tide_proto_text(w->proto, proto));
+}
+
+double finding_rate(const struct finding *f)
+{
+        double hours = (double)((uint64_t)f->last_ns - (uint64_t)f->first_ns) / 3.6e12;
+
+        return f->count > 1 && f->last_ns > f->first_ns ? (double)(f->count - 1) / hours : 0;
 }
 
 struct finding *finding_new(void)
@@ -83,6 +91,7 @@ struct finding *finding_free(struct finding *f)
         str_clear(&f->verdict_by);
         str_clear(&f->closed_by);
         str_clear(&f->command);
+        str_clear(&f->past_words);
         str_clear(&f->leader.exe);
         str_clear(&f->leader.comm);
         for (size_t i = 0; i < FINDING_CONTAINERS; i++) {
@@ -380,6 +389,16 @@ static void c_case(struct codec *c, struct finding *f)
         c_proc(c, &f->leader);
         f->terminal = (uint8_t)c_enum(c, f->terminal, TERMINAL_NO + 1);
         c_bool(c, &f->ended);
+        if (c->format < 5)
+                return;
+        c_i64(c, &f->shown_ns);
+        c_u32(c, &f->told);
+        c_u64(c, &f->told_count);
+        c_str(c, &f->past_words);
+        c_i64(c, &f->ended_ns);
+        c_u32(c, &f->exit_status);
+        c_u64(c, &f->visits);
+        c_u64(c, &f->runs);
 }
 
 static void c_finding(struct codec *c, struct finding *f)
@@ -461,6 +480,17 @@ const char *finding_state_name(unsigned v)
         static const char *const words[] = {"open", "triaged", "closed"};
 
         return word(words, ARRAY_LEN(words), v);
+}
+
+const char *finding_news_name(unsigned bit)
+{
+        static const char *const words[NEWS_BITS] = {"opened",  "page",   "count",   "contained",
+                                                     "expired", "closed", "reopened"};
+        unsigned i = 0;
+
+        while (i < NEWS_BITS && bit != 1u << i)
+                i++;
+        return word(words, NEWS_BITS, i);
 }
 
 const char *finding_severity_name(unsigned v)

@@ -25,12 +25,26 @@
 
 /* ---- the table ---- */
 
+static void take_out(struct judge *j, size_t i)
+{
+        memmove(j->open + i, j->open + i + 1, (--j->nopen - i) * sizeof(struct finding *));
+}
+
 static void drop(struct judge *j, size_t i)
 {
-        pieces_drop_finding(j, j->open[i]);
+        pieces_drop_finding(j, j->open[i]->id);
         finding_free(j->open[i]);
-        memmove(j->open + i, j->open + i + 1, (--j->nopen - i) * sizeof(struct finding *));
+        take_out(j, i);
         j->stats.refused++;
+}
+
+void group_remove(struct judge *j, struct finding *f)
+{
+        for (size_t i = 0; i < j->nopen; i++)
+                if (j->open[i] == f) {
+                        take_out(j, i);
+                        return;
+                }
 }
 
 static uint32_t place_of(const struct finding *f)
@@ -86,6 +100,24 @@ int group_take(struct judge *j, struct finding *f)
         return 0;
 }
 
+int group_take_room(struct judge *j, struct finding *f)
+{
+        if (j->nopen >= j->p.max_findings)
+                make_room(j);
+        return group_take(j, f);
+}
+
+struct workload *group_workload(const struct judge *j, const struct finding *f)
+{
+        _cleanup_buf_ struct buf id;
+
+        buf_init(&id, 1u << 16);
+        buf_put(&id, f->workload.p, f->workload.len);
+        buf_put_u8(&id, '@');
+        buf_put(&id, f->digest.p, f->digest.len);
+        return id.err ? NULL : map_get(j->workloads, buf_bytes(&id));
+}
+
 static int describe(const struct judge *j, const struct workload *w, enum dimension dim, struct finding *f)
 {
         int r = str_set(&f->host, bytes_str(j->p.host));
@@ -109,12 +141,10 @@ struct finding *group_new(struct judge *j, struct workload *w, enum finding_type
 
         if (!f)
                 return NULL;
-        if (j->nopen >= j->p.max_findings)
-                make_room(j);
         f->id = j->next_finding;
         f->type = type;
         f->first_ns = f->last_ns = wall_ns;
-        if (describe(j, w, DIM_PROCESS, f) < 0 || group_take(j, f) < 0)
+        if (describe(j, w, DIM_PROCESS, f) < 0 || group_take_room(j, f) < 0)
                 return finding_free(f);
         pieces_save_meta(j);
         return f;
@@ -357,8 +387,12 @@ void group_loss(struct judge *j, const struct tide_event *ev)
 
 void group_changed(struct judge *j, struct finding *f, bool opened)
 {
+        unsigned news = life_news(j, f);
+
         pieces_save_finding(j, f);
         j->ops->finding(f, opened, j->arg);
+        if (news && j->ops->news)
+                j->ops->news(f, news, j->arg);
 }
 
 static bool wrote_it(const struct finding *f, const struct observation *o)
@@ -413,6 +447,8 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
                 r = describe(j, w, o->dim, f);
         if (r == 0)
                 r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
+        if (r == 0)
+                r = life_link(j, f, signal_cause(o));
         *ret = f;
         group_changed(j, f, opened);
         if (f->confidence < j->p.show)

@@ -15,6 +15,9 @@
  *     content.c    hashes of programs that ran and are not the image's
  *     candidates.c what is kept of candidates for their reviewer
  *     rollout.c    a new image of a known workload; what grows old
+ *     life.c       verdicts, closing, expiry, the past; what is told once
+ *     session.c    exec sessions: a lane of their own
+ *     weeks.c      numbers of each week, for the report
  *     sight.c      first sight of containers that ran before us
  *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
  *     rules.c      operators' rules: allow and suppress (rules-priv.h)
@@ -220,6 +223,17 @@ struct known_loss {
         bool unknown;
 };
 
+/* What is remembered of a closed finding. */
+#define PAST_CAUSES FINDING_SIGNALS
+struct past {
+        uint64_t id;
+        int64_t closed_ns;
+        uint64_t workload;      /* hash of its name: a new version's cause is the same */
+        struct str_owned words; /* "F-12, closed as benign by …" */
+        uint32_t n;
+        uint64_t causes[];
+};
+
 struct judge {
         struct judge_params p;
         const struct judge_ops *ops;
@@ -231,6 +245,10 @@ struct judge {
         uint64_t next_finding;
         uint32_t next_item;  /* of candidates */
         int64_t kept_window; /* hour in which entries were last looked through for those that expire */
+        struct past **past; /* closed ones, in the order in which they were */
+        size_t npast, past_cap;
+        struct map *weeks; /* a workload's name → struct weeks */
+        int64_t ticked_ns; /* wall clock of the last tick of this life; 0: none */
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct prior_memory prior;
@@ -516,6 +534,12 @@ void group_changed(struct judge *j, struct finding *f, bool opened);
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* The same, and another one goes where there are too many. */
+int group_take_room(struct judge *j, struct finding *f);
+void group_remove(struct judge *j, struct finding *f); /* out of the table: the caller's again, its piece stays */
+/* The workload that it is of. NULL: not known any more. */
+struct workload *group_workload(const struct judge *j, const struct finding *f);
+
 /* NULL: it is none of the open ones. */
 struct finding *group_by_id(struct judge *j, uint64_t id);
 /* Bytes of a flow that ended, into the signal that told of it. */
@@ -549,6 +573,38 @@ bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
 int signal_add(struct finding *f, const struct observation *o);
 /* The end of a flow, into the signal that told of it. False: there is none. */
 bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t);
+
+uint64_t signal_cause_of(const struct finding_signal *s);
+
+/* ---- life: what is told once, verdicts, closing, the past ---- */
+
+#define LIFE_EXPIRED "expired"
+/* What is news of it, as a set of enum finding_news: told from now on. Before it is saved. */
+unsigned life_news(struct judge *j, struct finding *f);
+/* A finding of this cause: was there one before, that is closed? */
+int life_link(const struct judge *j, struct finding *f, uint64_t cause);
+/* What was not seen for long closes; what was closed for long is forgotten. */
+void life_tick(struct judge *j, int64_t wall_ns);
+int life_triage(struct judge *j, struct workload *w, const struct tide_event *ev); /* verb "triage" */
+void life_free(struct judge *j);
+struct past *life_past_new(uint64_t id, uint32_t n);          /* NULL: out of memory, or too many causes */
+int life_past_take(struct judge *j, struct past *p) TM_CHECK; /* restored; owned on success */
+
+/* ---- weeks: numbers for the report ---- */
+
+struct weeks;
+/* Is the workload judged by now: are its files and programs learned? */
+bool weeks_judged(const struct workload *w);
+void weeks_tick(struct judge *j, int64_t wall_ns);
+void weeks_shown(struct judge *j, struct finding *f); /* once: it has to be looked at, since shown_ns */
+void weeks_paged(struct judge *j, const struct finding *f);
+void weeks_suppressed(struct judge *j, struct finding *f);
+void weeks_session(struct judge *j, const struct finding *f);
+void weeks_verdict(struct judge *j, const struct finding *f, struct bytes verdict); /* before it is set */
+void weeks_free(void *weeks);
+struct bytes weeks_name(const struct weeks *w);
+void weeks_put(struct weeks *w, struct buf *out);
+int weeks_restore(struct judge *j, struct bytes key, struct rd *r);
 
 /* ---- flows and names ---- */
 
@@ -624,7 +680,10 @@ void pieces_drop_told(struct judge *j, const struct container_memory *c, uint64_
 void pieces_save_writer(struct judge *j, const struct container_memory *c, const struct writer *by);
 void pieces_drop_writer(struct judge *j, const struct container_memory *c, uint64_t path);
 void pieces_save_finding(struct judge *j, const struct finding *f);
-void pieces_drop_finding(struct judge *j, const struct finding *f);
+void pieces_drop_finding(struct judge *j, uint64_t id);
+void pieces_save_weeks(struct judge *j, struct weeks *w);
+void pieces_save_past(struct judge *j, const struct past *p);
+void pieces_drop_past(struct judge *j, const struct past *p);
 struct container_memory *container_make(struct judge *j, struct bytes id);
 void container_memory_free(void *c);
 

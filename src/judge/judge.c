@@ -39,6 +39,8 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
                 r = prior_open(j);
         if (r == 0)
                 r = rules_new(&j->rules);
+        if (r == 0)
+                r = map_new(p->max_workloads, seed, weeks_free, &j->weeks);
         if (r < 0)
                 return r;
         *ret = TAKE_PTR(j);
@@ -56,6 +58,8 @@ struct judge *judge_free(struct judge *j)
         for (size_t i = 0; i < j->nopen; i++)
                 finding_free(j->open[i]);
         free(j->open);
+        life_free(j);
+        map_free(j->weeks);
         for (size_t i = 0; i < LOSSES_KEPT; i++) {
                 str_clear(&j->losses[i].container);
                 str_clear(&j->losses[i].words);
@@ -806,6 +810,8 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
         int r = 0;
 
         baseline_tick(j, ev->wall_ns);
+        weeks_tick(j, ev->wall_ns);
+        life_tick(j, ev->wall_ns);
         r = rollout_tick(j, ev->wall_ns);
         for (size_t i = 0; r == 0 && map_next(j->containers, &i, NULL, &value);) {
                 struct container_memory *c = value;

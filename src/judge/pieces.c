@@ -5,7 +5,8 @@
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
  * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
  * id · flow; prior: see prior_pieces.c; writer: string id · hash of the path, or nothing for those that are not of the
- * start, which a snapshot alone holds. Each blob begins with its format's number.
+ * start, which a snapshot alone holds; past: a finding's number; weeks: a workload's name. Each blob begins with its
+ * format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,8 +17,11 @@
 
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
- * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs */
-#define FORMAT 9u
+ * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs;
+ * 9: nothing of when the last tick was */
+#define FORMAT 10u
+
+#define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
 static void begin(struct judge *j)
 {
@@ -60,6 +64,7 @@ static void put_meta(struct judge *j)
         buf_put_u64(&j->blob, j->next_finding);
         buf_put_u32(&j->blob, j->next_item);
         buf_put_u64(&j->blob, (uint64_t)j->kept_window);
+        buf_put_u64(&j->blob, (uint64_t)j->ticked_ns);
 }
 
 void pieces_save_meta(struct judge *j)
@@ -80,6 +85,8 @@ static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_
                 j->next_item = item;
         if (format > 8)
                 j->kept_window = (int64_t)rd_u64(r);
+        if (format > 9) /* of an earlier life it counts for nothing: judge_new_life() */
+                j->ticked_ns = (int64_t)rd_u64(r);
         return r->err;
 }
 
@@ -785,11 +792,11 @@ void pieces_save_finding(struct judge *j, const struct finding *f)
         save(j, PIECE_FINDING, finding_key(f->id, key));
 }
 
-void pieces_drop_finding(struct judge *j, const struct finding *f)
+void pieces_drop_finding(struct judge *j, uint64_t id)
 {
         uint8_t key[8];
 
-        j->ops->save(PIECE_FINDING, finding_key(f->id, key), bytes_of(NULL, 0), j->arg);
+        j->ops->save(PIECE_FINDING, finding_key(id, key), bytes_of(NULL, 0), j->arg);
 }
 
 static int restore_finding(struct judge *j, struct bytes blob)
@@ -799,6 +806,10 @@ static int restore_finding(struct judge *j, struct bytes blob)
 
         if (r < 0)
                 return r;
+        if (f->state == FINDING_CLOSED) { /* what is remembered of it is a piece of its own */
+                finding_free(f);
+                return 0;
+        }
         if (j->nopen >= j->p.max_findings)
                 r = ERR_LIMIT;
         else
@@ -807,6 +818,89 @@ static int restore_finding(struct judge *j, struct bytes blob)
                 finding_free(f);
         j->stats.findings = j->nopen;
         return r;
+}
+
+/* ---- closed findings ---- */
+
+static void put_past(struct judge *j, const struct past *p)
+{
+        begin(j);
+        buf_put_u64(&j->blob, (uint64_t)p->closed_ns);
+        buf_put_u64(&j->blob, p->workload);
+        buf_put_bytes(&j->blob, str_get(&p->words));
+        buf_put_u32(&j->blob, p->n);
+        for (uint32_t i = 0; i < p->n; i++)
+                buf_put_u64(&j->blob, p->causes[i]);
+}
+
+void pieces_save_past(struct judge *j, const struct past *p)
+{
+        uint8_t key[8];
+
+        put_past(j, p);
+        save(j, PIECE_PAST, finding_key(p->id, key));
+}
+
+void pieces_drop_past(struct judge *j, const struct past *p)
+{
+        uint8_t key[8];
+
+        j->ops->save(PIECE_PAST, finding_key(p->id, key), bytes_of(NULL, 0), j->arg);
+}
+
+static int restore_past(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
+{
+        int64_t closed_ns = (int64_t)rd_u64(r);
+        uint64_t workload = rd_u64(r), id = 0;
+        struct bytes words = rd_bytes(r);
+        uint32_t n = rd_u32(r);
+        struct past *p;
+        int err;
+
+        (void)format;
+        if (r->err || key.len != 8 || n > PAST_CAUSES || n > rd_left(r) / 8)
+                return ERR_SCHEMA;
+        if (j->npast >= PAST_MAX)
+                return ERR_LIMIT;
+        for (int b = 0; b < 8; b++)
+                id = id << 8 | key.p[b];
+        p = life_past_new(id, n);
+        if (!p)
+                return -ENOMEM;
+        p->closed_ns = closed_ns;
+        p->workload = workload;
+        for (uint32_t i = 0; i < n; i++)
+                p->causes[i] = rd_u64(r);
+        err = str_set(&p->words, words);
+        if (err == 0)
+                err = life_past_take(j, p);
+        if (err < 0) {
+                str_clear(&p->words);
+                free(p);
+        }
+        if (err == 0 && id >= j->next_finding)
+                j->next_finding = id + 1;
+        return err;
+}
+
+/* ---- weeks ---- */
+
+static void put_weeks(struct judge *j, struct weeks *w)
+{
+        begin(j);
+        weeks_put(w, &j->blob);
+}
+
+void pieces_save_weeks(struct judge *j, struct weeks *w)
+{
+        put_weeks(j, w);
+        save(j, PIECE_WEEKS, weeks_name(w));
+}
+
+static int restore_weeks(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
+{
+        (void)format;
+        return weeks_restore(j, key, r);
 }
 
 /* ---- all ---- */
@@ -820,6 +914,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_PRIOR] = prior_restore,
                 [PIECE_WRITER] = restore_writer,
                 [PIECE_LOSS] = pieces_restore_loss,
+                [PIECE_PAST] = restore_past,   [PIECE_WEEKS] = restore_weeks,
         };
         uint32_t format;
         struct rd r;
@@ -917,6 +1012,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
 {
         struct judge *j = (struct judge *)cj; /* its scratch buffers change, its memory does not */
         uint8_t number[8];
+        struct bytes key;
+        void *value;
         int r;
 
         put_meta(j);
@@ -934,6 +1031,14 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
         for (size_t i = 0; r >= 0 && i < j->nopen; i++) {
                 put_finding(j, j->open[i]);
                 r = tell(j, PIECE_FINDING, finding_key(j->open[i]->id, number), cb, arg);
+        }
+        for (size_t i = 0; r >= 0 && i < j->npast; i++) {
+                put_past(j, j->past[i]);
+                r = tell(j, PIECE_PAST, finding_key(j->past[i]->id, number), cb, arg);
+        }
+        for (size_t i = 0; r >= 0 && map_next(j->weeks, &i, &key, &value);) {
+                put_weeks(j, value);
+                r = tell(j, PIECE_WEEKS, key, cb, arg);
         }
         return r < 0 ? r : 0;
 }

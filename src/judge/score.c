@@ -125,6 +125,9 @@ void judge_params_default(struct judge_params *p)
         p->max_workloads = 1000;
         p->max_entries = 2000;
         p->max_findings = 1000;
+        p->max_closed = 1000;
+        p->finding_expire_ns = 30 * 24 * hour;
+        p->finding_keep_ns = 365 * 24 * hour;
         p->max_names = 512;
         p->max_images = 64;
         p->max_image_files = 10000;

@@ -266,6 +266,11 @@ static uint64_t cause_of(uint8_t kind, struct bytes key, struct bytes exe)
         return h ? h : 1;
 }
 
+uint64_t signal_cause_of(const struct finding_signal *s)
+{
+        return cause_of((uint8_t)s->kind, str_get(&s->key), str_get(&s->executable));
+}
+
 uint64_t signal_cause(const struct observation *o)
 {
         char key[NAME_KEPT], exe[EXE_KEPT];
@@ -361,7 +366,7 @@ static void push_out(struct finding *f)
                         break;
                 }
         count_rest(f, s);
-        f->gone[f->gone_next] = cause_of((uint8_t)s->kind, str_get(&s->key), str_get(&s->executable));
+        f->gone[f->gone_next] = signal_cause_of(s);
         f->gone_next = (f->gone_next + 1) % FINDING_GONE;
         signal_release(s);
         f->nsignals--;

@@ -488,6 +488,15 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
 {
         const struct finding_signal *s;
 
+        if (f->past) {
+                if (n == 0) {
+                        buf_put_str(out, "Seen before: ");
+                        buf_put(out, f->past_words.p, f->past_words.len); /* ours, escaped */
+                        buf_put_u8(out, '.');
+                        return 1;
+                }
+                n--;
+        }
         if (f->type == FINDING_FIRST_SIGHT) {
                 if (n == 0)
                         return put_inventory(f, out);

@@ -16,12 +16,13 @@
 #define SHOW 50
 
 static const char *const top[] = {
-        "schema",   "id",          "type",       "host",       "state",        "confidence",
-        "severity", "count",       "first_seen", "last_seen",  "suppressed",   "below_show",
-        "verdict",  "workload",    "containers", "signals",    "signals_more", "lineage",
-        "actor",    "prior_bits",  "sum_bits",   "factors",    "story",        "inventory",
-        "loss",     "containment", "evidence",   "provenance", "sbom",         "admissions",
-        "signals_rest",
+        "schema",        "id",         "type",         "host",       "state",       "confidence", "severity",
+        "count",         "first_seen", "last_seen",    "suppressed", "below_show",  "verdict",    "workload",
+        "containers",    "signals",    "signals_more", "lineage",    "actor",       "prior_bits", "sum_bits",
+        "factors",       "story",      "inventory",    "loss",       "containment", "evidence",   "provenance",
+        "sbom",          "admissions", "signals_rest", "rate",       "paged",       "shown_at",   "suppressed_by",
+        "broke_through", "past",       "note",         "verdict_by", "verdict_at",  "closed_by",  "closed_at",
+        "session",
 };
 
 static void test_golden(void)

@@ -235,10 +235,11 @@ static void test_record_error(void)
         unlink(file);
 }
 
-/* Counts and times of what is known already are stored by the hour (judge/baseline.c), all else at once. */
+/* Counts and times of what is known already are stored by the hour (judge/baseline.c), time that passes by some minutes
+ * (judge/weeks.c), all else at once. */
 static bool by_the_hour(enum judge_piece what)
 {
-        return what == PIECE_ENTRY || what == PIECE_WORKLOAD;
+        return what == PIECE_ENTRY || what == PIECE_WORKLOAD || what == PIECE_META || what == PIECE_WEEKS;
 }
 
 /* Who wrote what later than at the start is remembered for a while, and not stored (judge/writers-priv.h); nor are
@@ -290,7 +291,7 @@ static void dump_findings(struct pipeline *p, struct buf *b)
 static void test_store(void)
 {
         static const int kinds[] = {PIECE_META, PIECE_WORKLOAD, PIECE_ENTRY, PIECE_FINDING, PIECE_CONTAINER,
-                                    PIECE_WRITER};
+                                    PIECE_WRITER, PIECE_PAST, PIECE_WEEKS};
         struct buf whole, parts;
         struct pipeline *p = make(NULL);
         const char *why;

@@ -44,6 +44,11 @@ struct judge *pipeline_judge(struct pipeline *p)
         (void)p;
         return &judge;
 }
+int pipeline_each_closed(struct pipeline *p, int (*cb)(struct bytes, struct bytes, void *), void *arg)
+{
+        (void)p, (void)cb, (void)arg;
+        return 0;
+}
 int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload *ret)
 {
         if (*i >= j->nw)

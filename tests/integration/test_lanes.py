@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The queue's lanes: verdicts and what becomes of findings, lines to syslog, sessions apart, the report."""
+import json
+import os
+import socket
+import threading
+
+from lab import check, wait
+
+
+class Syslog:
+    """The host's syslog, as a datagram socket of the test's own."""
+
+    def __init__(self, lab, name="dev-log"):
+        self.path = os.path.join(lab.dir, name)
+        self.lines, self.raw = [], []
+        self.open()
+
+    def open(self):
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(self.path)
+        os.chmod(self.path, 0o666)
+        self.socket.settimeout(0.2)
+        self.reading = True
+        self.thread = threading.Thread(target=self._take, daemon=True)
+        self.thread.start()
+
+    def _take(self):
+        while self.reading:
+            try:
+                self.raw.append(self.socket.recv(65536))
+            except OSError:
+                pass
+
+    def read(self):
+        """All lines so far, as (priority, data)."""
+        while len(self.lines) < len(self.raw):
+            line = self.raw[len(self.lines)]
+            check(len(line) < 8192 and b"\n" not in line, "one bounded line", repr(line))
+            head, _, text = line.partition(b": ")
+            check(b" tidemarkd[" in head, "whose it is", repr(line))
+            self.lines.append((int(head[1:head.index(b">")]), json.loads(text)))
+        return self.lines
+
+    def of(self, fid):
+        return [x["event"] for p, x in self.read() if x["id"] == fid]
+
+    def close(self):
+        self.reading = False
+        self.thread.join()
+        self.socket.close()
+        os.unlink(self.path)
+
+    def config(self):
+        return 'sink: { syslog_socket = "%s"; };\n' % self.path
+
+
+def drop(c, name):
+    c.sh("cp /bin/busybox /opt/%s; /opt/%s true" % (name, name))
+
+
+def finding_of(d, workload, path, *states):
+    def look():
+        found = []
+        for state in states or ("open",):
+            found += d.json("findings", "--all", "--state", state, "--workload", workload)
+        return next((f for f in reversed(found) if any(s["subject"] == path and s["operation"] == "exec" for s in f["signals"])), None)
+    return wait("a finding of " + path, look)
+
+
+def test_triage(lab):
+    """Open, triaged, closed, seen again, opened again: each a decision in the trail."""
+    d = lab.daemon()
+    c = lab.container("judged")
+    d.covered("judged")
+    drop(c, "once")
+    f = finding_of(d, "judged", "/opt/once")
+    r = d.tidemark("triage", f["id"], "--verdict", "perhaps")
+    check(r.returncode == 4 and "malicious, misconfigured, benign, unsure" in r.stderr, "an unknown verdict", r.stderr)
+    r = d.tidemark("triage", f["id"], "--close")
+    check(r.returncode == 4 and "verdict" in r.stderr, "closing without a verdict", r.stderr)
+    r = d.tidemark("triage", "F-9999", f["id"], "--verdict", "benign", "--dry-run")
+    check(r.returncode == 4 and "F-9999" in r.stderr and f["id"] + ": triaged" in r.stdout, "one of two", r.stdout, r.stderr)
+    check(d.json("show", f["id"])["state"] == "open", "tried only")
+    r = d.tidemark("triage", f["id"], "--verdict", "benign", "--note", "an updater of ours")
+    check(r.returncode == 0 and "a verdict alone silences nothing" in r.stdout and "allow add --workload judged" in r.stdout, "what was done", r.stdout)
+    check(all(len(line) <= 100 for line in r.stdout.splitlines()), "fits 100 columns", r.stdout)
+    now = d.json("show", f["id"])
+    check(now["state"] == "triaged" and now["verdict"] == "benign" and now["note"] == "an updater of ours" and now["verdict_by"].startswith("operator uid 0"), "triaged", now)
+    check("an updater of ours" in d.tidemark("show", f["id"]).stdout, "and shown")
+    check(d.json("triage", f["id"], "--verdict", "benign", "--close")[0]["outcome"]["state"] == ["closed"], "closed")
+    check(f["id"] not in [x["id"] for x in d.findings("judged", every=True)], "closed ones are not in the queue")
+    check(d.json("show", f["id"])["state"] == "closed", "but kept")
+    d.stop()
+    d = lab.daemon(state=d.state)  # over a restart
+    d.covered("judged")
+    check(d.json("show", f["id"])["state"] == "closed", "still kept")
+    drop(c, "once")
+    again = finding_of(d, "judged", "/opt/once")
+    check(again["id"] != f["id"] and again["past"] == f["id"], "it comes again as another one", again)
+    check(any("Seen before: %s, closed as benign by operator uid 0" % f["id"] in s for s in again["story"]), "and says so", again["story"])
+    r = d.tidemark("triage", f["id"], "--reopen")
+    check(r.returncode == 0 and d.json("show", f["id"])["state"] == "open", "opened again", r.stdout, r.stderr)
+    trail = "".join(open(os.path.join(d.state, "trail", n), errors="replace").read() for n in os.listdir(os.path.join(d.state, "trail")))
+    check(trail.count("triage") >= 5, "the trail has it", trail[-2000:])
+
+
+def test_syslog(lab):
+    """Once each, also over a restart; a daemon that is not there is counted, and said once."""
+    log = Syslog(lab)
+    d = lab.daemon(config=log.config())
+    c = lab.container("loud")
+    d.covered("loud")
+    drop(c, "loud")
+    f = finding_of(d, "loud", "/opt/loud")
+    wait("the lines of its opening", lambda: log.of(f["id"])[:2] == ["opened", "page"])
+    for p, line in [x for x in log.read() if x[1]["id"] == f["id"]]:
+        check(p == (10 << 3 | (1 if line["event"] == "page" else 5)), "authpriv, alert or notice", line)
+        check(line["workload"] == "loud" and line["what"] == "/opt/loud" and line["containers"] == ["loud"] and line["confidence"] >= 95, "what it says", line)
+    c.sh("for i in 1 2 3 4 5 6 7 8 9 10; do /opt/loud true; done")
+    wait("its count to be told", lambda: log.of(f["id"]) == ["opened", "page", "count"])
+    d.stop()
+    d = lab.daemon(state=d.state, config=log.config())
+    d.covered("loud")
+    c.sh("/opt/loud true")
+    wait("one more act", lambda: d.json("show", f["id"])["count"] > 12)
+    check(log.of(f["id"]) == ["opened", "page", "count"], "not told again", log.of(f["id"]))
+    check(d.json("status")["syslog"]["on"] is True and d.json("status")["syslog"]["lost"] == 0, "in status", d.json("status")["syslog"])
+    log.close()
+    check(d.tidemark("triage", f["id"], "--verdict", "malicious", "--close").returncode == 0, "closed while nobody listens")
+    drop(c, "more")
+    wait("lost lines to be counted", lambda: d.json("status")["syslog"]["lost"] >= 3)
+    check(d.text().count("to syslog") == 1, "said once", d.text())
+    log.open()
+    g = finding_of(d, "loud", "/opt/more")
+    check(d.tidemark("triage", g["id"], "--verdict", "benign", "--close").returncode == 0, "closed")
+    wait("the line of its closing", lambda: log.of(g["id"]) == ["closed"])
+    log.close()
