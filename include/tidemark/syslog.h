@@ -26,8 +26,8 @@ struct syslog_sink;
 
 #define SYSLOG_LINE_MAX 8192u
 
-/* path: the socket, "/dev/log"; facility: "authpriv", "auth", "daemon", "user", "local0" … "local7".
- * -EINVAL: it is none. Connects when it sends. */
+/* path: the socket, "/dev/log"; facility: "authpriv", "auth", "daemon", "user", "local0" … "local7"; -EINVAL: it is none
+ * of these. Connects when it sends. */
 int syslog_sink_new(const char *path, const char *facility, struct syslog_sink **ret) TM_CHECK;
 struct syslog_sink *syslog_sink_free(struct syslog_sink *s);
 
@@ -35,8 +35,8 @@ struct syslog_sink *syslog_sink_free(struct syslog_sink *s);
 int syslog_text(const struct finding *f, unsigned news, struct buf *out) TM_CHECK;
 /*
  * Send one line; page: priority alert, else notice. 0; -EAGAIN: there is no room now, nothing is counted; else
- * negative: it was lost, and is counted. *ret_first: it is the first that was lost since one went through, so that it is
- * said once.
+ * negative: it was lost, and is counted. *ret_first: it is the first that was lost since one went through, so that it
+ * is said once.
  */
 int syslog_send(struct syslog_sink *s, bool page, struct bytes text, int64_t wall_ns, bool *ret_first) TM_CHECK;
 
