@@ -26,8 +26,8 @@ struct syslog_sink;
 
 #define SYSLOG_LINE_MAX 8192u
 
-/* path: the socket, "/dev/log"; facility: "authpriv", "auth", "daemon", "user", "local0" … "local7"; -EINVAL: it is none
- * of these. Connects when it sends. */
+/* path: the socket, "/dev/log"; facility: "authpriv", "auth", "daemon", "user", "local0" … "local7"; -EINVAL: it is
+ * none of these. Connects when it sends. */
 int syslog_sink_new(const char *path, const char *facility, struct syslog_sink **ret) TM_CHECK;
 struct syslog_sink *syslog_sink_free(struct syslog_sink *s);
 
