@@ -8,8 +8,9 @@
  *     u32 length (whole record) · u16 version (TIDE_VERSION) · u16 kind · u64 seq · u64 boot_ns · u64 wall_ns ·
  *     u16 sources · u16 flags · counted string container · fields of the kind, in the order of its table in event.c
  *
- * all little-endian, strings as u32 length + bytes. A decoder takes records with fewer fields than it knows (the rest
- * is zero) and ignores bytes behind the last one that it knows: fields are added at the end, never moved.
+ * all little-endian, strings as u32 length + bytes. Fields at the end that are zero or empty are left out. A decoder
+ * takes records with fewer fields than it knows (the rest is zero) and ignores bytes behind the last one that it knows:
+ * fields are added at the end, never moved.
  * Pure: no clock, no descriptor, no log. Never asserts on input.
  */
 #ifndef TIDEMARK_EVENT_H
@@ -181,6 +182,10 @@ struct tide_exec {
         uint64_t size;
         uint64_t ino;
         uint64_t interval_ns; /* 0, or: found by a scan, ran for up to so long before it was seen */
+        /* Said by fuse/ of an interpreter of the image that was asked to run a file of the write layer: */
+        struct bytes script;   /* empty: none that is known */
+        uint8_t script_layer;  /* enum tide_layer; not known: what it runs could not be told */
+        uint8_t script_change; /* enum tide_change */
 };
 
 struct tide_fork {

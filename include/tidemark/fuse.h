@@ -17,6 +17,9 @@
  *         hash is known. (An image's file that was removed leaves a whiteout, which is an entry of its own.) So it is
  *         with names below a renamed directory: the sensor walks the directory under its new name, which tells them as
  *         found there, and the old names are forgotten.
+ * Scripts: an interpreter of the image that is asked to run a file of the write layer is told as that: ev.exec.script
+ *         (script-priv.h in src/fuse says what is seen by arguments and what is not). A file below a link of the write
+ *         layer counts as one of it. Links of the image are not followed, but for those that all distributions have.
  * Owns:   per container, from its start to its stop, the index path hash → change time, size, mode (bounded; refusals
  *         are counted, and the walk that meets them goes on as incomplete).
  * Stored: one piece per container and bucket of names (1/64 of its index), and one of facts. A name enters the index
@@ -58,6 +61,8 @@ struct fuse_stats {
         uint64_t in, out, merged, known, prepared;
         uint64_t index_refused; /* names that the index had no room for */
         uint64_t vanished;      /* names that were gone without an event */
+        uint64_t scripts;       /* that interpreters ran from write layers */
+        uint64_t scripts_unknown; /* executions of interpreters of which nobody knows what they run */
         size_t pending, index;
 };
 

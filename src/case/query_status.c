@@ -197,6 +197,8 @@ static int put_index(json_t *o, const struct pipeline *p)
         bad |= json_object_set_new(v, "names", cj_u64(s.index));
         bad |= json_object_set_new(v, "refused", cj_u64(s.index_refused));
         bad |= json_object_set_new(v, "vanished", cj_u64(s.vanished));
+        bad |= json_object_set_new(v, "scripts", cj_u64(s.scripts));
+        bad |= json_object_set_new(v, "scripts_unknown", cj_u64(s.scripts_unknown));
         return bad | json_object_set(o, "index", v);
 }
 

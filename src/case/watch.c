@@ -37,6 +37,7 @@ static int put_exec(json_t *o, const struct tide_event *ev)
         bad |= json_object_set_new(o, "args", cj_split(ev->exec.args));
         bad |= json_object_set_new(o, "caller", cj_text_or_null(ev->exec.caller));
         bad |= json_object_set_new(o, "flags", cj_flags(ev->flags));
+        bad |= json_object_set_new(o, "script", cj_text_or_null(ev->exec.script));
         return bad;
 }
 

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "fuse/index-priv.h"
+#include "fuse/script-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/fuse.h"
@@ -65,7 +66,8 @@ struct fuse {
         struct held *first, *last;
         uint64_t save_due; /* boot time; 0: everything is saved */
         uint64_t now;      /* boot time of the latest event */
-        struct buf key, merged, blob; /* scratch */
+        struct script_names interpreters;
+        struct buf key, merged, blob, scripts; /* scratch */
         struct fuse_stats stats;
 };
 

@@ -31,13 +31,21 @@ static uint64_t hash_of(struct bytes path)
 /* The mode, and what gives rights or hides beside it: what a walk finds so is not told by one without. */
 static uint32_t mode_of(const struct tide_file *e)
 {
-        return e->mode | (uint32_t)e->flags << 24;
+        return (e->mode | (uint32_t)e->flags << 24) & INDEX_MODE;
 }
 
-static void remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev, bool told)
+static uint32_t facts_of(const struct tide_file *e)
+{
+        return e->change == CHANGE_MODIFIED ? INDEX_MODIFIED : e->change == CHANGE_REMOVED ? INDEX_REMOVED : 0;
+}
+
+static void remember(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_event *ev, bool told,
+                     uint32_t facts)
 {
         const struct tide_file *e = &ev->file;
-        struct index_name n = {.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size, .mode = mode_of(e)};
+        struct index_name n = {.hash = hash, .ctime_ns = e->ctime_ns, .size = e->size};
+
+        n.mode = mode_of(e) | facts_of(e) | facts;
 
         n.walk = c->walk;
         if (told) {
@@ -60,7 +68,7 @@ static void settle(struct fuse *f, struct ctr *c, uint64_t hash, const struct ti
         if (e->ops & OP_DELETE && e->change != CHANGE_REMOVED) /* an image file that was removed leaves a whiteout */
                 index_del(&c->index, hash);
         else
-                remember(f, c, hash, ev, !(e->ops & OP_FOUND));
+                remember(f, c, hash, ev, !(e->ops & OP_FOUND), 0);
         pieces_changed(f, c, ev->boot_ns);
 }
 
@@ -80,7 +88,7 @@ int fuse_tell(struct fuse *f, struct ctr *c, uint64_t hash, const struct tide_ev
 /* A directory's time and size are those of the last name that was made or removed in it, which is told by itself. */
 static bool only_names_changed(const struct index_name *n, const struct tide_file *e)
 {
-        return S_ISDIR(e->mode) && n->mode == mode_of(e) && e->ctime_ns && e->mtime_ns == e->ctime_ns;
+        return S_ISDIR(e->mode) && (n->mode & INDEX_MODE) == mode_of(e) && e->ctime_ns && e->mtime_ns == e->ctime_ns;
 }
 
 /* strict: after a loss, the event that told a name may not have been the last of it. */
@@ -88,7 +96,7 @@ static bool is_told(const struct index_name *n, const struct tide_event *ev, boo
 {
         const struct tide_file *e = &ev->file;
 
-        if (n->ctime_ns == e->ctime_ns && n->size == e->size && n->mode == mode_of(e))
+        if (n->ctime_ns == e->ctime_ns && n->size == e->size && (n->mode & INDEX_MODE) == mode_of(e))
                 return true;
         if (only_names_changed(n, e))
                 return true;
@@ -115,13 +123,13 @@ static bool on_found(struct fuse *f, struct ctr *c, uint64_t hash, struct tide_e
         if (n && is_told(n, ev, c->walking && (c->reason == WALK_LOSS || c->reason == WALK_NAMESPACE))) {
                 n->walk = c->walk;
                 if (n->ctime_ns == 0)
-                        remember(f, c, hash, ev, false);
+                        remember(f, c, hash, ev, false, n->mode & INDEX_PREPARED);
                 pieces_changed(f, c, ev->boot_ns);
                 f->stats.known++;
                 return true;
         }
         if (!n && is_preparation(c, &ev->file)) {
-                remember(f, c, hash, ev, false);
+                remember(f, c, hash, ev, false, INDEX_PREPARED);
                 pieces_changed(f, c, ev->boot_ns);
                 f->stats.prepared++;
                 return true;
@@ -209,6 +217,102 @@ static int on_stop(struct fuse *f, const struct tide_event *ev)
         return r < 0 ? r : pass(f, ev);
 }
 
+/* ---- scripts ---- */
+
+/* Is the name something that an interpreter can run, and of the write layer? */
+static bool is_written(const struct index_name *n)
+{
+        if (n->mode & INDEX_REMOVED)
+                return false;
+        if (n->mode & INDEX_PREPARED && (n->size == 0 || S_ISDIR(n->mode)))
+                return false; /* a mount point: what lies there is something else */
+        return !S_ISDIR(n->mode) || !(n->mode & INDEX_MODIFIED);
+}
+
+/* The path lies below a link of the write layer: what it names is what that layer says. */
+static bool is_behind_link(const struct ctr *c, struct bytes path)
+{
+        for (uint32_t i = 1; i < path.len; i++) {
+                const struct index_name *n =
+                        path.p[i] == '/' ? index_find(&c->index, hash_of(bytes_of(path.p, i))) : NULL;
+
+                if (n && S_ISLNK(n->mode) && is_written(n))
+                        return true;
+        }
+        return false;
+}
+
+/* Links that images have for the sake of old names. */
+static const struct index_name *find_alias(struct fuse *f, const struct ctr *c, struct bytes path)
+{
+        static const struct {
+                const char *link, *to;
+        } rows[] = {{"/var/run/", "/run/"},      {"/bin/", "/usr/bin/"}, {"/sbin/", "/usr/sbin/"},
+                    {"/usr/sbin/", "/usr/bin/"}, {"/lib/", "/usr/lib/"}, {"/lib64/", "/usr/lib64/"}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                struct bytes link = bytes_str(rows[i].link);
+                const struct index_name *n;
+
+                if (!bytes_has_prefix(path, link))
+                        continue;
+                buf_reset(&f->key);
+                buf_put_str(&f->key, rows[i].to);
+                buf_put(&f->key, path.p + link.len, path.len - link.len);
+                n = f->key.err ? NULL : index_find(&c->index, hash_of(buf_bytes(&f->key)));
+                if (n)
+                        return n;
+        }
+        return NULL;
+}
+
+static bool is_of_write_layer(struct fuse *f, const struct ctr *c, struct bytes path, uint8_t *ret_change)
+{
+        const struct index_name *n = index_find(&c->index, hash_of(path));
+
+        if (!n)
+                n = find_alias(f, c, path);
+        *ret_change = n && n->mode & INDEX_MODIFIED ? CHANGE_MODIFIED : CHANGE_ADDED;
+        return n ? is_written(n) : is_behind_link(c, path);
+}
+
+/* The script that an execution runs, into *ret. False: none of the write layer that is known. */
+static bool find_script(struct fuse *f, const struct ctr *c, const struct tide_exec *x, struct tide_exec *ret)
+{
+        struct script_files files;
+        enum script_known known = script_parse_exec(&f->interpreters, x, &f->scripts, &files);
+        uint8_t change;
+
+        f->stats.scripts_unknown += known == SCRIPT_UNKNOWN;
+        for (unsigned i = 0; known == SCRIPT_FILES && i < files.n; i++) {
+                struct bytes path = script_path(&files, &f->scripts, i);
+
+                if (!is_of_write_layer(f, c, path, &change))
+                        continue;
+                ret->script = path;
+                ret->script_layer = LAYER_WRITE;
+                ret->script_change = change;
+                f->stats.scripts++;
+                return true;
+        }
+        return false;
+}
+
+/* What is in the write layer is known here alone: what came with the event counts for nothing. */
+static int pass_exec(struct fuse *f, const struct ctr *c, const struct tide_event *ev)
+{
+        struct tide_exec script = {.script_layer = LAYER_UNKNOWN};
+        struct tide_event with;
+
+        if (!(c && find_script(f, c, &ev->exec, &script)) && ev->exec.script_layer == LAYER_UNKNOWN)
+                return pass(f, ev);
+        with = *ev;
+        with.exec.script = script.script;
+        with.exec.script_layer = script.script_layer;
+        with.exec.script_change = script.script_change;
+        return pass(f, &with);
+}
+
 static int on_exec(struct fuse *f, const struct tide_event *ev)
 {
         struct ctr *c = ctr_get(f, ev->container);
@@ -219,7 +323,7 @@ static int on_exec(struct fuse *f, const struct tide_event *ev)
                 c->meta_dirty = true;
                 pieces_changed(f, c, ev->boot_ns);
         }
-        return r < 0 ? r : pass(f, ev);
+        return r < 0 ? r : pass_exec(f, c, ev);
 }
 
 static int on_tick(struct fuse *f, const struct tide_event *ev)
@@ -245,9 +349,9 @@ static int on_other(struct fuse *f, const struct tide_event *ev)
 int fuse_event(struct fuse *f, const struct tide_event *ev)
 {
         static int (*const rows[TIDE__KIND_MAX])(struct fuse *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_exec,      [TIDE_FORK] = pass,         [TIDE_EXIT] = pass,       [TIDE_FILE] = on_file,
-                [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk,    [TIDE_TICK] = on_tick,
-                [TIDE_FLOW] = pass,         [TIDE_NAME] = pass,         [TIDE_PRIOR] = pass,
+                [TIDE_EXEC] = on_exec,       [TIDE_FORK] = pass,        [TIDE_EXIT] = pass,    [TIDE_FILE] = on_file,
+                [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_TICK] = on_tick,
+                [TIDE_FLOW] = pass,          [TIDE_NAME] = pass,        [TIDE_PRIOR] = pass,
         };
         int r;
 
@@ -309,6 +413,8 @@ int fuse_new(const struct fuse_params *p, const struct fuse_ops *ops, void *arg,
         buf_init(&f->key, TIDE_RECORD_MAX);
         buf_init(&f->merged, TIDE_RECORD_MAX);
         buf_init(&f->blob, TIDE_RECORD_MAX);
+        buf_init(&f->scripts, TIDE_RECORD_MAX);
+        script_names_init(&f->interpreters);
         r = map_new(p->containers_max, FUSE_SEED, ctr_free, &f->ctrs);
         if (r < 0)
                 return r;
@@ -325,6 +431,7 @@ struct fuse *fuse_free(struct fuse *f)
         buf_release(&f->key);
         buf_release(&f->merged);
         buf_release(&f->blob);
+        buf_release(&f->scripts);
         free(f);
         return NULL;
 }

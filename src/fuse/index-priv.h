@@ -21,9 +21,15 @@ struct buf;
 #define INDEX_NAME_BYTES 28u                                       /* in a blob: hash, ctime, size, mode */
 #define INDEX_BUCKET_NAMES ((48u * 1024) / INDEX_NAME_BYTES)       /* so that a bucket fits one record */
 
+/* What is known of a name beside its mode; not compared, as not everything that tells of a name says it. */
+#define INDEX_MODE 0x1fffffffu
+#define INDEX_REMOVED (1u << 29)  /* of the image, and gone */
+#define INDEX_MODIFIED (1u << 30) /* the image has one too */
+#define INDEX_PREPARED (1u << 31) /* by the runtime, before the first program ran: mount points among them */
+
 struct index_name {
         uint64_t hash, ctime_ns, size;
-        uint32_t mode;
+        uint32_t mode; /* and above INDEX_MODE: */
         uint32_t walk;     /* number of the walk that met it last; not stored */
         uint64_t told_boot; /* when an event told it; 0: a walk did, or an earlier life. Not stored */
         int64_t told_wall;

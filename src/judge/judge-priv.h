@@ -321,6 +321,7 @@ struct observation {
         uint16_t ops;
         uint8_t layer, change, what; /* what: enum tide_priv_what, 0 for other events */
         enum finding_phase phase;
+        bool script;        /* an interpreter of the image runs it */
         bool executable;    /* a file that can be run, or setuid: no pattern covers it */
         bool setuid;        /* or setgid, or with capabilities: it gives rights */
         bool image_changed; /* a program of the image whose content was changed */

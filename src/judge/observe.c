@@ -101,6 +101,29 @@ bool observe_never_silent(enum dimension dim, struct bytes key)
         }
 }
 
+/*
+ * An interpreter of the image runs a file of the write layer: that is the program, whatever runs it. Names of scripts
+ * are drawn by chance more often than those of programs: the chance is taken out, so that the workload is told of once.
+ */
+static void observe_script(struct judge *j, const struct tide_exec *x, struct observation *o)
+{
+        o->operation = "script";
+        o->subject = x->script;
+        o->layer = LAYER_WRITE;
+        o->change = x->script_change;
+        o->script = true;
+        o->never_silent = true;
+        written_find(o);
+        observe_path(j, o->subject, GENERALISE_DATA);
+        buf_put_str(&j->path, " [script]");
+}
+
+/* A program of the write layer says enough by itself. */
+static bool runs_script(const struct tide_exec *x)
+{
+        return x->script_layer == LAYER_WRITE && x->script.len > 0 && !exec_never_silent(x);
+}
+
 static int observe_exec(struct judge *j, const struct tide_event *ev, struct observation *o)
 {
         const struct tide_exec *x = &ev->exec;
@@ -121,10 +144,14 @@ static int observe_exec(struct judge *j, const struct tide_event *ev, struct obs
         o->known_exe = x->caller.len > 0;
         o->never_silent = exec_never_silent(x) || (x->actor.flags & ACTOR_NOT_PROBE);
         o->executable = true;
-        if (o->layer == LAYER_WRITE)
-                written_find(o);
-        /* A wrapper that is made at every start may have a name of chance. */
-        observe_path(j, o->subject, o->written == WRITTEN_AT_START ? GENERALISE_DATA : GENERALISE_EXECUTABLE);
+        if (runs_script(x)) {
+                observe_script(j, x, o);
+        } else {
+                if (o->layer == LAYER_WRITE)
+                        written_find(o);
+                /* A wrapper that is made at every start may have a name of chance. */
+                observe_path(j, o->subject, o->written == WRITTEN_AT_START ? GENERALISE_DATA : GENERALISE_EXECUTABLE);
+        }
         if (o->never_silent) /* never the same as the image's program of that name */
                 buf_printf(&j->path, " [%s]", tide_layer_name(o->layer));
         return 0;

@@ -20,6 +20,11 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_RAN_MOUNT] = {"ran_mount", 4, "a program ran from a volume"},
         [FACTOR_RAN_CHANGED_IMAGE_FILE] = {"ran_changed_image_file", 44,
                                            "a program of the image ran after it was changed"},
+        [FACTOR_RAN_SCRIPT] = {"ran_script", 40,
+                               "an interpreter of the image ran a script that is in the write layer and not in the "
+                               "image"},
+        [FACTOR_WRITTEN_AT_START] = {"written_at_start", 0,
+                                     "the entrypoint wrote it while it started, with a program of the image"},
         [FACTOR_NEW_PROGRAM] = {"new_program", 2, "this workload never ran this program"},
         [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
         [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
@@ -210,6 +215,20 @@ int score_factor(const struct judge *j, struct score *s, enum factor f, struct b
                          str_print(what, shown, sizeof(shown)));
 }
 
+/* Where it came from, as far as it was seen. */
+static int add_written(const struct judge *j, const struct observation *o, struct score *s)
+{
+        const struct judge_factor *t = &table[FACTOR_WROTE_THEN_RAN];
+        char path[200], exe[200];
+
+        if (o->written == WRITTEN_AT_START)
+                return score_factor(j, s, FACTOR_WRITTEN_AT_START, o->written_by);
+        if (o->written != WRITTEN_OTHERWISE || o->written_by.len == 0)
+                return 0;
+        return score_add(s, t->name, j->p.bits[FACTOR_WROTE_THEN_RAN], "%s: %s, by %s", t->help,
+                         str_print(o->subject, path, sizeof(path)), str_print(o->written_by, exe, sizeof(exe)));
+}
+
 static int add_exec(const struct judge *j, const struct observation *o, enum known known, struct score *s)
 {
         static const struct {
@@ -228,6 +247,9 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         if (o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED) {
                 s->severity = SEVERITY_CRITICAL;
                 r = score_factor(j, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
+        } else if (o->script) {
+                s->severity = SEVERITY_HIGH;
+                r = score_factor(j, s, FACTOR_RAN_SCRIPT, o->subject);
         } else if (layers[o->layer].severity) {
                 s->severity = layers[o->layer].severity;
                 r = score_factor(j, s, layers[o->layer].f, o->subject);
@@ -235,7 +257,7 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         if (r == 0)
                 r = score_factor(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
                                  known == KNOWN_OTHER_EXE ? o->exe : o->subject);
-        return r;
+        return r < 0 ? r : add_written(j, o, s);
 }
 
 static int add_file(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
@@ -281,9 +303,11 @@ static int add_mapped(const struct judge *j, const struct observation *o, struct
                         : o->layer == LAYER_WRITE ? FACTOR_MAPPED_WRITE_LAYER
                         : o->layer == LAYER_MOUNT ? FACTOR_MAPPED_MOUNT
                                                   : FACTOR_MAPPED_MEMORY;
+        int r;
 
         s->severity = changed ? SEVERITY_CRITICAL : o->layer == LAYER_WRITE ? SEVERITY_HIGH : SEVERITY_MEDIUM;
-        return score_factor(j, s, f, o->subject);
+        r = score_factor(j, s, f, o->subject);
+        return r < 0 ? r : add_written(j, o, s);
 }
 
 static enum factor id_factor(const struct tide_priv *t)

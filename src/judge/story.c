@@ -120,7 +120,7 @@ static void put_exec(const struct finding_signal *s, struct buf *out)
                                                      [LAYER_MOUNT] = ", from a volume"};
 
         put_who(s, out);
-        buf_put_str(out, " ran ");
+        buf_put_str(out, s->operation.p && strcmp(s->operation.p, "script") == 0 ? " ran the script " : " ran ");
         put_name(str_get(&s->subject), out);
         if (s->layer < LAYER__MAX && from[s->layer])
                 buf_put_str(out, from[s->layer]);

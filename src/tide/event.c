@@ -38,6 +38,7 @@ static const struct field exec_fields[] = {
         ACTOR(exec.actor), STR(exec.program), ENUM8(exec.program_layer, LAYER__MAX),
         ENUM8(exec.program_change, CHANGE__MAX), STR(exec.caller), STR(exec.args), U32(exec.args_total), STR(exec.cwd),
         U32(exec.mode), U64(exec.size), U64(exec.ino), U64(exec.interval_ns),
+        STR(exec.script), ENUM8(exec.script_layer, LAYER__MAX), ENUM8(exec.script_change, CHANGE__MAX),
 };
 static const struct field fork_fields[] = {U32(fork.pid), U32(fork.ppid), U64(fork.start), U64(fork.pstart)};
 static const struct field exit_fields[] = {U32(exit.pid), U64(exit.start), U32(exit.code)};
@@ -162,9 +163,38 @@ static void put_field(const struct tide_event *ev, const struct field *f, struct
         }
 }
 
+static bool is_nothing(const struct tide_event *ev, const struct field *f)
+{
+        const void *p = (const char *)ev + f->offset;
+
+        switch (f->form) {
+        case F_U8:
+        case F_ENUM8:
+                return *(const uint8_t *)p == 0;
+        case F_U16:
+                return *(const uint16_t *)p == 0;
+        case F_U32:
+                return *(const uint32_t *)p == 0;
+        case F_U64:
+                return *(const uint64_t *)p == 0;
+        default:
+                return ((const struct bytes *)p)->len == 0;
+        }
+}
+
+/* Fields at the end that say nothing are left out: whoever reads takes them for that. */
+static size_t said_fields(const struct tide_event *ev, const struct kind *k)
+{
+        size_t n = k->n;
+
+        while (n > 0 && is_nothing(ev, &k->fields[n - 1]))
+                n--;
+        return n;
+}
+
 int tide_encode(const struct tide_event *ev, struct buf *out)
 {
-        size_t at = out->len;
+        size_t at = out->len, fields;
         const struct kind *k;
         int r;
 
@@ -182,7 +212,8 @@ int tide_encode(const struct tide_event *ev, struct buf *out)
         buf_put_u16(out, ev->sources);
         buf_put_u16(out, ev->flags);
         buf_put_bytes(out, ev->container);
-        for (size_t i = 0; i < k->n; i++)
+        fields = said_fields(ev, k);
+        for (size_t i = 0; i < fields; i++)
                 put_field(ev, &k->fields[i], out);
         r = out->err ? out->err : out->len - at > TIDE_RECORD_MAX ? ERR_LIMIT : 0;
         if (r < 0) { /* as if nothing had been said */
