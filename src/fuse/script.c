@@ -45,7 +45,7 @@ static const struct interpreter table[] = {
          .none = "cm",
          .word_value = "--check-hash-based-pycs",
          .suffixes = "/__main__.py"},
-        {.names = "perl", .how = RUNS_FIRST, .value = "I", .rest = "MmFiCDx0lVdu", .none = "eE"},
+        {.names = "perl", .how = RUNS_FIRST, .value = "I", .rest = "MmFiCDxVd", .none = "eE"},
         {.names = "php php-cgi phpdbg lsphp",
          .how = RUNS_FIRST,
          .value = "fFcdztS",
@@ -79,7 +79,7 @@ static const struct interpreter table[] = {
          .how = RUNS_FIRST,
          .value = "ICrE",
          .file = "r",
-         .rest = "FKWxT0i",
+         .rest = "FKWxTi",
          .none = "e",
          .suffixes = ".rb"},
         {.names = "lua luajit texlua", .how = RUNS_FIRST, .value = "el"},
@@ -314,7 +314,7 @@ static void add_path(struct finder *f, struct bytes name, struct bytes suffix)
         put_components(path, from, f->text);
         if (suffix.len && suffix.p[0] == '/')
                 put_components(suffix, from, f->text);
-        else
+        else if (f->text->len > from)
                 buf_put(f->text, suffix.p, suffix.len);
         if (f->text->err || f->text->len == from) /* "/" is no file */
                 return;

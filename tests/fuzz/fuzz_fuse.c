@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuse/script-priv.h"
 #include "fuzz.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
@@ -91,7 +92,7 @@ static void world_open(struct world *w, const struct fuse_params *fp)
 static void make_event(const uint8_t in[4], struct tide_event *ev)
 {
         static const uint16_t kinds[16] = {
-                TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE,      TIDE_EXEC,      TIDE_EXEC,
+                TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE, TIDE_FILE,      TIDE_EXEC,     TIDE_EXEC,
                 TIDE_TICK, TIDE_LOSS, TIDE_WALK, TIDE_WALK, TIDE_FORK, TIDE_CTR_START, TIDE_CTR_STOP, TIDE_PRIV,
         };
         static const uint16_t sources[4] = {SRC_WALK, SRC_NAMES, SRC_CONTENT, SRC_NAMES};
@@ -189,12 +190,49 @@ static void live_again(const struct world *w, const struct fuse_params *fp)
         map_free(again.store);
 }
 
+/* The bytes as the arguments of each interpreter, also cut. What it runs is absolute, without dots and double slashes.
+ */
+static void run_interpreters(const uint8_t *data, size_t size)
+{
+        static const char *const exes[] = {"/bin/dash",     "/bin/busybox", "/usr/bin/python3.11", "/usr/bin/perl",
+                                           "/usr/bin/php8", "/usr/bin/awk", "/usr/bin/java",       "/lib/ld-2.31.so",
+                                           "/bin/node",     "/bin/bun"};
+        struct tide_exec x = {.args = bytes_of(data, size), .args_total = (uint32_t)size};
+        struct script_files files;
+        struct script_names names;
+        struct buf text;
+
+        if (size > TIDE_ARGS_MAX)
+                return;
+        buf_init(&text, TIDE_RECORD_MAX);
+        script_names_init(&names);
+        for (size_t i = 0; i < 4 * (sizeof(exes) / sizeof(exes[0])); i++) {
+                enum script_known known;
+
+                x.actor.exe = bytes_str(exes[i / 4]);
+                x.args_total = (uint32_t)size + (i & 1);
+                x.cwd = i & 2 ? x.args : bytes_of(NULL, 0);
+                known = script_parse_exec(&names, &x, &text, &files);
+                if ((known == SCRIPT_FILES) != (files.n > 0) || files.n > SCRIPT_FILES_MAX)
+                        abort();
+                for (unsigned k = 0; k < files.n; k++) {
+                        struct bytes path = script_path(&files, &text, k);
+
+                        if (path.len < 2 || path.p[0] != '/' || path.p[1] == '/' ||
+                            bytes_has_suffix(path, BYTES_LIT("/..")))
+                                abort();
+                }
+        }
+        buf_release(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
         struct fuse_params fp = {.join_ns = 20, .pending_max = 6, .index_max = 5, .containers_max = 2};
         struct fuse_stats st;
         struct world w;
 
+        run_interpreters(data, size);
         world_open(&w, &fp);
         for (size_t at = 0; at + 4 <= size; at += 4) {
                 const uint8_t *in = data + at;
