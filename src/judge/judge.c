@@ -812,6 +812,7 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
         baseline_tick(j, ev->wall_ns);
         weeks_tick(j, ev->wall_ns);
         life_tick(j, ev->wall_ns);
+        rules_tick(j, ev->wall_ns);
         r = rollout_tick(j, ev->wall_ns);
         for (size_t i = 0; r == 0 && map_next(j->containers, &i, NULL, &value);) {
                 struct container_memory *c = value;

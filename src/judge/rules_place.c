@@ -136,7 +136,7 @@ const char *rule_place(struct bytes s, char name[RULE_TEXT], struct rule_place *
         memset(ret, 0, sizeof(*ret));
         if (s.len == 0 || s.len >= RULE_TEXT)
                 return "has no text, or too much";
-        if (slash >= 0 && !is_digits(tail(s, (uint32_t)slash + 1))) {
+        if (slash >= 0 && slash > bytes_rfind(s, ']') && !is_digits(tail(s, (uint32_t)slash + 1))) {
                 if (!take_proto(tail(s, (uint32_t)slash + 1), ret))
                         return "names no protocol behind its slash (tcp, udp, icmp, sctp)";
                 s.len = (uint32_t)slash;
