@@ -58,8 +58,8 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 "from": id of the workload it inherited from, or null, "since", "until", "excused", "raised"}
  *   baseline.show {workload, after: number}  such a workload with "entries": [{"dimension", "key", "executable",
  *                 "first_seen", "last_seen", "count", "windows", "candidate", "raised", "why", "phases" [],
- *                 "inherited" (of an earlier image, and not seen since), "rejected", "item" ("B-3": candidates), "approved_by",
- *                 "approved_reason", "approved_at" (or rejected), "path_only"}…], "more": how many did not fit
+ *                 "inherited" (of an earlier image, and not seen since), "rejected", "item" ("B-3": candidates),
+ *                 "approved_by", "approved_reason", "approved_at" (or rejected), "path_only"}…], "more": how many did not fit
  *   baseline.export {workload, after: as said before}  {"document": see document.h, with the entries and candidates of
  *                 this page, "more": how many did not fit, "after": to ask for these}
  *

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli-priv.h"
+#include "cli/when-priv.h"
 
 #define ITEMS_LINE 30
 
@@ -262,24 +263,6 @@ int cli_baseline_reject(struct cli *c)
 
 /* ---- refresh ---- */
 
-/* "90m", "12h", "2d": seconds; 0: it is no such thing. */
-static long long span_seconds(const char *text)
-{
-        static const struct {
-                char unit;
-                long long s;
-        } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-        char *end;
-        long long n = strtoll(text, &end, 10);
-
-        if (n <= 0 || n > 100000000 || end == text || !*end || end[1])
-                return 0;
-        for (size_t i = 0; i < ARRAY_LEN(units); i++)
-                if (*end == units[i].unit)
-                        return n * units[i].s;
-        return 0;
-}
-
 int cli_baseline_refresh(struct cli *c)
 {
         struct words v = {0};
@@ -289,13 +272,13 @@ int cli_baseline_refresh(struct cli *c)
                                              {"--dry-run", NULL, &v.dry_run}};
         json_t *data = NULL, *request;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
-        long long seconds = v.span ? span_seconds(v.span) : 0;
+        int64_t seconds = 0;
 
         if (r != CLI_DONE)
                 return r;
         if (operands != 2)
                 return cli_usage("baseline refresh takes one workload (see tidemark baseline list)");
-        if (v.span && seconds == 0)
+        if (v.span && !when_span(v.span, &seconds))
                 return cli_usage("--for needs a time such as 12h or 2d, not '%s'", v.span);
         request = json_pack("{s:s,s:s}", "cmd", "baseline.refresh", "workload", c->argv[2]);
         if (seconds)
