@@ -508,6 +508,8 @@ int32_t score_total(const struct judge *j, const struct score *s);
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
 /* One factor of the table, with what it rests on. */
 int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what);
+/* A file by which something runs, or somebody comes in, later: cron, the loader, accounts, keys. By its path. */
+bool score_is_lasting_place(struct bytes path);
 int score_net(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o);
 int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...) TM_PRINTF(4, 5);

@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "judge/judge-priv.h"
 
@@ -100,6 +101,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
+        [FACTOR_LASTING_PLACE] = {"lasting_place", 32,
+                                  "a file by which something runs, or somebody comes in, later"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -263,15 +266,18 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
 static int add_file(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
+        bool lasting = !S_ISDIR(o->ev->file.mode) && o->change != CHANGE_REMOVED && score_is_lasting_place(o->subject);
         int r = 0;
 
         s->severity = image || o->executable ? SEVERITY_MEDIUM : SEVERITY_LOW;
-        if (o->setuid || o->image_changed)
+        if (o->setuid || o->image_changed || lasting)
                 s->severity = SEVERITY_HIGH;
         if (o->setuid)
                 r = score_factor(j, s, FACTOR_SETUID_FILE, o->subject);
         else if (o->executable)
                 r = score_factor(j, s, FACTOR_NEW_EXECUTABLE_FILE, o->subject);
+        else if (lasting)
+                r = score_factor(j, s, FACTOR_LASTING_PLACE, o->subject);
         else
                 r = score_factor(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
         if (r == 0 && image)

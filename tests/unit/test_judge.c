@@ -617,10 +617,12 @@ static void test_pattern_of_files(void)
         CU_ASSERT_STRING_EQUAL(w.verdict, "known");
         put(&w, "/etc/app/zz", 0644);
         CU_ASSERT_STRING_EQUAL(w.verdict, "known");
-        put(&w, "/etc/cron.d/zz", 0644);
+        put(&w, "/etc/other.d/zz", 0644);
         CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
         put(&w, "/zz/index", 0644);
         CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        put(&w, "/etc/cron.d/zz", 0644); /* and this is run by somebody */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
         world_close(&w);
 }
 
