@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""tide - recordings (include/tidemark/record.h) cut by container and time: frames are copied as they are."""
+import gzip
+import io
+import os
+import struct
+import subprocess
+import tarfile
+import zlib
+
+HEADER = 16
+FILE, CTR_START, CTR_STOP, CONTENT, TICK, LOSS, SNAPSHOT, STATE, END = 4, 5, 6, 8, 10, 11, 12, 13, 14
+FIXED = struct.Struct("<IHHQQqHHI")  # length, version, kind, seq, boot, wall, sources, flags, length of the container's id
+
+
+def frames(path):
+    """(kind, wall_ns, container, frame) of each; a file that is still written ends where it does."""
+    opened = gzip.open if path.endswith(".gz") else open
+    with opened(path, "rb") as f:
+        f.read(HEADER)
+        while True:
+            head = f.read(8)
+            if len(head) < 8:
+                return
+            record = f.read(struct.unpack("<I", head[:4])[0])
+            if len(record) < FIXED.size:
+                return
+            _, _, kind, _, _, wall, _, _, n = FIXED.unpack_from(record)
+            yield kind, wall, record[FIXED.size:FIXED.size + n].decode("ascii", "replace"), head + record
+
+
+def end_frame():
+    record = FIXED.pack(FIXED.size, 1, END, 0, 0, 0, 0, 0, 0) + struct.pack("<HII", 0, 0, 0)
+    record = struct.pack("<I", len(record)) + record[4:]
+    return struct.pack("<II", len(record), zlib.crc32(record, zlib.crc32(struct.pack("<I", len(record))))) + record
+
+
+def whole(chosen):
+    """A recording of these frames; the same frames give the same bytes."""
+    start = b"TIDEMARK" + struct.pack("<I", 1)
+    return start + struct.pack("<I", zlib.crc32(start)) + b"".join(chosen) + end_frame()
+
+
+class Archive:
+    """KIND.tar.zst: its members by name, in memory; what is alike in them is packed once."""
+
+    def __init__(self, path):
+        self.path, self.members = path, {}
+        if os.path.exists(path):
+            text = subprocess.run(["zstd", "-q", "-d", "-c", "--long=27", path], stdout=subprocess.PIPE, check=True).stdout
+            with tarfile.open(fileobj=io.BytesIO(text)) as tar:
+                self.members = {m.name: tar.extractfile(m).read() for m in tar.getmembers()}
+
+    def write(self):
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+            for name in sorted(self.members):
+                m = tarfile.TarInfo(name)
+                m.size, m.mode = len(self.members[name]), 0o644
+                tar.addfile(m, io.BytesIO(self.members[name]))
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path, "wb") as f:
+            subprocess.run(["zstd", "-q", "-19", "--long=27", "-c"], input=out.getvalue(), stdout=f, check=True)
