@@ -54,6 +54,7 @@ struct cfg {
         bool sink_syslog;                               /* sink.syslog, default true */
         char sink_socket[100];                          /* sink.syslog_socket, default "/dev/log" */
         char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */
+        struct str_list import_keys; /* import.keys: files of public keys, default none */
         struct judge_params judge;
         struct fuse_params fuse;
 };

@@ -20,10 +20,11 @@
  *         {"dimension": "file", "key": "/var/log/web.log", "executable": "/usr/sbin/web", "first_seen": time,
  *          "last_seen": time, "count": 12, "windows": 3},                          (on one line)
  *         {"dimension": "network", …, "phases": ["start-up"], "replicas": 2, "several": true},
- *         {…, "inherited": true, "approved": {"by": …, "reason": …, "when": time}}
+ *         {…, "inherited": true, "approved": {"by": …, "reason": …, "when": time}, "sha256": "…"}
  *       ],
  *       "candidates": [
- *         {…, "raised": true, "why": "never-silent"}                                (for the reader; never imported)
+ *         {…, "raised": true, "why": "never-silent"},                               (for the reader; never imported)
+ *         {…, "rejected": {"by": …, "reason": …, "when": time}, …}
  *       ]
  *     }
  *
@@ -43,6 +44,7 @@
 #include "tidemark/attr.h"
 #include "tidemark/finding.h"
 #include "tidemark/str.h"
+#include "tidemark/transfer.h"
 
 struct buf;
 
@@ -50,30 +52,14 @@ struct buf;
 #define DOCUMENT_VERSION 1
 #define DOCUMENT_MAX (8u << 20) /* bytes of one */
 #define DOCUMENT_ENTRIES 65536u /* of one list */
-#define DOCUMENT_KEY 8192u      /* bytes of a key, and of an executable */
+#define DOCUMENT_KEY TRANSFER_KEY
 #define DOCUMENT_WORDS 1024u    /* bytes of a name, a digest, a reason */
 #define DOCUMENT_BY 160u
 #define DOCUMENT_WHY 512u
 
-struct document_entry {
-        enum dimension dim;
-        struct bytes key, exe;
-        int64_t first_ns, last_ns;
-        uint64_t count;
-        uint32_t windows, replicas; /* replicas, several, phases: of NETWORK */
-        uint8_t phases;             /* set of 1 << enum finding_phase */
-        bool several, inherited;
-        bool approved; /* by an operator: */
-        struct bytes by, reason;
-        int64_t approved_ns;
-        /* Of candidates: */
-        bool raised;
-        struct bytes why;
-};
-
 struct document_dimension {
         bool present;
-        const char *state; /* "active", "learning" */
+        const char *state; /* "learning", "review", "active", "stale" */
         struct bytes by;
         int64_t since_ns;
         uint32_t windows;
@@ -83,7 +69,7 @@ struct document_dimension {
 struct document {
         struct bytes name, class, image, digest;
         struct document_dimension dim[DIM__MAX];
-        struct document_entry *entries, *candidates;
+        struct transfer_entry *entries, *candidates;
         size_t nentries, ncandidates;
         uint8_t *space; /* all bytes of it lie here */
         size_t used;
@@ -98,11 +84,11 @@ struct document *document_free(struct document *d);
 DEFINE_CLEANUP(struct document *, document_free)
 
 /* New references; NULL: out of memory. The document's entries need not be sorted; document_order() is the order. */
-json_t *document_entry_json(const struct document_entry *e, bool candidate) TM_CHECK;
+json_t *document_entry_json(const struct transfer_entry *e, bool candidate) TM_CHECK;
 /* All of it but its entries, which stand in two empty lists. */
 json_t *document_head_json(const struct document *d) TM_CHECK;
 json_t *document_json(const struct document *d) TM_CHECK;
-int document_order(const struct document_entry *a, const struct document_entry *b);
+int document_order(const struct transfer_entry *a, const struct transfer_entry *b);
 /* As a file has it. out's error is left in it. */
 void document_text(const json_t *document, struct buf *out);
 

@@ -262,6 +262,7 @@ struct judge_entry {
         const char *approved_by; /* NULL: by nobody */
         struct bytes approved_reason;
         int64_t approved_ns;
+        struct bytes sha256; /* of a program that is not the image's; empty: not known */
 };
 /* Entries of the workload with this id, in order of first sight. */
 int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i, struct judge_entry *ret);

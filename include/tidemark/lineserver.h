@@ -32,6 +32,7 @@ struct lineserver_ops {
         /* A whole line without its newline. Answer now or later with lineclient_send. */
         void (*line)(struct lineclient *c, struct bytes line, void *arg);
         void (*gone)(struct lineclient *c, void *arg); /* c is invalid after this; may be NULL */
+        bool descriptors; /* clients may pass one along with a line's newline (SCM_RIGHTS): lineclient_take_fd() */
 };
 struct lineserver_stats {
         uint64_t accepted, refused, lines, too_long, slow_closed, watch_dropped;
@@ -52,6 +53,9 @@ const struct linepeer *lineclient_peer(const struct lineclient *c);
 uint64_t lineclient_id(const struct lineclient *c); /* never reused */
 struct lineclient *lineserver_find(struct lineserver *s, uint64_t id);
 void lineclient_send(struct lineclient *c, struct bytes line); /* newline is added */
+/* Within ops.line: the descriptor that came with this line, the caller's from now on; -1: none. What nobody takes is
+ * closed. */
+int lineclient_take_fd(struct lineclient *c);
 void lineclient_watch(struct lineclient *c);                   /* from now on it gets lineserver_broadcast */
 size_t lineserver_watchers(const struct lineserver *s);
 void lineserver_broadcast(struct lineserver *s, struct bytes line);
@@ -64,6 +68,8 @@ int lineconn_open(const char *path, int timeout_ms, struct lineconn **ret) TM_CH
 struct lineconn *lineconn_close(struct lineconn *c);
 DEFINE_CLEANUP(struct lineconn *, lineconn_close)
 int lineconn_send(struct lineconn *c, struct bytes line) TM_CHECK;
+/* The same, and a descriptor along with it, which stays the caller's. */
+int lineconn_send_fd(struct lineconn *c, struct bytes line, int fd) TM_CHECK;
 /* Next line, borrowed until the next call. timeout_ms -1: for ever. -ETIMEDOUT; -EPIPE: closed. Lines up to 64 MiB. */
 int lineconn_recv(struct lineconn *c, int timeout_ms, struct bytes *ret) TM_CHECK;
 

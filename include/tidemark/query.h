@@ -77,6 +77,23 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
 /* After the decision was done (pipeline_event) or tried (pipeline_try): what the judge said of it, into answer as
  * "outcome" {name: [text…]}. 0 or -ENOMEM. */
 int query_outcome(const struct query_env *env, json_t *answer) TM_CHECK;
+/*
+ * The changing command that comes with a document: {"cmd": "baseline.import", "file": its name, "reason", "signature":
+ * hexadecimal, "workload": if it is not the document's, "replace", "inherit", "for_digest", "dry_run"}. The document is
+ * read whole, and goes to cb as decisions (transfer.h), in order, one after the other; cb fills in who decided, gives
+ * each to pipeline_event (or pipeline_try), and its first negative result ends it. 0 with *ret_answer as above;
+ * negative with *ret_answer an {"ok": false…} object, or as above where cb has failed (NULL: out of memory).
+ */
+struct query_import_source {
+        struct bytes text;
+        const char *sha256;    /* of text */
+        const char *signed_by; /* file of the key; NULL: unsigned */
+        const char *key;       /* SHA-256 of that key */
+};
+typedef int (*query_import_cb)(struct tide_event *ev, void *arg);
+int query_import(const struct query_env *env, const json_t *request, const struct query_import_source *source,
+                 query_import_cb cb, void *arg, json_t **ret_answer) TM_CHECK;
+bool query_has_document(const json_t *request); /* is it for query_import() */
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 
 /*

@@ -12,8 +12,9 @@
 
 #include "case/json-priv.h"
 #include "tidemark/buf.h"
+#include "tidemark/event.h"
 
-int document_order(const struct document_entry *a, const struct document_entry *b)
+int document_order(const struct transfer_entry *a, const struct transfer_entry *b)
 {
         int r = a->dim == b->dim ? bytes_cmp(a->key, b->key) : a->dim < b->dim ? -1 : 1;
 
@@ -30,7 +31,19 @@ static json_t *phases_json(uint8_t phases)
         return TAKE_PTR(a);
 }
 
-static json_t *approved_json(const struct document_entry *e)
+static json_t *hex_json(struct bytes s)
+{
+        static const char digits[] = "0123456789abcdef";
+        char text[2 * TIDE_SHA256 + 1] = "";
+
+        for (uint32_t i = 0; i < s.len && i < TIDE_SHA256; i++) {
+                text[2 * i] = digits[s.p[i] >> 4];
+                text[2 * i + 1] = digits[s.p[i] & 15];
+        }
+        return json_string(text);
+}
+
+static json_t *approved_json(const struct transfer_entry *e)
 {
         _cleanup_json_ json_t *o = json_object();
         int bad = 0;
@@ -41,7 +54,7 @@ static json_t *approved_json(const struct document_entry *e)
         return bad ? NULL : TAKE_PTR(o);
 }
 
-json_t *document_entry_json(const struct document_entry *e, bool candidate)
+json_t *document_entry_json(const struct transfer_entry *e, bool candidate)
 {
         _cleanup_json_ json_t *o = json_object();
         int bad = 0;
@@ -60,8 +73,10 @@ json_t *document_entry_json(const struct document_entry *e, bool candidate)
         }
         if (e->inherited)
                 bad |= json_object_set_new(o, "inherited", json_true());
-        if (e->approved)
-                bad |= json_object_set_new(o, "approved", approved_json(e));
+        if (e->approved || e->rejected)
+                bad |= json_object_set_new(o, e->rejected ? "rejected" : "approved", approved_json(e));
+        if (e->sha256.len)
+                bad |= json_object_set_new(o, "sha256", hex_json(e->sha256));
         if (candidate) {
                 bad |= json_object_set_new(o, "raised", json_boolean(e->raised));
                 bad |= json_object_set_new(o, "why", cj_text(e->why));
@@ -116,7 +131,7 @@ json_t *document_head_json(const struct document *d)
         return bad ? NULL : TAKE_PTR(o);
 }
 
-static int put_entries(json_t *o, const char *name, const struct document_entry *e, size_t n, bool candidates)
+static int put_entries(json_t *o, const char *name, const struct transfer_entry *e, size_t n, bool candidates)
 {
         json_t *a = json_object_get(o, name);
 

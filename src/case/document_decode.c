@@ -205,7 +205,7 @@ static int take_object(struct reader *r, const char *what, const json_t *o, cons
 
 static int take_dimension(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        struct document_entry *e = to;
+        struct transfer_entry *e = to;
         char shown[40];
 
         for (unsigned d = 0; d < DIM__MAX; d++)
@@ -219,7 +219,7 @@ static int take_dimension(struct reader *r, const char *name, const json_t *v, v
 
 static int take_key(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        struct document_entry *e = to;
+        struct transfer_entry *e = to;
         int err = get_bytes(r, name, v, DOCUMENT_KEY, &e->key);
 
         return err == 0 && e->key.len == 0 ? fail(r, name, "\"key\" is empty") : err;
@@ -227,17 +227,17 @@ static int take_key(struct reader *r, const char *name, const json_t *v, void *t
 
 static int take_exe(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_bytes(r, name, v, DOCUMENT_KEY, &((struct document_entry *)to)->exe);
+        return get_bytes(r, name, v, DOCUMENT_KEY, &((struct transfer_entry *)to)->exe);
 }
 
 static int take_first(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_time(r, name, v, &((struct document_entry *)to)->first_ns);
+        return get_time(r, name, v, &((struct transfer_entry *)to)->first_ns);
 }
 
 static int take_last(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_time(r, name, v, &((struct document_entry *)to)->last_ns);
+        return get_time(r, name, v, &((struct transfer_entry *)to)->last_ns);
 }
 
 static int take_count(struct reader *r, const char *name, const json_t *v, void *to)
@@ -245,7 +245,7 @@ static int take_count(struct reader *r, const char *name, const json_t *v, void 
         json_int_t n = 0;
         int err = get_number(r, name, v, INT64_MAX, &n);
 
-        ((struct document_entry *)to)->count = (uint64_t)n;
+        ((struct transfer_entry *)to)->count = (uint64_t)n;
         return err;
 }
 
@@ -254,7 +254,7 @@ static int take_windows(struct reader *r, const char *name, const json_t *v, voi
         json_int_t n = 0;
         int err = get_number(r, name, v, UINT32_MAX, &n);
 
-        ((struct document_entry *)to)->windows = (uint32_t)n;
+        ((struct transfer_entry *)to)->windows = (uint32_t)n;
         return err;
 }
 
@@ -263,13 +263,13 @@ static int take_replicas(struct reader *r, const char *name, const json_t *v, vo
         json_int_t n = 0;
         int err = get_number(r, name, v, UINT32_MAX, &n);
 
-        ((struct document_entry *)to)->replicas = (uint32_t)n;
+        ((struct transfer_entry *)to)->replicas = (uint32_t)n;
         return err;
 }
 
 static int take_phases(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        struct document_entry *e = to;
+        struct transfer_entry *e = to;
         char shown[40];
         json_t *one;
         size_t i;
@@ -293,30 +293,30 @@ static int take_phases(struct reader *r, const char *name, const json_t *v, void
 static int take_several(struct reader *r, const char *name, const json_t *v, void *to)
 {
         (void)r, (void)name;
-        ((struct document_entry *)to)->several = json_is_true(v);
+        ((struct transfer_entry *)to)->several = json_is_true(v);
         return 0;
 }
 
 static int take_inherited(struct reader *r, const char *name, const json_t *v, void *to)
 {
         (void)r, (void)name;
-        ((struct document_entry *)to)->inherited = json_is_true(v);
+        ((struct transfer_entry *)to)->inherited = json_is_true(v);
         return 0;
 }
 
 static int take_by(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_bytes(r, name, v, DOCUMENT_BY, &((struct document_entry *)to)->by);
+        return get_bytes(r, name, v, DOCUMENT_BY, &((struct transfer_entry *)to)->by);
 }
 
 static int take_reason(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_bytes(r, name, v, DOCUMENT_WORDS, &((struct document_entry *)to)->reason);
+        return get_bytes(r, name, v, DOCUMENT_WORDS, &((struct transfer_entry *)to)->reason);
 }
 
 static int take_when(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_time(r, name, v, &((struct document_entry *)to)->approved_ns);
+        return get_time(r, name, v, &((struct transfer_entry *)to)->approved_ns);
 }
 
 static int take_approved(struct reader *r, const char *name, const json_t *v, void *to)
@@ -324,23 +324,56 @@ static int take_approved(struct reader *r, const char *name, const json_t *v, vo
         static const struct member members[] = {{"by", T_STRING, true, "who approved it", take_by},
                                                 {"reason", T_STRING, true, "why", take_reason},
                                                 {"when", T_STRING | T_NULL, true, "a time, or null", take_when}};
-        struct document_entry *e = to;
+        struct transfer_entry *e = to;
 
-        (void)name;
         e->approved = true;
-        return take_object(r, "\"approved\"", v, members, ARRAY_LEN(members), e);
+        return take_object(r, name, v, members, ARRAY_LEN(members), e);
+}
+
+static int take_rejected(struct reader *r, const char *name, const json_t *v, void *to)
+{
+        struct transfer_entry *e = to;
+        int err = take_approved(r, name, v, e);
+
+        e->approved = false;
+        e->rejected = true;
+        return err;
+}
+
+static int hex_digit(char c)
+{
+        return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static int take_sha256(struct reader *r, const char *name, const json_t *v, void *to)
+{
+        const char *text = json_string_value(v);
+        uint8_t *p = r->d->space + r->d->used;
+
+        if (json_string_length(v) == 2 * (size_t)TIDE_SHA256)
+                for (size_t i = 0; i <= TIDE_SHA256; i++) {
+                        if (i == TIDE_SHA256) {
+                                ((struct transfer_entry *)to)->sha256 = bytes_of(p, TIDE_SHA256);
+                                r->d->used += TIDE_SHA256;
+                                return 0;
+                        }
+                        if (hex_digit(text[2 * i]) < 0 || hex_digit(text[2 * i + 1]) < 0)
+                                break;
+                        p[i] = (uint8_t)(hex_digit(text[2 * i]) << 4 | hex_digit(text[2 * i + 1]));
+                }
+        return fail(r, name, "\"sha256\" must be 64 digits of 0-9 and a-f");
 }
 
 static int take_raised(struct reader *r, const char *name, const json_t *v, void *to)
 {
         (void)r, (void)name;
-        ((struct document_entry *)to)->raised = json_is_true(v);
+        ((struct transfer_entry *)to)->raised = json_is_true(v);
         return 0;
 }
 
 static int take_why(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        return get_bytes(r, name, v, DOCUMENT_WORDS, &((struct document_entry *)to)->why);
+        return get_bytes(r, name, v, DOCUMENT_WORDS, &((struct transfer_entry *)to)->why);
 }
 
 static const struct member entry_members[] = {
@@ -356,12 +389,14 @@ static const struct member entry_members[] = {
         {"several", T_BOOL, false, "true or false", take_several},
         {"inherited", T(JSON_TRUE), false, "true, or left out", take_inherited},
         {"approved", T(JSON_OBJECT), false, "an object with \"by\", \"reason\", \"when\"", take_approved},
+        {"rejected", T(JSON_OBJECT), false, "an object with \"by\", \"reason\", \"when\"", take_rejected},
+        {"sha256", T_STRING, false, "the program's SHA-256, as text", take_sha256},
         {"raised", T_BOOL, false, "true or false", take_raised},
         {"why", T_STRING, false, "a word", take_why},
 };
 
 /* What belongs together must be there together, or not at all. */
-static int check_entry(struct reader *r, const json_t *v, const struct document_entry *e, bool candidate)
+static int check_entry(struct reader *r, const json_t *v, const struct transfer_entry *e, bool candidate)
 {
         static const char *const of_network[] = {"phases", "replicas", "several"}, *const of_candidates[] = {"raised",
                                                                                                              "why"};
@@ -376,10 +411,14 @@ static int check_entry(struct reader *r, const json_t *v, const struct document_
                                     "\"%s\" belongs to candidates, and to these alone: an entry of the baseline "
                                     "is neither raised nor waiting",
                                     of_candidates[i]);
-        return 0;
+        if (json_object_get(v, "approved") && json_object_get(v, "rejected"))
+                return fail(r, "", "it is both \"approved\" and \"rejected\"");
+        return json_object_get(v, "rejected") && !candidate
+                       ? fail(r, "", "\"rejected\" belongs to candidates: what an operator does not want is no entry")
+                       : 0;
 }
 
-static int take_entries(struct reader *r, const char *name, const json_t *v, struct document_entry **ret, size_t *ret_n)
+static int take_entries(struct reader *r, const char *name, const json_t *v, struct transfer_entry **ret, size_t *ret_n)
 {
         size_t n = json_array_size(v);
         int err = 0;
@@ -394,7 +433,7 @@ static int take_entries(struct reader *r, const char *name, const json_t *v, str
         r->list = name;
         json_array_foreach((json_t *)(uintptr_t)v, r->index, one)
         {
-                struct document_entry *e = *ret + r->index;
+                struct transfer_entry *e = *ret + r->index;
 
                 err = take_object(r, "the entry", one, entry_members, ARRAY_LEN(entry_members), e);
                 if (err == 0)
@@ -470,7 +509,7 @@ static int take_image(struct reader *r, const char *name, const json_t *v, void 
 
 static int take_state(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        static const char *const states[] = {"learning", "active"};
+        static const char *const states[] = {"learning", "review", "active", "stale"};
         struct document_dimension *d = to;
         char shown[40];
 
@@ -479,7 +518,7 @@ static int take_state(struct reader *r, const char *name, const json_t *v, void 
                         d->state = states[i];
         if (d->state)
                 return 0;
-        return fail(r, "dimensions", "\"%s\": \"%s\" is neither \"learning\" nor \"active\"", name,
+        return fail(r, "dimensions", "\"%s\": \"%s\" is none of learning, review, active, stale", name,
                     str_print(bytes_str(json_string_value(v)), shown, sizeof(shown)));
 }
 
@@ -511,11 +550,12 @@ static int take_declared(struct reader *r, const char *name, const json_t *v, vo
 
 static int take_one_dimension(struct reader *r, const char *name, const json_t *v, void *to)
 {
-        static const struct member members[] = {{"state", T_STRING, true, "\"learning\" or \"active\"", take_state},
-                                                {"by", T_STRING, true, "who ended learning, as text", take_dim_by},
-                                                {"since", T_STRING | T_NULL, true, "a time, or null", take_since},
-                                                {"windows", T_NUMBER, true, "a whole number", take_dim_windows},
-                                                {"declared", T_BOOL, true, "true or false", take_declared}};
+        static const struct member members[] = {
+                {"state", T_STRING, true, "\"learning\", \"review\", \"active\" or \"stale\"", take_state},
+                {"by", T_STRING, true, "who ended learning, as text", take_dim_by},
+                {"since", T_STRING | T_NULL, true, "a time, or null", take_since},
+                {"windows", T_NUMBER, true, "a whole number", take_dim_windows},
+                {"declared", T_BOOL, true, "true or false", take_declared}};
         struct document *d = to;
         unsigned i = 0;
 
@@ -563,15 +603,15 @@ static const struct member document_members[] = {
 
 static int by_order(const void *a, const void *b)
 {
-        const struct document_entry *const *x = a, *const *y = b;
+        const struct transfer_entry *const *x = a, *const *y = b;
 
         return document_order(*x, *y);
 }
 
 /* Each once, and of a dimension that the document speaks of. */
-static int check_list(struct reader *r, const char *list, const struct document_entry *e, size_t n)
+static int check_list(struct reader *r, const char *list, const struct transfer_entry *e, size_t n)
 {
-        _cleanup_free_ const struct document_entry **sorted = calloc(n ? n : 1, sizeof(struct document_entry *));
+        _cleanup_free_ const struct transfer_entry **sorted = calloc(n ? n : 1, sizeof(struct transfer_entry *));
         char shown[120];
 
         if (!sorted)

@@ -31,6 +31,8 @@ json_t *query_allow_list(const struct query_env *env, const json_t *request) TM_
 json_t *query_suppress_list(const struct query_env *env, const json_t *request) TM_CHECK;
 /* Rules in numbers, and those that end soon: for status. */
 json_t *query_rules_json(const struct judge *j) TM_CHECK;
+/* NULL: the request is of that command, and its fields are as the table wants them. */
+json_t *query_check(const json_t *request, const char *command) TM_CHECK;
 
 /* Every finding that is kept, open and closed, in no promised order. cb's negative result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);

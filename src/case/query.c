@@ -33,8 +33,9 @@ struct field {
 };
 
 /* What a changing command is about, and in which field it says so. The other fields are the decision's arguments. */
-enum target { OF_NONE, OF_WORKLOAD, OF_FINDING };
-static const char *const target_fields[] = {[OF_NONE] = "", [OF_WORKLOAD] = "workload", [OF_FINDING] = "id"};
+enum target { OF_NONE, OF_WORKLOAD, OF_FINDING, OF_DOCUMENT };
+static const char *const target_fields[] = {[OF_NONE] = "", [OF_WORKLOAD] = "workload", [OF_FINDING] = "id",
+                                            [OF_DOCUMENT] = ""};
 
 struct command {
         const char *name;
@@ -84,6 +85,17 @@ static const struct command commands[] = {
          NULL,
          {{"workload", T_STRING, true, "a workload's full name"},
           {"dimension", T_STRING, false, "\"file\", \"process\", \"network\" or \"privilege\""},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"baseline.import",
+         OF_DOCUMENT,
+         NULL,
+         {{"file", T_STRING, true, "the document's name, for the trail"},
+          {"signature", T_STRING, false, "the signature in hexadecimal"},
+          {"workload", T_STRING, false, "a workload's full name, if it is not the document's"},
+          {"reason", T_STRING, true, "why, in words"},
+          {"replace", T_BOOL, false, "true or false"},
+          {"inherit", T_BOOL, false, "true or false"},
+          {"for_digest", T_STRING, false, "a digest such as \"sha256:...\""},
           {"dry_run", T_BOOL, false, "true or false"}}},
         {"baseline.learn",
          OF_WORKLOAD,
@@ -232,6 +244,15 @@ static json_t *check_fields(const struct command *c, const json_t *request)
         return NULL;
 }
 
+json_t *query_check(const json_t *request, const char *command)
+{
+        const char *name = json_string_value(json_object_get(request, "cmd"));
+
+        if (!name || strcmp(name, command) != 0)
+                return query_fail(QUERY_USAGE, "it must be %s", command);
+        return check_fields(find_command(command), request);
+}
+
 static json_t *no_command(const json_t *request)
 {
         const char *name = json_string_value(json_object_get(request, "cmd"));
@@ -253,6 +274,13 @@ bool query_is_change(const json_t *request)
         const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
 
         return c && !c->run;
+}
+
+bool query_has_document(const json_t *request)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+
+        return c && c->of == OF_DOCUMENT;
 }
 
 json_t *query_run(const struct query_env *env, const json_t *request)
@@ -448,6 +476,11 @@ static int resolve_decision(const struct query_env *env, const struct command *c
                 *ret_answer = check_dimension(request);
         if (*ret_answer)
                 return -EINVAL;
+        if (c->of == OF_DOCUMENT) {
+                *ret_answer = query_fail(QUERY_USAGE, "%s needs a document, whose descriptor comes along with it",
+                                         c->name);
+                return -EINVAL;
+        }
         if (c->of == OF_FINDING)
                 return resolve_finding(env, text, target, ret_answer);
         if (c->of == OF_WORKLOAD) {

@@ -15,7 +15,7 @@
 #include "tidemark/pipeline.h"
 
 struct listed {
-        struct document_entry e;
+        struct transfer_entry e;
         bool candidate;
 };
 
@@ -27,12 +27,17 @@ static int by_order(const void *a, const void *b)
         return x->candidate != y->candidate ? x->candidate - y->candidate : document_order(&x->e, &y->e);
 }
 
-/* What is never learned silently is known by its content alone, which no document can vouch for: it stays to be looked
- * at where it is imported, whoever approved it here. */
+/* What is never learned silently is known elsewhere only as the very content that somebody has approved: what was
+ * approved otherwise stays to be looked at where the document is imported. */
+static bool is_bound_here(const struct judge_entry *e)
+{
+        return e->never_silent && (e->dim != DIM_PROCESS || !e->approved_by || e->bare || e->sha256.len == 0);
+}
+
 static void take_entry(const struct judge_entry *from, struct listed *to)
 {
-        to->candidate = from->candidate || from->never_silent;
-        to->e = (struct document_entry){.dim = from->dim,
+        to->candidate = from->candidate || is_bound_here(from);
+        to->e = (struct transfer_entry){.dim = from->dim,
                                         .key = from->key,
                                         .exe = from->exe,
                                         .first_ns = from->first_ns,
@@ -43,10 +48,12 @@ static void take_entry(const struct judge_entry *from, struct listed *to)
                                         .phases = (uint8_t)from->phases,
                                         .several = from->several,
                                         .inherited = from->inherited,
-                                        .approved = from->approved_by != NULL,
+                                        .approved = from->approved_by != NULL && !from->rejected,
+                                        .rejected = from->rejected,
                                         .by = bytes_str(from->approved_by),
                                         .reason = from->approved_reason,
                                         .approved_ns = from->approved_ns,
+                                        .sha256 = from->sha256,
                                         .raised = !from->waiting,
                                         .why = bytes_str(from->candidate ? from->why : "never-silent")};
 }

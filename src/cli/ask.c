@@ -32,14 +32,14 @@ int cli_no_socket(const char *path, int err)
         return CLI_FAILED;
 }
 
-static int exchange(const char *path, struct bytes line, json_t **ret)
+static int exchange(const char *path, struct bytes line, int fd, json_t **ret)
 {
         _cleanup_(lineconn_closep) struct lineconn *conn = NULL;
         struct bytes got;
         int r = lineconn_open(path, TIMEOUT_MS, &conn);
 
         if (r == 0)
-                r = lineconn_send(conn, line);
+                r = fd < 0 ? lineconn_send(conn, line) : lineconn_send_fd(conn, line, fd);
         if (r == 0)
                 r = lineconn_recv(conn, TIMEOUT_MS, &got);
         if (r < 0)
@@ -48,7 +48,7 @@ static int exchange(const char *path, struct bytes line, json_t **ret)
         return *ret ? 0 : -EPROTO;
 }
 
-int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data)
+static int ask(const struct cli *c, enum cli_socket socket, json_t *request, int fd, json_t **ret_data)
 {
         char path[512];
         char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -58,7 +58,7 @@ int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t
         json_decref(request);
         snprintf(path, sizeof(path), "%s/%s", c->runtime_dir, names[socket]);
         if (r == 0)
-                r = exchange(path, bytes_str(line), &answer);
+                r = exchange(path, bytes_str(line), fd, &answer);
         free(line);
         if (r < 0)
                 return cli_no_socket(path, r);
@@ -75,6 +75,16 @@ int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t
         *ret_data = json_incref(json_object_get(answer, "data"));
         json_decref(answer);
         return CLI_DONE;
+}
+
+int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data)
+{
+        return ask(c, socket, request, -1, ret_data);
+}
+
+int cli_ask_with(const struct cli *c, json_t *request, int fd, json_t **ret_data)
+{
+        return ask(c, CLI_ADMIN, request, fd, ret_data);
 }
 
 int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array,

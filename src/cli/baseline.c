@@ -191,7 +191,7 @@ static const struct {
 static const struct {
         const char *name;
         int (*run)(struct cli *c);
-} apart[] = {{"export", cli_baseline_export}};
+} apart[] = {{"export", cli_baseline_export}, {"import", cli_baseline_import}};
 
 int cli_baseline(struct cli *c)
 {
@@ -217,5 +217,5 @@ int cli_baseline(struct cli *c)
                 c->argv++; /* the workload is the first operand now */
                 return verbs[i].run(c, &what);
         }
-        return cli_usage("baseline takes list, show, learn, activate or export");
+        return cli_usage("baseline takes list, show, learn, activate, export or import");
 }

@@ -38,7 +38,8 @@ int cli_findings(struct cli *c);
 int cli_show(struct cli *c);
 int cli_watch(struct cli *c);
 int cli_baseline(struct cli *c);
-int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of its own */
+int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of their own */
+int cli_baseline_import(struct cli *c);
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);
 int cli_suppress(struct cli *c);
@@ -63,6 +64,8 @@ enum cli_socket { CLI_CONTROL, CLI_ADMIN };
 /* Send a request (taken over), give back "data" (new reference). CLI_DONE, or an exit status after saying why on
  * standard error. */
 int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data);
+/* The same on admin.sock, a descriptor along with it, which stays the caller's. */
+int cli_ask_with(const struct cli *c, json_t *request, int fd, json_t **ret_data);
 /* What cannot be had of a socket, in words. Returns the exit status. */
 int cli_no_socket(const char *path, int err);
 /* A page after the other of findings or entries: the named array, whole, with the other members of the last page. */

@@ -16,7 +16,8 @@ static const struct cli_command commands[] = {
          "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
         {"baseline",
-         "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE]",
+         "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE] | "
+         "import FILE --reason TEXT",
          "what workloads are known to do", cli_baseline},
         {"allow", "add OPTION... | list [--all] | remove RULE", "what is normal: rules that hide it, and what they hid",
          cli_allow},

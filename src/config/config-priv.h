@@ -20,6 +20,7 @@ enum option_form {
         OPT_YES,      /* bool */
         OPT_PATTERNS, /* struct str_list, of mask.h's expressions */
         OPT_NAMES,    /* struct str_list, of names in which * stands for anything */
+        OPT_PATHS,    /* struct str_list, of absolute paths */
 };
 
 struct option_row {

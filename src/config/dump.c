@@ -105,6 +105,7 @@ void config_put_value(const struct cfg *c, const struct option_row *o, const cha
                 break;
         case OPT_PATTERNS:
         case OPT_NAMES:
+        case OPT_PATHS:
                 put_list(p, indent, out);
                 break;
         }

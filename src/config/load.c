@@ -165,6 +165,7 @@ static const char *const expected[] = {
         [OPT_YES] = "true or false",
         [OPT_PATTERNS] = "a list of texts, such as [\"--pin=\"]",
         [OPT_NAMES] = "a list of names, such as [\"ci-*\"]",
+        [OPT_PATHS] = "a list of absolute paths, such as [\"/etc/tidemark/keys/release.pem\"]",
 };
 
 static bool is_whole(enum option_form form)
@@ -292,10 +293,19 @@ static int check_name(const char *name, char *why, size_t size)
         return *name && strlen(name) < STR_LIST_TEXT ? 0 : -EINVAL;
 }
 
+static int check_path(const char *path, char *why, size_t size)
+{
+        if (check_name(path, why, size) < 0)
+                return -EINVAL;
+        snprintf(why, size, "it must begin with /");
+        return path[0] == '/' ? 0 : -EINVAL;
+}
+
 static void load_list(struct loader *l, const struct option_row *o, const config_setting_t *s)
 {
         struct str_list *list = (struct str_list *)((char *)l->c + o->offset);
-        int (*check)(const char *, char *, size_t) = o->form == OPT_NAMES ? check_name : mask_check;
+        bool names = o->form == OPT_NAMES, paths = o->form == OPT_PATHS;
+        int (*check)(const char *, char *, size_t) = names ? check_name : paths ? check_path : mask_check;
         char why[128];
         int n = config_setting_length(s);
 
@@ -313,7 +323,7 @@ static void load_list(struct loader *l, const struct option_row *o, const config
                         mistake(l, config_setting_source_line(elem), "%s: expected %s", o->name, expected[o->form]);
                 else if (check(text, why, sizeof(why)) < 0)
                         mistake(l, config_setting_source_line(elem), "%s: the %s \"%.60s\" cannot be used: %s",
-                                o->name, o->form == OPT_NAMES ? "name" : "pattern", text, why);
+                                o->name, names ? "name" : paths ? "path" : "pattern", text, why);
                 else
                         memcpy(list->text[list->n++], text, strlen(text) + 1);
         }
@@ -383,7 +393,7 @@ static void load_setting(struct loader *l, const char *group, const config_setti
                         load_disable(l, &o[i], s);
                 else if (o[i].form == OPT_YES)
                         load_yes(l, &o[i], s);
-                else if (o[i].form == OPT_PATTERNS || o[i].form == OPT_NAMES)
+                else if (o[i].form == OPT_PATTERNS || o[i].form == OPT_NAMES || o[i].form == OPT_PATHS)
                         load_list(l, &o[i], s);
                 else
                         load_number(l, &o[i], s);

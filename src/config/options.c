@@ -128,6 +128,8 @@ static const struct option_row rows[] = {
             "when a new image of a workload appears, its window is open for so long at least"),
         NUM("rollout.limit", OPT_TIME, judge.rollout_limit_ns, 0, 365 * DAY,
             "and for so long at most, while containers of the old image still run"),
+        {"import.keys", OPT_PATHS, AT(import_keys), 0, 0, 0, NULL,
+         "files of public keys (PEM): a baseline is imported only with a signature of one of them; none: without any"},
         NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,
             "acts of one lineage so close together are one finding"),
         NUM("queue.show", OPT_PERCENT, judge.show, 0, 100, "findings of at least this confidence are shown"),

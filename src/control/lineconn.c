@@ -11,6 +11,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/lineserver.h"
+#include "tidemark/passfd.h"
 
 #define LINE_MAX_BYTES (64u << 20)
 
@@ -57,17 +58,10 @@ struct lineconn *lineconn_close(struct lineconn *c)
         return NULL;
 }
 
-int lineconn_send(struct lineconn *c, struct bytes line)
+static int send_all(struct lineconn *c, const uint8_t *p, size_t len)
 {
-        _cleanup_buf_ struct buf b;
-
-        buf_init(&b, (size_t)line.len + 1);
-        buf_put(&b, line.p, line.len);
-        buf_put_u8(&b, '\n');
-        if (b.err)
-                return b.err;
-        for (size_t at = 0; at < b.len;) {
-                ssize_t n = send(c->fd, b.p + at, b.len - at, MSG_NOSIGNAL);
+        for (size_t at = 0; at < len;) {
+                ssize_t n = send(c->fd, p + at, len - at, MSG_NOSIGNAL);
 
                 if (n < 0 && errno == EINTR)
                         continue;
@@ -76,6 +70,24 @@ int lineconn_send(struct lineconn *c, struct bytes line)
                 at += (size_t)n;
         }
         return 0;
+}
+
+int lineconn_send(struct lineconn *c, struct bytes line)
+{
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, (size_t)line.len + 1);
+        buf_put(&b, line.p, line.len);
+        buf_put_u8(&b, '\n');
+        return b.err ? b.err : send_all(c, b.p, b.len);
+}
+
+/* With the newline: nothing that is received with a descriptor goes on behind it (unix(7)), so it is that line's. */
+int lineconn_send_fd(struct lineconn *c, struct bytes line, int fd)
+{
+        int r = send_all(c, line.p, line.len);
+
+        return r < 0 ? r : passfd_send(c->fd, "\n", 1, &fd, 1, 0);
 }
 
 int lineconn_recv(struct lineconn *c, int timeout_ms, struct bytes *ret)

@@ -20,6 +20,7 @@
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/loop.h"
+#include "tidemark/passfd.h"
 
 #define BACKLOG 16
 #define ANSWER_HEADROOM (4u << 20) /* one answer may be larger than all that waits */
@@ -31,11 +32,12 @@ struct lineclient {
         struct loop_timer *timer; /* of a half line */
         struct linepeer peer;
         uint64_t id;
-        int fd;
+        int fd, passed; /* passed: a descriptor that came along with a line; -1: none */
         bool watching, closing;
+        bool last; /* the line at hand is the last one that came: passed is its */
         struct buf in, out;
-        size_t sent;       /* of out */
-        uint64_t unheard;  /* watch lines that it did not get */
+        size_t sent;      /* of out */
+        uint64_t unheard; /* watch lines that it did not get */
 };
 
 struct lineserver {
@@ -108,6 +110,13 @@ int lineserver_listen(const char *path, mode_t mode, gid_t group, int *ret_fd)
 
 /* ---- clients ---- */
 
+static void close_passed(struct lineclient *c)
+{
+        if (c->passed >= 0)
+                close(c->passed);
+        c->passed = -1;
+}
+
 static void drop(struct lineclient *c)
 {
         struct lineserver *s = c->server;
@@ -122,6 +131,7 @@ static void drop(struct lineclient *c)
         loop_src_del(c->src);
         loop_timer_free(c->timer);
         close(c->fd);
+        close_passed(c);
         buf_release(&c->in);
         buf_release(&c->out);
         free(c);
@@ -171,6 +181,11 @@ void lineclient_send(struct lineclient *c, struct bytes line)
         buf_put_u8(&c->out, '\n');
         if (c->out.err || !push(c))
                 c->closing = true;
+}
+
+int lineclient_take_fd(struct lineclient *c)
+{
+        return c->last ? TAKE_FD(c->passed) : -1;
 }
 
 void lineclient_watch(struct lineclient *c)
@@ -249,6 +264,7 @@ static void take_lines(struct lineclient *c)
                 line = bytes_of(c->in.p + at, (size_t)(end - (c->in.p + at)));
                 at += line.len + 1;
                 s->stats.lines++;
+                c->last = at == c->in.len;
                 s->ops->line(c, line, s->arg);
         }
         if (at) {
@@ -266,20 +282,42 @@ static void take_lines(struct lineclient *c)
                 loop_timer_stop(c->timer);
 }
 
+/* As recv(2), but for the error. A descriptor comes along with a line's end, after which no more is received with it.
+ */
+static ssize_t receive(struct lineclient *c, uint8_t *p, size_t size)
+{
+        size_t came = 0;
+        ssize_t n;
+        int fd = -1;
+
+        if (!c->server->ops->descriptors) {
+                n = recv(c->fd, p, size, MSG_DONTWAIT);
+                return n < 0 ? -errno : n;
+        }
+        n = passfd_recv(c->fd, p, size, &fd, 1, &came, MSG_DONTWAIT);
+        if (n >= 0 && came) {
+                close_passed(c);
+                c->passed = fd;
+                if (n == 0 || p[n - 1] != '\n')
+                        return -EPROTO;
+        }
+        return n;
+}
+
 static int on_client(struct loop_src *src, int fd, short revents, void *arg)
 {
         struct lineclient *c = arg;
         uint8_t p[4096];
         ssize_t n = 0;
 
-        (void)src;
+        (void)src, (void)fd;
         if (revents & POLLOUT && !push(c)) {
                 drop(c);
                 return LOOP_DONE;
         }
         if (revents != POLLOUT) { /* readable, hung up, or called again for more */
-                n = recv(fd, p, sizeof(p), MSG_DONTWAIT);
-                if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+                n = receive(c, p, sizeof(p));
+                if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR)) {
                         drop(c);
                         return LOOP_DONE;
                 }
@@ -287,6 +325,7 @@ static int on_client(struct loop_src *src, int fd, short revents, void *arg)
         if (n > 0) {
                 buf_put(&c->in, p, (size_t)n);
                 take_lines(c);
+                close_passed(c); /* nobody has taken it */
         }
         if (c->closing) {
                 drop(c);
@@ -336,6 +375,7 @@ static int add_client(struct lineserver *s, int fd)
         }
         c->server = s;
         c->fd = fd;
+        c->passed = -1;
         c->id = ++s->last_id;
         c->peer = (struct linepeer){.pid = cred.pid, .uid = cred.uid, .gid = cred.gid};
         buf_init(&c->in, LINESERVER_LINE_MAX + 4096);

@@ -24,6 +24,8 @@ struct audit_stats;
 struct auditjoin_stats;
 struct engine_audit;
 struct engine_resolv;
+struct keys;
+struct query_env;
 struct ring;
 struct syslog_sink;
 
@@ -50,6 +52,7 @@ struct engine {
         struct lineserver *control;
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
+        struct keys *keys;              /* of import.keys, borrowed */
         struct dns *dns;
         struct engine_resolv *resolv;   /* engine_resolv.c */
         int name_error; /* of the names of one packet, the first */
@@ -138,9 +141,19 @@ void engine_news_committed(struct engine *e);
 void engine_news_status(const struct engine *e, json_t *o);
 void engine_news_close(struct engine *e);
 
+/* engine_import.c: baselines from outside */
+/* keys: read, borrowed. */
+int engine_import_open(struct engine *e, struct keys *keys);
+/* The answer to an import, whose document comes by fd. */
+json_t *engine_import(struct engine *e, const struct query_env *env, const struct tide_event *command,
+                      const json_t *request, int fd);
+
 /* engine_control.c: control.sock, and the operator's commands that the sensor passes on. */
 int engine_control_open(struct engine *e, int fd);
-void engine_control_command(struct engine *e, const struct tide_event *ev);
+/* fd: what came with the command, or -1; stays the caller's. */
+void engine_control_command(struct engine *e, const struct tide_event *ev, int fd);
+/* The answer to a command: r of the decision, and what the judge says of it. Takes data over. */
+json_t *engine_control_outcome(struct engine *e, const struct query_env *env, int r, json_t *data);
 /* The sensor's counters came: whoever waited for them is answered. */
 void engine_control_counters(struct engine *e, struct bytes json);
 void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict,

@@ -173,8 +173,7 @@ static int on_files(struct engine *e, const struct tide_event *ev, int *fd)
 
 static int on_command(struct engine *e, const struct tide_event *ev, int *fd)
 {
-        (void)fd;
-        engine_control_command(e, ev);
+        engine_control_command(e, ev, *fd);
         return 0;
 }
 
@@ -447,6 +446,8 @@ static int start(struct engine *e, const struct engine_setup *s)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 engine_ring_open(e, s->dir);
+        if (r == 0)
+                r = engine_import_open(e, s->keys);
         if (r == 0)
                 r = engine_control_open(e, s->control_fd);
         return r;

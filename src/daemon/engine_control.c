@@ -302,8 +302,7 @@ static void reply(struct engine *e, uint64_t command, json_t *answer)
         json_decref(answer);
 }
 
-/* What came of it, beside what it resolved to. Takes data over. */
-static json_t *outcome(struct engine *e, const struct query_env *env, int r, json_t *data)
+json_t *engine_control_outcome(struct engine *e, const struct query_env *env, int r, json_t *data)
 {
         char text[320];
 
@@ -326,15 +325,15 @@ static json_t *decide(struct engine *e, const struct query_env *env, struct tide
         if (dry) { /* as it would be now; times in it are this moment's */
                 ev->boot_ns = clock_boot_ns();
                 ev->wall_ns = clock_wall_ns();
-                return outcome(e, env, pipeline_try(e->pipeline, ev), data);
+                return engine_control_outcome(e, env, pipeline_try(e->pipeline, ev), data);
         }
         r = engine_inject(e, ev);
         if (r == 0)
                 r = engine_commit(e, true);
-        return outcome(e, env, r, data);
+        return engine_control_outcome(e, env, r, data);
 }
 
-void engine_control_command(struct engine *e, const struct tide_event *command)
+void engine_control_command(struct engine *e, const struct tide_event *command, int fd)
 {
         struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge};
         json_t *request =
@@ -347,6 +346,8 @@ void engine_control_command(struct engine *e, const struct tide_event *command)
         if (!json_is_object(request) || !query_is_change(request)) {
                 answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": "
                                              "\"baseline.activate\", \"workload\": \"NAME\"}");
+        } else if (query_has_document(request)) {
+                answer = engine_import(e, &env, command, request, fd);
         } else if (query_decision(&env, request, &scratch, &ev, &answer) == 0) {
                 ev.decision.id = command->act.id;
                 ev.decision.uid = command->act.uid;

@@ -17,6 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "daemon/keys.h"
 #include "daemon/process.h"
 #include "tidemark/err.h"
 #include "tidemark/lineserver.h"
@@ -36,6 +37,7 @@ struct options {
 struct start {
         struct options opt;
         struct cfg cfg;
+        struct keys *keys;
         enum log_level level;
         const char *state, *runtime; /* command line, else configuration */
         char engine_dir[512], trail_dir[512];
@@ -122,6 +124,35 @@ static int stage_config(struct start *s)
         cfg_mistakes_release(&ms);
         s->state = s->opt.state ? s->opt.state : s->cfg.state_dir;
         s->runtime = s->opt.runtime ? s->opt.runtime : s->cfg.runtime_dir;
+        return r;
+}
+
+/* Of --check-config. How many mistakes there are in what the configuration names. */
+static size_t check_keys(struct start *s)
+{
+        size_t bad = 0;
+
+        if (keys_read(&s->cfg.import_keys, &s->keys) < 0 || keys_parse(s->keys) < 0)
+                return 1;
+        for (size_t i = 0; i < keys_count(s->keys); i++) {
+                if (!keys_wrong(s->keys, i))
+                        continue;
+                fprintf(stderr, "import.keys: %s: %s\n", keys_path(s->keys, i), keys_wrong(s->keys, i));
+                bad++;
+        }
+        s->keys = keys_free(s->keys);
+        if (bad)
+                fprintf(stderr, "tidemarkd: %zu mistake%s in what the configuration names\n", bad, bad == 1 ? "" : "s");
+        return bad;
+}
+
+/* As root, before the fork: the engine may not be able to. What is wrong with one is said by the engine. */
+static int stage_keys(struct start *s)
+{
+        int r = keys_read(&s->cfg.import_keys, &s->keys);
+
+        if (r < 0)
+                log_error(MOD, "import.keys: %s", err_str(r));
         return r;
 }
 
@@ -266,7 +297,7 @@ static void remove_socket(const char *dir, const char *name)
 static void run_engine(struct start *s)
 {
         struct engine_setup setup = {.cfg = &s->cfg, .dir = s->engine_dir, .pair_fd = s->pair[1],
-                                     .control_fd = s->control_fd, .record_fd = s->record_fd,
+                                     .control_fd = s->control_fd, .record_fd = s->record_fd, .keys = s->keys,
                                      .uid = s->engine_uid, .gid = s->engine_gid};
 
         close(s->pair[0]);
@@ -295,7 +326,7 @@ static int stage_fork(struct start *s)
         return 0;
 }
 
-static int (*const stages[])(struct start *) = {stage_log,     stage_users,   stage_dirs, stage_record,
+static int (*const stages[])(struct start *) = {stage_log,     stage_users,   stage_dirs, stage_record, stage_keys,
                                                 stage_network, stage_sockets, stage_fork};
 
 int main(int argc, char **argv)
@@ -319,6 +350,8 @@ int main(int argc, char **argv)
         if (stage_config(&s) < 0)
                 return s.opt.check ? EXIT_FOUND : EXIT_USAGE;
         if (s.opt.check) {
+                if (check_keys(&s) > 0)
+                        return EXIT_FOUND;
                 puts("configuration: no mistake");
                 return EXIT_DONE;
         }

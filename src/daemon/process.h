@@ -11,6 +11,8 @@
 
 #include "tidemark/config.h"
 
+struct keys;
+
 /* Exit statuses of the daemon, as the command line's (DESIGN section 6). */
 enum { EXIT_DONE = 0, EXIT_FOUND = 1, EXIT_USAGE = 2, EXIT_FAILED = 4 };
 
@@ -21,6 +23,7 @@ struct engine_setup {
         int pair_fd;     /* its end of the pair */
         int control_fd;  /* listening control.sock */
         int record_fd;   /* new, empty file for the recording */
+        struct keys *keys; /* of import.keys, read; borrowed */
         uid_t uid;
         gid_t gid;
 };

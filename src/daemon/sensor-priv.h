@@ -36,6 +36,8 @@ struct sensor_command {
         struct linepeer peer;
         uint32_t login_uid;
         bool answered;
+        bool has_fd; /* a descriptor came along: it goes to the engine, unread */
+        int fd;
 };
 
 /* Whose queue can overflow. */

@@ -30,6 +30,8 @@ static struct sensor_command *find(struct sensor *s, uint64_t id)
 static void forget(struct sensor_command *c)
 {
         free(c->line);
+        if (c->has_fd)
+                close(c->fd);
         memset(c, 0, sizeof(*c));
 }
 
@@ -54,6 +56,7 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
         struct sensor *s = arg;
         const struct linepeer *peer = lineclient_peer(client);
         struct sensor_command *c = find(s, 0);
+        _cleanup_close_ int fd = lineclient_take_fd(client);
         int r;
 
         if (peer->uid != 0) { /* the socket's mode says so already */
@@ -68,6 +71,8 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
                 .id = ++s->last_command, .client = lineclient_id(client), .peer = *peer, .login_uid = NO_LOGIN};
         if (procfs_number((uint32_t)peer->pid, "loginuid", &c->login_uid) < 0)
                 c->login_uid = NO_LOGIN;
+        c->has_fd = fd >= 0;
+        c->fd = TAKE_FD(fd);
         c->line = bytes_dup(line);
         r = c->line ? note(s, c, "asked", line) : -ENOMEM;
         if (r < 0) {
@@ -85,7 +90,7 @@ static void pass_on(struct sensor *s, const struct sensor_command *c)
         ev.act.pid = (uint32_t)c->peer.pid;
         ev.act.login_uid = c->login_uid;
         ev.act.text = bytes_str(c->line);
-        sensor_send(s, PAIR_CONTROL, &ev, -1);
+        sensor_send(s, PAIR_CONTROL, &ev, c->has_fd ? c->fd : -1);
 }
 
 /* Written to the trail, or not: the next step of the command. */
@@ -140,7 +145,7 @@ void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
 
 int sensor_admin_open(struct sensor *s)
 {
-        static const struct lineserver_ops server_ops = {.line = on_line};
+        static const struct lineserver_ops server_ops = {.line = on_line, .descriptors = true};
         static const struct trail_ops trail_ops = {.done = on_trail, .confine = caps_none};
         char why[TRAIL_WHY];
         int r = trail_start(s->loop, s->setup->trail_dir, TRAIL_DEADLINE_NS, &trail_ops, s, &s->trail, why);

@@ -10,6 +10,7 @@
 
 #include "judge/judge-priv.h"
 #include "judge/rules-priv.h"
+#include "tidemark/transfer.h"
 
 int decide_refuse(struct judge *j, const char *fmt, ...)
 {
@@ -139,6 +140,9 @@ static const struct {
         {"suppress.add", OF_NONE, rules_suppress_add},
         {"suppress.remove", OF_NONE, rules_suppress_remove},
         {"triage", OF_NONE, life_triage},
+        {TRANSFER_BEGIN, OF_NONE, transfer_begin},
+        {TRANSFER_ENTRIES, OF_NONE, transfer_entries},
+        {TRANSFER_COMMIT, OF_NONE, transfer_commit},
 };
 
 static int find_workload(struct judge *j, struct bytes id, struct workload **ret)

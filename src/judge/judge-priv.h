@@ -4,6 +4,7 @@
  *
  *     judge.c      events in, pieces out; containers
  *     decide.c     operators' decisions: the table of verbs
+ *     transfer.c   baselines from outside (transfer_form.c: as decisions carry them)
  *     observe.c    event → observation (observe_priv.c: of rights; observe_net.c: of flows)
  *     net.c        which flows are judged, what names led where
  *     names.c      names of one container's addresses
@@ -130,9 +131,10 @@ enum dim_state {
         DS_STALE,  /* active, but not seen for long, or replaced by another digest: judged as active if it comes back */
         DS__MAX
 };
+#define DIM_BY 160
 struct dim_learning {
         enum dim_state state;
-        char by[48];
+        char by[DIM_BY]; /* who ended learning, in words */
         int64_t since_ns;
         uint32_t windows;       /* T */
         int64_t last_window;    /* -1: none yet */
@@ -261,6 +263,7 @@ struct judge {
         char error[256];
         struct buf result; /* list of key, value: what the decision at hand did, or would do */
         bool dry;          /* it is only tried: nothing may change */
+        struct import *import; /* a baseline that comes from outside, not committed yet; NULL: none. In no piece */
 };
 
 /* Something that the log and the trail should hold: of a workload, in words. */
@@ -285,6 +288,11 @@ struct bytes decide_arg_n(const struct tide_decision *d, const char *name, size_
 const char *decide_by(const struct tide_event *ev, char dst[DECIDE_BY]);
 /* For the operator: what was done. Several of one name become a list. */
 void decide_say(struct judge *j, const char *name, const char *fmt, ...) TM_PRINTF(3, 4);
+
+int transfer_begin(struct judge *j, struct workload *none, const struct tide_event *ev);
+int transfer_entries(struct judge *j, struct workload *none, const struct tide_event *ev);
+int transfer_commit(struct judge *j, struct workload *none, const struct tide_event *ev);
+struct import *transfer_free(struct import *im);
 
 /* ---- an observation: an act, seen as what a baseline could hold ---- */
 

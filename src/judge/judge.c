@@ -53,6 +53,7 @@ struct judge *judge_free(struct judge *j)
                 return NULL;
         map_free(j->containers);
         map_free(j->workloads);
+        transfer_free(j->import);
         prior_close(j);
         rules_free(j->rules);
         for (size_t i = 0; i < j->nopen; i++)

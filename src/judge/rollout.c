@@ -313,8 +313,11 @@ static int end_rollout(struct judge *j, struct workload *w, int64_t wall_ns)
 static bool is_expired(const struct judge *j, const struct workload *w, const struct entry *e, int64_t wall_ns)
 {
         int64_t since = e->inherited && w->roll.since_ns > e->last_ns ? w->roll.since_ns : e->last_ns;
+        int64_t stood = w->dim[e->dim].since_ns; /* what was imported may not have been seen for long */
         uint64_t most = e->inherited ? j->p.inherited_ns : j->p.expire_ns;
 
+        if (stood > since)
+                since = stood;
         if (e->approval || e->rejected || wall_ns <= since)
                 return false;
         return (uint64_t)ns_apart(wall_ns, since) >= most;

@@ -105,6 +105,8 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
                 view_approval(e->approval, ret);
         if (e->seen)
                 view_sighting(e->seen, ret);
+        if (e->content && e->content->state == HASH_KNOWN)
+                ret->sha256 = bytes_of(e->content->sha256, TIDE_SHA256);
         return 1;
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lines over a socket: whole, half, too long, too many, never read; who may connect, and who is there already. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +17,7 @@
 #include "tidemark/clock.h"
 #include "tidemark/lineserver.h"
 #include "tidemark/loop.h"
+#include "tidemark/passfd.h"
 
 struct world {
         char dir[64], path[96];
@@ -27,6 +30,7 @@ struct world {
         unsigned lines, gone;
         char last[128];
         size_t answer; /* bytes of an answer; 0: the line itself */
+        int passed[4]; /* what came with each line; -1: nothing */
 };
 
 static void on_line(struct lineclient *c, struct bytes line, void *arg)
@@ -34,7 +38,7 @@ static void on_line(struct lineclient *c, struct bytes line, void *arg)
         struct world *w = arg;
         char *big;
 
-        w->lines++;
+        w->passed[w->lines++ % ARRAY_LEN(w->passed)] = lineclient_take_fd(c);
         str_print(line, w->last, sizeof(w->last));
         if (bytes_eq(line, BYTES_LIT("watch"))) {
                 lineclient_watch(c);
@@ -55,6 +59,7 @@ static void on_gone(struct lineclient *c, void *arg)
 }
 
 static const struct lineserver_ops ops = {.line = on_line, .gone = on_gone};
+static const struct lineserver_ops takes_ops = {.line = on_line, .gone = on_gone, .descriptors = true};
 
 /* Looked at again and again, while the loop turns. */
 static void on_tick(struct loop_timer *t, void *arg)
@@ -77,7 +82,7 @@ static bool turn_until(struct world *w, bool (*until)(struct world *w))
         return !w->late;
 }
 
-static void world_open(struct world *w)
+static void world_open_as(struct world *w, const struct lineserver_ops *as)
 {
         int fd = -1;
 
@@ -87,8 +92,13 @@ static void world_open(struct world *w)
         snprintf(w->path, sizeof(w->path), "%s/sock", w->dir);
         CU_ASSERT_EQUAL_FATAL(lineserver_listen(w->path, 0660, getgid(), &fd), 0);
         CU_ASSERT_EQUAL_FATAL(loop_new(&w->loop), 0);
-        CU_ASSERT_EQUAL_FATAL(lineserver_new(w->loop, fd, &ops, w, &w->server), 0);
+        CU_ASSERT_EQUAL_FATAL(lineserver_new(w->loop, fd, as, w, &w->server), 0);
         CU_ASSERT_EQUAL_FATAL(loop_timer_new(w->loop, on_tick, w, &w->tick), 0);
+}
+
+static void world_open(struct world *w)
+{
+        world_open_as(w, &ops);
 }
 
 static void world_close(struct world *w)
@@ -313,6 +323,81 @@ static void test_place(void)
         world_close(&w);
 }
 
+/* Are they the same open file? Of a pipe's two ends each has its own way. */
+static bool same(int a, int b)
+{
+        int fa = a < 0 ? -1 : fcntl(a, F_GETFL), fb = fcntl(b, F_GETFL);
+        struct stat sa, sb;
+
+        return fa >= 0 && fa == fb && fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_ino == sb.st_ino;
+}
+
+static bool gone(int fd)
+{
+        return fcntl(fd, F_GETFD) < 0;
+}
+
+/* With its line, to whoever takes it; what nobody takes is closed; more than one at once is no client of ours. */
+static void test_descriptors(void)
+{
+        int fds[2], both[2], fd, first;
+        struct lineconn *conn = NULL;
+        struct world w;
+
+        signal(SIGPIPE, SIG_IGN);
+        world_open_as(&w, &takes_ops);
+        CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+        CU_ASSERT_EQUAL_FATAL(lineconn_open(w.path, 1000, &conn), 0);
+        CU_ASSERT_EQUAL(lineconn_send_fd(conn, BYTES_LIT("take"), fds[0]), 0);
+        CU_ASSERT_EQUAL(lineconn_send(conn, BYTES_LIT("none")), 0);
+        CU_ASSERT_EQUAL(lineconn_send_fd(conn, BYTES_LIT("again"), fds[1]), 0);
+        CU_ASSERT(turn_until(&w, three_lines));
+        CU_ASSERT(same(w.passed[0], fds[0]));
+        CU_ASSERT_EQUAL(w.passed[1], -1);
+        CU_ASSERT(same(w.passed[2], fds[1]));
+        first = w.passed[0];
+        close(w.passed[2]);
+        lineconn_close(conn);
+        fd = dial(&w);
+        both[0] = both[1] = fds[0];
+        CU_ASSERT_EQUAL(passfd_send(fd, "x\n", 2, both, 2, 0), 0);
+        w.gone = 0;
+        CU_ASSERT(turn_until(&w, one_gone));
+        close(fd);
+        fd = dial(&w); /* not with a line's end */
+        CU_ASSERT_EQUAL(passfd_send(fd, "x", 1, fds, 1, 0), 0);
+        close(fd);
+        w.gone = 0;
+        CU_ASSERT(turn_until(&w, one_gone));
+        close(fds[0]);
+        CU_ASSERT(!gone(first));
+        close(first);
+        CU_ASSERT(write(fds[1], "x", 1) < 0 && errno == EPIPE); /* nobody has its other end any more */
+        close(fds[1]);
+        world_close(&w);
+}
+
+/* A server that takes none is passed none. */
+static void test_no_descriptors(void)
+{
+        struct lineconn *conn = NULL;
+        int fds[2];
+        struct world w;
+
+        signal(SIGPIPE, SIG_IGN);
+        world_open(&w);
+        CU_ASSERT_EQUAL_FATAL(pipe(fds), 0);
+        CU_ASSERT_EQUAL_FATAL(lineconn_open(w.path, 1000, &conn), 0);
+        CU_ASSERT_EQUAL(lineconn_send_fd(conn, BYTES_LIT("take"), fds[0]), 0);
+        CU_ASSERT(turn_until(&w, one_line));
+        CU_ASSERT_EQUAL(w.passed[0], -1);
+        close(fds[0]);
+        CU_ASSERT(write(fds[1], "x", 1) < 0 && errno == EPIPE);
+        close(fds[1]);
+        lineconn_close(conn);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"whole and half lines, any bytes", test_lines},
         {"a line without end is ended", test_too_long},
@@ -320,5 +405,7 @@ static const struct unit_case cases[] = {
         {"a client that never reads is closed", test_never_reads},
         {"a watcher that does not read loses lines and is told", test_slow_watcher},
         {"the socket's mode, and who is there already", test_place},
+        {"a descriptor comes along with its line", test_descriptors},
+        {"and not where none are taken", test_no_descriptors},
 };
 UNIT_MAIN("lineserver", cases)

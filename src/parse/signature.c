@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Owns: which public keys are taken, and whether a signature is theirs. Must not: read files. Pure. */
+#include "tidemark/signature.h"
+
+#include <errno.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RSA_BITS_MIN 2048
+
+#if OPENSSL_VERSION_NUMBER < 0x10100000L /* RHEL 7 */
+#define EVP_MD_CTX_new EVP_MD_CTX_create
+#define EVP_MD_CTX_free EVP_MD_CTX_destroy
+typedef void *parameter;
+#else
+typedef const void *parameter;
+#endif
+
+struct signature_key {
+        EVP_PKEY *pkey;
+        char id[SIGNATURE_HEX];
+};
+
+int signature_sha256(struct bytes data, char ret_hex[SIGNATURE_HEX])
+{
+        static const char digits[] = "0123456789abcdef";
+        unsigned char sum[EVP_MAX_MD_SIZE];
+        unsigned n = 0;
+
+        if (EVP_Digest(data.p, data.len, sum, &n, EVP_sha256(), NULL) != 1 || 2 * n + 1 != SIGNATURE_HEX)
+                return -EIO;
+        for (unsigned i = 0; i < n; i++) {
+                ret_hex[2 * i] = digits[sum[i] >> 4];
+                ret_hex[2 * i + 1] = digits[sum[i] & 15];
+        }
+        ret_hex[2 * n] = '\0';
+        return 0;
+}
+
+struct signature_key *signature_key_free(struct signature_key *k)
+{
+        if (!k)
+                return NULL;
+        EVP_PKEY_free(k->pkey);
+        free(k);
+        return NULL;
+}
+
+const char *signature_key_id(const struct signature_key *k)
+{
+        return k->id;
+}
+
+/* The curve of a key, by its algorithm's parameter: libcrypto has changed every other way of asking. */
+static int curve_of(EVP_PKEY *pkey)
+{
+        X509_PUBKEY *x = NULL;
+        X509_ALGOR *a = NULL;
+        parameter value = NULL;
+        int type = 0, nid = NID_undef;
+
+        if (X509_PUBKEY_set(&x, pkey) == 1 && X509_PUBKEY_get0_param(NULL, NULL, NULL, &a, x) == 1 && a) {
+                X509_ALGOR_get0(NULL, &type, &value, a);
+                if (type == V_ASN1_OBJECT)
+                        nid = OBJ_obj2nid((const ASN1_OBJECT *)value);
+        }
+        X509_PUBKEY_free(x);
+        return nid;
+}
+
+/* NULL: it is taken. */
+static const char *check_kind(EVP_PKEY *pkey)
+{
+        int curve;
+
+        switch (EVP_PKEY_base_id(pkey)) {
+        case EVP_PKEY_EC:
+                curve = curve_of(pkey);
+                return curve == NID_X9_62_prime256v1 || curve == NID_secp384r1 ? NULL
+                                                                               : "its curve is neither P-256 nor P-384";
+        case EVP_PKEY_RSA:
+                return EVP_PKEY_bits(pkey) >= RSA_BITS_MIN ? NULL : "it is an RSA key of less than 2048 bits";
+        default:
+                return "it is neither an ECDSA key on P-256 or P-384 nor an RSA key";
+        }
+}
+
+static int set_id(struct signature_key *k)
+{
+        unsigned char *der = NULL;
+        int len = i2d_PUBKEY(k->pkey, &der), r;
+
+        if (len <= 0)
+                return -EINVAL;
+        r = signature_sha256(bytes_of(der, (size_t)len), k->id);
+        OPENSSL_free(der);
+        return r;
+}
+
+/* Nobody is asked for a password. */
+static int no_password(char *dst, int size, int writing, void *arg)
+{
+        (void)dst, (void)size, (void)writing, (void)arg;
+        return -1;
+}
+
+static bool has(struct bytes s, const char *words)
+{
+        size_t n = strlen(words);
+
+        for (size_t i = 0; i + n <= s.len; i++)
+                if (memcmp(s.p + i, words, n) == 0)
+                        return true;
+        return false;
+}
+
+int signature_parse_key(struct bytes pem, struct signature_key **ret, const char **ret_why)
+{
+        _cleanup_(signature_key_freep) struct signature_key *k = calloc(1, sizeof(*k));
+        BIO *bio;
+
+        *ret_why = "";
+        if (!k)
+                return -ENOMEM;
+        if (pem.len == 0 || pem.len > SIGNATURE_PEM_MAX) {
+                *ret_why = pem.len ? "it is larger than 64 KiB" : "it is empty";
+                return -EINVAL;
+        }
+        if (has(pem, "PRIVATE KEY-----")) {
+                *ret_why = "it holds a private key, which belongs where documents are signed: put the public one there "
+                           "(openssl pkey -in KEY -pubout)";
+                return -EINVAL;
+        }
+        bio = BIO_new_mem_buf((void *)(uintptr_t)pem.p, (int)pem.len);
+        if (!bio)
+                return -ENOMEM;
+        k->pkey = PEM_read_bio_PUBKEY(bio, NULL, no_password, NULL);
+        BIO_free(bio);
+        if (!k->pkey) {
+                *ret_why = "it holds no public key in PEM form (-----BEGIN PUBLIC KEY-----)";
+                return -EINVAL;
+        }
+        *ret_why = check_kind(k->pkey);
+        if (*ret_why)
+                return -EINVAL;
+        if (set_id(k) < 0) {
+                *ret_why = "libcrypto cannot use it";
+                return -EINVAL;
+        }
+        *ret = TAKE_PTR(k);
+        return 0;
+}
+
+bool signature_fits(const struct signature_key *k, struct bytes data, struct bytes signature)
+{
+        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        bool fits = ctx && signature.len && signature.len <= SIGNATURE_MAX &&
+                    EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
+                    EVP_DigestVerifyUpdate(ctx, data.p, data.len) == 1 &&
+                    EVP_DigestVerifyFinal(ctx, (unsigned char *)(uintptr_t)signature.p, signature.len) == 1;
+
+        EVP_MD_CTX_free(ctx);
+        return fits;
+}
