@@ -218,6 +218,7 @@ struct judge_workload {
                 const char *state; /* "learning", "review", "active", "stale"; "off": of a class that is not learned */
                 const char *by;    /* "", "operator uid 0", "timer", "converged", "inherited" … */
                 int64_t refresh_ns;  /* learning again until then; 0: it is not so */
+                int64_t expected_ns; /* learning: when it should converge, or is due; 0: not known */
                 const char *why_not; /* it learns for longer than learn.limit; "": it does not */
                 int64_t since_ns, due_ns; /* of the state; when calibration ends at the latest */
                 uint32_t entries, windows, once; /* T, Q1 of DESIGN 4.2 */

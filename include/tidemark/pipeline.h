@@ -28,6 +28,7 @@ struct pipeline_ops {
                       void *arg);                                         /* for watch; may be NULL */
         void (*finding)(const struct finding *f, bool opened, void *arg); /* may be NULL */
         void (*news)(const struct finding *f, unsigned news, void *arg);  /* as judge_ops; may be NULL */
+        void (*note)(struct bytes workload, const char *words, void *arg); /* judge_ops.note; may be NULL */
 };
 
 int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,

@@ -51,11 +51,25 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *   show {id}     one finding
  *   baseline.list array of workloads: "id", "name", "image", "digest", "class", "containers" (running now),
  *                 "first_seen", "last_seen", "dimensions": [{"dimension", "state", "by", "since", "due", "entries",
- *                 "windows", "once", "p_new", "refused", "keeps_from_converging": [up to 5 keys]}…] ("off" ones too)
+ *                 "windows", "once", "p_new", "refused", "keeps_from_converging": [up to 5 keys],
+ *                 "proposed_pattern": that would cover the most of them, or null, "expected" (when it should converge;
+ *                 null: it does not learn, or nobody knows), "progress": 0 to 100 or null, "refresh_until",
+ *                 "why_not": words, if it learns for longer than learn.limit}…] ("off" ones too), "rollout" {"open",
+ *                 "from": id of the workload it inherited from, or null, "since", "until", "excused", "raised"}
  *   baseline.show {workload, after: number}  such a workload with "entries": [{"dimension", "key", "executable",
- *                 "first_seen", "last_seen", "count", "windows", "candidate"}…], "more": how many did not fit
+ *                 "first_seen", "last_seen", "count", "windows", "candidate", "raised", "why", "phases" [],
+ *                 "inherited" (of an earlier image, and not seen since), "rejected", "item" ("B-3": candidates),
+ *                 "approved_by", "approved_reason", "approved_at" (or rejected), "path_only"}…], "more": how
+ *                 many did not fit
  *   baseline.export {workload, after: as said before}  {"document": see document.h, with the entries and candidates of
  *                 this page, "more": how many did not fit, "after": to ask for these}
+ *
+ *   baseline.review {workload, all}  candidates of one workload or of all that have some, grouped by cause, the
+ *                 riskiest first: [{"id", "name", "candidates": how many, "groups": [{"items": ["B-3"…], "candidates",
+ *                 "dimension", "key", "subject", "executable", "why" (as in baseline.show, or "other-phase"),
+ *                 "rejected", "raised", "phases" [], "confidence" (of the surest; null: not raised), "count",
+ *                 "first_seen", "last_seen", "containers" [], "who" {"origin", "uid", "login_uid", "parent"} or
+ *                 null, "bulk": may be approved with others}…], "more": groups that are not shown without all}…]
  *
  * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h), and what was shown so is
  * what a request may name. An answer stays below 4 MiB.

@@ -134,11 +134,19 @@ static void on_verdict(const struct tide_event *ev, struct bytes workload, const
                 p->ops->event(ev, workload, what, finding, p->arg);
 }
 
+static void on_note(struct bytes workload, const char *words, void *arg)
+{
+        struct pipeline *p = arg;
+
+        if (p->ops && p->ops->note)
+                p->ops->note(workload, words, p->arg);
+}
+
 int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, const struct pipeline_ops *ops, void *arg,
                  struct pipeline **ret)
 {
         static const struct judge_ops judge_ops = {
-                .save = on_judge_save, .finding = on_finding, .news = on_news, .verdict = on_verdict};
+                .save = on_judge_save, .finding = on_finding, .news = on_news, .verdict = on_verdict, .note = on_note};
         static const struct fuse_ops fuse_ops = {.event = on_fused, .save = on_fuse_save};
         _cleanup_(pipeline_freep) struct pipeline *p = calloc(1, sizeof(*p));
         int r;

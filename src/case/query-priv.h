@@ -24,6 +24,7 @@ json_t *query_status(const struct query_env *env, const json_t *request) TM_CHEC
 json_t *query_findings(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_show(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_list(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_baseline_review(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_show(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_export(const struct query_env *env, const json_t *request) TM_CHECK;
 

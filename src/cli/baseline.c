@@ -16,9 +16,38 @@ static void put_when(const struct json_t *d, char *dst, size_t size)
             cli_int(d, "windows") == 0)
                 snprintf(dst, size, "nothing seen yet");
         else if (strcmp(cli_text(d, "state"), "learning") == 0)
-                snprintf(dst, size, "until %.16s", cli_text(d, "due"));
+                snprintf(dst, size, "by %.16s", cli_text(d, *cli_text(d, "expected") ? "expected" : "due"));
         else
                 snprintf(dst, size, "since %.16s", cli_text(d, "since"));
+}
+
+/* What keeps learning from its end, and what would help. */
+static void print_hindrances(const json_t *w)
+{
+        size_t i, k;
+        json_t *d, *key;
+
+        json_array_foreach(json_object_get(w, "dimensions"), i, d)
+        {
+                char text[1000];
+                size_t n;
+
+                if (!*cli_text(d, "why_not") && !*cli_text(d, "proposed_pattern") &&
+                    json_array_size(json_object_get(d, "keeps_from_converging")) == 0)
+                        continue;
+                n = (size_t)snprintf(text, sizeof(text), "%s, %s:", cli_text(w, "name"), cli_text(d, "dimension"));
+                if (*cli_text(d, "why_not"))
+                        n += (size_t)snprintf(text + n, sizeof(text) - n, " learning has not ended: %s.",
+                                              cli_text(d, "why_not"));
+                json_array_foreach(json_object_get(d, "keeps_from_converging"), k, key) if (n < sizeof(text)) n +=
+                        (size_t)snprintf(text + n, sizeof(text) - n, "%s %s", k ? "," : " seen in one hour only:",
+                                         json_string_value(key));
+                if (n < sizeof(text) && *cli_text(d, "proposed_pattern"))
+                        snprintf(text + n, sizeof(text) - n, "; a pattern that covers most of it: %s",
+                                 cli_text(d, "proposed_pattern"));
+                putchar('\n');
+                cli_wrap(stdout, text, 0, 2);
+        }
 }
 
 static int list(struct cli *c, const struct what *what)
@@ -64,6 +93,8 @@ static int list(struct cli *c, const struct what *what)
                         cli_table_row(t, cells);
                 }
         cli_table_print(stdout, t);
+        json_array_foreach(data, i, w)
+                print_hindrances(w);
         if (json_array_size(data))
                 puts("\nNEW: the chance that the next window (an hour) holds something that was never seen.");
         json_decref(data);
@@ -191,7 +222,12 @@ static const struct {
 static const struct {
         const char *name;
         int (*run)(struct cli *c);
-} apart[] = {{"export", cli_baseline_export}, {"import", cli_baseline_import}};
+} apart[] = {{"review", cli_baseline_review},
+             {"approve", cli_baseline_approve},
+             {"reject", cli_baseline_reject},
+             {"refresh", cli_baseline_refresh},
+             {"export", cli_baseline_export},
+             {"import", cli_baseline_import}};
 
 int cli_baseline(struct cli *c)
 {

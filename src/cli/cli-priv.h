@@ -38,6 +38,10 @@ int cli_findings(struct cli *c);
 int cli_show(struct cli *c);
 int cli_watch(struct cli *c);
 int cli_baseline(struct cli *c);
+int cli_baseline_review(struct cli *c); /* review.c: the same; approve, reject, refresh */
+int cli_baseline_approve(struct cli *c);
+int cli_baseline_reject(struct cli *c);
+int cli_baseline_refresh(struct cli *c);
 int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of their own */
 int cli_baseline_import(struct cli *c);
 int cli_replay(struct cli *c);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -117,6 +118,21 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
 static void on_news(const struct finding *f, unsigned news, void *arg)
 {
         engine_news_tell(arg, f, news);
+}
+
+/* What the judge decided by itself: the trail holds it, since an operator would be asked about it. */
+static void on_note(struct bytes workload, const char *words, void *arg)
+{
+        struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_TRAIL}};
+        struct engine *e = arg;
+        char name[128], text[400];
+
+        str_print(workload, name, sizeof(name));
+        log_info(MOD, "%s: %s", name, words);
+        snprintf(text, sizeof(text), "%s: %s", name, words);
+        ev.act.text = bytes_str(text);
+        if (engine_send(e, &ev) < 0)
+                log_error(MOD, "that could not be handed to the trail");
 }
 
 /* ---- records of the pair ---- */
@@ -328,7 +344,8 @@ static int open_store(struct engine *e, const char *dir)
 
 static int open_pipeline(struct engine *e)
 {
-        static const struct pipeline_ops ops = {.event = on_event, .finding = on_finding, .news = on_news};
+        static const struct pipeline_ops ops = {
+                .event = on_event, .finding = on_finding, .news = on_news, .note = on_note};
         int r = pipeline_new(&e->cfg->judge, &e->cfg->fuse, &ops, e, &e->pipeline);
 
         if (r == 0)

@@ -167,6 +167,15 @@ static void on_round(struct loop_timer *t, void *arg)
 
 /* ---- from the engine: a small vocabulary, each argument looked at again ---- */
 
+/* The engine's own word: it stands in the trail as that, whatever it says. */
+static void act_trail(struct sensor *s, const struct tide_event *act)
+{
+        _cleanup_free_ char *text = bytes_dup(act->act.text);
+
+        if (text)
+                sensor_admin_note(s, "engine", text);
+}
+
 static void act_reply(struct sensor *s, const struct tide_event *ev)
 {
         sensor_admin_reply(s, ev);
@@ -233,6 +242,7 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
 {
         static void (*const acts[ACT__MAX])(struct sensor *, const struct tide_event *) = {
                 [ACT_REPLY] = act_reply,       [ACT_WALK] = act_walk,   [ACT_PONG] = act_pong, [ACT_OPEN] = act_open,
+                [ACT_TRAIL] = act_trail,
                 [ACT_COUNTERS] = act_counters, [ACT_FACTS] = act_facts, [ACT_WHO] = act_who};
         struct sensor *s = arg;
         char text[64];

@@ -74,6 +74,8 @@ bool pattern_of_others(const struct workload *w, const struct observation *o, bo
 
 /* Why learning has not ended although learn.limit is over; "": it is not so. */
 const char *learning_why_not(const struct judge *j, const struct workload *w, enum dimension dim, int64_t wall_ns);
+/* When learning should end, if it goes on as it did; 0: it does not learn, or nothing can be said yet. */
+int64_t learning_expected(const struct judge *j, const struct workload *w, enum dimension dim);
 /* The window of this moment, counted if it is a new one. */
 void learning_window(struct judge *j, struct dim_learning *d, int64_t wall_ns, int64_t *ret_window);
 

@@ -191,6 +191,27 @@ const char *learning_why_not(const struct judge *j, const struct workload *w, en
         return was_seen(j, w, dim) ? "" : "its connections were watched for too few hours";
 }
 
+int64_t learning_expected(const struct judge *j, const struct workload *w, enum dimension dim)
+{
+        const struct dim_learning *d = &w->dim[dim];
+        int64_t due = ns_plus(d->since_ns, baseline_period(j, dim)), least, elapsed, at;
+        double windows;
+
+        if (d->refresh_ns)
+                return d->refresh_ns;
+        if (d->state != DS_LEARNING || w->class != CLASS_SERVICE || d->windows == 0)
+                return 0;
+        elapsed = ns_apart(w->last_ns, d->since_ns);
+        if (elapsed <= 0 || j->p.converged_p >= 1.0)
+                return due;
+        /* So many windows would be enough, had it nothing new any more; and they come as fast as they came. */
+        windows = ((double)d->once + 0.5) / -log1p(-j->p.converged_p) - 1.0 - (double)d->windows;
+        least = ns_plus(d->since_ns, j->p.converge_min_ns);
+        at = windows > 0 ? w->last_ns + (int64_t)fmin(windows / (double)d->windows * (double)elapsed, 9e17) : least;
+        at = at < least ? least : at;
+        return at < due ? at : due;
+}
+
 enum learn baseline_lesson(const struct workload *w)
 {
         return w->roll.open ? LEARN_ROLLOUT : LEARN_KNOWN;

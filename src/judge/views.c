@@ -42,6 +42,7 @@ int judge_workload_next(const struct judge *j, size_t *i, struct judge_workload 
                 ret->dim[d].refused = l->refused;
                 ret->dim[d].declared = l->declared;
                 ret->dim[d].refresh_ns = l->refresh_ns;
+                ret->dim[d].expected_ns = learning_expected(j, w, (enum dimension)d);
                 ret->dim[d].why_not = learning_why_not(j, w, (enum dimension)d, w->last_ns);
         }
         return 1;

@@ -55,6 +55,7 @@ class Shell:
     def __init__(self, lab, name):
         self.lab, self.name = lab, name
         self.ctl = os.path.join(lab.dir, "ctl-" + name)
+        shutil.rmtree(self.ctl, ignore_errors=True)  # of an earlier one of that name
         os.makedirs(self.ctl)
         os.mkfifo(os.path.join(self.ctl, "in"))
         self.done = 0
