@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * generalise - from a path as it was to a key that the next run will meet again: digits, hex strings, hashes, UUIDs,
- * pids and random temp-name parts become placeholders ("<n>", "<hex>", "<uuid>", "<rand>"). Deterministic, pure, local
- * to each component; never changes the number of components. An executable's path is never generalised by randomness
- * guesses, only by pid and digits below /proc: the caller says which.
+ * pids and random temp-name parts become placeholders ("<n>", "<hex>", "<uuid>", "<rand>"), and so do times, names of
+ * days and months ("<day>", "<month>"), and what Kubernetes appends to a pod's name ("<pod>"). Below a directory in
+ * which names come and go ("tmp", "cache", "spool" and the like) less is needed to take one for drawn. Deterministic,
+ * pure, local to each component but for that; never changes the number of components. An executable's path is never
+ * generalised by randomness guesses, only by pid and digits below /proc: the caller says which.
  */
 #ifndef TIDEMARK_GENERALISE_H
 #define TIDEMARK_GENERALISE_H

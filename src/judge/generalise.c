@@ -5,11 +5,14 @@
  */
 #include "tidemark/generalise.h"
 
+#include <string.h>
+
 #include "tidemark/buf.h"
 
 #define HEX_MIN 8u   /* so many hexadecimal digits, with a digit and a letter among them, are no word */
 #define HASH_MIN 16u /* so many, whatever they are */
 #define RAND_MIN 6u  /* mkstemp(3) uses six */
+#define COUNT_MIN 4u /* so many digits behind a word count something */
 #define UUID_LEN 36u
 #define PYTHON_TEMPORARY 11u
 
@@ -117,6 +120,163 @@ static void put_token(struct bytes t, bool suffix, struct buf *out)
                 buf_put(out, t.p, t.len);
 }
 
+/* ---- what only names of files have ---- */
+
+/* "20260102T030405Z", "02T03", "678Z": a time, or a part of one. */
+static bool is_time(struct bytes t)
+{
+        uint32_t at = 0, days;
+
+        if (t.len && t.p[t.len - 1] == 'Z')
+                t.len--;
+        while (at < t.len && is_digit(t.p[at]))
+                at++;
+        days = at;
+        if (at + 1 < t.len && t.p[at] == 'T')
+                for (at++; at < t.len && is_digit(t.p[at]);)
+                        at++;
+        return days > 0 && at == t.len;
+}
+
+/* Logs that are named after them are new for the first time in each of them. */
+static const char *day_or_month(struct bytes t)
+{
+        static const struct {
+                const char *names, *as;
+        } rows[] = {
+                {"Mon Tue Wed Thu Fri Sat Sun Monday Tuesday Wednesday Thursday Friday Saturday Sunday monday tuesday "
+                 "wednesday thursday friday saturday sunday",
+                 "<day>"},
+                {"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec January February March April June July August "
+                 "September October November December",
+                 "<month>"}};
+
+        if (t.len < 3 || t.len > 9 || !(is_upper(t.p[0]) || t.p[t.len - 1] == 'y'))
+                return NULL; /* most words */
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                for (const char *p = rows[i].names; *p; p += strcspn(p, " "), p += *p == ' ')
+                        if (bytes_eq(bytes_of(p, strcspn(p, " ")), t))
+                                return rows[i].as;
+        return NULL;
+}
+
+/* How many letters are in front of nothing but digits, where these count something: "segment0007", "build20260102";
+ * not "sha256", "x64". 0: it is not so. */
+static uint32_t numbered_word(struct bytes t)
+{
+        uint32_t at = 0, digits;
+
+        while (at < t.len && !is_digit(t.p[at]))
+                at++;
+        digits = t.len - at;
+        for (uint32_t i = at; i < t.len; i++)
+                if (!is_digit(t.p[i]))
+                        return 0;
+        return digits >= COUNT_MIN || (digits >= 2 && t.p[at] == '0') ? at : 0;
+}
+
+static uint32_t flips(struct bytes t)
+{
+        uint32_t n = 0;
+
+        for (uint32_t i = 1; i < t.len; i++)
+                n += is_digit(t.p[i]) != is_digit(t.p[i - 1]) || (is_upper(t.p[i]) && is_lower(t.p[i - 1]));
+        return n;
+}
+
+/* Drawn: too long and too mixed for a word; or, where names come and go, mixed at all. */
+static bool is_drawn(struct bytes t, const struct classes *k, bool passing)
+{
+        if (k->digits + k->lower + k->upper != t.len)
+                return false;
+        if (t.len >= HASH_MIN)
+                return k->digits >= 3 && flips(t) >= 4;
+        if (2 * k->digits > t.len && t.len > RAND_MIN && flips(t) >= 3) /* "M98765P4321" */
+                return true;
+        return passing && t.len >= RAND_MIN && !is_word(t) && flips(t) >= 2;
+}
+
+/* PHP's uploads: "php" and six. */
+static bool is_upload(struct bytes t)
+{
+        return t.len == 9 && bytes_has_prefix(t, BYTES_LIT("php")) && !is_word(t);
+}
+
+/* Digits, some of which are letters; or as many digits as hashes have, of which none happens to be one. */
+static bool is_hex(struct bytes t, const struct classes *k)
+{
+        static const uint8_t lengths[] = {24, 32, 40, 56, 64, 96, 128};
+
+        if (k->hex != t.len || k->digits == 0)
+                return false;
+        if (k->digits < t.len)
+                return t.len >= HEX_MIN || (t.len >= RAND_MIN && t.p[0] == '0' && t.p[1] == '0');
+        return t.len <= 128 && memchr(lengths, (int)t.len, sizeof(lengths)) != NULL;
+}
+
+static void put_file_token(struct bytes t, bool suffix, bool passing, struct buf *out)
+{
+        struct classes k = count(t);
+        const char *calendar = k.digits || k.lower < 2 ? NULL : day_or_month(t);
+        uint32_t word = k.digits >= 2 && k.digits < t.len ? numbered_word(t) : 0;
+        bool tmp = bytes_has_prefix(t, BYTES_LIT("tmp"));
+
+        if (calendar) {
+                buf_put_str(out, calendar);
+        } else if (k.digits && k.digits < t.len && is_time(t)) {
+                buf_put_str(out, "<n>");
+        } else if (is_hex(t, &k)) {
+                buf_put_str(out, "<hex>");
+        } else if (tmp && k.digits && t.len == k.digits + 3) {
+                buf_put_str(out, "tmp<n>");
+        } else if (word && !(tmp && t.len > 5)) {
+                buf_put(out, t.p, word);
+                buf_put_str(out, "<n>");
+        } else if (is_upload(t)) {
+                buf_put_str(out, "php<rand>");
+        } else if (!tmp && k.digits < t.len && is_drawn(t, &k, passing)) {
+                buf_put_str(out, "<rand>");
+        } else {
+                put_token(t, suffix, out);
+        }
+}
+
+/* ---- what Kubernetes draws: no vowels, and nothing that looks like one ---- */
+
+static bool is_pods(struct bytes s)
+{
+        for (uint32_t i = 0; i < s.len; i++)
+                if (!s.p[i] || !strchr("bcdfghjklmnpqrstvwxz2456789", s.p[i]))
+                        return false;
+        return s.len > 0;
+}
+
+static uint32_t token_end(struct bytes c, uint32_t at)
+{
+        while (at < c.len && is_token(c.p[at]))
+                at++;
+        return at;
+}
+
+/* "-7d4b9c6f5d-x2x9z", a deployment's; "-x2x9z", a daemon set's or a job's, which has to hold a digit: as long as that,
+ * or 0. at is where a dash stands. */
+static uint32_t pod_suffix(struct bytes c, uint32_t at)
+{
+        uint32_t one = token_end(c, at + 1), two = one < c.len && c.p[one] == '-' ? token_end(c, one + 1) : one;
+        struct bytes hash = bytes_of(c.p + at + 1, one - at - 1), last;
+
+        if (two > one) {
+                last = bytes_of(c.p + one + 1, two - one - 1);
+                if (hash.len >= 8 && hash.len <= 10 && last.len == 5 && is_pods(hash) && is_pods(last))
+                        return two - at;
+        }
+        if (one < c.len && c.p[one] == '_')
+                return 0;
+        if (hash.len == 5 && is_pods(hash) && count(hash).digits && count(hash).digits < hash.len)
+                return one - at;
+        return 0;
+}
+
 /* "tmp" and eight of small letters, digits and '_', as Python's tempfile draws them: as long as that, or 0. */
 static uint32_t python_temporary(struct bytes s)
 {
@@ -129,10 +289,54 @@ static uint32_t python_temporary(struct bytes s)
         return at == PYTHON_TEMPORARY && (at == s.len || !is_token(s.p[at])) ? at : 0;
 }
 
-static void put_component(struct bytes c, struct buf *out)
+/* Programs that make directories with Python's tempfile, under a name that says whose they are. */
+static bool is_pythons(struct bytes c)
+{
+        static const char *const whose[] = {"pip-", "pymp-", "wgunicorn-", "matplotlib-", "ansible-"};
+
+        for (size_t i = 0; c.len > 11 && i < ARRAY_LEN(whose); i++)
+                if (c.p[0] == (uint8_t)whose[i][0] && bytes_has_prefix(c, bytes_str(whose[i])))
+                        return true;
+        return false;
+}
+
+static bool is_python_drawn(struct bytes c, uint32_t at)
+{
+        if (at + 8 != c.len || at == 0 || c.p[at - 1] != '-' || !is_pythons(c))
+                return false;
+        for (uint32_t i = at; i < c.len; i++)
+                if (!is_digit(c.p[i]) && !is_lower(c.p[i]) && c.p[i] != '_')
+                        return false;
+        return true;
+}
+
+static bool has_at(struct bytes c, uint32_t at, const char *three)
+{
+        return at + 3 <= c.len && c.p[at] == (uint8_t)three[0] && c.p[at + 1] == (uint8_t)three[1] &&
+               c.p[at + 2] == (uint8_t)three[2];
+}
+
+/* Most components: small letters alone, of which nothing is chance. */
+static bool is_plain(struct bytes c)
+{
+        for (uint32_t i = 0; i < c.len; i++) {
+                uint8_t b = c.p[i];
+
+                if (is_lower(b) ? has_at(c, i, "tmp") || has_at(c, i, "day") : b != '.' && b != '-' && b != '_')
+                        return false;
+        }
+        return !is_pythons(c);
+}
+
+/* passing: of a directory in which names come and go. */
+static void put_component(struct bytes c, bool passing, struct buf *out)
 {
         uint32_t at = 0;
 
+        if (is_plain(c)) {
+                buf_put(out, c.p, c.len);
+                return;
+        }
         if (c.len == 1 && c.p[0] == '*') { /* a name, and no pattern */
                 buf_put_str(out, "<star>");
                 return;
@@ -150,10 +354,21 @@ static void put_component(struct bytes c, struct buf *out)
                         at += temporary;
                         continue;
                 }
+                if (is_python_drawn(c, at)) {
+                        buf_put_str(out, "<rand>");
+                        at = c.len;
+                        continue;
+                }
+                if (c.p[at] == '-' && at > 0 && pod_suffix(c, at)) {
+                        buf_put_str(out, "-<pod>");
+                        at += pod_suffix(c, at);
+                        continue;
+                }
                 while (end < c.len && is_token(c.p[end]))
                         end++;
                 if (end > at)
-                        put_token(bytes_of(c.p + at, end - at), at > 0 && c.p[at - 1] == '.' && end == c.len, out);
+                        put_file_token(bytes_of(c.p + at, end - at), at > 0 && c.p[at - 1] == '.' && end == c.len,
+                                       passing, out);
                 else
                         buf_put_u8(out, c.p[end++]);
                 at = end;
@@ -398,9 +613,21 @@ void generalise_name(struct bytes name, struct buf *out)
 
 /* ---- paths ---- */
 
+static bool is_passing_directory(struct bytes c)
+{
+        static const char *const names[] = {"tmp", "temp", "cache", ".cache", "caches", "sessions", "spool"};
+
+        if (c.len < 3 || c.len > 8 || (c.p[0] != 't' && c.p[0] != 'c' && c.p[0] != 's' && c.p[0] != '.'))
+                return false;
+        for (size_t i = 0; i < ARRAY_LEN(names); i++)
+                if (bytes_eq(c, bytes_str(names[i])))
+                        return true;
+        return false;
+}
+
 void generalise_path(struct bytes path, enum generalise_kind kind, struct buf *out)
 {
-        bool proc = bytes_has_prefix(path, BYTES_LIT("/proc/"));
+        bool proc = bytes_has_prefix(path, BYTES_LIT("/proc/")), passing = false;
         uint32_t at = 0;
 
         if (kind == GENERALISE_EXECUTABLE && !proc) { /* a program is what its whole name says */
@@ -415,13 +642,14 @@ void generalise_path(struct bytes path, enum generalise_kind kind, struct buf *o
                         end++;
                 c = bytes_of(path.p + at, end - at);
                 if (kind == GENERALISE_DATA)
-                        put_component(c, out);
+                        put_component(c, passing, out);
                 else if (c.len && count(c).digits == c.len)
                         buf_put_str(out, "<n>");
                 else
                         buf_put(out, c.p, c.len);
                 if (end < path.len)
                         buf_put_u8(out, '/');
+                passing = passing || is_passing_directory(c);
                 at = end + 1;
         }
 }
