@@ -213,6 +213,8 @@ bool judge_settled(const struct judge *j)
 {
         void *value;
 
+        if (j->prior.coming) /* in parts, of which the last is not told yet */
+                return false;
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
                 const struct container_memory *c = value;
                 const struct finding_inventory *v = &c->sight.inventory;
