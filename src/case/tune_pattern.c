@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Owns: the narrowest pattern over several paths. Must not: cut a character or an escape in two, or make a star of a
+ * directory's first part. Pure.
+ */
+#include <string.h>
+
+#include "case/tune-priv.h"
+#include "tidemark/buf.h"
+
+#define WILD_PARTS 2u /* parts in which paths may differ */
+
+/* What of a pattern means one character: an escape, a character of UTF-8, or a byte. */
+static size_t unit(const char *p, size_t len)
+{
+        size_t n = 1;
+
+        if (p[0] == '\\')
+                n = len > 1 && p[1] == 'x' ? 4 : 2;
+        else
+                while (n < len && ((uint8_t)p[n] & 0xc0) == 0x80)
+                        n++;
+        return n < len ? n : len;
+}
+
+/* Bytes of the units at the end that both have, at most max. */
+static size_t common_end(const char *a, size_t alen, const char *b, size_t blen, size_t max)
+{
+        size_t best = 0;
+
+        for (size_t at = 0; at < alen; at += unit(a + at, alen - at)) {
+                size_t left = alen - at;
+
+                if (left <= max && left <= blen && memcmp(a + at, b + blen - left, left) == 0) {
+                        best = left;
+                        break;
+                }
+        }
+        /* In b it must begin a unit, too. */
+        for (size_t at = 0; best && at < blen - best; at += unit(b + at, blen - at))
+                if (at + unit(b + at, blen - at) > blen - best)
+                        return 0;
+        return best;
+}
+
+static size_t common_begin(const char *a, size_t alen, const char *b, size_t blen)
+{
+        size_t at = 0;
+
+        while (at < alen && at < blen) {
+                size_t n = unit(a + at, alen - at);
+
+                if (n != unit(b + at, blen - at) || memcmp(a + at, b + at, n) != 0)
+                        break;
+                at += n;
+        }
+        return at;
+}
+
+static bool is_digit(char c)
+{
+        return c >= '0' && c <= '9';
+}
+
+struct part {
+        const char *p;
+        size_t len;
+};
+
+/* The n-th part, from 0; false: there are not so many. */
+static bool part_of(const char *path, size_t n, struct part *ret)
+{
+        const char *p = path + 1;
+
+        for (; n; n--) {
+                p = strchr(p, '/');
+                if (!p)
+                        return false;
+                p++;
+        }
+        *ret = (struct part){p, strcspn(p, "/")};
+        return true;
+}
+
+static size_t count_parts(const char *path)
+{
+        size_t n = 0;
+
+        for (; *path; path++)
+                n += *path == '/';
+        return n;
+}
+
+/* *ret_wild: it needs a star. */
+static void put_part(const char *const *exact, size_t n, size_t which, struct buf *out, bool *ret_wild)
+{
+        struct part first, other;
+        size_t begin, end, shortest;
+
+        part_of(exact[0], which, &first);
+        begin = shortest = first.len;
+        *ret_wild = false;
+        for (size_t i = 1; i < n; i++) {
+                size_t same;
+
+                part_of(exact[i], which, &other);
+                same = common_begin(first.p, first.len, other.p, other.len);
+                *ret_wild = *ret_wild || same < first.len || same < other.len;
+                begin = same < begin ? same : begin;
+                shortest = other.len < shortest ? other.len : shortest;
+        }
+        if (!*ret_wild) {
+                buf_put(out, first.p, first.len);
+                return;
+        }
+        end = shortest - begin;
+        for (size_t i = 1; i < n; i++) {
+                part_of(exact[i], which, &other);
+                end = common_end(first.p, first.len, other.p, other.len, end);
+        }
+        /* A number is of chance as a whole: of 17 and 18 the next one may be 20. */
+        while (begin && is_digit(first.p[begin - 1]))
+                begin--;
+        while (end && is_digit(first.p[first.len - end]))
+                end--;
+        buf_put(out, first.p, begin);
+        buf_put_u8(out, '*');
+        buf_put(out, first.p + first.len - end, end);
+}
+
+bool tune_pattern(const char *const *exact, size_t n, struct buf *out)
+{
+        size_t parts = count_parts(exact[0]), wild = 0;
+
+        for (size_t i = 1; i < n; i++)
+                if (count_parts(exact[i]) != parts)
+                        return false;
+        for (size_t k = 0; k < parts; k++) {
+                bool star;
+
+                buf_put_u8(out, '/');
+                put_part(exact, n, k, out, &star);
+                wild += star;
+                if (star && (k == 0 || wild > WILD_PARTS))
+                        return false;
+        }
+        return true;
+}
+
+void tune_quote(const char *escaped, struct buf *out)
+{
+        for (const char *p = escaped; *p; p++) {
+                if (*p == '*' || *p == '?')
+                        buf_put_u8(out, '\\');
+                buf_put_u8(out, (uint8_t)*p);
+        }
+}
