@@ -20,18 +20,19 @@
 #include "tidemark/finding.h"
 
 struct buf;
+struct tune_setup;
 
 /* How far a rule may reach over an act. */
 enum tune_reach {
-        REACH_NONE,    /* no rule can be about it */
-        REACH_DATA,    /* patterns of its path */
-        REACH_PROGRAM, /* its path alone: it can be run, ran, was loaded, or gives rights */
-        REACH_NAME,    /* flows that a name led to: patterns of it */
+        REACH_NONE,     /* no rule can be about it */
+        REACH_DATA,     /* patterns of its path */
+        REACH_PROGRAM,  /* its path alone: it can be run, ran, was loaded, or gives rights */
+        REACH_NAME,     /* flows that a name led to: patterns of it */
         REACH_ONE_NAME, /* the same of a program that the image lacks: that name alone */
-        REACH_SITE,    /* an address within the site: its network */
-        REACH_ADDRESS, /* that address alone */
-        REACH_LISTENS, /* where it listens */
-        REACH_RIGHTS,  /* that executable alone */
+        REACH_SITE,     /* an address within the site: its network */
+        REACH_ADDRESS,  /* that address alone */
+        REACH_LISTENS,  /* where it listens */
+        REACH_RIGHTS,   /* that executable alone */
         REACH__MAX
 };
 
@@ -55,5 +56,31 @@ void tune_quote(const char *escaped, struct buf *out);
  * differ in the first part, in more than two, or in their number.
  */
 bool tune_pattern(const char *const *exact, size_t n, struct buf *out);
+
+/* ---- one recording, with rules and without ---- */
+
+#define TUNE_SIDES 20u /* rules that are played beside each other, at most */
+
+struct tune_found { /* a finding of drift that the recording opened or changed, and that was shown */
+        uint64_t id;
+        bool left[TUNE_SIDES]; /* with that rule there is a shown finding all the same, of some of its acts */
+};
+struct tune_played {
+        struct tune_found *found; /* by tune_played_release() */
+        size_t n, cap;
+        int64_t from_ns;               /* wall clock of its snapshot */
+        char refused[TUNE_SIDES][256]; /* why the judge does not take the rule; empty: it does */
+        bool late, cut;
+        uint64_t events;
+};
+void tune_played_release(struct tune_played *p);
+/*
+ * rules: n of them, at most TUNE_SIDES. anybody: of whatever workload, whatever the rules say. 0; -ENOMEM, or the
+ * reader's error: what was played until then is told all the same.
+ */
+int tune_play(int fd, const struct tune_setup *s, const json_t *const *rules, size_t n, bool anybody,
+              struct tune_played *ret) TM_CHECK;
+/* How much a recording begins with, in bytes of its records, and when: wall clock. */
+int tune_snapshot(int fd, uint64_t *ret_bytes, int64_t *ret_from_ns) TM_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: which findings belong to one proposal, and the rule over them. Must not: be clever: findings are of one proposal
- * if a single rule that an operator would write is about all of them, and it is the narrowest such rule. Pure.
+ * Owns: which findings belong to one proposal, and the rule over them. Must not: be clever: findings are of one
+ * proposal if a single rule that an operator would write is about all of them, and it is the narrowest such rule. Pure.
  */
 #include "tidemark/tune.h"
 
@@ -15,8 +15,8 @@
 #include "tidemark/generalise.h"
 
 #define KEY_MAX 4096u
-#define ACTS_MIN 3u     /* of one finding that nobody judged: what happens time and again is worth a rule */
-#define DIRS_MIN 3u     /* so many directories that differ in one part are one pattern */
+#define ACTS_MIN 3u /* of one finding that nobody judged: what happens time and again is worth a rule */
+#define DIRS_MIN 3u /* so many directories that differ in one part are one pattern */
 #define EXTENSION_MAX 9u
 
 struct item {
@@ -235,9 +235,9 @@ static int set_quoted(json_t *rule, const char *field, const char *escaped)
 {
         _cleanup_buf_ struct buf b;
 
+        buf_init(&b, KEY_MAX);
         if (!escaped)
                 return 0;
-        buf_init(&b, KEY_MAX);
         tune_quote(escaped, &b);
         return b.err ? -1 : set_text(rule, field, buf_cstr(&b));
 }

@@ -99,8 +99,8 @@ void tune_act_of(const json_t *s, struct tune_act *ret)
         static const char *const gone[] = {"memfd", "deleted", NULL};
         static const char *const foreign[] = {"write-layer", "tmpfs", "memfd", "deleted", "mount", NULL};
         static const char *const outside[] = {" [host]", " [other-container]", NULL};
-        static const char *const programs[] = {" [executable]", " [setuid]", " [capabilities]", " [changed]", " [mapped]",
-                                               NULL};
+        static const char *const programs[] = {" [executable]", " [setuid]", " [capabilities]",
+                                               " [changed]",    " [mapped]", NULL};
         const char *kind = tune_text(s, "kind"), *path = tune_text(s, "subject"), *exe = tune_text(s, "executable");
         struct tune_act a = {.dim = DIM__MAX, .origin = tune_text(s, "origin"), .exe = is_path(exe) ? exe : NULL};
 
@@ -128,9 +128,9 @@ static bool text_fits(const json_t *rule, const char *field, uint8_t separator, 
         const char *pattern = tune_text(rule, field);
         _cleanup_buf_ struct buf raw;
 
+        buf_init(&raw, 4096);
         if (!pattern)
                 return true;
-        buf_init(&raw, 4096);
         return escaped && str_unescape(bytes_str(escaped), &raw) == 0 &&
                pattern_fits(bytes_str(pattern), separator, buf_bytes(&raw));
 }

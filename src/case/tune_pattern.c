@@ -67,19 +67,16 @@ struct part {
         size_t len;
 };
 
-/* The n-th part, from 0; false: there are not so many. */
-static bool part_of(const char *path, size_t n, struct part *ret)
+/* The n-th part, from 0; empty where there are not so many. */
+static struct part part_of(const char *path, size_t n)
 {
         const char *p = path + 1;
 
-        for (; n; n--) {
+        for (; n && p; n--) {
                 p = strchr(p, '/');
-                if (!p)
-                        return false;
-                p++;
+                p = p ? p + 1 : NULL;
         }
-        *ret = (struct part){p, strcspn(p, "/")};
-        return true;
+        return p ? (struct part){p, strcspn(p, "/")} : (struct part){"", 0};
 }
 
 static size_t count_parts(const char *path)
@@ -94,16 +91,15 @@ static size_t count_parts(const char *path)
 /* *ret_wild: it needs a star. */
 static void put_part(const char *const *exact, size_t n, size_t which, struct buf *out, bool *ret_wild)
 {
-        struct part first, other;
+        struct part first = part_of(exact[0], which), other;
         size_t begin, end, shortest;
 
-        part_of(exact[0], which, &first);
         begin = shortest = first.len;
         *ret_wild = false;
         for (size_t i = 1; i < n; i++) {
                 size_t same;
 
-                part_of(exact[i], which, &other);
+                other = part_of(exact[i], which);
                 same = common_begin(first.p, first.len, other.p, other.len);
                 *ret_wild = *ret_wild || same < first.len || same < other.len;
                 begin = same < begin ? same : begin;
@@ -115,7 +111,7 @@ static void put_part(const char *const *exact, size_t n, size_t which, struct bu
         }
         end = shortest - begin;
         for (size_t i = 1; i < n; i++) {
-                part_of(exact[i], which, &other);
+                other = part_of(exact[i], which);
                 end = common_end(first.p, first.len, other.p, other.len, end);
         }
         /* A number is of chance as a whole: of 17 and 18 the next one may be 20. */

@@ -49,6 +49,7 @@ int cli_allow(struct cli *c);
 int cli_suppress(struct cli *c);
 int cli_report(struct cli *c);
 int cli_triage(struct cli *c);
+int cli_tune(struct cli *c);
 
 /* ---- options of a command: one table each ---- */
 
@@ -99,5 +100,7 @@ void cli_rate(const json_t *finding, char *dst, size_t size);
 /* Pages that live and replayed findings share. */
 void cli_print_findings(const struct cli *c, const json_t *data, bool all);
 void cli_print_finding(const struct cli *c, const json_t *finding);
+/* The answer to allow.add or suppress.add; kind: "allow", "suppress". */
+void cli_print_rule_added(const char *kind, const json_t *data, bool dry_run);
 
 #endif

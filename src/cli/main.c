@@ -23,6 +23,8 @@ static const struct cli_command commands[] = {
          cli_allow},
         {"suppress", "add OPTION... | list [--all] | remove RULE", "not now: windows of time, and what they kept back",
          cli_suppress},
+        {"tune", "[--apply N --reason TEXT] [--time SECONDS]",
+         "rules that past findings suggest, each with what it would have hidden", cli_tune},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "[--partial] FILE [show ID]", "the engine over a recording", cli_replay},
 };

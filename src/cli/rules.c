@@ -159,6 +159,14 @@ static void print_done(const struct kind *k, const json_t *data, bool dry_run, c
         }
 }
 
+void cli_print_rule_added(const char *kind, const json_t *data, bool dry_run)
+{
+        char done[32];
+
+        snprintf(done, sizeof(done), "added %s", kind);
+        print_done(strcmp(kind, "allow") == 0 ? &allow : &suppress, data, dry_run, done);
+}
+
 static int change(struct cli *c, const struct kind *k, json_t *o, bool dry_run, const char *done)
 {
         json_t *data = NULL;

@@ -49,6 +49,7 @@ struct engine {
         struct ring *ring;              /* engine_ring.c; NULL: none */
         uint64_t ring_seen;             /* records of its segment, at the last tick */
         int ring_error;                 /* what ended it */
+        char ring_dir[512];
         struct lineserver *control;
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */

@@ -44,13 +44,14 @@ void engine_ring_open(struct engine *e, const char *dir)
 {
         struct ring_params p = {
                 .size = e->cfg->ring_size, .segment = e->cfg->ring_segment, .period_ns = e->cfg->ring_period_ns};
-        char path[512];
         int r = -ENAMETOOLONG;
 
-        if (p.size == 0)
+        p.dir = e->ring_dir;
+        if ((size_t)snprintf(e->ring_dir, sizeof(e->ring_dir), "%s/" TM_RING, dir) >= sizeof(e->ring_dir))
+                e->ring_dir[0] = '\0';
+        if (p.size == 0) /* what an earlier life recorded stays, and is of use */
                 return;
-        p.dir = path;
-        if ((size_t)snprintf(path, sizeof(path), "%s/" TM_RING, dir) < sizeof(path))
+        if (e->ring_dir[0] != '\0')
                 r = ring_open(&p, &e->ring);
         if (r == 0)
                 r = begin(e);
@@ -94,6 +95,7 @@ void engine_ring_status(const struct engine *e, json_t *o)
         if (e->ring)
                 ring_stats(e->ring, &s);
         json_object_set_new(v, "state", json_string(e->ring_error ? "ended" : e->ring ? "recording" : "off"));
+        json_object_set_new(v, "dir", *e->ring_dir ? json_string(e->ring_dir) : json_null());
         json_object_set_new(v, "error", e->ring_error ? json_string(err_str(e->ring_error)) : json_null());
         json_object_set_new(v, "errors", json_integer((json_int_t)s.errors));
         json_object_set_new(v, "segments", json_integer((json_int_t)s.segments));
