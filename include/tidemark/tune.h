@@ -48,16 +48,16 @@ struct tune_setup {
 };
 /*
  * Play what was recorded with each of the rules: fills into each proposal
- *   "removed", "removed_by_replay", "removed_by_stored": findings that count, and were gone; in sum, by the ring, by what
- *                is stored of those that the ring does not hold
- *   "span": {"from", "to"} of the findings that count
- *   "malicious": {"findings": judged so in the span, "findings_replayed": of them, by the ring, "attacks": shipped ones
- *                that are found without the rule, "hidden": of both, "hidden_cases": [their names]}
- *   "proof": "none" (nothing malicious in the span), "findings"
- *   "disqualified": why the rule must not be added; null: it may be
- * and returns an object about all: {"findings": how many count, "malicious": findings judged so, "recordings": played,
- * "recordings_late": not played, for want of time, "recordings_damaged", "attacks": played, "errors": [words]}. NULL: out
- * of memory.
+ *   "removed"      findings that count, and would have been gone; of these "removed_by_replay": by the ring,
+ *                  "removed_by_stored": by what is stored of those that the ring does not hold
+ *   "span"         {"from", "to"} of the findings that count
+ *   "malicious"    {"findings": judged so, "findings_replayed": of them, by the ring, "attacks": shipped ones that are
+ *                  found without the rule, "hidden": of both, "hidden_cases": [their names]}
+ *   "proof"        "none": no finding was judged malicious; else "findings"
+ *   "disqualified" why the rule must not be added; null: it may be
+ * and returns an object about all: {"findings": how many count, "malicious": judged so, "recordings": played,
+ * "recordings_late": not played, for want of time, "recordings_damaged", "attacks": played, "errors": [words]}.
+ * NULL: out of memory.
  */
 json_t *tune_measure(json_t *proposals, const json_t *findings, const struct tune_setup *s) TM_CHECK;
 

@@ -52,8 +52,8 @@ const char *tune_text(const json_t *o, const char *key); /* NULL: it is none */
 void tune_quote(const char *escaped, struct buf *out);
 /*
  * Patterns that mean one text each (as tune_quote makes them), of the same number of parts between slashes: the
- * narrowest one over all of them, with a star in each part in which they differ, digits about it taken in. False: they
- * differ in the first part, in more than two, or in their number.
+ * narrowest one over all of them, with a star in each part in which they differ, for whole words and numbers. False:
+ * they differ in the first part, in more than two, or in their number.
  */
 bool tune_pattern(const char *const *exact, size_t n, struct buf *out);
 

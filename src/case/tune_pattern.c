@@ -57,11 +57,6 @@ static size_t common_begin(const char *a, size_t alen, const char *b, size_t ble
         return at;
 }
 
-static bool is_digit(char c)
-{
-        return c >= '0' && c <= '9';
-}
-
 struct part {
         const char *p;
         size_t len;
@@ -86,6 +81,55 @@ static size_t count_parts(const char *path)
         for (; *path; path++)
                 n += *path == '/';
         return n;
+}
+
+enum class { CLASS_NONE, CLASS_LETTER, CLASS_NUMBER };
+
+static enum class class_of(char c) {
+        if (c >= '0' && c <= '9') return CLASS_NUMBER;
+        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (uint8_t)c & 0x80 ? CLASS_LETTER : CLASS_NONE;
+}
+
+/* Does a word or a number go on over this place, so many bytes from the begin or the end, in any of them? */
+static bool goes_on(const char *const *exact, size_t n, size_t which, size_t from_begin, size_t from_end)
+{
+        for (size_t i = 0; i < n; i++) {
+                struct part p = part_of(exact[i], which);
+                size_t at = from_begin ? from_begin : p.len - from_end;
+
+                if (at > 0 && at < p.len && class_of(p.p[at]) && class_of(p.p[at]) == class_of(p.p[at - 1]))
+                        return true;
+        }
+        return false;
+}
+
+/* The last place up to at where a character begins, or the next one. */
+static size_t to_unit(struct part p, size_t at, bool next)
+{
+        size_t i = 0, n = 0;
+
+        while (i < p.len && i + (n = unit(p.p + i, p.len - i)) <= at)
+                i += n;
+        return i < at && next ? i + n : i;
+}
+
+/* Words and numbers are of chance as a whole: of 17 and 18 the next one may be 20. Where nothing else is left, letters
+ * that all have are better than none. */
+static void to_words(const char *const *exact, size_t n, size_t which, size_t *begin, size_t *end)
+{
+        struct part first = part_of(exact[0], which);
+        size_t b = *begin, e = *end;
+
+        while (b && goes_on(exact, n, which, b, 0))
+                b--;
+        while (e && goes_on(exact, n, which, 0, e))
+                e--;
+        b = to_unit(first, b, false);
+        e = first.len - to_unit(first, first.len - e, true);
+        if (b || e) {
+                *begin = b;
+                *end = e;
+        }
 }
 
 /* *ret_wild: it needs a star. */
@@ -114,11 +158,7 @@ static void put_part(const char *const *exact, size_t n, size_t which, struct bu
                 other = part_of(exact[i], which);
                 end = common_end(first.p, first.len, other.p, other.len, end);
         }
-        /* A number is of chance as a whole: of 17 and 18 the next one may be 20. */
-        while (begin && is_digit(first.p[begin - 1]))
-                begin--;
-        while (end && is_digit(first.p[first.len - end]))
-                end--;
+        to_words(exact, n, which, &begin, &end);
         buf_put(out, first.p, begin);
         buf_put_u8(out, '*');
         buf_put(out, first.p + first.len - end, end);

@@ -338,6 +338,15 @@ static void test_pattern(void)
                 {{"/a/aa", "/a/aaa"}, "/a/aa*"},
                 {{"/a/x.y", "/a/x.y.z"}, "/a/x.y*"},
                 {{"/a/2026-01-02.log", "/a/2026-11-12.log"}, "/a/2026-*.log"},
+                {{"/a/day-alpha.csv", "/a/day-beta.csv"}, "/a/day-*.csv"},
+                {{"/a/sess_ab12", "/a/sess_ab99"}, "/a/sess_ab*"},
+                {{"/a/node1", "/a/node23"}, "/a/node*"},
+                {{"/a/x\\xffab.c", "/a/x\\xfeab.c"}, "/a/x*.c"},
+                {{"/a/\xc3\xa4"
+                  "b.x",
+                  "/a/\xc3\xa4"
+                  "c.x"},
+                 "/a/*.x"},
                 {{"/a/b/c", "/a/b"}, NULL},
                 {{"/a/b", "/c/b"}, NULL},
                 {{"/s/a/b/c", "/s/d/e/f"}, NULL},
