@@ -22,7 +22,7 @@
 struct judge {
         struct judge_workload w[8];
         size_t nw;
-        struct judge_entry e[4];
+        struct judge_entry e[64];
         size_t ne;
         struct judge_container c[2];
         size_t nc;
@@ -248,7 +248,8 @@ static void listed(const char *request, const char *ids, int hidden, int suppres
         char text[4096] = "";
         size_t i;
 
-        json_array_foreach(list, i, v) {
+        json_array_foreach(list, i, v)
+        {
                 if (i)
                         strcat(text, " ");
                 strcat(text, json_string_value(json_object_get(v, "id")));
@@ -370,7 +371,8 @@ static void test_pages(void)
                 json_t *hold, *d = good(request, &hold), *v, *list = json_object_get(d, "findings");
                 size_t i;
 
-                json_array_foreach(list, i, v) {
+                json_array_foreach(list, i, v)
+                {
                         char id[32];
 
                         snprintf(id, sizeof(id), "F-%llu", (unsigned long long)next++);
@@ -595,11 +597,83 @@ static void refused(const char *request, const char *words)
         json_decref(a);
 }
 
+/* Many candidates are few lines, and what matters most comes first. */
+static void test_review(void)
+{
+        static char paths[40][32];
+        json_t *hold, *d, *g;
+
+        set_up();
+        d = good("{'cmd':'baseline.review'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(d), 0); /* there are none */
+        json_decref(hold);
+        for (unsigned i = 0; i < 40; i++) {
+                snprintf(paths[i], sizeof(paths[i]), "/srv/%u/x", i);
+                judge.e[i] = (struct judge_entry){.dim = DIM_FILE,
+                                                  .key = bytes_str(paths[i]),
+                                                  .exe = BYTES_LIT("/bin/web"),
+                                                  .candidate = true,
+                                                  .why = "new",
+                                                  .item = i + 1,
+                                                  .count = 2,
+                                                  .first_ns = 100 + i,
+                                                  .last_ns = 200 + i,
+                                                  .seen = true,
+                                                  .subject = bytes_str(paths[i]),
+                                                  .containers = 1,
+                                                  .container = {BYTES_LIT("web-1")},
+                                                  .quarters = -4};
+        }
+        judge.e[40] = (struct judge_entry){.dim = DIM_PROCESS,
+                                           .key = BYTES_LIT("/tmp/x [write-layer]"),
+                                           .candidate = true,
+                                           .why = "never-silent",
+                                           .item = 41,
+                                           .count = 1,
+                                           .uid = 33,
+                                           .seen = true,
+                                           .subject = BYTES_LIT("/tmp/x"),
+                                           .quarters = 40,
+                                           .origin = ORIGIN_ENTRYPOINT};
+        judge.e[41] = (struct judge_entry){.dim = DIM_NETWORK,
+                                           .key = BYTES_LIT("db.test:5432/tcp"),
+                                           .item = 42,
+                                           .why = "",
+                                           .asked = 1u << PHASE_SHUTDOWN};
+        judge.ne = 42;
+        d = good("{'cmd':'baseline.review','workload':'web@sha256:00ff'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(d), 1);
+        d = json_array_get(d, 0);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "candidates")), 42);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "more")), 0);
+        d = json_object_get(d, "groups");
+        CU_ASSERT_EQUAL(json_array_size(d), 3);
+        g = json_array_get(d, 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(g, "subject")), "/tmp/x");
+        CU_ASSERT(json_is_false(json_object_get(g, "bulk")));
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(g, "confidence")), 99);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(json_object_get(g, "who"), "uid")), 33);
+        g = json_array_get(d, 1);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(g, "why")), "other-phase");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(g, "phases"), 0)), "shutdown");
+        g = json_array_get(d, 2);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(g, "candidates")), 40);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(g, "items")), 40);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(g, "count")), 80);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(g, "containers")), 1);
+        CU_ASSERT(json_is_true(json_object_get(g, "bulk")));
+        json_decref(hold);
+        d = good("{'cmd':'baseline.review','workload':'web@sha256:00ff','all':true}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(json_array_get(d, 0), "groups")), 42); /* each in its place */
+        json_decref(hold);
+}
+
 /* Arguments of all kinds; and what the judge says of it. */
 static void test_outcome(void)
 {
         json_t *answer = json_object(), *want = json_loads("{\"outcome\": {\"took\": [\"a\", \"b\"], "
-                                                                         "\"id\": [\"R-1\"]}}", 0, NULL);
+                                                           "\"id\": [\"R-1\"]}}",
+                                                           0, NULL);
 
         set_up();
         buf_init(&store.said, 4096);
@@ -635,8 +709,8 @@ static void test_decision(void)
 
         /* A name that was shown escaped: the decision has it as it is. */
         CU_ASSERT_EQUAL_FATAL(
-                decide("{'cmd':'baseline.learn','workload':'dark\\\\x1b','dimension':'file','dry_run':true}",
-                       &scratch, &ev, &a),
+                decide("{'cmd':'baseline.learn','workload':'dark\\\\x1b','dimension':'file','dry_run':true}", &scratch,
+                       &ev, &a),
                 0);
         CU_ASSERT(bytes_eq(ev.decision.verb, BYTES_LIT("baseline.learn")));
         CU_ASSERT(bytes_eq(ev.decision.target, BYTES_LIT("dark\x1b@sha256:33")));
@@ -784,8 +858,8 @@ static void test_watch(void)
         for (unsigned kind = 0; kind < TIDE__KIND_MAX + 2u; kind++) {
                 bool shown = kind == TIDE_EXEC || kind == TIDE_FILE || kind == TIDE_CTR_START ||
                              kind == TIDE_CTR_STOP || kind == TIDE_CONTENT || kind == TIDE_DECISION ||
-                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV ||
-                             kind == TIDE_FLOW || kind == TIDE_NAME || kind == TIDE_PRIOR || kind == TIDE_HASH;
+                             kind == TIDE_WALK || kind == TIDE_LOSS || kind == TIDE_PRIV || kind == TIDE_FLOW ||
+                             kind == TIDE_NAME || kind == TIDE_PRIOR || kind == TIDE_HASH;
 
                 memset(&ev, 0, sizeof(ev));
                 ev.kind = (uint16_t)kind;
@@ -812,6 +886,7 @@ static const struct unit_case cases[] = {
         {"workloads are found by what was shown of them", test_resolve},
         {"a changing command takes full names only, and makes a decision", test_decision},
         {"what came of a decision", test_outcome},
+        {"candidates, grouped", test_review},
         {"status", test_status},
         {"watch tells connections and names", test_watch_net},
         {"watch shows what it should, and no more", test_watch},
