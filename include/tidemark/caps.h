@@ -38,6 +38,9 @@ const struct caps_need *caps_reader(size_t *ret_n);
 /* What a helper needs that enters network namespaces and makes our table there. */
 const struct caps_need *caps_enterer(size_t *ret_n);
 
+/* What a helper needs that opens the files of images. */
+const struct caps_need *caps_opener(size_t *ret_n);
+
 /*
  * Keep only the capabilities of needs, permitted and effective, and no way to more: for a helper of a process that has
  * reduced its bounding set already. Those that are not there stay away. -EPERM when reading back shows others left.

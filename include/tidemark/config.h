@@ -38,6 +38,10 @@ struct cfg {
         uint64_t walk_entries;     /* files.walk_entries, default 200000 per walk */
         uint64_t walk_deadline_ns; /* files.walk_deadline, default 30 s */
         uint64_t round_ns;         /* files.round: slow re-walk of every container, default 1 h */
+        bool image_analyse;        /* image.analyse, default true */
+        uint32_t image_cpu_max;    /* image.cpu_max, percent of one processor, default 25 */
+        uint32_t image_mib;        /* image.max_mib, of contents of one image, default 2048 */
+        uint64_t image_deadline_ns; /* image.deadline, for one image, default 10 min */
         char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */

@@ -86,6 +86,10 @@ enum factor {
         FACTOR_REJECTED,
         FACTOR_ROLLOUT,
         FACTOR_LASTING_PLACE,
+        FACTOR_IMAGE_PACKAGED,
+        FACTOR_IMAGE_UNPACKAGED,
+        FACTOR_NOT_IN_IMAGE,
+        FACTOR_IMAGE_EXPECTED,
         FACTOR__MAX
 };
 struct judge_factor {

@@ -32,6 +32,9 @@ DEFINE_CLEANUP(struct layer *, layer_free)
 /* Keep the directories open between questions, until layer_rest() (which is no harm without it): for one turn. */
 void layer_keep(const struct layer *l);
 void layer_rest(const struct layer *l);
+/* The lower directories' paths, topmost first, borrowed; their number, at most max. *ret_unknown: of others there is no
+ * usable path. */
+size_t layer_lower(const struct layer *l, const char **ret, size_t max, size_t *ret_unknown);
 /* An O_PATH descriptor of the upper directory, for the walker; the caller closes it. */
 int layer_upper_fd(const struct layer *l) TM_CHECK;
 /* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP,

@@ -19,6 +19,7 @@
 struct meta;
 struct resolvers_files;
 struct tide_event;
+struct tide_prior;
 
 struct meta_stats {
         uint64_t files, bytes;
@@ -48,6 +49,8 @@ size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
  * like the names that runtimes make up (adjective_surname): nothing on disk tells more.
  */
 void meta_content(struct meta *m, struct tide_event *ret_ev);
+/* What the image's own configuration says, into the parts of PRIOR_BEGIN; borrowed from m. */
+void meta_image(const struct meta *m, struct tide_prior *ret);
 /* What the files say of the container's name servers; borrowed from m. */
 void meta_resolv(const struct meta *m, struct resolvers_files *ret);
 void meta_stats(const struct meta *m, struct meta_stats *ret);

@@ -63,6 +63,15 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 many did not fit
  *   baseline.export {workload, after: as said before}  {"document": see document.h, with the entries and candidates of
  *                 this page, "more": how many did not fit, "after": to ask for these}
+ *   image.list    array of analysed images: "digest", "state" (failed, partial, complete), "words": what was cut or
+ *                 could not be read, "analysed", "used", "entrypoint" [], "command" [], "health" [], "user",
+ *                 "ports" [], "volumes" [], in numbers "packages", "files" ("program", "library", "script", "other"),
+ *                 "gives_rights", "unowned", "left_out" (above limits.image_files), "read_bytes", "entries", "memory";
+ *                 "workloads" []
+ *   image.show {image, after: number}  one of them, by its digest's beginning or the workload that runs it, with
+ *                 "package_list": [{"database", "name", "version"}…], "file_list": [{"path", "kind", "runs",
+ *                 "gives_rights", "size", "sha256" (null: not read whole), "interpreter", "package", "version"}…];
+ *                 "more": parts that did not fit: ask again with "after" the number in "parts"
  *
  *   baseline.review {workload, all}  candidates of one workload or of all that have some, grouped by cause, the
  *                 riskiest first: [{"id", "name", "candidates": how many, "groups": [{"items": ["B-3"…], "candidates",
@@ -130,6 +139,8 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
  *   decision   "verb", "target", "uid", "login_uid"
  *   walk       "reason", "ended", "complete", "entries"
  *   loss       "what", "count"
+ *   prior      an image was read, or could not be: "image_digest", "state", "words", "packages", "files"
+ *   hash       of a program that ran and is not the image's: "path", "state", "size", "sha256"
  */
 struct judge;
 /* j: for the names of a flow; NULL: without. */

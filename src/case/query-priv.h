@@ -27,6 +27,8 @@ json_t *query_baseline_list(const struct query_env *env, const json_t *request) 
 json_t *query_baseline_review(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_show(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_baseline_export(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_image_list(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_image_show(const struct query_env *env, const json_t *request) TM_CHECK;
 
 json_t *query_allow_list(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_suppress_list(const struct query_env *env, const json_t *request) TM_CHECK;
@@ -54,6 +56,8 @@ int query_workload(const struct judge *j, const char *text, bool prefix, struct 
 /* One workload without its entries. */
 json_t *query_net_json(const struct judge_net *n);
 json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
+/* One analysed image without its facts. */
+json_t *query_image_json(const struct judge *j, const struct judge_image *im) TM_CHECK;
 /* Bytes of v as it will be sent. */
 size_t query_size(const json_t *v);
 

@@ -202,6 +202,35 @@ static int put_index(json_t *o, const struct pipeline *p)
         return bad | json_object_set(o, "index", v);
 }
 
+/* Of images, the states; and of those that are not known whole the reasons. */
+static int put_images(json_t *o, const struct judge *j)
+{
+        _cleanup_json_ json_t *v = json_object(), *failed = json_array();
+        uint64_t states[PRIOR__STATE_MAX] = {0};
+        struct judge_image im;
+        struct judge_stats s;
+        size_t i = 0;
+        int bad = 0;
+
+        while (judge_image_next(j, &i, &im)) {
+                states[im.state < PRIOR__STATE_MAX ? im.state : PRIOR_FAILED]++;
+                if (im.state != PRIOR_COMPLETE)
+                        bad |= json_array_append_new(failed,
+                                                     json_pack("{s:o,s:s,s:o}", "digest", cj_text(im.digest), "state",
+                                                               tide_prior_state_name(im.state), "words",
+                                                               cj_words(im.words)));
+        }
+        judge_stats(j, &s);
+        for (unsigned k = 0; k < PRIOR__STATE_MAX; k++)
+                bad |= json_object_set_new(v, tide_prior_state_name(k), cj_u64(states[k]));
+        bad |= json_object_set(v, "not_complete", failed);
+        bad |= json_object_set_new(v, "memory", cj_u64(s.images_bytes));
+        bad |= json_object_set_new(v, "malformed", cj_u64(s.priors_malformed));
+        bad |= json_object_set_new(v, "refused", cj_u64(s.priors_refused));
+        bad |= json_object_set_new(v, "dropped", cj_u64(s.priors_dropped));
+        return bad | json_object_set(o, "images", v);
+}
+
 /* What is not known of containers' first moments. */
 static int put_unobserved(json_t *o, const struct judge *j)
 {
@@ -249,6 +278,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_containers(o, j);
         bad |= put_workloads(o, j);
         bad |= put_unobserved(o, j);
+        bad |= put_images(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
         bad |= json_object_set_new(o, "rules", query_rules_json(j));

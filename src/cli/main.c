@@ -25,6 +25,8 @@ static const struct cli_command commands[] = {
          cli_suppress},
         {"tune", "[--apply N --reason TEXT] [--time SECONDS]",
          "rules that past findings suggest, each with what it would have hidden", cli_tune},
+        {"image", "list | show DIGEST|WORKLOAD", "what images hold: programs, libraries, and which packages own them",
+         cli_image},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "[--partial] FILE [show ID]", "the engine over a recording", cli_replay},
 };

@@ -54,6 +54,14 @@ static const struct option_row rows[] = {
         NUM("files.join", OPT_TIME, fuse.join_ns, 1e6, 10 * SECOND,
             "two reports of one file so close together are one act"),
         NUM("files.index", OPT_SIZE, fuse.index_max, 1, 1e7, "most names of one write layer that are remembered"),
+        {"image.analyse", OPT_YES, AT(image_analyse), 0, 0, 0, NULL,
+         "read which programs, libraries and packages an image holds, once for each digest"},
+        NUM("image.cpu_max", OPT_COUNT, image_cpu_max, 1, 100,
+            "percent of one processor that the worker takes which reads an image"),
+        NUM("image.max_mib", OPT_COUNT, image_mib, 1, 1e6,
+            "most mebibytes of one image's files that are read for their hashes"),
+        NUM("image.deadline", OPT_TIME, image_deadline_ns, SECOND, DAY,
+            "an image that takes longer is given up, and said to have failed"),
         {"audit.source", OPT_WORD, AT(audit_source), sizeof(((struct cfg *)0)->audit_source), 0, 0, audit_sources,
          "where audit records come from: auto (only with audit.rules), none, multicast, plugin (of auditd)"},
         {"audit.rules", OPT_WORD, AT(audit_rules), sizeof(((struct cfg *)0)->audit_rules), 0, 0, audit_rules,
@@ -232,6 +240,10 @@ void cfg_default(struct cfg *c)
         c->walk_entries = 200000;
         c->walk_deadline_ns = (uint64_t)(30 * SECOND);
         c->round_ns = (uint64_t)HOUR;
+        c->image_analyse = true;
+        c->image_cpu_max = 25;
+        c->image_mib = 2048;
+        c->image_deadline_ns = (uint64_t)(10 * 60 * SECOND);
         snprintf(c->audit_source, sizeof(c->audit_source), "auto");
         snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
         snprintf(c->net_scope_word, sizeof(c->net_scope_word), "auto");

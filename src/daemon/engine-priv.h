@@ -28,6 +28,9 @@ struct keys;
 struct query_env;
 struct ring;
 struct syslog_sink;
+struct engine_image;
+struct engine_setup;
+struct meta;
 
 #define ENGINE_ASKERS 32u          /* as many as control.sock has clients */
 #define ENGINE_COMMIT_NS 20000000u /* how long a change may wait for company before it is committed */
@@ -56,6 +59,7 @@ struct engine {
         struct keys *keys;              /* of import.keys, borrowed */
         struct dns *dns;
         struct engine_resolv *resolv;   /* engine_resolv.c */
+        struct engine_image *image;     /* engine_image.c */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -78,6 +82,7 @@ struct engine {
 
 /* engine.c */
 int engine_send(struct engine *e, const struct tide_event *ev);
+int engine_send_fd(struct engine *e, const struct tide_event *ev, int fd);
 /* An event of the engine's own making: times are set here. Result of pipeline_event. */
 int engine_inject(struct engine *e, struct tide_event *ev);
 /* The one way into the pipeline: what is secret is masked before anything is recorded, kept or shown; times are the
@@ -141,6 +146,12 @@ void engine_news_tell(struct engine *e, const struct finding *f, unsigned news);
 void engine_news_committed(struct engine *e);
 void engine_news_status(const struct engine *e, json_t *o);
 void engine_news_close(struct engine *e);
+/* engine_image.c: which images are read, one at a time, by a worker */
+int engine_image_open(struct engine *e, const struct engine_setup *s);
+void engine_image_close(struct engine *e);
+/* The container's metadata is known: its image is read, if it is not known yet. m: borrowed. */
+void engine_image_want(struct engine *e, struct bytes container, const struct meta *m, struct bytes digest);
+void engine_image_status(const struct engine *e, json_t *o);
 
 /* engine_import.c: baselines from outside */
 /* keys: read, borrowed. */

@@ -32,9 +32,12 @@
 
 int engine_send(struct engine *e, const struct tide_event *ev)
 {
-        int r = pair_send(e->pair, PAIR_CONTROL, ev, -1);
+        return engine_send_fd(e, ev, -1);
+}
 
-        return r;
+int engine_send_fd(struct engine *e, const struct tide_event *ev, int fd)
+{
+        return pair_send(e->pair, PAIR_CONTROL, ev, fd);
 }
 
 int engine_enter(struct engine *e, struct tide_event *ev)
@@ -460,6 +463,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = engine_net_open(e);
         if (r == 0)
+                r = engine_image_open(e, s);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 engine_ring_open(e, s->dir);
@@ -494,6 +499,7 @@ static int stop(struct engine *e, int r)
         engine_news_close(e);
         engine_audit_close(e);
         engine_net_close(e);
+        engine_image_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);
         pair_free(e->pair);

@@ -133,6 +133,7 @@ static json_t *status_part(void *arg)
                 engine_resolv_status(e, o);
                 engine_ring_status(e, o);
                 engine_news_status(e, o);
+                engine_image_status(e, o);
         }
         return o;
 }

@@ -62,6 +62,7 @@ static int finish(struct engine *e, struct bytes container, struct meta *m)
         if (ev.content.health.len && !tell_health(e, container, ev.content.health))
                 log_warn(MOD, "a container's health check could not be passed on: its runs count as exec sessions");
         r = engine_inject(e, &ev);
+        engine_image_want(e, container, m, ev.content.config_digest);
         engine_net_scope(e, container);
         engine_meta_drop(e, container);
         return r == -EINVAL ? 0 : r;

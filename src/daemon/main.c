@@ -43,7 +43,7 @@ struct start {
         char engine_dir[512], trail_dir[512];
         uid_t engine_uid;
         gid_t engine_gid, control_gid;
-        int record_fd, control_fd, admin_fd;
+        int record_fd, control_fd, admin_fd, image_fd;
         int pair[2];
         pid_t engine;
 };
@@ -259,6 +259,31 @@ static int stage_record(struct start *s)
         return r;
 }
 
+/* Beside this program, as in the directory that it was built in; else where it was installed. */
+static int stage_image(struct start *s)
+{
+        char path[512];
+        ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("tidemark-image"));
+        char *slash;
+
+        if (!s->cfg.image_analyse)
+                return 0;
+        path[n > 0 ? n : 0] = '\0';
+        slash = strrchr(path, '/');
+        if (slash) {
+                strcpy(slash + 1, "tidemark-image");
+                s->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+        }
+        if (s->image_fd < 0)
+                s->image_fd = open(TM_LIBEXECDIR "/tidemark-image", O_RDONLY | O_CLOEXEC);
+        if (s->image_fd < 0)
+                log_warn(MOD,
+                         TM_LIBEXECDIR "/tidemark-image cannot be opened (%s): images are not analysed, and programs "
+                                       "from write layers are not hashed",
+                         err_str(-errno));
+        return 0;
+}
+
 static int listen_at(const char *dir, const char *name, mode_t mode, gid_t group, int *ret_fd)
 {
         char path[512];
@@ -298,6 +323,7 @@ static void run_engine(struct start *s)
 {
         struct engine_setup setup = {.cfg = &s->cfg, .dir = s->engine_dir, .pair_fd = s->pair[1],
                                      .control_fd = s->control_fd, .record_fd = s->record_fd, .keys = s->keys,
+                                     .image_fd = s->image_fd,
                                      .uid = s->engine_uid, .gid = s->engine_gid};
 
         close(s->pair[0]);
@@ -323,15 +349,17 @@ static int stage_fork(struct start *s)
         close(s->control_fd);
         if (s->record_fd >= 0)
                 close(s->record_fd);
+        if (s->image_fd >= 0)
+                close(s->image_fd);
         return 0;
 }
 
 static int (*const stages[])(struct start *) = {stage_log,     stage_users,   stage_dirs, stage_record, stage_keys,
-                                                stage_network, stage_sockets, stage_fork};
+                                                stage_network, stage_image,   stage_sockets, stage_fork};
 
 int main(int argc, char **argv)
 {
-        struct start s = {.record_fd = -1, .control_fd = -1, .admin_fd = -1, .pair = {-1, -1}};
+        struct start s = {.record_fd = -1, .control_fd = -1, .admin_fd = -1, .image_fd = -1, .pair = {-1, -1}};
         struct sensor_setup setup;
         int r;
 

@@ -24,6 +24,7 @@ struct engine_setup {
         int control_fd;  /* listening control.sock */
         int record_fd;   /* new, empty file for the recording */
         struct keys *keys; /* of import.keys, read; borrowed */
+        int image_fd;    /* the program that reads images; it runs what was there when we started */
         uid_t uid;
         gid_t gid;
 };

@@ -121,6 +121,7 @@ struct sensor {
         struct sensor_audit *audit; /* sensor_audit.c */
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
+        struct sensor_image *image; /* sensor_image.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
         struct map *resolvs;   /* sensor_resolv.c */
         struct sensor_asked asked[SENSOR_ASKED];
@@ -209,6 +210,16 @@ extern const struct proctab_ops sensor_proctab_ops;
 void sensor_on_walks_due(struct loop_timer *t, void *arg);
 /* Its marks stand, or a walk of all of it has set new ones: tell what covers it, where that is news. */
 void sensor_container_covered(struct sensor *s, struct container *c);
+
+/* sensor_image.c: the files of images, for the engine's worker */
+struct sensor_image_stats {
+        uint64_t asked, refused, late;
+};
+int sensor_image_start(struct sensor *s);
+void sensor_image_stop(struct sensor *s);
+/* ACT_IMAGE: of the image of this container, into that socket; borrowed. */
+void sensor_image_open(struct sensor *s, const struct tide_event *ask, int sock);
+void sensor_image_stats(const struct sensor *s, struct sensor_image_stats *ret);
 
 /* sensor_meta.c: open metadata and pass it on */
 void sensor_meta_send(struct sensor *s, struct container *c);

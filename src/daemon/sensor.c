@@ -247,7 +247,10 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
         struct sensor *s = arg;
         char text[64];
 
-        (void)fd;
+        if (ev->kind == TIDE_ACT && ev->act.act == ACT_IMAGE) { /* the one that brings something along */
+                sensor_image_open(s, ev, *fd);
+                return 0;
+        }
         if (ev->kind == TIDE_ACT && ev->act.act < ACT__MAX && acts[ev->act.act]) {
                 acts[ev->act.act](s, ev);
                 return 0;
@@ -459,6 +462,8 @@ static int stage_processes(struct sensor *s)
         if (r == 0)
                 r = sensor_mapped_start(s);
         if (r == 0)
+                r = sensor_image_start(s);
+        if (r == 0)
                 r = sensor_net_start(s);
         if (r == 0)
                 r = sensor_resolv_start(s);
@@ -546,6 +551,7 @@ static void stop(struct sensor *s)
         proc_source_close(s->proc);
         sensor_peek_stop(s);
         sensor_mapped_stop(s);
+        sensor_image_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         sensor_resolv_stop(s);

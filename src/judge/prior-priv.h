@@ -38,7 +38,7 @@ struct prior_fact {
         enum prior_verdict verdict;
         uint8_t kind;         /* enum tide_prior_kind; of PRIOR_OWNED and PRIOR_UNOWNED, as the next */
         uint8_t flags;        /* set of enum tide_prior_flag */
-        bool has_packages;    /* the image has a database of packages: that none owns it says something */
+        bool has_packages;    /* all of the image is known, and it has packages: that none owns a file says something */
         struct bytes package; /* its name and version; borrowed until the next event */
         struct bytes version;
         uint8_t db;           /* enum tide_package_db */

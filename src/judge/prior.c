@@ -401,11 +401,13 @@ static struct prior_fact fact_of(const struct prior_image *im, struct bytes path
         if (!f) {
                 if (is_whole(im))
                         fact.verdict = PRIOR_NOT_IN_IMAGE;
-                fact.has_packages = im && im->npackages > 0;
+                fact.has_packages = im && im->npackages > 0 && is_whole(im);
                 return fact;
         }
-        fact = (struct prior_fact){
-                .verdict = PRIOR_UNOWNED, .kind = f->kind, .flags = f->flags, .has_packages = im->npackages > 0};
+        fact = (struct prior_fact){.verdict = PRIOR_UNOWNED,
+                                   .kind = f->kind,
+                                   .flags = f->flags,
+                                   .has_packages = im->npackages > 0 && is_whole(im)};
         if (f->package == 0 || f->package > im->npackages)
                 return fact;
         rd_init(&r, im->packages.p, im->packages.len);

@@ -100,6 +100,13 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                      "an operator has approved it, but this is another content or of another origin"},
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
+        [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -1, "the program is the image's, and a package of it owns it"},
+        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", 2,
+                                     "the program is the image's, but no package of it owns it"},
+        [FACTOR_NOT_IN_IMAGE] = {"not_in_image", 8, "the image does not hold the program"},
+        [FACTOR_IMAGE_EXPECTED] = {"image_expected", -6,
+                                   "little was seen of the workload yet, and its entrypoint may well come to run what "
+                                   "packages of its image bring"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
         [FACTOR_LASTING_PLACE] = {"lasting_place", 32,
                                   "a file by which something runs, or somebody comes in, later"},
@@ -232,7 +239,50 @@ static int add_written(const struct judge *j, const struct observation *o, struc
                          str_print(o->subject, path, sizeof(path)), str_print(o->written_by, exe, sizeof(exe)));
 }
 
-static int add_exec(const struct judge *j, const struct observation *o, enum known known, struct score *s)
+/* The same of a file, with what the image says of it. */
+static int factor_of_file(const struct judge *j, const struct workload *w, struct score *s, enum factor f,
+                          struct bytes path)
+{
+        struct prior_fact fact = prior_lookup(j, w, path);
+        char shown[200], words[PRIOR_WORDS];
+
+        if (*prior_words(&fact, words) == '\0')
+                return score_factor(j, s, f, path);
+        return score_add(s, table[f].name, j->p.bits[f], "%s: %s (%s)", table[f].help,
+                         str_print(path, shown, sizeof(shown)), words);
+}
+
+/* So many windows of a workload are little. */
+#define LITTLE_SEEN 24u
+
+/* What the image's packages say of a program that ran. That the write layer holds it is said already, and more. */
+static int add_image(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        const struct dim_learning *d = &w->dim[o->dim];
+        struct prior_fact fact = prior_lookup(j, w, o->subject);
+        bool lies_in_image = o->layer == LAYER_IMAGE || o->layer == LAYER_UNKNOWN;
+        enum factor f = FACTOR__MAX;
+        int r = 0;
+
+        if (o->unseen || o->never_silent)
+                return 0;
+        if (fact.verdict == PRIOR_NOT_IN_IMAGE && o->layer != LAYER_UNKNOWN)
+                f = FACTOR_NOT_IN_IMAGE;
+        else if (lies_in_image && fact.verdict == PRIOR_OWNED)
+                f = FACTOR_IMAGE_PACKAGED;
+        else if (lies_in_image && fact.verdict == PRIOR_UNOWNED && fact.has_packages)
+                f = FACTOR_IMAGE_UNPACKAGED;
+        if (f != FACTOR__MAX)
+                r = factor_of_file(j, w, s, f, o->subject);
+        if (r == 0 && f == FACTOR_IMAGE_PACKAGED && o->actor->origin == ORIGIN_ENTRYPOINT && !d->declared &&
+            d->windows < LITTLE_SEEN)
+                r = score_add(s, table[FACTOR_IMAGE_EXPECTED].name, j->p.bits[FACTOR_IMAGE_EXPECTED], "%s (%u hours)",
+                              table[FACTOR_IMAGE_EXPECTED].help, d->windows);
+        return r;
+}
+
+static int add_exec(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
+                    struct score *s)
 {
         static const struct {
                 enum factor f;
@@ -249,7 +299,7 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         s->severity = SEVERITY_MEDIUM;
         if (o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED) {
                 s->severity = SEVERITY_CRITICAL;
-                r = score_factor(j, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
+                r = factor_of_file(j, w, s, FACTOR_RAN_CHANGED_IMAGE_FILE, o->subject);
         } else if (o->script) {
                 s->severity = SEVERITY_HIGH;
                 r = score_factor(j, s, FACTOR_RAN_SCRIPT, o->subject);
@@ -260,6 +310,8 @@ static int add_exec(const struct judge *j, const struct observation *o, enum kno
         if (r == 0)
                 r = score_factor(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
                                  known == KNOWN_OTHER_EXE ? o->exe : o->subject);
+        if (r == 0)
+                r = add_image(j, w, o, s);
         return r < 0 ? r : add_written(j, o, s);
 }
 
@@ -281,8 +333,9 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         else
                 r = score_factor(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
         if (r == 0 && image)
-                r = score_factor(j, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED,
-                                 o->subject);
+                r = factor_of_file(j, w, s,
+                                   o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED,
+                                   o->subject);
         if (r == 0 && !o->executable && baseline_varies(j, w, o))
                 r = score_factor(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));
         return r;
@@ -302,7 +355,7 @@ static bool is_kernel_name(struct bytes comm)
         return comm.len > 2 && comm.p[0] == '[' && comm.p[comm.len - 1] == ']'; /* as ps(1) shows them */
 }
 
-static int add_mapped(const struct judge *j, const struct observation *o, struct score *s)
+static int add_mapped(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         bool changed = o->layer == LAYER_WRITE && o->change == CHANGE_MODIFIED;
         enum factor f = changed                   ? FACTOR_MAPPED_CHANGED
@@ -314,6 +367,7 @@ static int add_mapped(const struct judge *j, const struct observation *o, struct
         s->severity = changed ? SEVERITY_CRITICAL : o->layer == LAYER_WRITE ? SEVERITY_HIGH : SEVERITY_MEDIUM;
         r = score_factor(j, s, f, o->subject);
         return r < 0 ? r : add_written(j, o, s);
+        return factor_of_file(j, w, s, f, o->subject);
 }
 
 static enum factor id_factor(const struct tide_priv *t)
@@ -332,7 +386,7 @@ static enum factor ptrace_factor(const struct tide_priv *t)
         return t->flags & PRIVF_CHILD ? FACTOR_PTRACE_CHILD : FACTOR_PTRACE;
 }
 
-static int add_priv(const struct judge *j, const struct observation *o, struct score *s)
+static int add_priv(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         static const enum finding_severity severity[FACTOR__MAX] = {
                 [FACTOR_ROOT_GAINED] = SEVERITY_HIGH,           [FACTOR_SETUID_PROGRAM] = SEVERITY_MEDIUM,
@@ -346,7 +400,7 @@ static int add_priv(const struct judge *j, const struct observation *o, struct s
 
         switch (o->what) {
         case PRIV_MAPPED:
-                return add_mapped(j, o, s);
+                return add_mapped(j, w, o, s);
         case PRIV_UID:
         case PRIV_GID:
                 f = id_factor(t);
@@ -434,11 +488,11 @@ int score_observation(const struct judge *j, const struct workload *w, const str
 
         memset(ret, 0, sizeof(*ret));
         if (o->ev->kind == TIDE_PRIV)
-                r = add_priv(j, o, ret);
+                r = add_priv(j, w, o, ret);
         else if (o->dim == DIM_NETWORK)
                 r = score_net(j, w, o, ret);
         else
-                r = o->dim == DIM_PROCESS ? add_exec(j, o, known, ret) : add_file(j, w, o, ret);
+                r = o->dim == DIM_PROCESS ? add_exec(j, w, o, known, ret) : add_file(j, w, o, ret);
         if (r == 0)
                 r = add_context(j, w, o, ret);
         if (r == 0)

@@ -25,6 +25,7 @@ struct mask {
         struct buf text;              /* what is looked at: newlines for NULs, a NUL behind it */
         struct buf args;              /* what events borrow */
         struct buf labels, image_labels;
+        struct buf words[3]; /* of an image: entrypoint, command, health check */
         struct span spans[MASK_VALUES_MAX];
         size_t nspans;
         struct mask_stats stats;
@@ -40,6 +41,8 @@ int mask_new(struct mask **ret)
         buf_init(&m->args, TIDE_RECORD_MAX);
         buf_init(&m->labels, TIDE_RECORD_MAX);
         buf_init(&m->image_labels, TIDE_RECORD_MAX);
+        for (size_t i = 0; i < ARRAY_LEN(m->words); i++)
+                buf_init(&m->words[i], TIDE_ARGS_MAX);
         *ret = m;
         return 0;
 }
@@ -55,6 +58,8 @@ struct mask *mask_free(struct mask *m)
         buf_release(&m->args);
         buf_release(&m->labels);
         buf_release(&m->image_labels);
+        for (size_t i = 0; i < ARRAY_LEN(m->words); i++)
+                buf_release(&m->words[i]);
         free(m);
         return NULL;
 }
@@ -347,6 +352,15 @@ static struct bytes masked_labels(struct mask *m, struct bytes list, struct buf 
         return buf_bytes(out);
 }
 
+static struct bytes masked_words(struct mask *m, struct bytes text, struct buf *out)
+{
+        struct bytes words = masked(m, text, TIDE_ARGS_MAX);
+
+        buf_reset(out);
+        buf_put(out, words.p, words.len < TIDE_ARGS_MAX ? words.len : TIDE_ARGS_MAX);
+        return out->err ? BYTES_LIT(MASK_MARK) : buf_bytes(out);
+}
+
 void mask_event(struct mask *m, struct tide_event *ev)
 {
         if (ev->kind == TIDE_EXEC) {
@@ -359,5 +373,9 @@ void mask_event(struct mask *m, struct tide_event *ev)
                 ev->content.labels = masked_labels(m, ev->content.labels, &m->labels);
                 ev->content.image_labels = masked_labels(m, ev->content.image_labels, &m->image_labels);
                 ev->content.health = masked(m, ev->content.health, TIDE_ARGS_MAX);
+        } else if (ev->kind == TIDE_PRIOR && ev->prior.part == PRIOR_BEGIN) {
+                ev->prior.entrypoint = masked_words(m, ev->prior.entrypoint, &m->words[0]);
+                ev->prior.command = masked_words(m, ev->prior.command, &m->words[1]);
+                ev->prior.health = masked_words(m, ev->prior.health, &m->words[2]);
         }
 }

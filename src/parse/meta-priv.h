@@ -24,6 +24,7 @@
 #define META_LABEL_VALUE 4096u
 #define META_LABELS_BYTES (16u * 1024) /* of one list: an event must fit TIDE_RECORD_MAX */
 #define META_SOURCE_MAX 2048u
+#define META_WORDS_BYTES 8192u /* of an image's entrypoint, command, health check or volumes */
 #define META_PORTS 64 /* that an image declares */
 #define META_RESOLV_MAX (64u * 1024) /* of one resolv.conf: the rest is passed over */
 #define META_SERVERS 16
@@ -43,6 +44,11 @@ enum meta_field {
         FIELD_POD_NAMESPACE,
         FIELD_POD,
         FIELD_POD_CONTAINER,
+        FIELD_ENTRYPOINT, /* of the image's configuration, as the rest; NUL-separated */
+        FIELD_COMMAND,
+        FIELD_IMAGE_HEALTH,
+        FIELD_USER,
+        FIELD_VOLUMES, /* list of path, nothing */
         FIELD__MAX
 };
 

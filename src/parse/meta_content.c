@@ -327,3 +327,13 @@ void meta_content(struct meta *m, struct tide_event *ret_ev)
         c->workload = buf_bytes(&m->workload);
         c->ports = buf_bytes(&m->ports);
 }
+
+void meta_image(const struct meta *m, struct tide_prior *ret)
+{
+        ret->entrypoint = meta_get(m, FIELD_ENTRYPOINT);
+        ret->command = meta_get(m, FIELD_COMMAND);
+        ret->health = meta_get(m, FIELD_IMAGE_HEALTH);
+        ret->user = meta_get(m, FIELD_USER);
+        ret->ports = buf_bytes(&m->ports);
+        ret->volumes = meta_get(m, FIELD_VOLUMES);
+}

@@ -132,6 +132,8 @@ static const uint32_t field_max[FIELD__MAX] = {
         [FIELD_NAME] = 256,    [FIELD_IMAGE_REF] = 1024, [FIELD_IMAGE_ID] = 64, [FIELD_IMAGE_SOURCE] = META_PATH,
         [FIELD_CREATED] = 64,  [FIELD_HEALTH] = 4096,    [FIELD_MANIFEST] = 80, [FIELD_DRIVER] = 32,
         [FIELD_TARGET] = 80,   [FIELD_POD] = 253,        [FIELD_POD_NAMESPACE] = 253, [FIELD_POD_CONTAINER] = 253,
+        [FIELD_ENTRYPOINT] = 4096, [FIELD_COMMAND] = 4096, [FIELD_IMAGE_HEALTH] = 4096, [FIELD_USER] = 256,
+        [FIELD_VOLUMES] = META_WORDS_BYTES,
 };
 
 void meta_set(struct meta *m, enum meta_field f, struct bytes v)

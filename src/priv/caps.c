@@ -48,6 +48,17 @@ const struct caps_need *caps_enterer(size_t *ret_n)
         return enterer_needs;
 }
 
+static const struct caps_need opener_needs[] = {
+        {CAP_SYS_ADMIN, "which directories of an image hide what lies below: trusted.overlay.opaque"},
+        {CAP_DAC_READ_SEARCH, "files of images, whatever their modes"},
+};
+
+const struct caps_need *caps_opener(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(opener_needs);
+        return opener_needs;
+}
+
 static const struct caps_need auditor_needs[] = {
         {CAP_AUDIT_CONTROL, "the audit rules that are configured, set and removed"},
 };

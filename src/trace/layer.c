@@ -131,6 +131,16 @@ int layer_new(struct bytes upper, struct bytes lower, struct layer **ret)
         return 0;
 }
 
+size_t layer_lower(const struct layer *l, const char **ret, size_t max, size_t *ret_unknown)
+{
+        size_t n = l->lower_count < max ? l->lower_count : max;
+
+        for (size_t i = 0; i < n; i++)
+                ret[i] = l->lower[i];
+        *ret_unknown = l->unknown + l->lower_count - n;
+        return n;
+}
+
 int layer_upper_fd(const struct layer *l)
 {
         int fd = open(l->upper, O_PATH | O_DIRECTORY | O_CLOEXEC);

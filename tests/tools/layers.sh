@@ -29,8 +29,8 @@ why_not() {
 }
 
 # library include -> rooms that may
-declare -A only=([sqlite3.h]=store [libconfig.h]=config [cap-ng.h]=priv [libmnl/libmnl.h]="act nl sense" [openssl/]="act parse"
-        [libnftnl/]=act [libaudit.h]=act)
+declare -A only=([sqlite3.h]=store [libconfig.h]=config [cap-ng.h]=priv [libmnl/libmnl.h]="act nl sense" [openssl/]="act image parse"
+        [libnftnl/]=act [libaudit.h]=act [seccomp.h]=priv [rpm/]=image)
 pure='^src/(fuse|judge)/|_decode\.c$'
 impure='tidemark/clock\.h|tidemark/log\.h|<time\.h>|<unistd\.h>|<fcntl\.h>|<sys/socket\.h>'
 
@@ -53,7 +53,7 @@ check_file() { # TREE FILE
                         [ -n "${layer[$other]:-}" ] && [ "$other" != "$room" ] && wrong "$file: $inc is room $other's own" ;;
                 esac
                 lib=$inc
-                case $inc in libnftnl/* | openssl/*) lib=${inc%%/*}/ ;; esac # they have many headers
+                case $inc in libnftnl/* | openssl/* | rpm/*) lib=${inc%%/*}/ ;; esac # they have many headers
                 if [ -n "${only[$lib]:-}" ]; then
                         case " ${only[$lib]} " in *" $room "*) ;; *) wrong "$file: $inc is for room ${only[$lib]} alone" ;; esac
                 fi

@@ -12,6 +12,13 @@
  * Not here, because their names would be in the way of names in files that do not take them (enum what, raise), and
  * nothing that is new in them is used:
  * #include <linux/cn_proc.h>
+ * #include <rpm/header.h>
+ * #include <rpm/rpmdb.h>
+ * #include <rpm/rpmfi.h>
+ * #include <rpm/rpmlib.h>
+ * #include <rpm/rpmlog.h>
+ * #include <rpm/rpmmacro.h>
+ * #include <rpm/rpmts.h>
  * #include <signal.h>
  * #include <sys/signalfd.h>
  * #include <sys/wait.h>
@@ -23,6 +30,7 @@
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
+#include <elf.h>
 #include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +57,7 @@
 #include <linux/sock_diag.h>
 #include <linux/rtnetlink.h>
 #include <math.h>
+#include <seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
 #include <linux/if_addr.h>

@@ -352,6 +352,79 @@ static void test_torn_pieces(void)
         world_close(&w);
 }
 
+/* ---- what it says of an act ---- */
+
+static void learned_world(struct world *w)
+{
+        world_open(w);
+        image(w, "sha256:aa", "9.1-1", 1);
+        start(w);
+        run(w, "/bin/init", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(w, "baseline.activate", "web@sha256:aa"), 0);
+}
+
+static bool has(const struct world *w, const char *factor)
+{
+        return strstr(w->factors, factor) != NULL;
+}
+
+static void test_factors(void)
+{
+        struct world w;
+
+        learned_world(&w);
+        run(&w, "/bin/cat", LAYER_IMAGE); /* never run, owned: just at the threshold, as without any image's facts */
+        CU_ASSERT_TRUE(has(&w, "image_packaged=-1 ") && has(&w, "new_program=2 "));
+        CU_ASSERT_FALSE(has(&w, "image_expected")); /* the operator said that all was seen */
+        CU_ASSERT_EQUAL(w.confidence, 50);
+        CU_ASSERT_EQUAL(w.sum, w.total);
+        world_close(&w);
+
+        learned_world(&w);
+        run(&w, "/app", LAYER_IMAGE);
+        CU_ASSERT_TRUE(has(&w, "image_unpackaged=2 "));
+        CU_ASSERT_TRUE(w.confidence > 50);
+        world_close(&w);
+
+        learned_world(&w);
+        run(&w, "/vol/tool", LAYER_MOUNT);
+        CU_ASSERT_TRUE(has(&w, "not_in_image=8 ") && has(&w, "ran_mount"));
+        world_close(&w);
+
+        learned_world(&w); /* that it is from the write layer says it already */
+        run(&w, "/tmp/tool", LAYER_WRITE);
+        CU_ASSERT_FALSE(has(&w, "not_in_image"));
+        CU_ASSERT_TRUE(has(&w, "ran_write_layer"));
+        world_close(&w);
+}
+
+/* Nobody said that all was seen, and little was. */
+static void test_expected(void)
+{
+        struct workload *wl;
+        struct world w;
+
+        world_open(&w);
+        image(&w, "sha256:aa", "9.1-1", 1);
+        start(&w);
+        run(&w, "/bin/init", LAYER_IMAGE);
+        wl = map_get(w.j->workloads, BYTES_LIT("web@sha256:aa"));
+        wl->dim[DIM_PROCESS].state = DS_ACTIVE; /* as by time */
+        run(&w, "/bin/cat", LAYER_IMAGE);
+        CU_ASSERT_TRUE(has(&w, "image_expected=-6 "));
+        run_in(&w, "c1", "/bin/su", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_EXEC, 401);
+        CU_ASSERT_FALSE(has(&w, "image_expected")); /* not by the entrypoint: it speaks for all or for none */
+        world_close(&w);
+
+        world_open(&w); /* without any facts nothing is said */
+        start(&w);
+        run(&w, "/bin/init", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        run(&w, "/bin/cat", LAYER_IMAGE);
+        CU_ASSERT_FALSE(has(&w, "image_") || has(&w, "not_in_image"));
+        world_close(&w);
+}
+
 /* ---- hashes ---- */
 
 static void hash(struct world *w, const char *path, enum tide_hash_state state, uint8_t first)
@@ -419,6 +492,8 @@ static const struct unit_case cases[] = {
         {"images and their files have a limit", test_limits},
         {"what was saved makes the same tables again", test_pieces},
         {"of an image with a piece missing nothing is believed", test_torn_pieces},
+        {"what the image says of a program is a factor", test_factors},
+        {"while little was seen packages say what to expect", test_expected},
         {"the hash of a program that ran is kept with its entry", test_content},
 };
 UNIT_MAIN("prior", cases)

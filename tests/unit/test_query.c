@@ -26,6 +26,8 @@ struct judge {
         size_t ne;
         struct judge_container c[2];
         size_t nc;
+        struct judge_image im[4];
+        size_t ni;
         struct judge_rule r[4];
         size_t nr;
 };
@@ -34,6 +36,7 @@ struct store {
         size_t n;
         int err;
         struct buf said; /* of a decision, by the judge */
+        struct buf facts[2]; /* of images */
 };
 
 static struct judge judge;
@@ -76,6 +79,38 @@ void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out)
         (void)j;
         buf_reset(out);
         buf_printf(out, "path /srv/%llu", (unsigned long long)id);
+}
+int judge_image_next(const struct judge *j, size_t *i, struct judge_image *ret)
+{
+        if (*i >= j->ni)
+                return 0;
+        *ret = j->im[(*i)++];
+        return 1;
+}
+int judge_image_get(const struct judge *j, struct bytes digest, struct judge_image *ret)
+{
+        for (size_t i = 0; i < j->ni; i++)
+                if (bytes_eq(j->im[i].digest, digest)) {
+                        *ret = j->im[i];
+                        return 1;
+                }
+        return 0;
+}
+void judge_facts_key(struct bytes digest, uint32_t number, struct buf *out)
+{
+        (void)digest;
+        buf_put_u32(out, number);
+}
+/* Facts: two parts, packages and files; a third one is not there. */
+int store_get(struct store *s, int what, struct bytes key, struct bytes *ret_blob)
+{
+        struct rd r;
+
+        rd_init(&r, key.p, key.len);
+        if (what != PIECE_FACTS || r.len != 4 || r.p[0] > 1)
+                return -ENOENT;
+        *ret_blob = buf_bytes(&s->facts[r.p[0]]);
+        return 0;
 }
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 {
@@ -836,6 +871,97 @@ static void test_watch_net(void)
         buf_release(&chain);
 }
 
+/* ---- images ---- */
+
+static void add_image(const char *digest, uint8_t state)
+{
+        struct judge_image *im = &judge.im[judge.ni++];
+
+        memset(im, 0, sizeof(*im));
+        im->digest = bytes_str(digest);
+        im->state = state;
+        im->words = state == PRIOR_COMPLETE ? bytes_of(NULL, 0) : BYTES_LIT("layer 2 is gone");
+        im->entrypoint = BYTES_LIT("/app\0-d");
+        im->user = BYTES_LIT("www\x1b");
+        im->packages = 1;
+        im->files = 2;
+        im->unowned = 1;
+        im->kinds[PRIOR_PROGRAM] = 2;
+        im->parts = 2;
+}
+
+static void add_facts(void)
+{
+        static const uint8_t sum[TIDE_SHA256] = {0xab, 0xcd};
+        struct tide_prior_package p = {.db = PACKAGE_APK, .name = BYTES_LIT("musl"), .version = BYTES_LIT("1.2-r0")};
+        struct tide_prior_file f = {.path = BYTES_LIT("/lib/libc.so"), .kind = PRIOR_LIBRARY, .package = 1};
+
+        for (uint8_t i = 0; i < 2; i++) {
+                buf_init(&store.facts[i], 4096);
+                buf_put_u8(&store.facts[i], i ? PRIOR_FILES : PRIOR_PACKAGES);
+                buf_put_u32(&store.facts[i], 0);
+        }
+        tide_prior_package_put(&store.facts[0], &p);
+        f.sha256 = bytes_of(sum, sizeof(sum));
+        tide_prior_file_put(&store.facts[1], &f);
+        f = (struct tide_prior_file){.path = BYTES_LIT("/app"), .kind = PRIOR_PROGRAM, .package = 77};
+        f.flags = PRIORF_RUNS | PRIORF_SETUID | PRIORF_UNHASHED;
+        tide_prior_file_put(&store.facts[1], &f);
+}
+
+static void test_images(void)
+{
+        json_t *hold, *d, *f;
+
+        set_up();
+        add_image("sha256:00ff", PRIOR_COMPLETE);
+        add_image("sha256:77aabb", PRIOR_PARTIAL);
+        add_image("sha256:77aacc", PRIOR_FAILED);
+        add_facts();
+        d = good("{'cmd': 'image.list'}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(d), 3);
+        d = json_array_get(d, 1);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "state")), "partial");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "words")), "layer 2 is gone");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "user")), "www\\x1b");
+        json_decref(hold);
+
+        /* by the workload that runs it, and by its digest's beginning with and without the algorithm */
+        d = good("{'cmd': 'image.show', 'image': 'web@sha256:00ff'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "digest")), "sha256:00ff");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(d, "workloads"), 0)),
+                               "web@sha256:00ff");
+        json_decref(hold);
+        d = good("{'cmd': 'image.show', 'image': '77aab'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "digest")), "sha256:77aabb");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(d, "entrypoint"), 1)), "-d");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "more")), 0);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "package_list")), 1);
+        f = json_array_get(json_object_get(d, "file_list"), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(f, "package")), "musl");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(f, "version")), "1.2-r0");
+        CU_ASSERT_EQUAL(strncmp(json_string_value(json_object_get(f, "sha256")), "abcd00", 6), 0);
+        f = json_array_get(json_object_get(d, "file_list"), 1); /* of a package that is not there: of none */
+        CU_ASSERT(json_is_null(json_object_get(f, "package")) && json_is_null(json_object_get(f, "sha256")));
+        CU_ASSERT(json_is_true(json_object_get(f, "gives_rights")));
+        json_decref(hold);
+        d = good("{'cmd': 'image.show', 'image': 'sha256:77aab', 'after': 2}", &hold); /* behind the last part */
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "file_list")), 0);
+        json_decref(hold);
+
+        bad("{'cmd': 'image.show', 'image': '77aa'}", 2, "2 images' digests begin");
+        bad("{'cmd': 'image.show', 'image': 'nothing'}", 4, "tidemark image list");
+        bad("{'cmd': 'image.show', 'image': 'db@sha256:22'}", 4, "is not analysed");
+        bad("{'cmd': 'image.show'}", 2, "needs field");
+        judge.im[1].parts = 3; /* one that the store has lost */
+        d = good("{'cmd': 'image.show', 'image': '77aab'}", &hold);
+        CU_ASSERT_TRUE(json_integer_value(json_object_get(d, "damaged")) > 0);
+        json_decref(hold);
+        for (size_t i = 0; i < 2; i++)
+                buf_release(&store.facts[i]);
+        set_up();
+}
+
 static void test_watch(void)
 {
         struct tide_event ev = {
@@ -889,6 +1015,7 @@ static const struct unit_case cases[] = {
         {"candidates, grouped", test_review},
         {"status", test_status},
         {"watch tells connections and names", test_watch_net},
+        {"images and their facts", test_images},
         {"watch shows what it should, and no more", test_watch},
 };
 UNIT_MAIN("query", cases)
