@@ -366,6 +366,49 @@ int judge_rule_next(const struct judge *j, size_t *i, struct judge_rule *ret);
 /* In one line, as an operator reads it; escaped. Into out, which is emptied. */
 void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out);
 
+/* ---- why: for explain ---- */
+
+#define JUDGE_NEAR 5u   /* entries told of one act */
+#define JUDGE_TRIED 24u /* rules told of one act: those that fit first */
+
+struct judge_near { /* an entry that is like the act, and why it is not the act's */
+        struct judge_entry entry;
+        const char *why;
+};
+struct judge_tried {
+        uint64_t rule;
+        enum judge_rule_kind kind;
+        bool fits;
+        const char *why;
+};
+struct judge_why {
+        char decided[200];    /* what decides of such an act now, in words */
+        bool quiet;           /* it needs no rule */
+        struct bytes entry_key, entry_exe; /* the entry that decides; empty: none does */
+        const char *state;    /* of the baseline in its dimension */
+        uint32_t entries;     /* that it holds there */
+        double p_new;         /* chance of something new in an hour */
+        enum dimension dim;
+        struct judge_near near[JUDGE_NEAR];
+        size_t nnear;
+        struct judge_tried tried[JUDGE_TRIED];
+        size_t ntried;
+        uint64_t tried_more;
+        uint32_t item;        /* its own candidate: B-%u; 0: it has none */
+        char allow[1200];     /* options of the allow rule that would hide it alone; "": none can */
+};
+/* Of a signal that a finding holds: as it was. 0; -ENOENT: its workload is kept no longer. Borrowed until the next
+ * event. */
+int judge_explain_signal(const struct judge *j, const struct finding *f, const struct finding_signal *s,
+                         struct judge_why *ret) TM_CHECK;
+/*
+ * Of an event that was judged, or might be: as it would be judged now, in its container if that is still there, else in
+ * another one of the workload. name: that led to the address of a flow, beside those that are known; may be empty.
+ * -EAGAIN: it is nothing that a baseline holds; -ENOENT: there is no such workload.
+ */
+int judge_explain_event(const struct judge *j, struct bytes workload_id, const struct tide_event *ev, struct bytes name,
+                        struct judge_why *ret) TM_CHECK;
+
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         uint64_t allowed, suppressed, rules_refused; /* acts that rules kept back; rules for which there was no room */

@@ -60,6 +60,8 @@ int pipeline_try(struct pipeline *p, const struct tide_event *ev) TM_CHECK;
 /* Judge and store what waits for its other half: before the end. A replay does the same at its own. */
 int pipeline_flush(struct pipeline *p) TM_CHECK;
 uint64_t pipeline_due(const struct pipeline *p); /* when a tick is due; 0 none */
+struct recent; /* the latest acts that were judged: case/recent-priv.h, for explain */
+const struct recent *pipeline_recent(const struct pipeline *p);
 struct judge *pipeline_judge(struct pipeline *p); /* borrowed */
 /* Findings that were closed, of a pipeline without a store: the judge forgets them. cb's negative result ends it and is
  * returned. */

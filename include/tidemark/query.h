@@ -24,6 +24,7 @@ struct query_env {
         struct pipeline *pipeline;
         struct store *store;              /* NULL: findings come from the pipeline's judge alone (replay) */
         const struct judge_params *params;
+        int64_t now_ns;                   /* wall clock, for what would be decided now; 0: when it was last seen */
         json_t *(*status)(void *arg);     /* the daemon's own part of status: sensors, losses, memory; may be NULL */
         void *arg;
 };
@@ -44,11 +45,26 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 Live also "secrets" {"masking", "masked": how many, "whole_texts": texts with so many that all of it
  *                 was, "left_out": texts that could not be looked at}
  *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or its
- *                 beginning, "all": also those below show and suppressed ones, "after": "F-7"}
+ *                 beginning, "all": also those below show and suppressed ones, "suppressed": these alone, however sure,
+ *                 "after": "F-7"}
  *                 → {"findings": [finding…] by number, "hidden": how many were not listed because they are below show,
  *                 "suppressed": or suppressed, "not_judged": workloads that still learn (a number), "more": how many
  *                 did not fit: ask again with "after" the last one, "damaged": kept ones that cannot be read (if any)}
  *   show {id}     one finding
+ *   explain {id: "F-3"}  {"of": "finding", some of its fields, "show", "page", "break_through": thresholds,
+ *                 "signals": [{"kind", "subject", "operation", "executable", "origin", "phase", "count", "last_seen",
+ *                 and why: "decided": words, "baseline" {"dimension", "state", "entries", "p_new", "entry",
+ *                 "entry_executable": that decides or null, "near": [{"key", "executable", "phases", "candidate",
+ *                 "why"}…]}, "rules": [{"id", "kind", "text", "fits", "why"}…], "rules_more", "quiet": [lines that
+ *                 would quiet it], or null: it is quiet}…]}
+ *   explain {id: "E-12"}  one of the latest acts: {"of": "event", "event": as of watch, "decided": words, "now": why
+ *                 as above, as it would be decided now}
+ *   explain {workload, path or destination, executable, origin, runs}  {"of": "question", "workload", "kind", and why}
+ *   allow.list, suppress.list {all: also those that have ended}  [{"id": "R-3", "kind", "state": "active", "ended",
+ *                 "removed", "text", "workload", "path", "executable", "destination", "origin" [], "signal" [],
+ *                 "covers": words, "reason", "by", "added", "from", "until", "ends_soon", "ended", "ended_by",
+ *                 "hidden", "last_hidden"; of suppress also "recurring", "on" [], "at", "for": seconds, "zone",
+ *                 "break_through", "broke_through"}…]
  *   baseline.list array of workloads: "id", "name", "image", "digest", "class", "containers" (running now),
  *                 "first_seen", "last_seen", "dimensions": [{"dimension", "state", "by", "since", "due", "entries",
  *                 "windows", "once", "p_new", "refused", "keeps_from_converging": [up to 5 keys],
@@ -121,7 +137,8 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
 
 /*
  * One line of watch for an event; NULL when out of memory or when the event is not shown (forks, exits, ticks, …).
- * {"kind", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
+ * "seq" is its number (E-… of explain).
+ * {"kind", "seq", "time", "container", "workload", "verdict", "finding" ("F-1" or null), …} with, by kind:
  *   exec       "pid", "uid", "origin", "executable", "program", "layer", "args" [], "caller", "flags" []
  *   file       "operation", "path", "old_path", "change", "pid", "uid", "origin", "executable", "flags" []
  *   privilege  "operation", "pid", "uid", "origin", "executable", "comm", "repeats" (so many like it were not told),

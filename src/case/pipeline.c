@@ -11,6 +11,7 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
+#include "case/recent-priv.h"
 #include "tidemark/event.h"
 #include "tidemark/map.h"
 #include "tidemark/record.h"
@@ -31,6 +32,7 @@ struct pipeline {
                 int err;
         } recorder[RECORDER__MAX];
         int store_err;
+        struct recent *recent;
         uint64_t damaged; /* stored pieces that could not be taken up */
         uint64_t seq;
         bool played; /* in replay: an event has come, and the snapshot is over */
@@ -130,6 +132,7 @@ static void on_verdict(const struct tide_event *ev, struct bytes workload, const
 {
         struct pipeline *p = arg;
 
+        recent_put(p->recent, ev, workload, what, finding);
         if (p->ops && p->ops->event)
                 p->ops->event(ev, workload, what, finding, p->arg);
 }
@@ -157,6 +160,8 @@ int pipeline_new(const struct judge_params *jp, const struct fuse_params *fp, co
         p->arg = arg;
         r = judge_new(jp, &judge_ops, p, &p->judge);
         if (r == 0)
+                r = recent_new(&p->recent);
+        if (r == 0)
                 r = fuse_new(fp, &fuse_ops, p, &p->fuse);
         if (r < 0)
                 return r;
@@ -170,6 +175,7 @@ struct pipeline *pipeline_free(struct pipeline *p)
                 return NULL;
         fuse_free(p->fuse);
         judge_free(p->judge);
+        recent_free(p->recent);
         map_free(p->closed);
         free(p);
         return NULL;
@@ -321,6 +327,11 @@ int pipeline_flush(struct pipeline *p)
 uint64_t pipeline_due(const struct pipeline *p)
 {
         return fuse_due(p->fuse);
+}
+
+const struct recent *pipeline_recent(const struct pipeline *p)
+{
+        return p->recent;
 }
 
 struct judge *pipeline_judge(struct pipeline *p)

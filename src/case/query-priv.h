@@ -30,6 +30,7 @@ json_t *query_baseline_export(const struct query_env *env, const json_t *request
 json_t *query_image_list(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_image_show(const struct query_env *env, const json_t *request) TM_CHECK;
 
+json_t *query_explain(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_allow_list(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_suppress_list(const struct query_env *env, const json_t *request) TM_CHECK;
 /* Rules in numbers, and those that end soon: for status. */

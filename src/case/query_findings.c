@@ -66,7 +66,7 @@ int query_each_finding(const struct query_env *env, query_finding_cb cb, void *a
 
 struct filter {
         int state; /* -1: all but closed; -2: all */
-        bool all;
+        bool all, suppressed; /* suppressed: those alone */
         uint64_t after;
         const char *workload; /* NULL: any */
         bool whole;           /* somebody has exactly this name: beginnings do not count */
@@ -172,9 +172,9 @@ static int list_id(const struct finding *f, void *arg)
 
         if (!wanted(f, &l->flt))
                 return 0;
-        if (!l->flt.all && f->suppressed)
-                return l->suppressed++, 0;
-        if (!l->flt.all && query_below_show(f, l->env->params->show))
+        if (!l->flt.all && f->suppressed != l->flt.suppressed)
+                return l->suppressed += f->suppressed, 0;
+        if (!l->flt.all && !l->flt.suppressed && query_below_show(f, l->env->params->show))
                 return l->hidden++, 0;
         if (f->id <= l->flt.after)
                 return 0;
@@ -288,6 +288,7 @@ static json_t *read_filter(const json_t *request, struct filter *flt)
 
         flt->state = -1;
         flt->all = json_is_true(json_object_get(request, "all"));
+        flt->suppressed = json_is_true(json_object_get(request, "suppressed"));
         flt->workload = json_string_value(json_object_get(request, "workload"));
         if (after) {
                 flt->after = parse_id(after, &digits);

@@ -88,7 +88,7 @@ static int put_workloads(json_t *o, const struct judge *j)
 }
 
 struct tally {
-        uint64_t by_state[FINDING_CLOSED + 1], below;
+        uint64_t by_state[FINDING_CLOSED + 1], below, suppressed;
         uint32_t show;
 };
 
@@ -98,6 +98,7 @@ static int tally_one(const struct finding *f, void *arg)
 
         if (f->state <= FINDING_CLOSED)
                 t->by_state[f->state]++;
+        t->suppressed += f->state != FINDING_CLOSED && f->suppressed;
         t->below += f->state != FINDING_CLOSED && query_below_show(f, t->show);
         return 0;
 }
@@ -114,6 +115,7 @@ static int put_findings(json_t *o, const struct query_env *env)
         for (unsigned s = FINDING_OPEN; s <= FINDING_CLOSED; s++)
                 bad |= json_object_set_new(v, finding_state_name(s), cj_u64(t.by_state[s]));
         bad |= json_object_set_new(v, "below_show", cj_u64(t.below));
+        bad |= json_object_set_new(v, "suppressed", cj_u64(t.suppressed));
         if (damaged)
                 bad |= json_object_set_new(v, "damaged", cj_u64(damaged));
         return bad | json_object_set(o, "findings", v);

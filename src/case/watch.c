@@ -309,6 +309,7 @@ json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, st
                 return NULL;
         o = json_object();
         bad |= json_object_set_new(o, "kind", json_string(shown[i].name));
+        bad |= json_object_set_new(o, "seq", cj_u64(ev->seq));
         bad |= json_object_set_new(o, "time", cj_time(ev->wall_ns));
         bad |= json_object_set_new(o, "container", cj_text_or_null(ev->container));
         bad |= json_object_set_new(o, "workload", cj_text_or_null(workload));

@@ -47,6 +47,7 @@ int cli_baseline_import(struct cli *c);
 int cli_image(struct cli *c);
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);
+int cli_explain(struct cli *c);
 int cli_suppress(struct cli *c);
 int cli_report(struct cli *c);
 int cli_triage(struct cli *c);
@@ -103,5 +104,6 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all);
 void cli_print_finding(const struct cli *c, const json_t *finding);
 /* The answer to allow.add or suppress.add; kind: "allow", "suppress". */
 void cli_print_rule_added(const char *kind, const json_t *data, bool dry_run);
+void cli_print_explanation(const struct cli *c, const json_t *data);
 
 #endif

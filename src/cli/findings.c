@@ -47,11 +47,22 @@ void cli_rate(const json_t *f, char *dst, size_t size)
                 snprintf(dst, size, "%.*f/day", hour < 10.0 / 24 ? 1 : 0, hour * 24);
 }
 
+/* All that is listed is suppressed: then by what is of more use than how bad it would be. */
+static bool all_suppressed(const json_t *list)
+{
+        size_t i;
+        json_t *f;
+
+        json_array_foreach(list, i, f) if (!json_is_true(json_object_get(f, "suppressed"))) return false;
+        return json_array_size(list) > 0;
+}
+
 void cli_print_findings(const struct cli *c, const json_t *data, bool all)
 {
-        static const char *const head[] = {"ID",       "LAST SEEN (UTC)", "SURE",    "SEVERITY",
-                                           "WORKLOAD", "COUNT",           "SIGNALS", "WHAT"};
         const json_t *list = json_object_get(data, "findings");
+        bool by = all_suppressed(list);
+        const char *const head[] = {"ID",       "LAST SEEN (UTC)", "SURE",    by ? "BY" : "SEVERITY",
+                                    "WORKLOAD", "COUNT",           "SIGNALS", "WHAT"};
         struct cli_table *t;
         json_int_t hidden = cli_int(data, "hidden"), learning = cli_int(data, "not_judged");
         size_t i;
@@ -67,7 +78,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
                 const char *const cells[] = {cli_text(f, "id"),
                                              when,
                                              sure,
-                                             cli_text(f, "severity"),
+                                             cli_text(f, by ? "suppressed_by" : "severity"),
                                              cli_text(json_object_get(f, "workload"), "name"),
                                              count,
                                              kinds,
@@ -85,6 +96,8 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         cli_table_print(stdout, t);
         if (hidden > 0 && !all)
                 printf("%lld below the show threshold (tidemark findings --all)\n", (long long)hidden);
+        if (cli_int(data, "suppressed") > 0 && !all)
+                printf("%lld suppressed (tidemark findings --suppressed)\n", (long long)cli_int(data, "suppressed"));
         if (learning > 0)
                 printf("%lld workload%s not judged yet; only what is never learned silently raises now\n",
                        (long long)learning, learning == 1 ? "" : "s");
@@ -92,7 +105,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
 
 struct filter {
         const char *state, *workload;
-        bool all;
+        bool all, suppressed;
 };
 
 static json_t *request(void *arg, json_t *after)
@@ -100,6 +113,8 @@ static json_t *request(void *arg, json_t *after)
         const struct filter *q = arg;
         json_t *o = json_pack("{s:s,s:b}", "cmd", "findings", "all", q->all);
 
+        if (q->suppressed) /* of a daemon that does not know it only who asks for it is told so */
+                json_object_set_new(o, "suppressed", json_true());
         if (q->state)
                 json_object_set_new(o, "state", json_string(q->state));
         if (q->workload)
@@ -113,7 +128,8 @@ int cli_findings(struct cli *c)
 {
         struct filter q = {0};
         const struct cli_option options[] = {
-                {"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all}};
+                {"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all},
+                {"--suppressed", NULL, &q.suppressed}};
         json_t *data = NULL;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
@@ -125,7 +141,7 @@ int cli_findings(struct cli *c)
         if (c->json)
                 r = cli_print_json(json_object_get(data, "findings"));
         else
-                cli_print_findings(c, data, q.all);
+                cli_print_findings(c, data, q.all || q.suppressed);
         json_decref(data);
         return r;
 }

@@ -10,7 +10,7 @@ static const struct cli_command commands[] = {
         {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
          cli_probe},
         {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
-        {"findings", "[--state STATE] [--workload NAME] [--all]", "the queue", cli_findings},
+        {"findings", "[--state STATE] [--workload NAME] [--all | --suppressed]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},
         {"triage", "ID... [--verdict VERDICT] [--note TEXT] [--close | --reopen]",
          "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},
@@ -19,6 +19,8 @@ static const struct cli_command commands[] = {
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE] | "
          "import FILE --reason TEXT",
          "what workloads are known to do", cli_baseline},
+        {"explain", "ID | EVENT | --workload NAME (--path PATH [--runs] | --destination PLACE) [--executable PATH]",
+         "why it is there, and what would quiet it", cli_explain},
         {"allow", "add OPTION... | list [--all] | remove RULE", "what is normal: rules that hide it, and what they hid",
          cli_allow},
         {"suppress", "add OPTION... | list [--all] | remove RULE", "not now: windows of time, and what they kept back",
@@ -28,7 +30,7 @@ static const struct cli_command commands[] = {
         {"image", "list | show DIGEST|WORKLOAD", "what images hold: programs, libraries, and which packages own them",
          cli_image},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
-        {"replay", "[--partial] FILE [show ID]", "the engine over a recording", cli_replay},
+        {"replay", "[--partial] FILE [show ID | explain ID]", "the engine over a recording", cli_replay},
 };
 
 static void help(FILE *out)

@@ -86,9 +86,23 @@ static json_t *all_findings(const struct query_env *env)
         return data;
 }
 
-static int show_one(const struct cli *c, const struct query_env *env, const char *id)
+/* What may follow the recording: a command with one id, and how its answer is shown. */
+static const struct one {
+        const char *name;
+        void (*print)(const struct cli *c, const json_t *data);
+} ones[] = {{"show", cli_print_finding}, {"explain", cli_print_explanation}};
+
+static const struct one *find_one(const char *name)
 {
-        json_t *request = json_pack("{s:s,s:s}", "cmd", "show", "id", id), *answer = query_run(env, request);
+        for (size_t i = 0; i < ARRAY_LEN(ones); i++)
+                if (strcmp(ones[i].name, name) == 0)
+                        return &ones[i];
+        return NULL;
+}
+
+static int show_one(const struct cli *c, const struct query_env *env, const struct one *one, const char *id)
+{
+        json_t *request = json_pack("{s:s,s:s}", "cmd", one->name, "id", id), *answer = query_run(env, request);
         int r = CLI_FAILED;
 
         if (!json_is_true(json_object_get(answer, "ok"))) {
@@ -97,7 +111,7 @@ static int show_one(const struct cli *c, const struct query_env *env, const char
         } else if (c->json) {
                 r = cli_print_json(json_object_get(answer, "data"));
         } else {
-                cli_print_finding(c, json_object_get(answer, "data"));
+                one->print(c, json_object_get(answer, "data"));
                 r = CLI_DONE;
         }
         json_decref(answer);
@@ -122,6 +136,7 @@ int cli_replay(struct cli *c)
 {
         _cleanup_(pipeline_freep) struct pipeline *p = NULL;
         struct query_env env = {0};
+        const struct one *one;
         struct cfg cfg;
         bool partial = false;
         const struct cli_option options[] = {{"--partial", NULL, &partial}};
@@ -129,12 +144,13 @@ int cli_replay(struct cli *c)
 
         if (r != CLI_DONE)
                 return r;
-        if (operands != 1 && !(operands == 3 && strcmp(c->argv[2], "show") == 0))
-                return cli_usage("replay takes a recording, and then perhaps: show ID");
+        one = operands == 3 ? find_one(c->argv[2]) : NULL;
+        if (operands != 1 && !one)
+                return cli_usage("replay takes a recording, and then perhaps: show ID, or explain ID");
         r = run(c->argv[1], partial, &cfg, &p);
         if (r != CLI_DONE)
                 return r;
         env.pipeline = p;
         env.params = &cfg.judge;
-        return operands == 3 ? show_one(c, &env, c->argv[3]) : print_all(c, &env);
+        return one ? show_one(c, &env, one, c->argv[3]) : print_all(c, &env);
 }

@@ -228,7 +228,9 @@ static void print_rule(const struct cli *c, const struct kind *k, const json_t *
         if (strcmp(cli_text(r, "state"), "active") != 0)
                 n += snprintf(text + n, sizeof(text) - (size_t)n, "; %s %.16s %s", cli_text(r, "state"),
                               cli_text(r, "ended"), cli_text(r, "ended_by"));
-        else if (*cli_text(r, "until"))
+        else if (strcmp(cli_text(r, "from"), cli_text(r, "added")) > 0)
+                n += snprintf(text + n, sizeof(text) - (size_t)n, "; from %.16s", cli_text(r, "from"));
+        if (strcmp(cli_text(r, "state"), "active") == 0 && *cli_text(r, "until"))
                 n += snprintf(text + n, sizeof(text) - (size_t)n, "; until %.16s%s", cli_text(r, "until"),
                               json_is_true(json_object_get(r, "ends_soon")) ? " (ends soon)" : "");
         fputs("      ", stdout);

@@ -148,6 +148,30 @@ static void print_tables(const json_t *network)
         cli_wrap(stdout, text, 0, 2);
 }
 
+/* Rules in force, what they keep from the queue, and which of them end soon. */
+static void print_rules(const json_t *rules)
+{
+        long long allow = (long long)cli_int(rules, "allow"), suppress = (long long)cli_int(rules, "suppress");
+        char text[700];
+        size_t i;
+        json_t *r;
+
+        if (allow + suppress == 0)
+                return;
+        snprintf(text, sizeof(text),
+                 "Rules: %lld allow (acts hidden: %lld), %lld suppress (acts hidden: %lld, findings shown all the "
+                 "same: %lld).",
+                 allow, (long long)cli_int(rules, "hidden_by_allow"), suppress,
+                 (long long)cli_int(rules, "hidden_by_suppress"), (long long)cli_int(rules, "broke_through"));
+        cli_wrap(stdout, text, 0, 2);
+        json_array_foreach(json_object_get(rules, "ending"), i, r)
+        {
+                snprintf(text, sizeof(text), "  %s ends at %.16s: %.500s", cli_text(r, "id"), cli_text(r, "until"),
+                         cli_text(r, "text"));
+                cli_wrap(stdout, text, 0, 4);
+        }
+}
+
 /* Whose connections reach us, and how well they are known. */
 static void print_flows(const json_t *n)
 {
@@ -218,6 +242,7 @@ int cli_status(struct cli *c)
                json_array_size(json_object_get(data, "workloads")));
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));
+        print_rules(json_object_get(data, "rules"));
         print_flows(json_object_get(data, "flows"));
         print_name_servers(json_object_get(data, "name_servers"));
         if (cli_int(data, "not_identified"))

@@ -87,8 +87,8 @@ static void print_event(const struct cli *c, const json_t *e)
                           : *cli_text(e, "name")       ? cli_text(e, "name")
                           : *cli_text(e, "executable") ? cli_text(e, "executable")
                                                        : cli_text(e, "reason");
-        snprintf(text, sizeof(text), "%.8s %-15s %-16.16s %s%s%s%s%s",
-                 strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", kind,
+        snprintf(text, sizeof(text), "%.8s E-%-5lld %-9.15s %-16.16s %s%s%s%s%s",
+                 strlen(cli_text(e, "time")) > 11 ? cli_text(e, "time") + 11 : "", (long long)cli_int(e, "seq"), kind,
                  *cli_text(e, "workload") ? cli_text(e, "workload") : "-",
                  *cli_text(e, "operation") ? cli_text(e, "operation") : "", *cli_text(e, "operation") ? " " : "",
                  subject, *cli_text(e, "verdict") ? "  : " : "", cli_text(e, "verdict"));
@@ -99,13 +99,15 @@ static void print_event(const struct cli *c, const json_t *e)
 
 static void print_watched_finding(const struct cli *c, const json_t *f)
 {
-        char text[512];
+        bool quiet = json_is_true(json_object_get(f, "suppressed"));
+        char text[600];
 
-        cli_colour(c, stdout, CLI_RED);
-        snprintf(text, sizeof(text), "%.8s FINDING %s  %s  %lld%% %s, count %lld",
-                 strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "", cli_text(f, "id"),
-                 cli_text(json_object_get(f, "workload"), "name"), (long long)cli_int(f, "confidence"),
-                 cli_text(f, "severity"), (long long)cli_int(f, "count"));
+        cli_colour(c, stdout, quiet ? CLI_DIM : CLI_RED);
+        snprintf(text, sizeof(text), "%.8s %s %s  %s  %lld%% %s, count %lld%s%s",
+                 strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "",
+                 quiet ? "finding" : "FINDING", cli_text(f, "id"), cli_text(json_object_get(f, "workload"), "name"),
+                 (long long)cli_int(f, "confidence"), cli_text(f, "severity"), (long long)cli_int(f, "count"),
+                 quiet ? ", suppressed by " : "", quiet ? cli_text(f, "suppressed_by") : "");
         cli_put(stdout, text, CLI_WIDTH);
         cli_colour(c, stdout, CLI_PLAIN);
         putchar('\n');

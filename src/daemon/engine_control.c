@@ -141,7 +141,8 @@ static json_t *status_part(void *arg)
 static json_t *run(struct engine *e, const json_t *request)
 {
         struct query_env env = {
-                .pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge, .status = status_part, .arg = e};
+                .pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge, .now_ns = clock_wall_ns(),
+                .status = status_part, .arg = e};
 
         /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now,
          * findings are those of the last commit, and status says that storing fails. */

@@ -57,3 +57,4 @@ def test_allow_by_path(lab):
     wait("it to be raised again", lambda: "/opt/spool/late" in subjects(d.findings("keeper", every=True)))
     check(rules(d, "allow", every=True)[r1]["state"] == "removed", "listed as removed", rules(d, "allow", every=True))
     w.stop()
+

@@ -112,6 +112,26 @@ int store_get(struct store *s, int what, struct bytes key, struct bytes *ret_blo
         *ret_blob = buf_bytes(&s->facts[r.p[0]]);
         return 0;
 }
+static struct judge_why why;
+int judge_explain_signal(const struct judge *j, const struct finding *f, const struct finding_signal *s,
+                         struct judge_why *ret)
+{
+        (void)j, (void)f, (void)s;
+        *ret = why;
+        return 0;
+}
+int judge_explain_event(const struct judge *j, struct bytes id, const struct tide_event *ev, struct bytes name,
+                        struct judge_why *ret)
+{
+        (void)j, (void)id, (void)ev, (void)name;
+        *ret = why;
+        return 0;
+}
+const struct recent *pipeline_recent(const struct pipeline *p)
+{
+        (void)p;
+        return NULL;
+}
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 {
         (void)j, (void)i, (void)ret;
