@@ -112,9 +112,9 @@ static int get_bytes(struct reader *r, const char *member, const json_t *v, size
         int err;
 
         *ret = bytes_of(NULL, 0);
+        buf_init(&b, (size_t)text.len + 1);
         if (!json_is_string(v)) /* null */
                 return 0;
-        buf_init(&b, (size_t)text.len + 1);
         err = str_unescape(text, &b);
         if (err == -ENOMEM)
                 return err;

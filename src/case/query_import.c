@@ -238,9 +238,9 @@ static int begin(const struct importing *im, struct buf *args, query_import_cb c
                         .dim = (enum dimension)i, .windows = d->windows, .declared = d->declared};
                 _cleanup_buf_ struct buf one;
 
+                buf_init(&one, 64);
                 if (!d->present)
                         continue;
-                buf_init(&one, 64);
                 t.active = strcmp(d->state, "active") == 0 || strcmp(d->state, "stale") == 0;
                 transfer_dimension_put(&t, &one);
                 put(args, "dimension", buf_bytes(&one));

@@ -98,6 +98,7 @@ int cli_baseline_export(struct cli *c)
         json_t *document = NULL;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
+        buf_init(&text, TEXT_MAX);
         if (r != CLI_DONE)
                 return r;
         if (operands != 2)
@@ -105,7 +106,6 @@ int cli_baseline_export(struct cli *c)
         r = fetch(c, c->argv[2], &document);
         if (r != CLI_DONE)
                 return r;
-        buf_init(&text, TEXT_MAX);
         document_text(document, &text);
         if (text.err) {
                 fprintf(stderr, "tidemark: baseline export: %s\n", err_str(text.err));

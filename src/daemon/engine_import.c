@@ -7,6 +7,7 @@
  * decisions to the pipeline, all within one turn of the loop, so that no recording begins in their midst.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -225,5 +226,8 @@ json_t *engine_import(struct engine *e, const struct query_env *env, const struc
         if (!answer)
                 answer = run(&im, env);
         buf_release(&im.text);
+#ifdef __GLIBC__
+        malloc_trim(0); /* a document takes ten times its size for a moment, and there is seldom one */
+#endif
         return answer;
 }

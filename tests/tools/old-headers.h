@@ -56,6 +56,7 @@
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <linux/rtnetlink.h>
+#include <malloc.h>
 #include <math.h>
 #include <seccomp.h>
 #include <net/if.h>
