@@ -95,9 +95,9 @@ static int reshape(struct judge *j, struct workload *w, const struct observation
         void *value;
         int r = 0;
 
+        buf_init(&shape, 16384);
         if (!all)
                 return -ENOMEM;
-        buf_init(&shape, 16384);
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);)
                 if (is_one_of(value, o))
                         all[n++] = value;
