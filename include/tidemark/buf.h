@@ -8,10 +8,13 @@
 #ifndef TIDEMARK_BUF_H
 #define TIDEMARK_BUF_H
 
+#include <endian.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "tidemark/attr.h"
+#include "tidemark/err.h"
 #include "tidemark/str.h"
 
 struct buf {
@@ -47,14 +50,81 @@ struct rd {
         int err; /* 0 or ERR_TRUNCATED; once set every read yields zero */
 };
 
-void rd_init(struct rd *r, const void *p, size_t len);
-uint8_t rd_u8(struct rd *r);
-uint16_t rd_u16(struct rd *r);
-uint32_t rd_u32(struct rd *r);
-uint64_t rd_u64(struct rd *r);
-struct bytes rd_bytes(struct rd *r); /* counted string, borrowed from the input */
-struct bytes rd_take(struct rd *r, size_t n);
-size_t rd_left(const struct rd *r);
+/* Here, because every event of a recording is read by them, field by field. */
+static inline TM_UNUSED void rd_init(struct rd *r, const void *p, size_t len)
+{
+        *r = (struct rd){.p = p, .len = len};
+}
+
+static inline TM_UNUSED size_t rd_left(const struct rd *r)
+{
+        return r->err ? 0 : r->len - r->pos;
+}
+
+static inline TM_UNUSED struct bytes rd_take(struct rd *r, size_t n)
+{
+        struct bytes out = {NULL, 0};
+
+        if (r->err)
+                return out;
+        if (n > r->len - r->pos || n > UINT32_MAX) {
+                r->err = ERR_TRUNCATED;
+                return out;
+        }
+        out = bytes_of(r->p + r->pos, n);
+        r->pos += n;
+        return out;
+}
+
+/* The next n bytes into dst; or zeros, and the error. */
+static inline TM_UNUSED void rd_get(struct rd *r, void *dst, size_t n)
+{
+        if (r->err || n > r->len - r->pos) {
+                r->err = ERR_TRUNCATED;
+                memset(dst, 0, n);
+                return;
+        }
+        memcpy(dst, r->p + r->pos, n);
+        r->pos += n;
+}
+
+static inline TM_UNUSED uint8_t rd_u8(struct rd *r)
+{
+        uint8_t v;
+
+        rd_get(r, &v, sizeof(v));
+        return v;
+}
+
+static inline TM_UNUSED uint16_t rd_u16(struct rd *r)
+{
+        uint16_t v;
+
+        rd_get(r, &v, sizeof(v));
+        return le16toh(v);
+}
+
+static inline TM_UNUSED uint32_t rd_u32(struct rd *r)
+{
+        uint32_t v;
+
+        rd_get(r, &v, sizeof(v));
+        return le32toh(v);
+}
+
+static inline TM_UNUSED uint64_t rd_u64(struct rd *r)
+{
+        uint64_t v;
+
+        rd_get(r, &v, sizeof(v));
+        return le64toh(v);
+}
+
+/* Counted string, borrowed from the input. */
+static inline TM_UNUSED struct bytes rd_bytes(struct rd *r)
+{
+        return rd_take(r, rd_u32(r));
+}
 
 static inline TM_UNUSED void buf_releasep(struct buf *b)
 {
