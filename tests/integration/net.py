@@ -85,7 +85,7 @@ class Net:
         self.number = len(lab.nets)
         self.space = self.prefix + "others%d" % self.number
         self.dir = os.path.join(lab.dir, "net%d" % self.number)
-        self.peers, self.dnsmasq, self.count, self.joined, self.aliases, self.own = [], None, 0, 0, {}, []
+        self.peers, self.dnsmasq, self.count, self.free, self.joined, self.aliases, self.own = [], None, 0, [], 0, {}, []
         lab.nets.append(self)
         os.makedirs(self.dir)
         self.hosts, self.log = os.path.join(self.dir, "hosts"), os.path.join(self.dir, "dnsmasq.log")
@@ -223,8 +223,11 @@ class Net:
 
     def space_new(self):
         """A namespace on the bridge: its name, its IPv4 and IPv6 address."""
-        self.count += 1
-        n, name = self.count, self.prefix + "c%dx%d" % (self.number, self.count)
+        if self.free:
+            n = self.free.pop(0)
+        else:
+            n = self.count = self.count + 1
+        name = self.prefix + "c%dx%d" % (self.number, n)
         self._space(name)
         ip("-n", name, "link", "add", "eth0", "type", "veth", "peer", "name", "v%d" % n, "netns", self.space)
         ip("-n", self.space, "link", "set", "v%d" % n, "master", "br0", "up")
@@ -243,6 +246,12 @@ class Net:
         c = self.lab.container(name, *servers, *options, network="ns:/run/netns/" + space, **kw)
         c.space, c.ipv4, c.ipv6 = space, v4, v6
         return c
+
+    def forget(self, c):
+        """It is gone: its namespace goes, and its addresses may be given to another."""
+        space_end(c.space)
+        self.own.remove(c.space)
+        self.free.append(int(c.space.rsplit("x", 1)[1]))
 
     def end(self):
         for p in self.peers:

@@ -206,7 +206,7 @@ CASES = [
     ("redis", "version-2", "benign", "none", "a new version", lambda stage: stage.another(2)),
     ("redis", "version-3", "benign", "none", "two versions, one after the other", lambda stage: (stage.another(2), stage.another(3))),
     ("redis", "session-cli", "benign", "none", "a person asks the store how it is", session("redis-cli", "INFO")),
-    ("redis", "health-changed", "benign", "none", "another health check", lambda stage: stage.another(1, health="redis-cli -t 2 DBSIZE")),
+    ("redis", "health-changed", "benign", "none", "another health check", lambda stage: stage.another(1, health="redis-cli DBSIZE")),
     ("redis", "many-keys", "benign", "none", "more data than ever", "i=0; while [ $i -lt 800 ]; do echo SET key:$i $i$i$i$i$i$i$i$i$i$i$i; i=$((i+1)); done | redis-cli >/dev/null; redis-cli BGSAVE; sleep 1"),
     ("redis", "no-aof", "benign", "none", "one of its two ways to keep data is switched off and on", "redis-cli CONFIG SET appendonly no; sleep 1; redis-cli CONFIG SET appendonly yes; sleep 1"),
     # ---- B: app ----

@@ -6,14 +6,13 @@ FOLDER/long.tide. The first third is for learning; after it each workload has a 
 new certificate, one more replica; addresses of the partners, logs and health checks go on all the time. What happened
 when is written to FOLDER/long.json. FOLDER/stop, once it exists, ends it early and well.
 
-long.py --cut FOLDER OUT SITE... - of what lies in FOLDER, the events of these sites' containers alone, to OUT.tide.zst;
-also of a recording that is still written.
+long.py --cut FOLDER OUT SITE... - of what lies in FOLDER, the events of these sites' containers alone, to OUT,
+thinned as tide.py says; also of a recording that is still written.
 
 BENCH_TREE: the image's root, if it exists already."""
 import json
 import os
 import random
-import subprocess
 import sys
 import time
 
@@ -126,17 +125,19 @@ class Life:
 def cut(folder, out, sites):
     """The containers are ours whose write layers lie in the recorder's own storage; others of the host are left out."""
     lab = json.load(open(os.path.join(folder, "where.json")))["lab"].encode()
-    path, ours, sited = os.path.join(folder, "long.tide"), set(), set()
+    path, ours, sited, images = os.path.join(folder, "long.tide"), set(), set(), set()
     for kind, _, container, frame in tide.frames(path):
         if kind == tide.CTR_START and lab in frame:
             ours.add(container)
         if kind == tide.CONTENT and any(b"%s-%s-" % (s.encode(), k.encode()) in frame for s in sites for k in KINDS):
             sited.add(container)
-    whole = tide.whole([frame for kind, _, container, frame in tide.frames(path)
-                        if (container in ours & sited or (not container and kind not in (tide.STATE, tide.END)))])
-    with open(out + ".tide.zst", "wb") as f:
-        subprocess.run(["zstd", "-q", "-19", "--long=27", "-c"], input=whole, stdout=f, check=True)
-    print("%d containers, %d bytes, packed %d" % (len(ours & sited), len(whole), os.path.getsize(out + ".tide.zst")))
+            images.add(tide.image_of(frame, container))
+    whole = tide.whole([x[3] for x in tide.thinned(tide.frames(path))
+                        if (x[2] in ours & sited or (x[0] == tide.PRIOR and tide.digest_of(x[3]) in images) or
+                            (not x[2] and x[0] not in (tide.STATE, tide.END, tide.PRIOR)))])
+    with open(out, "wb") as f:
+        f.write(whole)
+    print("%d containers, %d bytes" % (len(ours & sited), len(whole)))
 
 
 def main():

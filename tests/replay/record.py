@@ -91,6 +91,9 @@ class World:
     def end(self, c):
         self.lab.podman("stop", "-t", "2", c.name)
         c.remove()
+        self.lab.containers.remove(c)
+        with self.lock:
+            self.outside.net.forget(c)
 
     def traffic(self, c, n):
         port = {"nginx": 80, "app": 8080}.get(c.kind)
@@ -309,6 +312,19 @@ def is_new_cluster(kind, at, frame, act):
     return act and kind == tide.FILE and at < act and CLUSTER in frame
 
 
+def merged(chosen, facts, begin):
+    """Facts of an image come once, with its first container: where they came, if that was in this case, else before it."""
+    early = [frame for wall, frame in facts if wall / 1e9 < begin]
+    late = [(wall, frame) for wall, frame in facts if wall / 1e9 >= begin]
+    out = []
+    for frame in chosen:
+        wall = tide.FIXED.unpack_from(frame, 8)[5]
+        while late and late[0][0] <= wall:
+            out.append(late.pop(0)[1])
+        out.append(frame)
+    return early + out + [frame for _, frame in late]
+
+
 def split(raw, data):
     rows = json.load(open(os.path.join(raw, "raw.json")))
     of, spans, acts, held = {}, {}, {}, {}
@@ -324,11 +340,15 @@ def split(raw, data):
         spans[name] = (row["from"], row["to"])
         acts[name] = row.get("act")
     parts = {name: [] for name in set(of.values())}
-    snapshot = None
-    for kind, wall, container, frame in tide.frames(os.path.join(raw, "raw.tide")):
+    snapshot, facts, images = None, {}, {name: set() for name in parts}
+    for kind, wall, container, frame in tide.thinned(tide.frames(os.path.join(raw, "raw.tide"))):
         if kind == tide.SNAPSHOT:
             snapshot = frame
         name = of.get(container)
+        if kind == tide.PRIOR:
+            facts.setdefault(tide.digest_of(frame), []).append((wall, frame))
+        elif name and kind == tide.CONTENT:
+            images[name].add(tide.image_of(frame, container))
         if name and kind not in (tide.STATE, tide.END) and spans[name][0] - 5 <= wall / 1e9 <= spans[name][1]:
             if not is_new_cluster(kind, wall / 1e9, frame, acts.get(name)):
                 parts[name].append(frame)
@@ -336,6 +356,10 @@ def split(raw, data):
             for other, (begin, end) in spans.items():
                 if begin <= wall / 1e9 <= end:
                     parts[other].append(frame)
+    for name, chosen in parts.items():
+        learned = images.get(name.split("/")[0] + "/learn", set())
+        known = [x for digest in sorted(images[name] - (learned if not name.endswith("/learn") else set())) for x in facts.get(digest, ())]
+        parts[name] = merged(chosen, known, spans[name][0])
     total = 0
     for kind in KINDS:
         archive = tide.Archive(os.path.join(data, kind + ".tar.zst"))

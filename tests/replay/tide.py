@@ -9,7 +9,8 @@ import tarfile
 import zlib
 
 HEADER = 16
-FILE, CTR_START, CTR_STOP, CONTENT, TICK, LOSS, SNAPSHOT, STATE, END = 4, 5, 6, 8, 10, 11, 12, 13, 14
+FILE, CTR_START, CTR_STOP, CONTENT, TICK, LOSS, SNAPSHOT, STATE, END, PRIOR = 4, 5, 6, 8, 10, 11, 12, 13, 14, 26
+SRC_WALK = 16
 FIXED = struct.Struct("<IHHQQqHHI")  # length, version, kind, seq, boot, wall, sources, flags, length of the container's id
 
 
@@ -33,6 +34,39 @@ def end_frame():
     record = FIXED.pack(FIXED.size, 1, END, 0, 0, 0, 0, 0, 0) + struct.pack("<HII", 0, 0, 0)
     record = struct.pack("<I", len(record)) + record[4:]
     return struct.pack("<II", len(record), zlib.crc32(record, zlib.crc32(struct.pack("<I", len(record))))) + record
+
+
+def field(frame, container, skip):
+    """A counted string of the record's own, behind what skip says: "s" one of them, "b" a byte."""
+    at, record = FIXED.size + len(container), frame[8:]
+    for what in skip + "s":
+        n = 1 if what == "b" else 4 + struct.unpack_from("<I", record, at)[0]
+        found, at = record[at + 4:at + n], at + n
+    return found
+
+
+def image_of(frame, container):
+    """Of a CONTENT: the digest of its image's configuration."""
+    return field(frame, container, "ssbs")
+
+
+def digest_of(frame):
+    """Of a PRIOR: whose facts they are."""
+    return field(frame, "", "")
+
+
+def thinned(chosen):
+    """Without what a walk found again as it was found before: each walk of a database tells of thousands of files, all of
+    which are known. Nothing else is left out. chosen: (kind, wall, container, frame)."""
+    found = set()
+    for kind, wall, container, frame in chosen:
+        record = frame[8:]
+        if kind == FILE and FIXED.unpack_from(record)[6] == SRC_WALK:
+            facts = hash(record[FIXED.size:])
+            if facts in found:
+                continue
+            found.add(facts)
+        yield kind, wall, container, frame
 
 
 def whole(chosen):
