@@ -6,8 +6,9 @@ FOLDER/long.tide. The first third is for learning; after it each workload has a 
 new certificate, one more replica; addresses of the partners, logs and health checks go on all the time. What happened
 when is written to FOLDER/long.json. FOLDER/stop, once it exists, ends it early and well.
 
-long.py --cut FOLDER OUT SITE... - of what lies in FOLDER, the events of these sites' containers alone, to OUT,
-thinned as tide.py says; also of a recording that is still written.
+long.py --cut FOLDER OUT SITE... [FACTS] - of what lies in FOLDER, the events of these sites' containers alone, to OUT,
+thinned as tide.py says; also of a recording that is still written. FACTS: another agent's recording on the same
+containers, of which what it has read of their images is taken: the first recorder may have begun before that was told.
 
 BENCH_TREE: the image's root, if it exists already."""
 import json
@@ -122,22 +123,39 @@ class Life:
             check(r.returncode == 0, "podman restart", r.stderr)
 
 
-def cut(folder, out, sites):
+def facts_of(path):
+    """Digest → what was read of the image."""
+    facts = {}
+    for kind, _, _, frame in tide.frames(path):
+        if kind == tide.PRIOR:
+            facts.setdefault(tide.digest_of(frame), []).append(frame)
+    return facts
+
+
+def cut(folder, out, words):
     """The containers are ours whose write layers lie in the recorder's own storage; others of the host are left out."""
     lab = json.load(open(os.path.join(folder, "where.json")))["lab"].encode()
-    path, ours, sited, images = os.path.join(folder, "long.tide"), set(), set(), set()
+    sites, facts = [w for w in words if not os.path.exists(w)], {}
+    for w in words:
+        facts.update(facts_of(w) if os.path.exists(w) else {})
+    path, ours, sited = os.path.join(folder, "long.tide"), set(), set()
     for kind, _, container, frame in tide.frames(path):
         if kind == tide.CTR_START and lab in frame:
             ours.add(container)
         if kind == tide.CONTENT and any(b"%s-%s-" % (s.encode(), k.encode()) in frame for s in sites for k in KINDS):
             sited.add(container)
-            images.add(tide.image_of(frame, container))
-    whole = tide.whole([x[3] for x in tide.thinned(tide.frames(path))
-                        if (x[2] in ours & sited or (x[0] == tide.PRIOR and tide.digest_of(x[3]) in images) or
-                            (not x[2] and x[0] not in (tide.STATE, tide.END, tide.PRIOR)))])
+    chosen, told = [], set()
+    for kind, _, container, frame in tide.thinned(tide.frames(path)):
+        if container in ours & sited or (not container and kind not in (tide.STATE, tide.END, tide.PRIOR)):
+            chosen.append(frame)
+        image = tide.image_of(frame, container) if container in ours & sited and kind == tide.CONTENT else None
+        if image and image not in told:
+            told.add(image)
+            chosen += [tide.retimed(f, frame) for f in facts.get(image, ())]
+    whole = tide.whole(chosen)
     with open(out, "wb") as f:
         f.write(whole)
-    print("%d containers, %d bytes" % (len(ours & sited), len(whole)))
+    print("%d containers, %d images (of %d nothing was read), %d bytes" % (len(ours & sited), len(told), len(told - set(facts)), len(whole)))
 
 
 def main():

@@ -55,6 +55,15 @@ def digest_of(frame):
     return field(frame, "", "")
 
 
+def retimed(frame, as_of):
+    """The same record at another one's time."""
+    boot, wall = FIXED.unpack_from(as_of, 8)[4:6]
+    f = list(FIXED.unpack_from(frame, 8))
+    f[4:6] = boot, wall
+    record = FIXED.pack(*f) + frame[8 + FIXED.size:]
+    return struct.pack("<II", len(record), zlib.crc32(record, zlib.crc32(struct.pack("<I", len(record))))) + record
+
+
 def thinned(chosen):
     """Without what a walk found again as it was found before: each walk of a database tells of thousands of files, all of
     which are known. Nothing else is left out. chosen: (kind, wall, container, frame)."""
