@@ -64,12 +64,14 @@ static unsigned risk_of(const struct judge_entry *e)
 
 static struct bytes place(const struct judge_entry *e)
 {
+        int end = bytes_rfind(e->key, '/');
         uint32_t depth = 0, i = 0;
 
         if (e->dim != DIM_FILE)
                 return e->dim == DIM_PRIVILEGE ? e->key : bytes_of(NULL, 0);
-        for (; i < e->key.len && depth <= PLACE_DEPTH; i++)
-                depth += e->key.p[i] == '/';
+        for (; end > 0 && i < (uint32_t)end; i++)
+                if (e->key.p[i] == '/' && ++depth > PLACE_DEPTH)
+                        break;
         return bytes_of(e->key.p, i);
 }
 
@@ -251,6 +253,7 @@ static json_t *group_json(const struct review *v, const struct group *g)
         bad |= json_object_set_new(o, "key", cj_text(e->key));
         bad |= json_object_set_new(o, "subject", cj_text(e->seen ? e->subject : e->key));
         bad |= json_object_set_new(o, "executable", v->coarse < 2 ? cj_text_or_null(e->exe) : json_null());
+        bad |= json_object_set_new(o, "place", v->coarse < 1 && e->dim == DIM_FILE ? cj_text(place(e)) : json_null());
         bad |= json_object_set_new(o, "why", json_string(e->candidate ? e->why : "other-phase"));
         bad |= json_object_set_new(o, "rejected", json_boolean(e->rejected));
         bad |= json_object_set_new(o, "raised", json_boolean(!e->candidate || !e->waiting));

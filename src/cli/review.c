@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* tidemark baseline review, approve, reject, refresh: candidates, and a person's word on them. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,52 +49,76 @@ static void items_of(const json_t *g, char *dst, size_t size)
                 snprintf(dst, size, "%s", first ? first : "");
 }
 
-static size_t put_list(json_t *a, char *dst, size_t size, const char *none)
-{
-        size_t i, n = 0;
-        json_t *v;
+struct line {
+        char text[900];
+        size_t n;
+};
 
-        dst[0] = '\0';
-        json_array_foreach(a, i, v) if (n < size) n +=
-                (size_t)snprintf(dst + n, size - n, "%s%s", i ? ", " : "", json_string_value(v));
-        if (n == 0)
-                n = (size_t)snprintf(dst, size, "%s", none);
-        return n < size ? n : size - 1;
+static void TM_PRINTF(2, 3) put(struct line *l, const char *fmt, ...)
+{
+        va_list ap;
+        int n;
+
+        va_start(ap, fmt);
+        n = vsnprintf(l->text + l->n, sizeof(l->text) - l->n, fmt, ap);
+        va_end(ap);
+        if (n > 0)
+                l->n += (size_t)n < sizeof(l->text) - l->n ? (size_t)n : sizeof(l->text) - l->n - 1;
+}
+
+static void put_who(const json_t *g, struct line *l)
+{
+        const json_t *who = json_object_get(g, "who");
+
+        if (*cli_text(g, "executable"))
+                put(l, "; by %s", cli_text(g, "executable"));
+        if (*cli_text(who, "origin"))
+                put(l, " (%s", cli_text(who, "origin"));
+        if (*cli_text(who, "origin") && json_is_integer(json_object_get(who, "uid")))
+                put(l, ", uid %lld", (long long)cli_int(who, "uid"));
+        put(l, "%s", *cli_text(who, "origin") ? ")" : "");
+}
+
+/* "3x, 11-27 06:11 to 11-27 09:00". */
+static void put_times(const json_t *g, struct line *l)
+{
+        const char *first = cli_text(g, "first_seen"), *last = cli_text(g, "last_seen");
+
+        put(l, "; %lldx", (long long)cli_int(g, "count"));
+        if (strlen(first) < 16 || strlen(last) < 16)
+                return;
+        put(l, ", %.5s %.5s", first + 5, first + 11);
+        if (strncmp(first, last, 16) != 0)
+                put(l, " to %.5s %.5s", last + 5, last + 11);
 }
 
 static void print_group(const struct cli *c, const json_t *g)
 {
-        const json_t *who = json_object_get(g, "who"), *sure = json_object_get(g, "confidence");
-        bool risky = !json_is_true(json_object_get(g, "bulk"));
-        char items[64], on[160], text[900];
-        size_t n;
+        const json_t *sure = json_object_get(g, "confidence");
+        struct line l = {.n = 0};
+        char items[64], place[300] = "";
+        size_t i;
+        json_t *v;
 
         items_of(g, items, sizeof(items));
-        cli_colour(c, stdout, risky ? CLI_RED : CLI_BOLD);
+        cli_colour(c, stdout, json_is_true(json_object_get(g, "bulk")) ? CLI_BOLD : CLI_RED);
         printf("  %-*s", ITEMS_LINE - 6, items);
         cli_colour(c, stdout, CLI_PLAIN);
         printf(" %-9s ", cli_text(g, "dimension"));
-        cli_put(stdout, cli_text(g, cli_int(g, "candidates") > 1 ? "key" : "subject"), CLI_WIDTH - ITEMS_LINE - 8);
+        if (cli_int(g, "candidates") > 1 && json_is_string(json_object_get(g, "place")))
+                snprintf(place, sizeof(place), "%s/...", cli_text(g, "place"));
+        cli_put(stdout, *place ? place : cli_text(g, cli_int(g, "candidates") > 1 ? "key" : "subject"),
+                CLI_WIDTH - ITEMS_LINE - 8);
+        put(&l, "    %s%s", json_is_true(json_object_get(g, "rejected")) ? "rejected; " : "",
+            why_words(cli_text(g, "why")));
+        put_who(g, &l);
+        put_times(g, &l);
+        if (json_is_integer(sure))
+                put(&l, "; %lld%% sure", (long long)json_integer_value(sure));
+        json_array_foreach(json_object_get(g, "containers"), i, v)
+                put(&l, "%s%s", i ? ", " : "; on ", json_string_value(v));
         putchar('\n');
-        put_list(json_object_get(g, "containers"), on, sizeof(on), "");
-        n = (size_t)snprintf(
-                text, sizeof(text), "    %s%s%s%s", json_is_true(json_object_get(g, "rejected")) ? "rejected; " : "",
-                why_words(cli_text(g, "why")), *cli_text(g, "executable") ? "; by " : "", cli_text(g, "executable"));
-        if (n < sizeof(text) && *cli_text(who, "origin"))
-                n += (size_t)snprintf(text + n, sizeof(text) - n, " (%s", cli_text(who, "origin"));
-        if (n < sizeof(text) && *cli_text(who, "origin"))
-                n += (size_t)snprintf(text + n, sizeof(text) - n,
-                                      json_is_integer(json_object_get(who, "uid")) ? ", uid %lld)" : ")",
-                                      (long long)cli_int(who, "uid"));
-        if (n < sizeof(text))
-                n += (size_t)snprintf(text + n, sizeof(text) - n, "; %lldx, %.16s to %.16s",
-                                      (long long)cli_int(g, "count"), cli_text(g, "first_seen"),
-                                      cli_text(g, "last_seen"));
-        if (n < sizeof(text) && json_is_integer(sure))
-                n += (size_t)snprintf(text + n, sizeof(text) - n, "; %lld%% sure", (long long)json_integer_value(sure));
-        if (n < sizeof(text) && *on)
-                snprintf(text + n, sizeof(text) - n, "; on %s", on);
-        cli_put(stdout, text, CLI_WIDTH);
+        cli_put(stdout, l.text, CLI_WIDTH);
         putchar('\n');
 }
 
