@@ -44,8 +44,13 @@ struct tune_act {
         const char *name; /* that led there, the least known; NULL: none */
         const char *address, *protocol;
         unsigned port; /* 0: none */
+        bool unsure;   /* its path is not kept whole: what a rule would make of it is not known */
 };
 void tune_act_of(const json_t *signal, struct tune_act *ret);
+/* The other way round, for what must not be hidden: is there no act that the rule surely leaves to be seen? */
+bool tune_may_hide(const json_t *rule, const json_t *finding);
+/* Is the rule about any act of the finding, or may it be of one that is not kept? */
+bool tune_concerns(const json_t *rule, const json_t *finding);
 const char *tune_text(const json_t *o, const char *key); /* NULL: it is none */
 
 /* An escaped path as the pattern that means it alone. */

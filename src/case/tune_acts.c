@@ -28,6 +28,11 @@ static bool is_path(const char *s)
         return s && s[0] == '/' && strlen(s) <= PATH_WHOLE;
 }
 
+static bool is_cut(const char *s)
+{
+        return s && s[0] == '/' && strlen(s) > PATH_WHOLE;
+}
+
 static bool ends_in(const char *s, const char *end)
 {
         size_t n = strlen(s), m = strlen(end);
@@ -104,6 +109,7 @@ void tune_act_of(const json_t *s, struct tune_act *ret)
         const char *kind = tune_text(s, "kind"), *path = tune_text(s, "subject"), *exe = tune_text(s, "executable");
         struct tune_act a = {.dim = DIM__MAX, .origin = tune_text(s, "origin"), .exe = is_path(exe) ? exe : NULL};
 
+        a.unsure = is_cut(path) || is_cut(exe);
         for (unsigned d = 0; kind && d < DIM__MAX; d++)
                 if (strcmp(kind, dimension_name(d)) == 0)
                         a.dim = (enum dimension)d;
@@ -247,6 +253,42 @@ bool tune_covers(const json_t *rule, const json_t *finding)
                         return false;
         }
         return true;
+}
+
+bool tune_may_hide(const json_t *rule, const json_t *finding)
+{
+        size_t i;
+        json_t *s;
+
+        if (!text_fits(rule, "workload", 0, tune_text(json_object_get(finding, "workload"), "name")))
+                return false;
+        json_array_foreach(json_object_get(finding, "signals"), i, s)
+        {
+                struct tune_act a;
+
+                tune_act_of(s, &a);
+                if (!a.unsure && !covers(rule, &a))
+                        return false;
+        }
+        return true;
+}
+
+bool tune_concerns(const json_t *rule, const json_t *finding)
+{
+        size_t i;
+        json_t *s;
+
+        if (!text_fits(rule, "workload", 0, tune_text(json_object_get(finding, "workload"), "name")))
+                return false;
+        json_array_foreach(json_object_get(finding, "signals"), i, s)
+        {
+                struct tune_act a;
+
+                tune_act_of(s, &a);
+                if (covers(rule, &a))
+                        return true;
+        }
+        return json_integer_value(json_object_get(finding, "signals_more")) > 0;
 }
 
 static bool is_verdict(const json_t *finding, const char *verdict)

@@ -87,7 +87,7 @@ static int take_past(struct measure *m, const json_t *findings)
         return 0;
 }
 
-static struct past *past_of(struct measure *m, uint64_t id)
+static struct past *past_of(const struct measure *m, uint64_t id)
 {
         for (size_t i = 0; i < m->npast; i++)
                 if (m->past[i].id == id)
@@ -118,36 +118,44 @@ static size_t beside_each_other(uint64_t snapshot)
         return n < 1 ? 1 : n > TUNE_SIDES ? TUNE_SIDES : (size_t)n;
 }
 
-/* Rules from..to; what is told of them goes to the same places of *ret. 1: it was late; 0; or the reader's error. */
-static int play(struct measure *m, int fd, uint64_t snapshot, bool anybody, struct tune_played *ret)
+/* Some of the rules; what is told of them goes to their places of *ret. 1: it was late; 0; or the reader's error. */
+static int play(struct measure *m, int fd, uint64_t snapshot, bool anybody, const size_t *which, size_t n,
+                struct tune_played *ret)
 {
         size_t step = beside_each_other(snapshot);
         int r = 0;
 
-        for (size_t from = 0; from < m->n && r == 0; from += step) {
-                size_t n = m->n - from < step ? m->n - from : step;
+        for (size_t from = 0; r == 0 && from < n; from += step) {
+                size_t some = n - from < step ? n - from : step;
+                const json_t *rules[TUNE_SIDES];
                 struct tune_played part = {.n = 0};
 
+                for (size_t k = 0; k < some; k++)
+                        rules[k] = m->rules[which[from + k]];
                 if (lseek(fd, 0, SEEK_SET) < 0)
                         return -errno;
-                r = tune_play(fd, m->s, m->rules + from, n, anybody, &part);
-                for (size_t k = 0; k < n; k++)
+                r = tune_play(fd, m->s, rules, some, anybody, &part);
+                for (size_t k = 0; k < some; k++)
                         if (part.refused[k][0] != '\0')
-                                snprintf(m->refused[from + k], sizeof(m->refused[0]), "%s", part.refused[k]);
-                if (from == 0) {
-                        struct tune_played first = part;
-
-                        part = *ret;
-                        *ret = first;
-                } else {
-                        for (size_t i = 0; i < ret->n && i < part.n; i++)
-                                memcpy(ret->found[i].left + from, part.found[i].left, n * sizeof(bool));
-                        ret->late |= part.late;
-                }
+                                snprintf(m->refused[which[from + k]], sizeof(m->refused[0]), "%s", part.refused[k]);
+                for (size_t i = 0; i < ret->n && i < part.n; i++) /* the same, in the same order */
+                        for (size_t k = 0; k < some; k++)
+                                ret->found[i].left[which[from + k]] = part.found[i].left[k];
+                r = r == 0 && part.late ? 1 : r;
                 tune_played_release(&part);
-                r = r == 0 && ret->late ? 1 : r;
         }
         return r;
+}
+
+/* Without any rule; of every finding something is left then. */
+static int play_bare(struct measure *m, int fd, struct tune_played *ret)
+{
+        int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : tune_play(fd, m->s, NULL, 0, false, ret);
+
+        for (size_t i = 0; i < ret->n; i++)
+                for (size_t k = 0; k < m->n; k++)
+                        ret->found[i].left[k] = true;
+        return r == 0 && ret->late ? 1 : r;
 }
 
 static bool overlaps(const struct past *p, const struct segment *s)
@@ -194,10 +202,44 @@ static void take_found(struct measure *m, const struct tune_played *played)
         }
 }
 
+/* Rules that are about any act of a finding that the recording tells of: the others leave it as it is. */
+static size_t of_use(const struct measure *m, const struct tune_played *played, size_t *which)
+{
+        size_t n = 0;
+
+        for (size_t k = 0; k < m->n; k++) {
+                bool any = false;
+
+                for (size_t i = 0; i < played->n && !any; i++) {
+                        const struct past *p = past_of(m, played->found[i].id);
+
+                        any = p && (p->malicious || tune_concerns(m->rules[k], p->f));
+                }
+                if (any)
+                        which[n++] = k;
+        }
+        return n;
+}
+
+static int play_file(struct measure *m, const struct segment *s, struct tune_played *ret)
+{
+        size_t which[TUNE_PROPOSALS], n;
+        int fd = open_in(m->s->ring, s->name), r = fd;
+
+        if (fd < 0)
+                return r;
+        r = play_bare(m, fd, ret);
+        n = r == 0 ? of_use(m, ret, which) : 0;
+        if (n)
+                r = play(m, fd, s->snapshot, false, which, n, ret);
+        close(fd);
+        return r;
+}
+
 static void play_segment(struct measure *m, const struct segment *s)
 {
         struct tune_played played = {.n = 0};
-        int fd, r;
+        int r;
 
         if (!is_of_use(m, s))
                 return;
@@ -206,10 +248,7 @@ static void play_segment(struct measure *m, const struct segment *s)
                 leave_out(m, s);
                 return;
         }
-        fd = open_in(m->s->ring, s->name);
-        r = fd < 0 ? fd : play(m, fd, s->snapshot, false, &played);
-        if (fd >= 0)
-                close(fd);
+        r = play_file(m, s, &played);
         m->no_memory = m->no_memory || r == -ENOMEM;
         m->played += r == 0;
         m->late += r == 1;
@@ -285,6 +324,7 @@ static void hide(struct measure *m, size_t rule, const char *name)
 static void play_attack(struct measure *m, const char *name)
 {
         struct tune_played played = {.n = 0};
+        size_t which[TUNE_PROPOSALS];
         int64_t from;
         uint64_t snapshot = 0;
         int fd = open_in(m->s->attacks, name), r = fd;
@@ -292,7 +332,11 @@ static void play_attack(struct measure *m, const char *name)
         if (fd >= 0)
                 r = tune_snapshot(fd, &snapshot, &from);
         if (r >= 0)
-                r = play(m, fd, snapshot, true, &played);
+                r = play_bare(m, fd, &played);
+        for (size_t k = 0; k < m->n; k++)
+                which[k] = k;
+        if (r == 0 && played.n)
+                r = play(m, fd, snapshot, true, which, m->n, &played);
         if (fd >= 0)
                 close(fd);
         m->late += r == 1;
@@ -347,6 +391,8 @@ static enum by is_removed(const struct measure *m, const struct past *p, size_t 
                 return BY_NOTHING;
         if (p->met && !p->part)
                 return BY_REPLAY;
+        if (p->malicious) /* where it is not known it counts as hidden */
+                return tune_may_hide(m->rules[rule], p->f) ? BY_STORED : BY_NOTHING;
         return tune_covers(m->rules[rule], p->f) ? BY_STORED : BY_NOTHING;
 }
 

@@ -3,7 +3,8 @@
  * tidemark tune: rules that past findings suggest, each with what it would have done; and adding one of them.
  *
  * Recordings are played in a process of their own, at a low priority, within bounds of time and memory, and as the user
- * whose recordings they are: what the engine wrote is read with no more rights than it was written with.
+ * whose recordings they are: what the engine wrote is read with no more rights than it was written with. Only what was
+ * measured comes back from there: the rules are those that were made here.
  */
 #include <errno.h>
 #include <poll.h>
@@ -81,7 +82,7 @@ static void bound(long seconds)
         struct rlimit core = {0, 0};
         int bad = setpriority(PRIO_PROCESS, 0, 19) | setrlimit(RLIMIT_CPU, &cpu) | setrlimit(RLIMIT_CORE, &core);
 
-#ifndef __SANITIZE_ADDRESS__ /* which takes all addresses for itself */
+#ifndef TM_SANITIZE /* which takes all addresses for itself */
         struct rlimit memory = {MEMORY_MAX, MEMORY_MAX};
 
         bad |= setrlimit(RLIMIT_AS, &memory);
@@ -185,6 +186,28 @@ static int run_measure(const struct want *want, struct work *w, json_t *proposal
         return r;
 }
 
+/* Into each proposal what was measured of it. *ret_all: both together. */
+static int merge(json_t *proposals, const json_t *measured, json_t **ret_all)
+{
+        static const char *const fields[] = {"removed", "removed_by_replay", "removed_by_stored", "span", "malicious",
+                                             "proof",   "disqualified"};
+        const json_t *list = json_object_get(measured, "proposals"), *about = json_object_get(measured, "about");
+        size_t i;
+        json_t *p;
+
+        if (json_array_size(list) != json_array_size(proposals) || !json_is_object(about))
+                return -EPROTO;
+        json_array_foreach(proposals, i, p) for (size_t k = 0; k < ARRAY_LEN(fields); k++)
+        {
+                json_t *v = json_object_get(json_array_get(list, i), fields[k]);
+
+                if (!v || json_object_set(p, fields[k], v) < 0)
+                        return -EPROTO;
+        }
+        *ret_all = json_pack("{s:O,s:O}", "proposals", proposals, "about", about);
+        return *ret_all ? 0 : -ENOMEM;
+}
+
 /* ---- what is asked of the daemon ---- */
 
 static json_t *request(void *arg, json_t *after)
@@ -200,7 +223,7 @@ static json_t *request(void *arg, json_t *after)
 /* "proposals" and "about", as tune_measure() has them. */
 static int make_proposals(const struct cli *c, const struct want *want, json_t **ret)
 {
-        json_t *status = NULL, *data = NULL, *proposals = NULL;
+        json_t *status = NULL, *data = NULL, *proposals = NULL, *measured = NULL;
         struct work *w = calloc(1, sizeof(*w));
         int r = w ? cli_ask(c, CLI_CONTROL, json_pack("{s:s}", "cmd", "status"), &status) : CLI_FAILED, err;
 
@@ -215,7 +238,10 @@ static int make_proposals(const struct cli *c, const struct want *want, json_t *
                         .arg = w};
                 w->deadline = clock_mono_ns() + (uint64_t)want->seconds * NSEC_PER_SEC;
                 proposals = tune_propose(json_object_get(data, "findings"));
-                err = proposals ? run_measure(want, w, proposals, json_object_get(data, "findings"), ret) : -ENOMEM;
+                err = proposals ? run_measure(want, w, proposals, json_object_get(data, "findings"), &measured)
+                                : -ENOMEM;
+                if (err == 0)
+                        err = merge(proposals, measured, ret);
                 if (err < 0) {
                         fprintf(stderr, "tidemark: proposals could not be measured: %s\n",
                                 err == -ECHILD ? "the process that plays recordings ended (it is given 1 GiB of memory)"
@@ -223,6 +249,7 @@ static int make_proposals(const struct cli *c, const struct want *want, json_t *
                         r = CLI_FAILED;
                 }
         }
+        json_decref(measured);
         json_decref(proposals);
         json_decref(data);
         json_decref(status);

@@ -326,6 +326,28 @@ static void test_covers(void)
         }
 }
 
+/* Of what must stay to be seen the unknown counts as hidden. */
+static void test_may_hide(void)
+{
+        char path[500];
+        struct find cut = {.s = {{.kind = "file", .exe = "/usr/bin/job"}}}, two = {.s = {DATA("/srv/b.csv")}};
+        json_t *rule = json_pack("{s:s}", "path", "/srv/*"), *f;
+
+        snprintf(path, sizeof(path), "/srv/%0450d", 7);
+        cut.s[0].subject = two.s[1].subject = path;
+        two.s[1].kind = "file";
+        f = finding_of(&cut, 1);
+        CU_ASSERT_FALSE(tune_covers(rule, f));
+        CU_ASSERT_TRUE(tune_may_hide(rule, f));
+        json_decref(f);
+        f = finding_of(&two, 1);
+        CU_ASSERT_TRUE(tune_may_hide(rule, f));
+        json_object_set_new(rule, "path", json_string("/srv/c.csv"));
+        CU_ASSERT_FALSE(tune_may_hide(rule, f));
+        json_decref(f);
+        json_decref(rule);
+}
+
 /* ---- patterns ---- */
 
 static void test_pattern(void)
@@ -413,6 +435,7 @@ static void test_strange(void)
 static const struct unit_case cases[] = {
         {"the narrowest rule over what belongs together", test_rows},
         {"a rule covers what the judge would let it", test_covers},
+        {"what is not kept whole may be hidden", test_may_hide},
         {"the narrowest pattern over paths", test_pattern},
         {"thousands of findings", test_many},
         {"findings of another shape", test_strange},
