@@ -268,9 +268,21 @@ static void test_refused(void)
         world_close(&w);
 }
 
-/* What an operator approved elsewhere by its content is known here by that content. */
+static void tell_hash(struct world *w, const uint8_t sum[TIDE_SHA256])
+{
+        struct tide_event ev = {.kind = TIDE_HASH, .container = BYTES_LIT("c1")};
+
+        ev.hash.path = BYTES_LIT("/tmp/x");
+        ev.hash.layer = LAYER_WRITE;
+        ev.hash.state = HASH_KNOWN;
+        ev.hash.sha256 = bytes_of(sum, TIDE_SHA256);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What an operator approved elsewhere by its content is known here by that content, and by no other. */
 static void test_approved(void)
 {
+        static const uint8_t another[TIDE_SHA256] = {1, 2, 4};
         static const uint8_t sum[TIDE_SHA256] = {1, 2, 3};
         struct transfer_entry e = known(DIM_PROCESS, "/tmp/x [write-layer]", "/bin/sh");
         const struct what what = {0};
@@ -293,6 +305,13 @@ static void test_approved(void)
         CU_ASSERT_PTR_NOT_NULL_FATAL(got->approval);
         CU_ASSERT_STRING_EQUAL(got->approval->by, "operator uid 0");
         CU_ASSERT(!got->approval->bare);
+        start(&w);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        tell_hash(&w, sum);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        tell_hash(&w, another);
+        CU_ASSERT_EQUAL(w.opened, 1);
         world_close(&w);
 }
 
