@@ -16,8 +16,9 @@ static const struct cli_command commands[] = {
          "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
         {"baseline",
-         "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | export WORKLOAD [--output FILE] | "
-         "import FILE --reason TEXT",
+         "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | review [WORKLOAD] |\n"
+         "      approve | reject WORKLOAD ITEM ... --reason TEXT | refresh WORKLOAD |\n"
+         "      export WORKLOAD [--output FILE] | import FILE --reason TEXT",
          "what workloads are known to do", cli_baseline},
         {"explain", "ID | EVENT | --workload NAME (--path PATH [--runs] | --destination PLACE) [--executable PATH]",
          "why it is there, and what would quiet it", cli_explain},
