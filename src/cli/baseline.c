@@ -253,5 +253,6 @@ int cli_baseline(struct cli *c)
                 c->argv++; /* the workload is the first operand now */
                 return verbs[i].run(c, &what);
         }
-        return cli_usage("baseline takes list, show, learn, activate, review, approve, reject, refresh, export or import");
+        return cli_usage("baseline takes list, show, learn, activate, review, approve, reject, refresh, export or "
+                         "import");
 }
