@@ -38,6 +38,10 @@ def group(d, name, what):
     return next((g for g in groups(d, name) if what in g["subject"] or what in g["key"]), None)
 
 
+def raised(d, name, subject):
+    return [(f["id"], s["count"]) for f in d.findings(name, every=True) for s in f["signals"] if s["subject"] == subject]
+
+
 def word(d, verb, name, *argv):
     r = d.tidemark("baseline", verb, full(d, name), *argv, *(REASON if verb != "refresh" else ()))
     check(r.returncode == 0, "baseline %s: %s" % (verb, r.stderr))
@@ -65,12 +69,12 @@ def test_approve_and_reject(lab):
     check("would be approved" in said and d.json("baseline", "show", "desk")["entries"] == before, "only tried", said)
     said = word(d, "approve", "desk", g["items"][0])
     check("approved: " + g["items"][0] in said, "approved", said)
-    n = d.findings("desk", every=True)
+    n = raised(d, "desk", "/etc/desk.conf")
     c.sh("echo y >> /etc/desk.conf")
     w = d.watch()
     c.sh("echo z >> /etc/desk.conf")
     wait("it to be known", lambda: any(e.get("path") == "/etc/desk.conf" and e["verdict"] == "known" for e in w.events("file")))
-    check(d.findings("desk", every=True) == n, "quiet", d.findings("desk", every=True))
+    check(raised(d, "desk", "/etc/desk.conf") == n, "quiet", d.findings("desk", every=True))
     e = next(e for e in entries(d, "desk", "file") if e["key"] == "/etc/desk.conf")
     check(e["approved_by"].startswith("operator uid 0") and e["approved_reason"] == "it is ours", "who and why", e)
     # What an operator does not want stays out, whatever is learned later.
@@ -112,22 +116,22 @@ def second_image(lab, extra, tag="localhost/work:2"):
 
 def test_new_image(lab):
     """The baseline is inherited; a poisoned release is found on its first run; one item at the end."""
-    d, c = learned(lab, "shop", "/bin/date; echo x > /opt/data", config="rollout: { least = \"2s\"; };")
-    old = full(d, "shop")
+    d, c = learned(lab, "boutique", "/bin/date; echo x > /opt/data", config="rollout: { least = \"2s\"; };")
+    old = full(d, "boutique")
     c.remove()
-    wait("it to be gone", lambda: d.workload("shop")["containers"] == 0)
+    wait("it to be gone", lambda: d.workload("boutique")["containers"] == 0)
     image = second_image(lab, {"/bin/extra": "/bin/busybox"})
-    c = lab.container("shop", image=image)
-    new = wait("the new one", lambda: next((w for w in d.json("baseline", "list") if w["name"] == "shop" and w["id"] != old), None))
+    c = lab.container("boutique", image=image)
+    new = wait("the new one", lambda: next((w for w in d.json("baseline", "list") if w["name"] == "boutique" and w["id"] != old), None))
     check(all(x["state"] == "active" and x["by"].startswith("inherited from sha256:") for x in new["dimensions"] if x["dimension"] in ("file", "process")), "inherited", new)
     check(new["rollout"]["open"] and new["rollout"]["from"] == old, "a roll-out", new)
-    d.covered("shop")
+    d.covered("boutique")
     c.sh("/bin/date; echo y > /opt/data")
     wait("an entry to be confirmed", lambda: any(not e["inherited"] for e in d.json("baseline", "show", new["id"])["entries"] if e["key"] == "/opt/data"))
-    check(not [f for f in d.findings("shop", every=True)], "quiet", d.findings("shop", every=True))
+    check(not [f for f in d.findings("boutique", every=True)], "quiet", d.findings("boutique", every=True))
     c.sh("cp /bin/extra /tmp/.m; chmod 755 /tmp/.m; /tmp/.m true")  # poisoned
-    wait("it to be found", lambda: [f for f in d.findings("shop") if f["confidence"] >= 95])
-    item = wait("the item of the roll-out", lambda: next((f for f in d.findings("shop") if f["type"] == "roll-out"), None), 60)
+    wait("it to be found", lambda: [f for f in d.findings("boutique") if f["confidence"] >= 95])
+    item = wait("the item of the roll-out", lambda: next((f for f in d.findings("boutique") if f["type"] == "roll-out"), None), 60)
     check("A new image of this workload" in item["story"][0] and any("/tmp/.m" in s["subject"] for s in item["signals"]), "what it did that the old one did not", item)
     w = next(w for w in d.json("baseline", "list") if w["id"] == old)
     check(all(x["state"] == "stale" for x in w["dimensions"] if x["dimension"] in ("file", "process")), "the old one is stale", w)
