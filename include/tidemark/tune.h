@@ -41,7 +41,8 @@ bool tune_covers(const json_t *rule, const json_t *finding);
 
 struct tune_setup {
         const char *ring;    /* directory of segments; NULL: none */
-        const char *attacks; /* directory of attack recordings; NULL: none */
+        const char *attacks; /* directory of attack recordings: NAME.tide, NAME.tide.gz, each a case that stands alone;
+                              * and KIND/NAME.tide.gz, which go on from KIND/learned.tide.gz. NULL: none */
         pipeline_params_cb make_params;
         bool (*late)(void *arg); /* is it time to end? NULL: never */
         void *arg;               /* of both */

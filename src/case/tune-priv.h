@@ -49,7 +49,7 @@ struct tune_act {
 void tune_act_of(const json_t *signal, struct tune_act *ret);
 /* The other way round, for what must not be hidden: is there no act that the rule surely leaves to be seen? */
 bool tune_may_hide(const json_t *rule, const json_t *finding);
-/* Is the rule about any act of the finding, or may it be of one that is not kept? */
+/* Is the rule about any act of the finding, or may it be of one that is not kept, or not whole? */
 bool tune_concerns(const json_t *rule, const json_t *finding);
 const char *tune_text(const json_t *o, const char *key); /* NULL: it is none */
 
@@ -69,6 +69,7 @@ bool tune_pattern(const char *const *exact, size_t n, struct buf *out);
 struct tune_found { /* a finding of drift that the recording opened or changed, and that was shown */
         uint64_t id;
         bool left[TUNE_SIDES]; /* with that rule there is a shown finding all the same, of some of its acts */
+        json_t *as_json;       /* if it was asked for, and it is open at the end; else NULL */
 };
 struct tune_played {
         struct tune_found *found; /* by tune_played_release() */
@@ -79,12 +80,18 @@ struct tune_played {
         uint64_t events;
 };
 void tune_played_release(struct tune_played *p);
-/*
- * rules: n of them, at most TUNE_SIDES. anybody: of whatever workload, whatever the rules say. 0; -ENOMEM, or the
- * reader's error: what was played until then is told all the same.
- */
-int tune_play(int fd, const struct tune_setup *s, const json_t *const *rules, size_t n, bool anybody,
-              struct tune_played *ret) TM_CHECK;
+struct tune_play {
+        int fd;
+        int learned_fd; /* a recording that this one goes on from: what it begins with is read there; -1: from its own
+                         */
+        const json_t *const *rules;
+        size_t n;     /* of them, at most TUNE_SIDES */
+        bool anybody; /* of whatever workload, whatever the rules say */
+        bool as_json; /* findings are wanted */
+};
+/* Both descriptors from their beginning. 0; -ENOMEM, or the reader's error: what was played until then is told all the
+ * same. */
+int tune_play(const struct tune_play *t, const struct tune_setup *s, struct tune_played *ret) TM_CHECK;
 /* How much a recording begins with, in bytes of its records, and when: wall clock. */
 int tune_snapshot(int fd, uint64_t *ret_bytes, int64_t *ret_from_ns) TM_CHECK;
 

@@ -285,7 +285,7 @@ bool tune_concerns(const json_t *rule, const json_t *finding)
                 struct tune_act a;
 
                 tune_act_of(s, &a);
-                if (covers(rule, &a))
+                if (a.unsure || covers(rule, &a))
                         return true;
         }
         return json_integer_value(json_object_get(finding, "signals_more")) > 0;

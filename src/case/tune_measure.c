@@ -24,6 +24,7 @@
 #define SNAPSHOT_GROWS 4u   /* a judge takes so many times of that */
 #define NEAR_NS 60000000000 /* events have times of their own */
 #define ATTACKS_MAX 4096u
+#define LEARNED "learned.tide.gz" /* what the cases beside it go on from */
 #define ERRORS_MAX 20u
 
 struct past { /* one finding */
@@ -44,6 +45,7 @@ struct segment {
 struct measure {
         const struct tune_setup *s;
         const json_t *rules[TUNE_PROPOSALS];
+        json_t *anybody[TUNE_PROPOSALS]; /* the same of every workload */
         size_t n;
         char refused[TUNE_PROPOSALS][256];
         struct past *past;
@@ -118,28 +120,37 @@ static size_t beside_each_other(uint64_t snapshot)
         return n < 1 ? 1 : n > TUNE_SIDES ? TUNE_SIDES : (size_t)n;
 }
 
+static int rewind_both(const struct tune_play *t)
+{
+        if (lseek(t->fd, 0, SEEK_SET) < 0 || (t->learned_fd >= 0 && lseek(t->learned_fd, 0, SEEK_SET) < 0))
+                return -errno;
+        return 0;
+}
+
 /* Some of the rules; what is told of them goes to their places of *ret. 1: it was late; 0; or the reader's error. */
-static int play(struct measure *m, int fd, uint64_t snapshot, bool anybody, const size_t *which, size_t n,
+static int play(struct measure *m, struct tune_play t, uint64_t snapshot, const size_t *which, size_t n,
                 struct tune_played *ret)
 {
         size_t step = beside_each_other(snapshot);
         int r = 0;
 
+        t.as_json = false;
         for (size_t from = 0; r == 0 && from < n; from += step) {
-                size_t some = n - from < step ? n - from : step;
                 const json_t *rules[TUNE_SIDES];
                 struct tune_played part = {.n = 0};
 
-                for (size_t k = 0; k < some; k++)
+                t.n = n - from < step ? n - from : step;
+                t.rules = rules;
+                for (size_t k = 0; k < t.n; k++)
                         rules[k] = m->rules[which[from + k]];
-                if (lseek(fd, 0, SEEK_SET) < 0)
-                        return -errno;
-                r = tune_play(fd, m->s, rules, some, anybody, &part);
-                for (size_t k = 0; k < some; k++)
+                r = rewind_both(&t);
+                if (r == 0)
+                        r = tune_play(&t, m->s, &part);
+                for (size_t k = 0; k < t.n; k++)
                         if (part.refused[k][0] != '\0')
                                 snprintf(m->refused[which[from + k]], sizeof(m->refused[0]), "%s", part.refused[k]);
                 for (size_t i = 0; i < ret->n && i < part.n; i++) /* the same, in the same order */
-                        for (size_t k = 0; k < some; k++)
+                        for (size_t k = 0; k < t.n; k++)
                                 ret->found[i].left[which[from + k]] = part.found[i].left[k];
                 r = r == 0 && part.late ? 1 : r;
                 tune_played_release(&part);
@@ -148,10 +159,12 @@ static int play(struct measure *m, int fd, uint64_t snapshot, bool anybody, cons
 }
 
 /* Without any rule; of every finding something is left then. */
-static int play_bare(struct measure *m, int fd, struct tune_played *ret)
+static int play_bare(struct measure *m, const struct tune_play *t, struct tune_played *ret)
 {
-        int r = lseek(fd, 0, SEEK_SET) < 0 ? -errno : tune_play(fd, m->s, NULL, 0, false, ret);
+        int r = rewind_both(t);
 
+        if (r == 0)
+                r = tune_play(t, m->s, ret);
         for (size_t i = 0; i < ret->n; i++)
                 for (size_t k = 0; k < m->n; k++)
                         ret->found[i].left[k] = true;
@@ -223,16 +236,17 @@ static size_t of_use(const struct measure *m, const struct tune_played *played, 
 
 static int play_file(struct measure *m, const struct segment *s, struct tune_played *ret)
 {
+        struct tune_play t = {.fd = open_in(m->s->ring, s->name), .learned_fd = -1};
         size_t which[TUNE_PROPOSALS], n;
-        int fd = open_in(m->s->ring, s->name), r = fd;
+        int r;
 
-        if (fd < 0)
-                return r;
-        r = play_bare(m, fd, ret);
+        if (t.fd < 0)
+                return t.fd;
+        r = play_bare(m, &t, ret);
         n = r == 0 ? of_use(m, ret, which) : 0;
         if (n)
-                r = play(m, fd, s->snapshot, false, which, n, ret);
-        close(fd);
+                r = play(m, t, s->snapshot, which, n, ret);
+        close(t.fd);
         return r;
 }
 
@@ -320,28 +334,47 @@ static void hide(struct measure *m, size_t rule, const char *name)
                 m->no_memory = true;
 }
 
-/* A case is hidden if nothing of it is left to see. */
-static void play_attack(struct measure *m, const char *name)
+/* Rules that are about any act of the case's findings, of whatever workload they are. */
+static size_t of_use_here(const struct measure *m, const struct tune_played *played, size_t *which)
 {
-        struct tune_played played = {.n = 0};
-        size_t which[TUNE_PROPOSALS];
-        int64_t from;
-        uint64_t snapshot = 0;
-        int fd = open_in(m->s->attacks, name), r = fd;
+        size_t n = 0;
 
-        if (fd >= 0)
-                r = tune_snapshot(fd, &snapshot, &from);
-        if (r >= 0)
-                r = play_bare(m, fd, &played);
-        for (size_t k = 0; k < m->n; k++)
-                which[k] = k;
-        if (r == 0 && played.n)
-                r = play(m, fd, snapshot, true, which, m->n, &played);
-        if (fd >= 0)
-                close(fd);
+        for (size_t k = 0; k < m->n; k++) {
+                bool any = false;
+
+                for (size_t i = 0; i < played->n && !any; i++)
+                        any = !played->found[i].as_json || tune_concerns(m->anybody[k], played->found[i].as_json);
+                if (any)
+                        which[n++] = k;
+        }
+        return n;
+}
+
+static int play_case(struct measure *m, struct tune_play *t, struct tune_played *ret)
+{
+        size_t which[TUNE_PROPOSALS], n;
+        uint64_t snapshot = 0;
+        int64_t from;
+        int r = tune_snapshot(t->learned_fd >= 0 ? t->learned_fd : t->fd, &snapshot, &from);
+
+        if (r == 0)
+                r = play_bare(m, t, ret);
+        n = r == 0 ? of_use_here(m, ret, which) : 0;
+        return n ? play(m, *t, snapshot, which, n, ret) : r;
+}
+
+/* A case is hidden if nothing of it is left to see. learned_fd: see struct tune_play. */
+static void play_attack(struct measure *m, const char *dir, const char *name, const char *shown, int learned_fd)
+{
+        struct tune_play t = {.fd = open_in(dir, name), .learned_fd = learned_fd, .anybody = true, .as_json = true};
+        struct tune_played played = {.n = 0};
+        int r = t.fd < 0 ? t.fd : play_case(m, &t, &played);
+
+        if (t.fd >= 0)
+                close(t.fd);
         m->late += r == 1;
         if (r < 0)
-                error(m, name, r);
+                error(m, shown, r);
         m->attacks += r == 0;
         m->attacks_found += r == 0 && played.n > 0;
         for (size_t k = 0; k < m->n && r == 0 && played.n > 0; k++) {
@@ -350,31 +383,62 @@ static void play_attack(struct measure *m, const char *name)
                 for (size_t i = 0; i < played.n; i++)
                         left = left || played.found[i].left[k];
                 if (!left)
-                        hide(m, k, name);
+                        hide(m, k, shown);
         }
         tune_played_release(&played);
 }
 
-static int is_recording(const struct dirent *e)
+static int is_case(const struct dirent *e)
 {
         size_t n = strlen(e->d_name);
 
-        return (n > 5 && strcmp(e->d_name + n - 5, ".tide") == 0) ||
-               (n > 8 && strcmp(e->d_name + n - 8, ".tide.gz") == 0);
+        return ((n > 5 && strcmp(e->d_name + n - 5, ".tide") == 0) ||
+                (n > 8 && strcmp(e->d_name + n - 8, ".tide.gz") == 0)) &&
+               strcmp(e->d_name, LEARNED) != 0;
+}
+
+static int is_kind(const struct dirent *e)
+{
+        return e->d_name[0] != '.' && !strchr(e->d_name, '.');
+}
+
+/* All cases of one directory; kind: its name below the others'; NULL: the topmost one, whose cases stand alone. */
+static void play_cases(struct measure *m, const char *dir, const char *kind)
+{
+        struct dirent **all = NULL;
+        int n = scandir(dir, &all, is_case, alphasort), learned = kind ? open_in(dir, LEARNED) : -1;
+
+        if (n < 0 && errno != ENOENT)
+                error(m, dir, -errno);
+        for (int i = 0; i < n; i++) {
+                char shown[600];
+
+                snprintf(shown, sizeof(shown), "%s%s%s", kind ? kind : "", kind ? "/" : "", all[i]->d_name);
+                if (m->attacks + m->late < ATTACKS_MAX && !is_late(m))
+                        play_attack(m, dir, all[i]->d_name, shown, learned);
+                else
+                        m->late++;
+                free(all[i]);
+        }
+        if (learned >= 0)
+                close(learned);
+        free(all);
 }
 
 static void play_attacks(struct measure *m)
 {
         struct dirent **all = NULL;
-        int n = m->s->attacks ? scandir(m->s->attacks, &all, is_recording, alphasort) : 0;
+        int n;
 
-        if (n < 0 && errno != ENOENT)
-                error(m, m->s->attacks, -errno);
+        if (!m->s->attacks)
+                return;
+        play_cases(m, m->s->attacks, NULL);
+        n = scandir(m->s->attacks, &all, is_kind, alphasort);
         for (int i = 0; i < n; i++) {
-                if (i < (int)ATTACKS_MAX && !is_late(m))
-                        play_attack(m, all[i]->d_name);
-                else
-                        m->late++;
+                char dir[1024];
+
+                if ((size_t)snprintf(dir, sizeof(dir), "%s/%s", m->s->attacks, all[i]->d_name) < sizeof(dir))
+                        play_cases(m, dir, all[i]->d_name);
                 free(all[i]);
         }
         free(all);
@@ -510,6 +574,8 @@ json_t *tune_measure(json_t *proposals, const json_t *findings, const struct tun
                 if (i == TUNE_PROPOSALS)
                         break;
                 m->rules[m->n] = json_object_get(p, "rule");
+                m->anybody[m->n] = json_copy(json_object_get(p, "rule"));
+                json_object_del(m->anybody[m->n], "workload");
                 m->hidden[m->n++] = json_array();
         }
         bad = !m->errors || take_past(m, findings) < 0;
@@ -521,8 +587,10 @@ json_t *tune_measure(json_t *proposals, const json_t *findings, const struct tun
                 bad |= fill(m, json_array_get(proposals, i), i);
         if (!bad && !m->no_memory)
                 about = answer(m);
-        for (i = 0; i < m->n; i++)
+        for (i = 0; i < m->n; i++) {
                 json_decref(m->hidden[i]);
+                json_decref(m->anybody[i]);
+        }
         json_decref(m->errors);
         free(m->past);
         free(m->segments);

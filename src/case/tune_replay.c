@@ -18,6 +18,7 @@
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/map.h"
+#include "tidemark/query.h"
 #include "tidemark/record.h"
 #include "tidemark/tune.h"
 
@@ -40,9 +41,9 @@ struct side {
 };
 struct player {
         const struct tune_setup *s;
-        const json_t *const *rules;
+        const struct tune_play *t;
         size_t n;
-        bool anybody, begun;
+        bool begun;
         struct side base, side[TUNE_SIDES];
         uint32_t show;
         struct tune_played *out;
@@ -158,7 +159,7 @@ static int add_rule(struct player *pl, size_t i)
         int r;
 
         buf_reset(&pl->scratch);
-        put_rule(pl->rules[i], pl->anybody, &pl->scratch);
+        put_rule(pl->t->rules[i], pl->t->anybody, &pl->scratch);
         if (pl->scratch.err)
                 return pl->scratch.err;
         ev.decision.verb = BYTES_LIT("allow.add");
@@ -343,7 +344,8 @@ static bool is_late(const struct tune_setup *s)
         return s->late && s->late(s->arg);
 }
 
-static int play_all(struct player *pl, struct record_reader *reader)
+/* The first record, of this recording or of the one that it goes on from. */
+static int open_sides(struct player *pl, struct record_reader *reader)
 {
         struct tide_event ev;
         int r = record_next(reader, &ev);
@@ -356,9 +358,26 @@ static int play_all(struct player *pl, struct record_reader *reader)
         r = open_side(pl, &pl->base, &ev);
         for (size_t i = 0; i < pl->n && r == 0; i++)
                 r = open_side(pl, &pl->side[i], &ev);
-        while (r == 0 && (r = record_next(reader, &ev)) == 1) {
+        return r;
+}
+
+/* of: what kinds of records count; the others are passed over. */
+enum records { EVERY, PIECES, EVENTS };
+
+static int play_all(struct player *pl, struct record_reader *reader, enum records of)
+{
+        struct tide_event ev;
+        int r;
+
+        while ((r = record_next(reader, &ev)) == 1) {
+                bool piece = ev.kind == TIDE_STATE || ev.kind == TIDE_SNAPSHOT;
+
+                if (of != EVERY && piece != (of == PIECES))
+                        continue;
                 r = play_record(pl, &ev);
-                pl->out->events += ev.kind != TIDE_STATE;
+                if (r < 0)
+                        return r;
+                pl->out->events += !piece;
                 if (pl->out->events % LATE_EVERY == 0 && is_late(pl->s)) {
                         pl->out->late = true;
                         return 0;
@@ -368,6 +387,35 @@ static int play_all(struct player *pl, struct record_reader *reader)
                 pl->out->cut = true;
                 r = 0;
         }
+        return r;
+}
+
+static int play_learned(struct player *pl)
+{
+        struct record_reader *reader = NULL;
+        int r = record_reader_new(pl->t->learned_fd, &reader);
+
+        if (r == 0)
+                r = open_sides(pl, reader);
+        if (r == 0)
+                r = play_all(pl, reader, PIECES);
+        record_reader_free(reader);
+        return r;
+}
+
+static int play_it(struct player *pl)
+{
+        struct record_reader *reader = NULL;
+        bool learned = pl->t->learned_fd >= 0;
+        int r = learned ? play_learned(pl) : 0;
+
+        if (r == 0)
+                r = record_reader_new(pl->t->fd, &reader);
+        if (r == 0 && !learned)
+                r = open_sides(pl, reader);
+        if (r == 0)
+                r = play_all(pl, reader, learned ? EVENTS : EVERY);
+        record_reader_free(reader);
         return r;
 }
 
@@ -410,33 +458,54 @@ static void settle(struct player *pl)
         }
 }
 
-int tune_play(int fd, const struct tune_setup *s, const json_t *const *rules, size_t n, bool anybody,
-              struct tune_played *ret)
+static int on_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        _cleanup_(finding_freep) struct finding *f = NULL;
+        struct player *pl = arg;
+
+        (void)key;
+        if (what != PIECE_FINDING || finding_decode(blob, &f) < 0)
+                return 0;
+        for (size_t i = 0; i < pl->out->n; i++)
+                if (pl->out->found[i].id == f->id) {
+                        pl->out->found[i].as_json = finding_json(f, pl->show);
+                        return pl->out->found[i].as_json ? 0 : -ENOMEM;
+                }
+        return 0;
+}
+
+static int put_findings(struct player *pl)
+{
+        return pl->t->as_json && pl->base.p ? judge_each(pipeline_judge(pl->base.p), on_piece, pl) : 0;
+}
+
+int tune_play(const struct tune_play *t, const struct tune_setup *s, struct tune_played *ret)
 {
         struct player *pl = calloc(1, sizeof(*pl));
-        struct record_reader *reader = NULL;
-        int r = pl ? record_reader_new(fd, &reader) : -ENOMEM;
+        int r;
 
         if (!pl)
-                return r;
-        *pl = (struct player){.s = s, .rules = rules, .n = n, .anybody = anybody, .out = ret};
+                return -ENOMEM;
+        *pl = (struct player){.s = s, .t = t, .n = t->n, .out = ret};
         buf_init(&pl->scratch, TIDE_RECORD_MAX);
-        if (r == 0)
-                r = play_all(pl, reader);
+        r = play_it(pl);
         if (r == 0)
                 r = flush(pl);
         settle(pl);
+        if (r == 0)
+                r = put_findings(pl);
         close_side(&pl->base);
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i < pl->n; i++)
                 close_side(&pl->side[i]);
         buf_release(&pl->scratch);
-        record_reader_free(reader);
         free(pl);
         return r;
 }
 
 void tune_played_release(struct tune_played *p)
 {
+        for (size_t i = 0; i < p->n; i++)
+                json_decref(p->found[i].as_json);
         free(p->found);
         memset(p, 0, sizeof(*p));
 }
