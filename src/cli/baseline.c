@@ -10,7 +10,7 @@ struct what {
         bool dry_run;
 };
 
-static void put_when(const struct json_t *d, char *dst, size_t size)
+static void put_when(const json_t *d, char *dst, size_t size)
 {
         if (strcmp(cli_text(d, "dimension"), "network") == 0 && strcmp(cli_text(d, "state"), "learning") == 0 &&
             cli_int(d, "windows") == 0)
@@ -50,6 +50,15 @@ static void print_hindrances(const json_t *w)
         }
 }
 
+/* How far it is: "learning, 12%". */
+static void put_state(const json_t *d, char *dst, size_t size)
+{
+        if (json_is_integer(json_object_get(d, "progress")))
+                snprintf(dst, size, "%s, %lld%%", cli_text(d, "state"), (long long)cli_int(d, "progress"));
+        else
+                snprintf(dst, size, "%s", cli_text(d, "state"));
+}
+
 static int list(struct cli *c, const struct what *what)
 {
         static const char *const head[] = {"WORKLOAD", "DIMENSION", "STATE", "WHEN (UTC)",
@@ -73,10 +82,10 @@ static int list(struct cli *c, const struct what *what)
         cli_table_keep(t, 3);
         json_array_foreach(data, i, w)
                 json_array_foreach(json_object_get(w, "dimensions"), k, d) {
-                        char when[40], entries[24], hours[24], chance[24];
+                        char when[40], entries[24], hours[24], chance[24], state[32];
                         const char *const cells[] = {k ? "" : cli_text(w, "id"),
                                                      cli_text(d, "dimension"),
-                                                     cli_text(d, "state"),
+                                                     state,
                                                      when,
                                                      entries,
                                                      hours,
@@ -86,6 +95,7 @@ static int list(struct cli *c, const struct what *what)
                         if (strcmp(cli_text(d, "state"), "off") == 0)
                                 continue;
                         put_when(d, when, sizeof(when));
+                        put_state(d, state, sizeof(state));
                         snprintf(entries, sizeof(entries), "%lld", (long long)cli_int(d, "entries"));
                         snprintf(hours, sizeof(hours), "%lld", (long long)cli_int(d, "windows"));
                         snprintf(chance, sizeof(chance), "%.0f%%",
