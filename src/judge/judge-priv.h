@@ -516,6 +516,9 @@ int32_t score_total(const struct judge *j, const struct score *s);
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
 /* One factor of the table, with what it rests on. */
 int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what);
+/* Who acts is the image's and a package's: of acts that are harmless in themselves this speaks as it does of the run,
+ * for what speaks against a finding must do so for each of its acts. */
+int score_packaged(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
 /* A file by which something runs, or somebody comes in, later: cron, the loader, accounts, keys. By its path. */
 bool score_is_lasting_place(struct bytes path);
 int score_net(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);

@@ -26,7 +26,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                "image"},
         [FACTOR_WRITTEN_AT_START] = {"written_at_start", 0,
                                      "the entrypoint wrote it while it started, with a program of the image"},
-        [FACTOR_NEW_PROGRAM] = {"new_program", 2, "this workload never ran this program"},
+        [FACTOR_NEW_PROGRAM] = {"new_program", 0, "this workload never ran this program"},
         [FACTOR_NEW_CALLER] = {"new_caller", 0, "the program is known, but not from this caller"},
         [FACTOR_NEW_EXECUTABLE_FILE] = {"new_executable_file", 8, "a file that can be run was written"},
         [FACTOR_IMAGE_FILE_CHANGED] = {"image_file_changed", 6, "a file of the image was changed or removed"},
@@ -83,7 +83,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_UNAPPROVED_DESTINATION] = {"unapproved_destination", -8,
                                            "called while learning, but such a destination is never learned by that "
                                            "alone"},
-        [FACTOR_RAW_ADDRESS] = {"raw_address", 4, "a public address that no name led to"},
+        [FACTOR_RAW_ADDRESS] = {"raw_address", 10, "a public address that no name led to"},
         [FACTOR_CALLER_UNKNOWN] = {"caller_unknown", 0, "which process calls or listens is not known"},
         [FACTOR_FORGED_NAME] = {"forged_name", 12,
                                 "an answer that nobody asked for, or that is contradicted, named "
@@ -91,7 +91,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_FOREIGN_NAME] = {"foreign_name", 4,
                                  "only a name server that the container is not configured with "
                                  "named the address"},
-        [FACTOR_NEW_LISTENER] = {"new_listener", 4,
+        [FACTOR_NEW_LISTENER] = {"new_listener", 11,
                                  "this workload never listened there, nor does its image declare it"},
         [FACTOR_SHUTDOWN] = {"shutdown", -4, "while the container was shutting down"},
         [FACTOR_UNPLACED_CALLER] = {"unplaced_caller", -4,
@@ -100,16 +100,14 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                      "an operator has approved it, but this is another content or of another origin"},
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
-        [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -1, "the program is the image's, and a package of it owns it"},
-        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", 2,
-                                     "the program is the image's, but no package of it owns it"},
+        [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -12, "the program is the image's, and a package of it owns it"},
+        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", 2, "the program is the image's, but no package of it owns it"},
         [FACTOR_NOT_IN_IMAGE] = {"not_in_image", 8, "the image does not hold the program"},
         [FACTOR_IMAGE_EXPECTED] = {"image_expected", -6,
                                    "little was seen of the workload yet, and its entrypoint may well come to run what "
                                    "packages of its image bring"},
-        [FACTOR_LOCAL_LISTENER] = {"local_listener", -16, "it can be reached from within the container only"},
-        [FACTOR_LASTING_PLACE] = {"lasting_place", 32,
-                                  "a file by which something runs, or somebody comes in, later"},
+        [FACTOR_LOCAL_LISTENER] = {"local_listener", -23, "it can be reached from within the container only"},
+        [FACTOR_LASTING_PLACE] = {"lasting_place", 36, "a file by which something runs, or somebody comes in, later"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -315,6 +313,21 @@ static int add_exec(const struct judge *j, const struct workload *w, const struc
         return r < 0 ? r : add_written(j, o, s);
 }
 
+int score_packaged(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        if (!o->known_exe || o->actor->exe_layer != LAYER_IMAGE || o->never_silent ||
+            prior_lookup(j, w, o->actor->exe).verdict != PRIOR_OWNED)
+                return 0;
+        return factor_of_file(j, w, s, FACTOR_IMAGE_PACKAGED, o->actor->exe);
+}
+
+static int add_data(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
+{
+        int r = score_factor(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
+
+        return r < 0 ? r : score_packaged(j, w, o, s);
+}
+
 static int add_file(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s)
 {
         bool image = o->change == CHANGE_MODIFIED || o->change == CHANGE_REMOVED;
@@ -331,10 +344,9 @@ static int add_file(const struct judge *j, const struct workload *w, const struc
         else if (lasting)
                 r = score_factor(j, s, FACTOR_LASTING_PLACE, o->subject);
         else
-                r = score_factor(j, s, FACTOR_DATA_FILE, bytes_of(NULL, 0));
+                r = add_data(j, w, o, s);
         if (r == 0 && image)
-                r = factor_of_file(j, w, s,
-                                   o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED,
+                r = factor_of_file(j, w, s, o->image_changed ? FACTOR_IMAGE_PROGRAM_CHANGED : FACTOR_IMAGE_FILE_CHANGED,
                                    o->subject);
         if (r == 0 && !o->executable && baseline_varies(j, w, o))
                 r = score_factor(j, s, FACTOR_VARYING_DIRECTORY, bytes_of(NULL, 0));

@@ -105,6 +105,8 @@ static int add_flow(const struct judge *j, const struct workload *w, const struc
                 s->severity = SEVERITY_LOW;
         if (r == 0 && novelty == FLOW_UNAPPROVED_UNPLACED)
                 r = score_factor(j, s, FACTOR_UNPLACED_CALLER, o->exe);
+        if (r == 0 && (novelty == FLOW_NEW_EXECUTABLE || novelty == FLOW_NEW_PHASE))
+                r = score_packaged(j, w, o, s); /* where it goes is known */
         if (r == 0 && o->net.nnames == 0 && o->net.kind == ADDRESS_PUBLIC)
                 r = score_factor(j, s, FACTOR_RAW_ADDRESS, bytes_of(NULL, 0));
         if (r == 0 && o->net.claimed)

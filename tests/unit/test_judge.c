@@ -1212,6 +1212,7 @@ static void test_flood(void)
         world_open(&w);
         judge_free(w.j);
         w.p.max_findings = 10;
+        w.p.prior_quarters = 0; /* all are equally sure */
         CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
         start_as(&w, "quiet", "quiet", false);
         run_in(&w, "quiet", "/opt/known", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 299);
