@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The malicious cases of the corpus as recordings that stand beside what their workload learned: what `tidemark tune`
+ * tries rules on. KIND/learned.tide.gz: what is known before; KIND/ID.tide.gz: what happened. The same corpus gives the
+ * same bytes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "tests/replay/corpus.h"
+#include "tidemark/err.h"
+#include "tidemark/event.h"
+#include "tidemark/record.h"
+
+static void check(int r, const char *what)
+{
+        if (r >= 0)
+                return;
+        fprintf(stderr, "attacks: %s: %s\n", what, err_str(r));
+        exit(EXIT_FAILURE);
+}
+
+static int temporary(void)
+{
+        FILE *f = tmpfile();
+        int fd = f ? dup(fileno(f)) : -1;
+
+        check(fd < 0 || fclose(f) != 0 ? -errno : 0, "a temporary file");
+        return fd;
+}
+
+/* As gzip -9 would: what is shipped is packed once and read often. */
+static void pack(int fd, const char *path)
+{
+        static char part[1 << 16];
+        gzFile out = gzopen(path, "wb9");
+        ssize_t n;
+
+        check(out ? 0 : -errno, path);
+        check(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, path);
+        while ((n = read(fd, part, sizeof(part))) > 0)
+                check(gzwrite(out, part, (unsigned)n) == n ? 0 : -EIO, path);
+        check(n < 0 || gzclose(out) != Z_OK ? -EIO : 0, path);
+}
+
+/* The recording's pieces, or its events; both behind the configuration by which the corpus is judged. */
+static void write_part(int fd, struct bytes config, bool pieces, const char *path)
+{
+        _cleanup_(record_reader_freep) struct record_reader *reader = NULL;
+        struct record_writer *w = NULL;
+        struct tide_event ev;
+        int out = temporary(), again = dup(out), r;
+
+        check(lseek(fd, 0, SEEK_SET) < 0 ? -errno : 0, path);
+        check(record_reader_new(fd, &reader), path);
+        check(record_writer_new(out, &w), path);
+        while ((r = record_next(reader, &ev)) == 1) {
+                if (ev.kind == TIDE_SNAPSHOT)
+                        ev.state.text = config;
+                if (ev.kind == TIDE_SNAPSHOT || (ev.kind == TIDE_STATE) == pieces)
+                        check(record_write(w, &ev), path);
+        }
+        check(r, path);
+        check(record_writer_close(w), path);
+        pack(again, path);
+        close(again);
+}
+
+static void write_case(struct corpus *c, size_t i, const char *folder, struct bytes config)
+{
+        const char *id = corpus_case(c, i)->id, *slash = strchr(id, '/');
+        char path[1024];
+        int fd = temporary();
+
+        corpus_save(c, i, fd);
+        snprintf(path, sizeof(path), "%s/%.*s", folder, (int)(slash - id), id);
+        check(mkdir(path, 0755) < 0 && errno != EEXIST ? -errno : 0, path);
+        snprintf(path, sizeof(path), "%s/%.*s/learned.tide.gz", folder, (int)(slash - id), id);
+        if (access(path, F_OK) < 0)
+                write_part(fd, config, true, path);
+        snprintf(path, sizeof(path), "%s/%s.tide.gz", folder, id);
+        write_part(fd, config, false, path);
+        close(fd);
+}
+
+int main(int argc, char **argv)
+{
+        _cleanup_buf_ struct buf config;
+        static struct cfg cfg;
+        struct corpus *c;
+        size_t n = 0;
+
+        buf_init(&config, TIDE_RECORD_MAX);
+        if (argc != 3) {
+                fputs("usage: attacks CORPUS FOLDER: FOLDER is there, and holds none of an earlier corpus\n", stderr);
+                return EXIT_FAILURE;
+        }
+        c = corpus_open(argv[1]);
+        if (!corpus_configure(c, ""))
+                return EXIT_FAILURE;
+        cfg = *corpus_config(c);
+        snprintf(cfg.judge.host, sizeof(cfg.judge.host), "corpus"); /* wherever they are made */
+        check(cfg_dump(&cfg, &config), "the configuration");
+        for (size_t i = 0; i < corpus_count(c); i++)
+                if (corpus_case(c, i)->label == LABEL_MALICIOUS) {
+                        write_case(c, i, argv[2], buf_bytes(&config));
+                        n++;
+                }
+        printf("%zu attacks\n", n);
+        corpus_free(c);
+        return EXIT_SUCCESS;
+}
