@@ -165,4 +165,8 @@ struct judge;
 json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, struct bytes workload,
                           const char *verdict, uint64_t finding) TM_CHECK;
 
+/* A line of watch for what the judge did by itself: {"note": {"workload": name or null, "text"}}; NULL: out of
+ * memory. */
+json_t *query_watch_note(struct bytes workload, const char *words) TM_CHECK;
+
 #endif

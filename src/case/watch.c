@@ -319,3 +319,9 @@ json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, st
         bad |= put_names(o, j, ev);
         return bad ? NULL : TAKE_PTR(o);
 }
+
+json_t *query_watch_note(struct bytes workload, const char *words)
+{
+        return json_pack("{s:{s:o,s:o}}", "note", "workload", cj_text_or_null(workload), "text",
+                         cj_words(bytes_str(words)));
+}

@@ -113,6 +113,16 @@ static void print_watched_finding(const struct cli *c, const json_t *f)
         putchar('\n');
 }
 
+/* What the agent did by itself, or is about to: of a workload or a rule. */
+static void print_note(const json_t *n)
+{
+        char text[1200];
+
+        snprintf(text, sizeof(text), "note: %.200s%s%.900s", cli_text(n, "workload"),
+                 *cli_text(n, "workload") ? ": " : "", cli_text(n, "text"));
+        cli_wrap(stdout, text, 0, 6);
+}
+
 static void print_line(const struct cli *c, struct bytes line)
 {
         json_t *o = json_loadb((const char *)line.p, line.len, 0, NULL);
@@ -123,6 +133,8 @@ static void print_line(const struct cli *c, struct bytes line)
                 print_event(c, json_object_get(o, "event"));
         else if (json_object_get(o, "finding"))
                 print_watched_finding(c, json_object_get(o, "finding"));
+        else if (json_object_get(o, "note"))
+                print_note(json_object_get(o, "note"));
         else if (json_object_get(o, "lost"))
                 printf("... %lld lines were not shown: this terminal reads too slowly\n",
                        (long long)cli_int(o, "lost"));

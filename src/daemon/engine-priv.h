@@ -171,6 +171,8 @@ void engine_control_counters(struct engine *e, struct bytes json);
 void engine_control_watch(struct engine *e, const struct tide_event *ev, struct bytes workload, const char *verdict,
                           uint64_t finding);
 void engine_control_finding(struct engine *e, const struct finding *f);
+/* Of a workload, or (empty) of a rule. */
+void engine_control_note(struct engine *e, struct bytes workload, const char *words);
 void engine_control_close(struct engine *e);
 
 #endif

@@ -131,8 +131,9 @@ static void on_note(struct bytes workload, const char *words, void *arg)
         char name[128], text[400];
 
         str_print(workload, name, sizeof(name));
-        log_info(MOD, "%s: %s", name, words);
-        snprintf(text, sizeof(text), "%s: %s", name, words);
+        engine_control_note(e, workload, words);
+        log_info(MOD, "%s%s%s", name, *name ? ": " : "", words);
+        snprintf(text, sizeof(text), "%s%s%s", name, *name ? ": " : "", words);
         ev.act.text = bytes_str(text);
         if (engine_send(e, &ev) < 0)
                 log_error(MOD, "that could not be handed to the trail");

@@ -290,6 +290,12 @@ void engine_control_finding(struct engine *e, const struct finding *f)
         queue_line(e, json_pack("{s:o}", "finding", finding_json(f, e->cfg->judge.show)));
 }
 
+void engine_control_note(struct engine *e, struct bytes workload, const char *words)
+{
+        if (e->control && lineserver_watchers(e->control) > 0)
+                queue_line(e, query_watch_note(workload, words));
+}
+
 /* ---- the operator's commands ---- */
 
 static void reply(struct engine *e, uint64_t command, json_t *answer)

@@ -78,7 +78,7 @@ static void find_near(const struct judge *j, const struct workload *w, const str
                 unsigned n = nearness(l, &e, &why);
                 size_t at = ret->nnear;
 
-                if (n == 1 && e.item)
+                if ((n == 1 || (n == 2 && !ret->item)) && e.item && e.candidate)
                         ret->item = e.item;
                 while (n && at > 0 && rank[at - 1] > n)
                         at--;
