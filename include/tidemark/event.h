@@ -153,6 +153,9 @@ enum tide_actor_flag {
         ACTOR_TTY = 1u << 3,     /* has a controlling terminal */
         ACTOR_NOT_PROBE = 1u << 4, /* its exec session has a probe's command, but what it runs is not the image's */
         ACTOR_UNREAD = 1u << 5,    /* how its exec session was started could not be read: it may be a probe */
+        /* Of its exec session's first process, when that began; neither: it was gone before it was seen. */
+        ACTOR_SESSION_TTY = 1u << 6,    /* a controlling terminal */
+        ACTOR_SESSION_NO_TTY = 1u << 7, /* none */
 };
 
 /* The process that acted. pid + start name it: pids are reused. */
@@ -167,6 +170,8 @@ struct tide_actor {
         struct bytes exe;            /* path as the container sees it */
         struct bytes comm;
         struct bytes lineage; /* list, see tide_lineage_*: outermost first, ending with the parent */
+        uint32_t leader;      /* of an exec session: its first process, whose child or orphan this is; 0: of none */
+        uint64_t leader_start;
 };
 
 struct tide_exec {
@@ -197,6 +202,7 @@ struct tide_exit {
         uint32_t pid;
         uint64_t start;
         uint32_t code; /* wait(2) status */
+        uint8_t leader; /* the first process of an exec session, which is no probe's: the session is over */
 };
 
 /* What a file is beside its mode. */

@@ -90,6 +90,25 @@ enum factor {
         FACTOR_IMAGE_UNPACKAGED,
         FACTOR_NOT_IN_IMAGE,
         FACTOR_IMAGE_EXPECTED,
+        FACTOR_SESSION_RAN_FOREIGN,
+        FACTOR_SESSION_RAN_CHANGED,
+        FACTOR_SESSION_RAN_MOUNT,
+        FACTOR_SESSION_NEW_PROGRAM,
+        FACTOR_SESSION_SETUID_FILE,
+        FACTOR_SESSION_CHANGED_PROGRAM,
+        FACTOR_SESSION_CHANGED_FILE,
+        FACTOR_SESSION_WROTE_PROGRAM,
+        FACTOR_SESSION_RAW_ADDRESS,
+        FACTOR_SESSION_NEW_DESTINATION,
+        FACTOR_SESSION_LISTENS,
+        FACTOR_SESSION_LOADED_FOREIGN,
+        FACTOR_SESSION_ROOT_GAINED,
+        FACTOR_SESSION_PTRACE,
+        FACTOR_SESSION_NAMESPACE,
+        FACTOR_SESSION_OUTSIDE,
+        FACTOR_SESSION_BLINDED,
+        FACTOR_SESSION_LEFT,
+        FACTOR_SESSION_LASTING,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -103,6 +122,7 @@ struct judge_params {
         char host[256];
         int32_t bits[FACTOR__MAX];
         int32_t prior_quarters;        /* scoring.prior, default -24 (-6 bits) */
+        int32_t session_prior_quarters; /* scoring.session_prior, default -32 (-8 bits): of exec sessions */
         int32_t novelty_cap_quarters;  /* scoring.novelty_cap, default 32 (8 bits) */
         double activated_p; /* scoring.activated_p: chance of novelty after an operator's activate, at most; default
                                0.02 */
@@ -118,6 +138,7 @@ struct judge_params {
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
+        uint32_t max_sessions;         /* limits.sessions 200: exec sessions kept as items */
         uint32_t max_closed;           /* limits.closed_findings 1000: kept in the store */
         uint64_t finding_expire_ns; /* queue.expire, default 30 days: not seen for so long, it closes by itself */
         uint64_t finding_keep_ns; /* queue.keep, default 365 days: closed ones are kept for so long */
@@ -413,6 +434,8 @@ struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
         uint64_t allowed, suppressed, rules_refused; /* acts that rules kept back; rules for which there was no room */
         size_t rules;                                /* in force */
+        uint64_t sessions;         /* exec sessions */
+        uint64_t sessions_dropped; /* items of sessions for which there was no room */
         uint64_t expired;        /* findings that closed by themselves */
         uint64_t closed_dropped; /* closed ones that are not kept any longer: by time, or above the limit */
         size_t workloads, entries, findings, containers;

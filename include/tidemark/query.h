@@ -46,10 +46,12 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 was, "left_out": texts that could not be looked at}
  *   findings      {"state": "open"|"triaged"|"closed"|"all" (default: all but closed), "workload": name or its
  *                 beginning, "all": also those below show and suppressed ones, "suppressed": these alone, however sure,
- *                 "after": "F-7"}
+ *                 "sessions": exec sessions and nothing else, also those below show: else such ones are
+ *                 not listed, not with "all" either, "after": "F-7"}
  *                 → {"findings": [finding…] by number, "hidden": how many were not listed because they are below show,
- *                 "suppressed": or suppressed, "not_judged": workloads that still learn (a number), "more": how many
- *                 did not fit: ask again with "after" the last one, "damaged": kept ones that cannot be read (if any)}
+ *                 "suppressed": or suppressed, "sessions": or sessions below show, "not_judged": workloads that still
+ *                 learn (a number), "more": how many did not fit: ask again with "after" the last one, "damaged": kept
+ *                 ones that cannot be read (if any)}
  *   show {id}     one finding
  *   explain {id: "F-3"}  {"of": "finding", some of its fields, "show", "page", "break_through": thresholds,
  *                 "signals": [{"kind", "subject", "operation", "executable", "origin", "phase", "count", "last_seen",

@@ -68,6 +68,7 @@ static const struct command commands[] = {
           {"workload", T_STRING, false, "a workload's name or its beginning"},
           {"all", T_BOOL, false, "true or false"},
           {"suppressed", T_BOOL, false, "true or false"},
+          {"sessions", T_BOOL, false, "true or false"},
           {"after", T_STRING, false, "a finding's id such as \"F-12\""}}},
         {"explain",
          OF_NONE,

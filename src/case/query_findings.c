@@ -66,7 +66,7 @@ int query_each_finding(const struct query_env *env, query_finding_cb cb, void *a
 
 struct filter {
         int state; /* -1: all but closed; -2: all */
-        bool all, suppressed; /* suppressed: those alone */
+        bool all, sessions, suppressed; /* suppressed: those alone */
         uint64_t after;
         const char *workload; /* NULL: any */
         bool whole;           /* somebody has exactly this name: beginnings do not count */
@@ -160,23 +160,16 @@ struct listing {
         struct filter flt;
         uint64_t *ids; /* of those to list, sorted after the first pass */
         size_t n, cap;
-        uint64_t hidden, suppressed;
+        uint64_t hidden, suppressed, sessions;
         json_t *page[PAGE];
         size_t npage;
 };
 
-static int list_id(const struct finding *f, void *arg)
+static int take_id(struct listing *l, uint64_t id)
 {
-        struct listing *l = arg;
         uint64_t *p;
 
-        if (!wanted(f, &l->flt))
-                return 0;
-        if (!l->flt.all && f->suppressed != l->flt.suppressed)
-                return l->suppressed += f->suppressed, 0;
-        if (!l->flt.all && !l->flt.suppressed && query_below_show(f, l->env->params->show))
-                return l->hidden++, 0;
-        if (f->id <= l->flt.after)
+        if (id <= l->flt.after)
                 return 0;
         if (l->n == l->cap) {
                 size_t cap = l->cap ? l->cap * 2 : 256;
@@ -187,8 +180,29 @@ static int list_id(const struct finding *f, void *arg)
                 l->ids = p;
                 l->cap = cap;
         }
-        l->ids[l->n++] = f->id;
+        l->ids[l->n++] = id;
         return 0;
+}
+
+static int list_id(const struct finding *f, void *arg)
+{
+        struct listing *l = arg;
+
+        if (!wanted(f, &l->flt))
+                return 0;
+        /* A lane of their own: of the queue are only those that somebody has to look at. */
+        if (f->type == FINDING_SESSION && !l->flt.sessions && !(l->flt.suppressed && f->suppressed) &&
+            (query_below_show(f, l->env->params->show) || (f->suppressed && !l->flt.all)))
+                return l->sessions++, 0;
+        if (f->type != FINDING_SESSION && l->flt.sessions)
+                return 0;
+        if (l->flt.sessions)
+                return take_id(l, f->id);
+        if (!l->flt.all && f->suppressed != l->flt.suppressed)
+                return l->suppressed += f->suppressed, 0;
+        if (!l->flt.all && !l->flt.suppressed && query_below_show(f, l->env->params->show))
+                return l->hidden++, 0;
+        return take_id(l, f->id);
 }
 
 static int id_cmp(const void *a, const void *b)
@@ -242,6 +256,7 @@ static json_t *listing_answer(struct listing *l, uint64_t damaged)
         bad |= json_object_set(o, "findings", a);
         bad |= json_object_set_new(o, "hidden", cj_u64(l->hidden));
         bad |= json_object_set_new(o, "suppressed", cj_u64(l->suppressed));
+        bad |= json_object_set_new(o, "sessions", cj_u64(l->sessions));
         bad |= json_object_set_new(o, "not_judged", cj_u64(count_learning(pipeline_judge(l->env->pipeline))));
         bad |= json_object_set_new(o, "more", cj_u64(l->n - i));
         if (damaged)
@@ -289,6 +304,7 @@ static json_t *read_filter(const json_t *request, struct filter *flt)
         flt->state = -1;
         flt->all = json_is_true(json_object_get(request, "all"));
         flt->suppressed = json_is_true(json_object_get(request, "suppressed"));
+        flt->sessions = json_is_true(json_object_get(request, "sessions"));
         flt->workload = json_string_value(json_object_get(request, "workload"));
         if (after) {
                 flt->after = parse_id(after, &digits);

@@ -5,8 +5,25 @@
 
 #include "cli/cli-priv.h"
 
+/* "session at a terminal: bash -l" */
+static const char *session_line(const json_t *f, char *dst, size_t size)
+{
+        const json_t *s = json_object_get(f, "session"), *a;
+        const char *terminal = cli_text(s, "terminal");
+        size_t i;
+        int n = snprintf(dst, size, "session%s", strcmp(terminal, "yes") == 0 ? " at a terminal" : "");
+
+        if (cli_int(s, "sessions") > 1 && n > 0)
+                n += snprintf(dst + n, size - (size_t)n, ", %lld times", (long long)cli_int(s, "sessions"));
+        json_array_foreach(json_object_get(s, "command"), i, a)
+                if (n > 0 && (size_t)n < size)
+                        n += snprintf(dst + n, size - (size_t)n, "%s%s", i ? " " : ": ",
+                                      json_string_value(a) ? json_string_value(a) : "");
+        return dst;
+}
+
 /* What the item is about: the first program that ran, else the first subject. */
-static const char *headline(const json_t *f)
+static const char *headline(const json_t *f, char *dst, size_t size)
 {
         const char *first = NULL;
         size_t i;
@@ -14,6 +31,8 @@ static const char *headline(const json_t *f)
 
         if (strcmp(cli_text(f, "type"), "first-sight") == 0)
                 return "first sight: it ran before this host was watched";
+        if (strcmp(cli_text(f, "type"), "session") == 0)
+                return session_line(f, dst, size);
         json_array_foreach(json_object_get(f, "signals"), i, s) {
                 if (strcmp(cli_text(s, "kind"), "process") == 0)
                         return cli_text(s, "subject");
@@ -74,7 +93,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
         t = json_array_size(list) ? cli_table_new(ARRAY_LEN(head), head) : NULL;
         cli_table_keep(t, 1);
         json_array_foreach(list, i, f) {
-                char when[20], sure[8], count[48], kinds[64], rate[20];
+                char what[160], when[20], sure[8], count[48], kinds[64], rate[20];
                 const char *const cells[] = {cli_text(f, "id"),
                                              when,
                                              sure,
@@ -82,7 +101,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
                                              cli_text(json_object_get(f, "workload"), "name"),
                                              count,
                                              kinds,
-                                             headline(f)};
+                                             headline(f, what, sizeof(what))};
 
                 snprintf(when, sizeof(when), "%.10s %.8s", cli_text(f, "last_seen"),
                          strlen(cli_text(f, "last_seen")) > 11 ? cli_text(f, "last_seen") + 11 : "");
@@ -94,6 +113,9 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
                 cli_table_row(t, cells);
         }
         cli_table_print(stdout, t);
+        if (cli_int(data, "sessions") > 0)
+                printf("%lld exec session%s in which nothing stood out (tidemark findings --sessions)\n",
+                       (long long)cli_int(data, "sessions"), cli_int(data, "sessions") == 1 ? "" : "s");
         if (hidden > 0 && !all)
                 printf("%lld below the show threshold (tidemark findings --all)\n", (long long)hidden);
         if (cli_int(data, "suppressed") > 0 && !all)
@@ -105,7 +127,7 @@ void cli_print_findings(const struct cli *c, const json_t *data, bool all)
 
 struct filter {
         const char *state, *workload;
-        bool all, suppressed;
+        bool all, suppressed, sessions;
 };
 
 static json_t *request(void *arg, json_t *after)
@@ -115,6 +137,8 @@ static json_t *request(void *arg, json_t *after)
 
         if (q->suppressed) /* of a daemon that does not know it only who asks for it is told so */
                 json_object_set_new(o, "suppressed", json_true());
+        if (q->sessions)
+                json_object_set_new(o, "sessions", json_true());
         if (q->state)
                 json_object_set_new(o, "state", json_string(q->state));
         if (q->workload)
@@ -129,7 +153,8 @@ int cli_findings(struct cli *c)
         struct filter q = {0};
         const struct cli_option options[] = {
                 {"--state", &q.state, NULL}, {"--workload", &q.workload, NULL}, {"--all", NULL, &q.all},
-                {"--suppressed", NULL, &q.suppressed}};
+                {"--suppressed", NULL, &q.suppressed},
+                {"--sessions", NULL, &q.sessions}};
         json_t *data = NULL;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 

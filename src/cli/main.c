@@ -10,7 +10,7 @@ static const struct cli_command commands[] = {
         {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
          cli_probe},
         {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
-        {"findings", "[--state STATE] [--workload NAME] [--all | --suppressed]", "the queue", cli_findings},
+        {"findings", "[--state STATE] [--workload NAME] [--all | --suppressed | --sessions]", "the queue", cli_findings},
         {"show", "ID", "one finding, whole", cli_show},
         {"triage", "ID... [--verdict VERDICT] [--note TEXT] [--close | --reopen]",
          "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},

@@ -140,7 +140,11 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
         case TIDE_CTR_STOP:
                 sensor_send(s, PAIR_CONTROL, ev, -1);
                 break;
-        default: /* forks and exits are the process table's: the engine judges what ran */
+        case TIDE_EXIT: /* where a session is over; else forks and exits are the process table's alone */
+                if (ev->exit.leader)
+                        sensor_send(s, PAIR_EXEC, ev, -1);
+                break;
+        default:
                 break;
         }
 }

@@ -32,7 +32,7 @@ double finding_rate(const struct finding *f)
 {
         double hours = (double)((uint64_t)f->last_ns - (uint64_t)f->first_ns) / 3.6e12;
 
-        return f->count > 1 && f->last_ns > f->first_ns ? (double)(f->count - 1) / hours : 0;
+        return f->count > 1 && f->last_ns > f->first_ns && hours >= 1.0 / 3600 ? (double)(f->count - 1) / hours : 0;
 }
 
 struct finding *finding_new(void)

@@ -337,6 +337,11 @@ static int64_t earliest(const struct tide_event *ev)
         return ev->wall_ns;
 }
 
+int group_note_loss(const struct judge *j, struct finding *f, const struct observation *o)
+{
+        return note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
+}
+
 static int loss_words(struct known_loss *l, struct bytes what)
 {
         char words[400], text[200], from[CLOCK_TEXT], to[CLOCK_TEXT], number[64];
@@ -442,7 +447,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         if (r == 0)
                 r = signal_add(f, o);
         if (r == 0)
-                r = note_loss(j, f, str_get(&o->c->id), earliest(o->ev), o->ev->wall_ns);
+                r = group_note_loss(j, f, o);
         if (r == 0)
                 r = describe(j, w, o->dim, f);
         if (r == 0)

@@ -9,7 +9,7 @@
  *     net.c        which flows are judged, what names led where
  *     names.c      names of one container's addresses
  *     baseline.c   workloads, their entries: is this known? With entries.c, patterns.c, learning.c (baseline-priv.h)
- *     score.c      factors and their sum (score_net.c: of flows)
+ *     score.c      factors and their sum (score_session.c: of sessions; score_net.c: of flows)
  *     group.c      which finding it belongs to
  *     signals.c    what a finding keeps of its acts
  *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
@@ -521,6 +521,11 @@ int score_factor(const struct judge *j, struct score *s, enum factor f, struct b
 int score_packaged(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
 /* A file by which something runs, or somebody comes in, later: cron, the loader, accounts, keys. By its path. */
 bool score_is_lasting_place(struct bytes path);
+/* An act of an exec session; left: its session has ended. */
+int score_session(const struct judge *j, const struct workload *w, const struct observation *o, bool left,
+                  struct score *s);
+/* Of a session whose start nobody could read: do health checks run this program? */
+bool score_may_be_probe(const struct workload *w, const struct observation *o);
 int score_net(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
 enum flow_novelty net_novelty(const struct workload *w, const struct observation *o);
 int score_add(struct score *s, const char *name, int32_t quarters, const char *fmt, ...) TM_PRINTF(4, 5);
@@ -548,6 +553,8 @@ void group_changed(struct judge *j, struct finding *f, bool opened);
 void group_loss(struct judge *j, const struct tide_event *ev);
 int group_take(struct judge *j, struct finding *f); /* restored; owned on success */
 
+/* A loss near the act, onto the finding. */
+int group_note_loss(const struct judge *j, struct finding *f, const struct observation *o);
 /* The same, and another one goes where there are too many. */
 int group_take_room(struct judge *j, struct finding *f);
 void group_remove(struct judge *j, struct finding *f); /* out of the table: the caller's again, its piece stays */
@@ -589,6 +596,13 @@ int signal_add(struct finding *f, const struct observation *o);
 bool signal_ended(struct finding *f, const struct container_memory *c, const struct tide_flow *t);
 
 uint64_t signal_cause_of(const struct finding_signal *s);
+
+/* ---- sessions ---- */
+
+/* 1: the act was one of a session's, and is in its item; 0: it is the workload's. */
+int session_act(struct judge *j, struct workload *w, const struct observation *o);
+int session_exit(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+void session_stop(struct judge *j, const struct container_memory *c, int64_t wall_ns); /* its container ended */
 
 /* ---- life: what is told once, verdicts, closing, the past ---- */
 

@@ -479,14 +479,17 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
 
         if (r < 0)
                 return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
-        j->stats.observations++;
-        w->last_ns = ev->wall_ns;
-        baseline_hour(j, w, ev->wall_ns);
         note_visit(j, c, &o);
         if (o.dim == DIM_FILE)
                 written_note(j, &o);
         if (o.dim == DIM_NETWORK)
                 net_count(j, &o);
+        r = session_act(j, w, &o);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        j->stats.observations++;
+        w->last_ns = ev->wall_ns;
+        baseline_hour(j, w, ev->wall_ns);
         known = baseline_lookup(w, &o, &e);
         quiet_decide(j, w, &o, known, e, is_learning(w, &o), &q);
         if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state) && q.by >= QUIET_LEARNED)
@@ -782,6 +785,7 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);
+        session_stop(j, c, ev->wall_ns);
         if (c->running && c->workload)
                 baseline_runs_in(j, c->workload, c, -1, ev->wall_ns);
         c->running = false;
@@ -860,7 +864,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 [TIDE_EXEC] = on_act,        [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
                 [TIDE_CTR_STOP] = on_stop,   [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
                 [TIDE_PRIV] = on_act,        [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
-                [TIDE_HASH] = content_event,
+                [TIDE_HASH] = content_event, [TIDE_EXIT] = session_exit,
         };
         struct container_memory *c;
         int r;
@@ -870,7 +874,8 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         c = named_container(j, ev);
         if (!c && ev->container.len == 0)
                 return 0;
-        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK || ev->kind == TIDE_HASH))
+        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK || ev->kind == TIDE_HASH ||
+                   ev->kind == TIDE_EXIT))
                 return 0;
         if (!c)
                 c = container_make(j, ev->container);

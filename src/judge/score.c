@@ -108,6 +108,42 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                    "packages of its image bring"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -23, "it can be reached from within the container only"},
         [FACTOR_LASTING_PLACE] = {"lasting_place", 36, "a file by which something runs, or somebody comes in, later"},
+        [FACTOR_SESSION_RAN_FOREIGN] = {"session_ran_foreign", 54,
+                               "in a session: a program ran that the image does not hold"},
+        [FACTOR_SESSION_RAN_CHANGED] = {"session_ran_changed", 56,
+                               "in a session: a program of the image ran after it was changed"},
+        [FACTOR_SESSION_RAN_MOUNT] = {"session_ran_mount", 6,
+                               "in a session: a program or a library of a volume was used"},
+        [FACTOR_SESSION_NEW_PROGRAM] = {"session_new_program", 2,
+                               "in a session: the workload itself never runs this program"},
+        [FACTOR_SESSION_SETUID_FILE] = {"session_setuid_file", 54,
+                               "in a session: a file was made that gives rights: setuid, setgid, or with capabilities"},
+        [FACTOR_SESSION_CHANGED_PROGRAM] = {"session_changed_program", 54,
+                               "in a session: a program of the image was changed"},
+        [FACTOR_SESSION_CHANGED_FILE] = {"session_changed_file", 12,
+                               "in a session: a file of the image was changed or removed"},
+        [FACTOR_SESSION_WROTE_PROGRAM] = {"session_wrote_program", 16,
+                               "in a session: a file that can be run was written"},
+        [FACTOR_SESSION_RAW_ADDRESS] = {"session_raw_address", 52,
+                               "in a session: a public address was called that no name led to"},
+        [FACTOR_SESSION_NEW_DESTINATION] = {"session_new_destination", 12,
+                               "in a session: something was called that the workload never calls"},
+        [FACTOR_SESSION_LISTENS] = {"session_listens", 20, "in a session: something began to listen"},
+        [FACTOR_SESSION_LOADED_FOREIGN] = {"session_loaded_foreign", 52,
+                               "in a session: code was loaded that is not the image's"},
+        [FACTOR_SESSION_ROOT_GAINED] = {"session_root_gained", 56,
+                               "in a session: a process became root, by no setuid program of the image"},
+        [FACTOR_SESSION_PTRACE] = {"session_ptrace", 16,
+                               "in a session: a process took control of another one, as a debugger does"},
+        [FACTOR_SESSION_NAMESPACE] = {"session_namespace", 20,
+                               "in a session: a process went into another mount or user namespace"},
+        [FACTOR_SESSION_OUTSIDE] = {"session_outside", 60, "in a session: a process reached out of its container"},
+        [FACTOR_SESSION_BLINDED] = {"session_blinded", 54,
+                               "in a session: the nftables table by which flows are watched was taken away"},
+        [FACTOR_SESSION_LASTING] = {"session_lasting_place", 24,
+                               "in a session: a file was made by which something runs, or somebody comes in, later"},
+        [FACTOR_SESSION_LEFT] = {"session_left_running", 8,
+                               "by a process that the session left behind when it ended"},
 };
 
 const struct judge_factor *judge_factors(void)
@@ -123,6 +159,7 @@ void judge_params_default(struct judge_params *p)
         for (int i = 0; i < FACTOR__MAX; i++)
                 p->bits[i] = table[i].default_quarters;
         p->prior_quarters = -24;
+        p->session_prior_quarters = -32;
         p->novelty_cap_quarters = 32;
         p->activated_p = 0.02;
         p->show = 50;
@@ -138,6 +175,7 @@ void judge_params_default(struct judge_params *p)
         p->max_workloads = 1000;
         p->max_entries = 2000;
         p->max_findings = 1000;
+        p->max_sessions = 200;
         p->max_closed = 1000;
         p->finding_expire_ns = 30 * 24 * hour;
         p->finding_keep_ns = 365 * 24 * hour;
@@ -445,7 +483,7 @@ static bool phase_excuses(const struct workload *w, const struct observation *o)
 
 /* Of a session whose start nobody could read it cannot be told whether it is a health check: if those run this program,
  * it may be. */
-static bool may_be_probe(const struct workload *w, const struct observation *o)
+bool score_may_be_probe(const struct workload *w, const struct observation *o)
 {
         _cleanup_buf_ struct buf key;
         struct observation probe = *o;
@@ -478,7 +516,7 @@ static int add_context(const struct judge *j, const struct workload *w, const st
                 r = score_factor(j, s, FACTOR_CHANGED_PROBE, bytes_of(NULL, 0));
         else if (o->actor->origin < ORIGIN__MAX && o->actor->origin != ORIGIN_ENTRYPOINT)
                 r = score_factor(j, s, origins[o->actor->origin], bytes_of(NULL, 0));
-        if (r == 0 && may_be_probe(w, o))
+        if (r == 0 && score_may_be_probe(w, o))
                 r = score_factor(j, s, FACTOR_MAYBE_PROBE, bytes_of(NULL, 0));
         if (r == 0 && o->phase == PHASE_STARTUP && phase_excuses(w, o))
                 r = score_factor(j, s, FACTOR_STARTUP, bytes_of(NULL, 0));
@@ -616,7 +654,8 @@ int score_merge(const struct judge *j, struct finding *f, const struct score *s,
 
 void score_sum(const struct judge *j, struct finding *f)
 {
-        int32_t sum = f->prior_quarters = j->p.prior_quarters;
+        int32_t sum = f->prior_quarters =
+                f->type == FINDING_SESSION ? j->p.session_prior_quarters : j->p.prior_quarters;
 
         for (uint32_t i = 0; i < f->nfactors; i++)
                 sum += f->factors[i].quarters;

@@ -484,6 +484,60 @@ static int put_more(const struct finding *f, size_t n, struct buf *out)
         return 1;
 }
 
+/* "sh -c …": NUL-closed arguments, a few of them. */
+static void put_command(struct bytes all, struct buf *out)
+{
+        char shown[160];
+        uint32_t n = 0;
+
+        for (uint32_t at = 0; at < all.len && n < 8; n++) {
+                const uint8_t *end = memchr(all.p + at, 0, all.len - at);
+                uint32_t len = end ? (uint32_t)(end - (all.p + at)) : all.len - at;
+
+                buf_printf(out, "%s%s", n ? " " : "", str_print(bytes_of(all.p + at, len), shown, 100));
+                at += len + 1;
+        }
+}
+
+static void put_person(const struct finding *f, struct buf *out)
+{
+        buf_printf(out, " (pid %u, uid %u; ", f->leader.pid, f->uid);
+        if (f->login_uid != UINT32_MAX)
+                buf_printf(out, "logged in as uid %u", f->login_uid);
+        else
+                buf_put_str(out, "who is behind it is not known: no login was handed on");
+        if (f->session != UINT32_MAX)
+                buf_printf(out, ", session %u", f->session);
+        buf_put_u8(out, ')');
+}
+
+/* Who, when, with what. */
+static int put_session(const struct finding *f, struct buf *out)
+{
+        static const char *const terminals[] = {[TERMINAL_UNKNOWN] = "A session, with or without a terminal,",
+                                                [TERMINAL_YES] = "A session with a terminal",
+                                                [TERMINAL_NO] = "A session without a terminal"};
+
+        put_time(f->first_ns, out);
+        buf_printf(out, " %s was started into the container", terminals[f->terminal <= TERMINAL_NO ? f->terminal : 0]);
+        if (f->command.len) {
+                buf_put_str(out, " with \"");
+                put_command(str_get(&f->command), out);
+                buf_put_u8(out, '"');
+        }
+        put_person(f, out);
+        if (f->visits > 1)
+                buf_printf(out, "; the same %llu times, the last one is told of here", (unsigned long long)f->visits);
+        if (f->ended) {
+                buf_put_str(out, "; it ended at ");
+                put_time(f->ended_ns, out);
+        } else {
+                buf_put_str(out, "; its end was not seen");
+        }
+        buf_printf(out, ". Programs run: %llu.", (unsigned long long)f->runs);
+        return 1;
+}
+
 int finding_story(const struct finding *f, size_t n, struct buf *out)
 {
         const struct finding_signal *s;
@@ -497,9 +551,9 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
                 }
                 n--;
         }
-        if (f->type == FINDING_FIRST_SIGHT) {
+        if (f->type == FINDING_FIRST_SIGHT || f->type == FINDING_SESSION) {
                 if (n == 0)
-                        return put_inventory(f, out);
+                        return f->type == FINDING_SESSION ? put_session(f, out) : put_inventory(f, out);
                 n--;
         }
         if (f->type == FINDING_ROLLOUT) {

@@ -33,31 +33,36 @@ struct field {
         U32(a.flags), U32(a.pid), U64(a.start), U32(a.uid), U32(a.gid), U32(a.login_uid), U32(a.session),              \
                 ENUM8(a.origin, ORIGIN__MAX), ENUM8(a.exe_layer, LAYER__MAX), STR(a.exe), STR(a.comm), STR(a.lineage)
 
+/* Later than the kinds that have an actor: at their ends. */
+#define LEADER(a) U32(a.leader), U64(a.leader_start)
+
 /* Fields are added at the end of a table, never moved or taken out. */
 static const struct field exec_fields[] = {
         ACTOR(exec.actor), STR(exec.program), ENUM8(exec.program_layer, LAYER__MAX),
         ENUM8(exec.program_change, CHANGE__MAX), STR(exec.caller), STR(exec.args), U32(exec.args_total), STR(exec.cwd),
         U32(exec.mode), U64(exec.size), U64(exec.ino), U64(exec.interval_ns),
         STR(exec.script), ENUM8(exec.script_layer, LAYER__MAX), ENUM8(exec.script_change, CHANGE__MAX),
+        LEADER(exec.actor),
 };
 static const struct field fork_fields[] = {U32(fork.pid), U32(fork.ppid), U64(fork.start), U64(fork.pstart)};
-static const struct field exit_fields[] = {U32(exit.pid), U64(exit.start), U32(exit.code)};
+static const struct field exit_fields[] = {U32(exit.pid), U64(exit.start), U32(exit.code), U8(exit.leader)};
 static const struct field file_fields[] = {
         ACTOR(file.actor), U16(file.ops), ENUM8(file.change, CHANGE__MAX), U8(file.type), STR(file.path),
         STR(file.old_path), U32(file.mode), U64(file.size), U64(file.ino), U64(file.mtime_ns), U64(file.ctime_ns),
-        STR(file.target), U8(file.flags),
+        STR(file.target), U8(file.flags), LEADER(file.actor),
 };
 static const struct field priv_fields[] = {
         ACTOR(priv.actor), ENUM8(priv.what, PRIV__MAX), ENUM8(priv.where, WHERE__MAX), ENUM8(priv.layer, LAYER__MAX),
         ENUM8(priv.change, CHANGE__MAX), U32(priv.flags), U64(priv.from), U64(priv.to), U32(priv.target_pid),
         U64(priv.target_start), STR(priv.target_exe), STR(priv.target_comm), STR(priv.target_container),
         STR(priv.old_comm), STR(priv.path), U32(priv.mode), U64(priv.size), U64(priv.ino), U64(priv.repeats),
+        LEADER(priv.actor),
 };
 static const struct field flow_fields[] = {
         ACTOR(flow.actor), ENUM8(flow.what, FLOW__MAX), ENUM8(flow.direction, DIRECTION__MAX), U8(flow.proto),
         U32(flow.flags), STR(flow.local), STR(flow.remote), U16(flow.lport), U16(flow.rport), STR(flow.real),
         U16(flow.real_port), U64(flow.bytes_out), U64(flow.bytes_in), U64(flow.duration_ns), U64(flow.id),
-        U64(flow.netns),
+        U64(flow.netns), LEADER(flow.actor),
 };
 static const struct field name_fields[] = {
         ENUM8(name.verdict, NAME__MAX), U8(name.proto), STR(name.server), U16(name.server_port), STR(name.question),
@@ -65,7 +70,7 @@ static const struct field name_fields[] = {
 };
 static const struct field packet_fields[] = {U64(packet.netns), U8(packet.out), STR(packet.ip), U8(packet.flags)};
 static const struct field audit_fields[] = {U16(audit.type), STR(audit.text)};
-static const struct field who_fields[] = {ACTOR(who.actor), U64(who.token)};
+static const struct field who_fields[] = {ACTOR(who.actor), U64(who.token), LEADER(who.actor)};
 static const struct field ctr_fields[] = {
         STR(ctr.runtime), U32(ctr.init_pid), U64(ctr.init_start), STR(ctr.cgroup), STR(ctr.root_fstype), STR(ctr.upper),
         STR(ctr.lower), U64(ctr.netns), U64(ctr.mntns), U64(ctr.pidns), U8(ctr.running_before), U64(ctr.gap_ns),

@@ -94,6 +94,7 @@ struct proc {
         uint32_t earlier;    /* those of earlier owners of the pid that wait too: the first openings are theirs */
         bool muddled;        /* an earlier owner's openings could not be told from its own */
         uint64_t exited_ns;
+        uint32_t code; /* with which it exited */
         struct proc *older, *newer; /* among the exited */
         struct opening *openings;
         uint32_t openings_count;
@@ -178,6 +179,8 @@ struct proc *proctab_get(const struct proctab *pt, uint32_t pid);
 struct proc *proctab_add(struct proctab *pt, uint32_t pid, struct link *up) TM_CHECK; /* NULL: refused, counted */
 void proctab_drop(struct proctab *pt, struct proc *p);
 void proctab_exited(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot_ns, uint64_t now);
+/* Its exit, behind what else of it waits to be told. */
+void proctab_tell_exit(struct proctab *pt, const struct proc *p, uint64_t boot_ns, uint64_t now);
 void proctab_revive(struct proctab *pt, struct proc *p);
 void proctab_retire(struct proctab *pt, struct container *c, uint64_t now);
 
@@ -209,6 +212,12 @@ void proctab_stop(struct proctab *pt, const struct proc *p);
 /* proctab_visit.c */
 uint8_t proctab_origin(const struct proc *p);
 uint32_t proctab_visit_flags(const struct visit *v);
+/* What an actor is told to be of. */
+void proctab_visit_told(const struct visit *v, struct tide_actor *a);
+/* Its first process's first execution was read, or it was gone before that. */
+void proctab_visit_read(struct proc *p, bool alive);
+/* Is it the first process of a session that is no probe's? */
+bool proctab_visit_ends(const struct proc *p);
 /* An execution is about to be told: what does it say of its session? */
 void proctab_visit_exec(struct proctab *pt, const struct waiting *w);
 

@@ -253,20 +253,25 @@ struct proc *proctab_add(struct proctab *pt, uint32_t pid, struct link *up)
         return p;
 }
 
+void proctab_tell_exit(struct proctab *pt, const struct proc *p, uint64_t boot_ns, uint64_t now)
+{
+        struct waiting *w =
+                proctab_wait(pt, TIDE_EXIT, p->c, boot_ns, now, pt->scanning ? SRC_PROCFS : SRC_PROC);
+
+        if (!w)
+                return;
+        w->pid = p->pid;
+        w->start = p->start;
+        w->code = p->code;
+}
+
 void proctab_exited(struct proctab *pt, struct proc *p, uint32_t code, uint64_t boot_ns, uint64_t now)
 {
-        struct waiting *w;
-
         if (p->crashed)
                 proctab_priv_crashed(pt, p, code, boot_ns, now);
-        if (p->c && p->acting) {
-                w = proctab_wait(pt, TIDE_EXIT, p->c, boot_ns, now, pt->scanning ? SRC_PROCFS : SRC_PROC);
-                if (w) {
-                        w->pid = p->pid;
-                        w->start = p->start;
-                        w->code = code;
-                }
-        }
+        p->code = code;
+        if (p->c && p->acting)
+                proctab_tell_exit(pt, p, boot_ns, now);
         p->exited = true;
         p->exited_ns = now;
         p->older = pt->newest;
@@ -630,7 +635,7 @@ int proctab_actor(struct proctab *pt, uint32_t pid, uint64_t now, struct buf *sc
         a.exe_layer = link_layer(p->link);
         a.comm = bytes_of(p->comm, strnlen(p->comm, sizeof(p->comm)));
         a.origin = proctab_origin(p);
-        a.flags |= proctab_visit_flags(p->visit);
+        proctab_visit_told(p->visit, &a);
         if (p->c && link_lineage(p->link, scratch))
                 a.flags |= ACTOR_LINEAGE;
         if (!scratch->err)

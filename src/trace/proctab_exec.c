@@ -59,6 +59,8 @@ static void enter_by_opening(struct proctab *pt, struct proc *p, struct containe
         proctab_join(p, c, false);
         proctab_classify(pt, p);
         proctab_exec_read(pt, p, boot, now, SRC_PROC, 0);
+        if (p->exited) /* before anybody knew where it was */
+                proctab_tell_exit(pt, p, p->exited_ns, now);
 }
 
 void proctab_open_exec(struct proctab *pt, const struct fan_event *ev, uint64_t now)
@@ -203,6 +205,7 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
         struct exec *e;
         struct waiting *w;
         uint8_t change;
+        bool alive;
 
         if (!p->c) {
                 host_exec(pt, p, now);
@@ -226,7 +229,9 @@ void proctab_exec_read(struct proctab *pt, struct proc *p, uint64_t boot_ns, uin
                 e->caller = p->origin == ORIGIN_FOREIGN || p->link->up || !p->runtime ? link_ref(p->link) : NULL;
         p->untold = false;
         p->runtime = false;
-        if (read_alive(pt, p, e) && pt->sys.exe(p->pid, &pt->path, &e->facts, pt->sys.arg) == 0)
+        alive = read_alive(pt, p, e);
+        proctab_visit_read(p, alive);
+        if (alive && pt->sys.exe(p->pid, &pt->path, &e->facts, pt->sys.arg) == 0)
                 e->have_exe = true;
         if (renew_link(p) && e->have_exe) {
                 pt->sys.place(p->c, p->pid, &e->facts, &pt->path, &p->link->exe_layer, &change, pt->sys.arg);
@@ -470,7 +475,7 @@ void proctab_exec_told(struct proctab *pt, const struct waiting *w, struct tide_
         x->actor.login_uid = e->login_uid;
         x->actor.session = e->session;
         x->actor.origin = e->visit ? e->visit->origin : e->origin;
-        x->actor.flags |= proctab_visit_flags(e->visit);
+        proctab_visit_told(e->visit, &x->actor);
         x->actor.exe = rstr_bytes(exe);
         x->actor.exe_layer = e->link->exe_layer;
         x->actor.comm = bytes_of(e->link->comm, strnlen(e->link->comm, sizeof(e->link->comm)));

@@ -32,6 +32,7 @@ struct program {
 
 struct privilege {
         struct link *link; /* the actor as it was; owns a reference */
+        struct visit *visit;
         struct rstr *target_exe;
         struct program program; /* which gained an id */
         uint8_t what, where, origin;
@@ -54,6 +55,7 @@ void proctab_priv_free(struct privilege *v)
         if (!v)
                 return;
         link_unref(v->link);
+        visit_unref(v->visit);
         rstr_unref(v->target_exe);
         rstr_unref(v->program.path);
         free(v);
@@ -115,6 +117,7 @@ static struct privilege *add(struct proctab *pt, struct proc *p, struct containe
         v->repeats = repeats;
         v->link = link_ref(p->link);
         v->origin = proctab_origin(p);
+        v->visit = v->origin == ORIGIN_FOREIGN ? NULL : visit_ref(p->visit);
         v->tty = p->tty;
         v->uid = p->uid;
         v->gid = p->gid;
@@ -399,7 +402,8 @@ static void tell_actor(const struct waiting *w, const struct privilege *v, struc
         a->gid = v->gid;
         a->login_uid = v->login_uid;
         a->session = v->session;
-        a->origin = v->origin;
+        a->origin = v->visit ? v->visit->origin : v->origin; /* by now it may be known to be a probe's */
+        proctab_visit_told(v->visit, a);
         a->exe = rstr_bytes(exe);
         a->exe_layer = link_layer(v->link);
         a->comm = text(v->comm, sizeof(v->comm));

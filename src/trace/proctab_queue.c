@@ -49,6 +49,7 @@ struct waiting *proctab_wait(struct proctab *pt, uint16_t kind, struct container
 static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineage)
 {
         struct tide_event ev = {.kind = w->kind, .sources = w->sources, .flags = w->flags, .boot_ns = w->boot_ns};
+        const struct proc *p = w->kind == TIDE_EXIT ? proctab_get(pt, w->pid) : NULL;
 
         ev.wall_ns = (int64_t)w->boot_ns + pt->wall_offset;
         ev.container = bytes_str(w->c->id);
@@ -58,6 +59,10 @@ static void tell(struct proctab *pt, const struct waiting *w, struct buf *lineag
                 break;
         case TIDE_EXIT:
                 ev.exit = (struct tide_exit){.pid = w->pid, .start = w->start, .code = w->code};
+                if (p && p->start == w->start && proctab_visit_ends(p)) {
+                        ev.exit.leader = 1;
+                        ev.exit.start = p->visit->start;
+                }
                 break;
         case TIDE_PRIV:
                 if (!proctab_priv_told(pt, w, &ev, lineage))

@@ -152,7 +152,33 @@ uint32_t proctab_visit_flags(const struct visit *v)
 {
         if (!v)
                 return 0;
-        return (v->changed ? ACTOR_NOT_PROBE : 0) | (v->unread ? ACTOR_UNREAD : 0);
+        return (v->changed ? ACTOR_NOT_PROBE : 0) | (v->unread ? ACTOR_UNREAD : 0) |
+               (v->tty == VISIT_TTY_YES  ? ACTOR_SESSION_TTY
+                : v->tty == VISIT_TTY_NO ? ACTOR_SESSION_NO_TTY
+                                         : 0);
+}
+
+void proctab_visit_told(const struct visit *v, struct tide_actor *a)
+{
+        a->flags |= proctab_visit_flags(v);
+        a->leader = v ? v->pid : 0;
+        a->leader_start = v ? v->start : 0;
+}
+
+void proctab_visit_read(struct proc *p, bool alive)
+{
+        struct visit *v = p->visit;
+
+        if (!v || v->pid != p->pid || v->start)
+                return;
+        v->start = p->start ? p->start : p->forked;
+        if (alive)
+                v->tty = p->tty ? VISIT_TTY_YES : VISIT_TTY_NO;
+}
+
+bool proctab_visit_ends(const struct proc *p)
+{
+        return p && p->visit && p->visit->pid == p->pid && p->visit->origin == ORIGIN_EXEC;
 }
 
 int proctab_set_health(struct container *c, struct bytes health)

@@ -16,9 +16,12 @@
 
 struct visits;
 
+enum visit_tty { VISIT_TTY_UNKNOWN, VISIT_TTY_YES, VISIT_TTY_NO };
 struct visit {
         uint32_t refs;
         uint32_t pid; /* of its first process */
+        uint64_t start; /* 0: not known yet */
+        enum visit_tty tty; /* had that a controlling terminal? As it was at its first execution */
         uint8_t origin;
         bool settled;
         bool changed; /* it has the command of a probe, but what it runs is not as the image has it */

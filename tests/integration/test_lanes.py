@@ -2,6 +2,7 @@
 """The queue's lanes: verdicts and what becomes of findings, lines to syslog, sessions apart, the report."""
 import json
 import os
+import pty
 import socket
 import threading
 
@@ -138,3 +139,76 @@ def test_syslog(lab):
     check(d.tidemark("triage", g["id"], "--verdict", "benign", "--close").returncode == 0, "closed")
     wait("the line of its closing", lambda: log.of(g["id"]) == ["closed"])
     log.close()
+
+
+def sessions(d, workload, *argv):
+    return d.json("findings", "--sessions", "--workload", workload, *argv)
+
+
+def of_command(d, workload, *words):
+    def look():
+        return next((f for f in sessions(d, workload) if all(w in f["session"]["command"] for w in words)), None)
+    return wait("the session " + " ".join(words), look)
+
+
+def exec_on_terminal(argv, env=None):
+    """Under a terminal of our own, as somebody at one would; what it said."""
+    pid, fd = pty.fork()
+    if pid == 0:
+        os.execvpe(argv[0], argv, env or os.environ)
+    said = b""
+    while True:
+        try:
+            part = os.read(fd, 4096)
+        except OSError:
+            break
+        if not part:
+            break
+        said += part
+    os.close(fd)
+    status = os.waitpid(pid, 0)[1]
+    check(os.waitstatus_to_exitcode(status) == 0, " ".join(argv), said.decode(errors="replace"))
+    return said
+
+
+def test_session(lab):
+    """Without a terminal and with one: one item each, who, when, what ran; below show, and apart."""
+    d = lab.daemon()
+    c = lab.container("visited")
+    d.covered("visited")
+    c.exec("/bin/sh", "-c", "/bin/sleep 0.2; /bin/ls / > /dev/null; /bin/cat /etc/one.conf > /tmp/copy; /bin/sleep 0.1; true mark-a")
+    f = of_command(d, "visited", "-c")
+    f = wait("its end and what it wrote", lambda: (lambda f: f["session"]["ended"] and any(s["subject"] == "/tmp/copy" for s in f["signals"]) and f)(d.json("show", f["id"])))
+    ran = {s["args"][0] for s in f["signals"] if s["args"]}  # what is too short for its arguments to be read on a busy host has none
+    check("/bin/sleep" in ran and all(s["subject"] == "/bin/busybox" for s in f["signals"] if s["operation"] == "exec"), "what ran", f["signals"])
+    check(f["type"] == "session" and f["session"]["terminal"] == "no" and f["below_show"], "what it is", f)
+    check(f["session"]["exit_status"] == 0 and f["session"]["programs_run"] >= 3 and f["session"]["started"] < f["session"]["ended"], "when, and how much", f["session"])
+    check(f["actor"]["uid"] == 0 and all(s["origin"] == "exec" for s in f["signals"]), "who", f["actor"])
+    check("A session without a terminal" in f["story"][0] and "sleep 0.2" in f["story"][0], "in words", f["story"])
+    env = dict(os.environ, CONTAINERS_CONF=lab.conf)
+    exec_on_terminal([*lab.engine, "exec", "-it", c.name, "/bin/sh", "-c", "/bin/sleep 0.2; /bin/ls / > /dev/null; true mark-b"], env)
+    g = wait("the session at a terminal", lambda: next((f for f in sessions(d, "visited") if any("mark-b" in w for w in f["session"]["command"])), None))
+    check(g["id"] != f["id"] and g["session"]["terminal"] == "yes" and "A session with a terminal" in g["story"][0], "another item", g)
+    check(not d.findings("visited", every=True), "none of it is in the queue", d.findings("visited", every=True))
+    r = d.tidemark("findings", "--workload", "visited")
+    check("exec session" in r.stdout and "--sessions" in r.stdout, "the queue says where they are", r.stdout)
+    r = d.tidemark("findings", "--sessions", "--workload", "visited")
+    check("session at a terminal" in r.stdout and all(len(line) <= 100 for line in r.stdout.splitlines()), "their page", r.stdout)
+    page = d.tidemark("show", g["id"]).stdout
+    check("terminal" in page and all(len(line) <= 100 for line in page.splitlines()), "its page", page)
+    check(all(dim["entries"] == 0 for dim in d.workload("visited")["dimensions"]) or not any("/tmp/copy" in e["key"] for e in d.json("baseline", "show", "visited")["entries"]), "nothing of it was learned")
+
+
+def test_session_that_drops(lab):
+    """What nobody should do by hand is in the queue, as one item with all of it."""
+    d = lab.daemon()
+    c = lab.container("broken")
+    d.covered("broken")
+    c.exec("/bin/sh", "-c", "cp /bin/busybox /opt/theirs; /opt/theirs true; true mark-c")
+    f = wait("the session in the queue", lambda: next((f for f in d.findings("broken") if any(s["subject"] == "/opt/theirs" and s["operation"] == "exec" for s in f["signals"])), None))
+    check(f["type"] == "session" and f["confidence"] >= 95, "a page", f)
+    f = wait("the writing too", lambda: (lambda f: any(s["subject"] == "/opt/theirs" and s["kind"] == "file" for s in f["signals"]) and f)(d.json("show", f["id"])))
+    check(any(x["name"] == "session_ran_foreign" for x in f["factors"]) and f["prior_bits"] == -8.0, "by a table of its own", f["factors"])
+    check(len([x for x in d.findings("broken")]) == 1, "one item", d.findings("broken"))
+    drop(c, "theirs")  # the workload itself: nobody has got used to it
+    wait("the workload's own finding", lambda: any(f["type"] == "drift" and any(s["subject"] == "/opt/theirs" for s in f["signals"]) for f in d.findings("broken")))

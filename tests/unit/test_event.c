@@ -17,16 +17,18 @@
 #define ACTOR(N, E, S, a)                                                                                              \
         N(a.flags) N(a.pid) N(a.start) N(a.uid) N(a.gid) N(a.login_uid) N(a.session) E(a.origin) E(a.exe_layer)        \
                 S(a.exe) S(a.comm) S(a.lineage)
+#define LEADER(N, E, S, a) N(a.leader) N(a.leader_start)
 #define EXEC(N, E, S)                                                                                                  \
         ACTOR(N, E, S, exec.actor)                                                                                     \
         S(exec.program) E(exec.program_layer) E(exec.program_change) S(exec.caller) S(exec.args) N(exec.args_total)    \
-                S(exec.cwd) N(exec.mode) N(exec.size) N(exec.ino) N(exec.interval_ns)
+                S(exec.cwd) N(exec.mode) N(exec.size) N(exec.ino) N(exec.interval_ns)    \
+                LEADER(N, E, S, exec.actor)
 #define FORK(N, E, S) N(fork.pid) N(fork.ppid) N(fork.start) N(fork.pstart)
-#define EXIT(N, E, S) N(exit.pid) N(exit.start) N(exit.code)
+#define EXIT(N, E, S) N(exit.pid) N(exit.start) N(exit.code) N(exit.leader)
 #define FILE_(N, E, S)                                                                                                 \
         ACTOR(N, E, S, file.actor)                                                                                     \
         N(file.ops) E(file.change) N(file.type) S(file.path) S(file.old_path) N(file.mode) N(file.size) N(file.ino)    \
-                N(file.mtime_ns) N(file.ctime_ns) S(file.target)
+                N(file.mtime_ns) N(file.ctime_ns) S(file.target) N(file.flags) LEADER(N, E, S, file.actor)
 #define CTR(N, E, S)                                                                                                   \
         S(ctr.runtime) N(ctr.init_pid) N(ctr.init_start) S(ctr.cgroup) S(ctr.root_fstype) S(ctr.upper) S(ctr.lower)    \
                 N(ctr.netns) N(ctr.mntns) N(ctr.pidns) N(ctr.running_before) N(ctr.gap_ns) S(ctr.coverage)             \
@@ -47,18 +49,18 @@
         E(priv.what) E(priv.where) E(priv.layer) E(priv.change) N(priv.flags) N(priv.from) N(priv.to)                  \
                 N(priv.target_pid) N(priv.target_start) S(priv.target_exe) S(priv.target_comm)                         \
                 S(priv.target_container) S(priv.old_comm) S(priv.path) N(priv.mode) N(priv.size) N(priv.ino)           \
-                N(priv.repeats)
+                N(priv.repeats) LEADER(N, E, S, priv.actor)
 #define FLOW(N, E, S)                                                                                                  \
         ACTOR(N, E, S, flow.actor)                                                                                     \
         E(flow.what) E(flow.direction) N(flow.proto) N(flow.flags) S(flow.local) S(flow.remote) N(flow.lport)          \
                 N(flow.rport) S(flow.real) N(flow.real_port) N(flow.bytes_out) N(flow.bytes_in) N(flow.duration_ns)    \
-                N(flow.id) N(flow.netns)
+                N(flow.id) N(flow.netns) LEADER(N, E, S, flow.actor)
 #define NAME_(N, E, S)                                                                                                 \
         E(name.verdict) N(name.proto) S(name.server) N(name.server_port) S(name.question) S(name.chain)                \
                 S(name.addresses) S(name.reason) N(name.netns) N(name.answer_ns)
 #define PACKET(N, E, S) N(packet.netns) N(packet.out) S(packet.ip) N(packet.flags)
 #define AUDIT(N, E, S) N(audit.type) S(audit.text)
-#define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token)
+#define WHO(N, E, S) ACTOR(N, E, S, who.actor) N(who.token) LEADER(N, E, S, who.actor)
 #define PRIOR(N, E, S)                                                                                                 \
         S(prior.digest) E(prior.part) S(prior.entrypoint) S(prior.command) S(prior.health) S(prior.user)               \
                 S(prior.ports) S(prior.volumes) N(prior.first) S(prior.list) E(prior.state) S(prior.words)             \

@@ -228,7 +228,7 @@ static void test_allow_fields(void)
         VERDICT(&w, "allowed by R-1");
         write_by(&w, "/data/y", 0644, "/usr/bin/scp", ORIGIN_ENTRYPOINT);
         CU_ASSERT_TRUE(begins(&w, "deviation"));
-        write_by(&w, "/data/z", 0644, "/usr/bin/rsync", ORIGIN_EXEC);
+        write_by(&w, "/data/z", 0644, "/usr/bin/rsync", ORIGIN_FOREIGN);
         CU_ASSERT_TRUE(begins(&w, "deviation"));
         write_by(&w, "/data/t", 0755, "/usr/bin/rsync", ORIGIN_ENTRYPOINT); /* it can be run */
         CU_ASSERT_TRUE(begins(&w, "deviation"));

@@ -112,13 +112,15 @@ static void test_ages(void)
         size_t used = 0, whole;
 
         buf_init(&b, 1 << 16);
+        ev.file.actor.leader_start = 1; /* the last field */
         CU_ASSERT_EQUAL(tide_encode(&ev, &b), 0);
         whole = b.len;
-        buf_patch_u32(&b, 0, (uint32_t)(whole - 5 - ev.file.target.len)); /* as if target and flags did not exist yet */
+        /* as if target and all behind it did not exist yet */
+        buf_patch_u32(&b, 0, (uint32_t)(whole - 12 - 5 - ev.file.target.len));
         CU_ASSERT_EQUAL(tide_decode(b.p, b.len, &back, &used), 0);
         CU_ASSERT_EQUAL(back.file.target.len, 0);
         CU_ASSERT_EQUAL(back.file.ctime_ns, 123456789);
-        buf_patch_u32(&b, 0, (uint32_t)(whole - 2)); /* within target */
+        buf_patch_u32(&b, 0, (uint32_t)(whole - 2)); /* within it */
         CU_ASSERT_EQUAL(tide_decode(b.p, b.len, &back, &used), ERR_SCHEMA);
         CU_ASSERT_EQUAL(used, whole - 2);
         buf_put_str(&b, "from the future");
