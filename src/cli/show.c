@@ -58,7 +58,8 @@ static void print_head(const struct cli *c, const json_t *f)
         snprintf(text, sizeof(text), "%s drifted: %lld%% sure, severity %s, %s", cli_text(w, "name"), (long long)sure,
                  cli_text(f, "severity"), cli_text(f, "state"));
         if (strcmp(cli_text(f, "type"), "session") == 0)
-                snprintf(text, sizeof(text), "a session in %s: %lld%% sure that it is no ordinary work, severity %s, %s",
+                snprintf(text, sizeof(text), "a session in %s: %lld%% sure that it is no ordinary work, severity %s, "
+                         "%s",
                          cli_text(w, "name"), (long long)sure, cli_text(f, "severity"), cli_text(f, "state"));
         if (strcmp(cli_text(f, "type"), "first-sight") == 0)
                 snprintf(text, sizeof(text), "%s was there before this host was watched: first sight, %lld%% sure, %s",

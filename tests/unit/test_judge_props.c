@@ -207,7 +207,8 @@ static void check_sum(const struct judge_params *p, const struct finding *f)
 
         for (uint32_t i = 0; i < f->nfactors; i++)
                 sum += f->factors[i].quarters;
-        CU_ASSERT_EQUAL(f->prior_quarters, p->prior_quarters);
+        CU_ASSERT_EQUAL(f->prior_quarters,
+                        f->type == FINDING_SESSION ? p->session_prior_quarters : p->prior_quarters);
         CU_ASSERT_EQUAL(sum, f->sum_quarters);
         CU_ASSERT_TRUE(f->confidence <= 100);
         chance = 100.0 / (1.0 + exp2(-(double)sum / 4.0));
