@@ -66,7 +66,7 @@ bool tune_pattern(const char *const *exact, size_t n, struct buf *out);
 
 #define TUNE_SIDES 20u /* rules that are played beside each other, at most */
 
-struct tune_found { /* a finding of drift that the recording opened or changed, and that was shown */
+struct tune_found { /* a finding of drift or a session that the recording opened or changed, and that was shown */
         uint64_t id;
         bool left[TUNE_SIDES]; /* with that rule there is a shown finding all the same, of some of its acts */
         json_t *as_json;       /* if it was asked for, and it is open at the end; else NULL */

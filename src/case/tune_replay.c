@@ -31,7 +31,7 @@ struct act {
 };
 struct side {
         struct pipeline *p;
-        struct map *sure; /* number of a finding → its highest confidence, as a number, 1 more; 0 confidence: hidden */
+        struct map *sure; /* number of a finding → its highest confidence and 1; 1: never shown */
         struct map *is;   /* base's number → this side's latest */
         struct act *acts;
         size_t nacts;
@@ -72,7 +72,8 @@ static uint64_t get_number(const struct map *m, uint64_t key)
 static void on_finding(const struct finding *f, bool opened, void *arg)
 {
         struct side *s = arg;
-        uint64_t sure = f->type == FINDING_DRIFT && !f->suppressed ? f->confidence + 1u : 1u;
+        bool counts = f->type == FINDING_DRIFT || f->type == FINDING_SESSION; /* the others are lists to be looked at */
+        uint64_t sure = counts && !f->suppressed ? f->confidence + 1u : 1u;
 
         (void)opened;
         if (get_number(s->sure, f->id) < sure)
