@@ -110,6 +110,7 @@ enum rule_why {
         RULE_OTHER_PLACE,
         RULE_OTHER_NAME,
         RULE_WIDE_PROGRAM,
+        RULE_WIDE_PLACE,
         RULE_WIDE_ADDRESS,
         RULE_WIDE_CALLER,
         RULE_WIDE_RIGHTS,

@@ -7,7 +7,9 @@
  *
  *     data files                               whatever its patterns cover
  *     files that can be run, programs that     its path alone, written out
- *     ran, code that was loaded
+ *     ran, code that was loaded; files by
+ *     which something runs later, or that let
+ *     somebody in (score_place.c)
  *     flows that a name led to, or of a site   whatever its destination covers
  *     a raw public address                     that address alone
  *     flows of a program the image lacks       executable and destination, both written out
@@ -38,6 +40,8 @@ const char *rule_why_words(enum rule_why why)
                 [RULE_OTHER_PLACE] = "it is of another destination",
                 [RULE_OTHER_NAME] = "another name, which is not known, leads to that address too",
                 [RULE_WIDE_PROGRAM] = "this can be run, and a pattern covers data only: its path must be written out",
+                [RULE_WIDE_PLACE] = "a file there makes something run later, or lets somebody in: its path must be "
+                                    "written out",
                 [RULE_WIDE_ADDRESS] = "no name led to this public address: the address must be written out",
                 [RULE_WIDE_CALLER] = "the image lacks the program that does it: executable and destination must both "
                                      "be written out",
@@ -196,6 +200,8 @@ static enum rule_why reaches(const struct rule *r, const struct rule_act *a)
                 return RULE_NO_FILE;
         if (a->program && !is_exact(&r->path))
                 return RULE_WIDE_PROGRAM;
+        if (a->dim == DIM_FILE && score_is_lasting_place(a->path) && !is_exact(&r->path))
+                return RULE_WIDE_PLACE;
         if (net_foreign_code(a->exe_layer) && r->exe.len && !is_exact(&r->exe))
                 return RULE_OTHER_EXECUTABLE; /* a pattern means programs of the image */
         return RULE_FITS;

@@ -203,16 +203,23 @@ static void test_allow_files(void)
         run(&w, "/srv/a/tool2", LAYER_WRITE);
         CU_ASSERT_TRUE(begins(&w, "deviation"));
         CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        /* Nor of what makes something run later, or lets somebody in. */
+        CU_ASSERT_EQUAL(rule(&w, "allow.add", "path=/etc/**", "reason=it is configured", NULL), 0);
+        put(&w, "/etc/app.conf", 0644);
+        VERDICT(&w, "allowed by R-2");
+        put(&w, "/etc/cron.d/job", 0644);
+        CU_ASSERT_TRUE(begins(&w, "deviation"));
+        CU_ASSERT_EQUAL(rule(&w, "allow.remove", "rule=R-2", NULL), 0);
         /* Its path alone does. */
         CU_ASSERT_EQUAL(rule(&w, "allow.add", "path=/srv/a/tool3", "reason=it is ours", NULL), 0);
         put(&w, "/srv/a/tool3", 0755);
-        VERDICT(&w, "allowed by R-2");
+        VERDICT(&w, "allowed by R-3");
         run(&w, "/srv/a/tool3", LAYER_WRITE);
-        VERDICT(&w, "allowed by R-2");
+        VERDICT(&w, "allowed by R-3");
         run(&w, "/srv/a/tool3", LAYER_MEMFD); /* no file has that path */
         CU_ASSERT_TRUE(begins(&w, "deviation"));
         CU_ASSERT_EQUAL(rule_of(&w, 1).hidden, 2);
-        CU_ASSERT_EQUAL(rule_of(&w, 2).hidden, 2);
+        CU_ASSERT_EQUAL(rule_of(&w, 3).hidden, 2);
         world_close(&w);
 }
 
