@@ -84,7 +84,7 @@ static void act(struct pipeline *p, unsigned i)
         CU_ASSERT_EQUAL(pipeline_event(p, &ev), i == 400 ? -EINVAL : 0);
 }
 
-static void acts(struct pipeline *p, unsigned from, unsigned n)
+static inline void acts(struct pipeline *p, unsigned from, unsigned n)
 {
         for (unsigned i = from; i < from + n; i++)
                 act(p, i);
@@ -105,7 +105,7 @@ static int put_judge_piece(enum judge_piece what, struct bytes key, struct bytes
         return put_piece((int)what, key, blob, arg);
 }
 
-static void dump(struct pipeline *p, struct buf *b)
+static inline void dump(struct pipeline *p, struct buf *b)
 {
         buf_init(b, 1 << 22);
         CU_ASSERT_EQUAL(judge_each(pipeline_judge(p), put_judge_piece, b), 0);
