@@ -28,6 +28,9 @@
  *       ]
  *     }
  *
+ * Without "first_seen", "last_seen", "count" and "windows" (all four of an entry) it is as if it had been seen always:
+ * so a document in a repository changes only where the baseline does.
+ *
  * Bytes that a container chose are written as str_escape() makes them, and there is one spelling of each: what
  * document_decode() has read, document_json() and document_text() give back to the byte. Times are those of cj_time(),
  * or null. What this version does not know in a document of its version is refused, not passed over: it may say that

@@ -35,6 +35,7 @@ struct rd;
 struct transfer_entry {
         enum dimension dim;
         struct bytes key, exe;
+        bool counted; /* how often and when it was seen is told: the next four; else it is as if always, until now */
         int64_t first_ns, last_ns;
         uint64_t count;
         uint32_t windows, replicas; /* replicas, several, phases: of NETWORK */

@@ -62,10 +62,12 @@ json_t *document_entry_json(const struct transfer_entry *e, bool candidate)
         bad |= json_object_set_new(o, "dimension", json_string(dimension_name(e->dim)));
         bad |= json_object_set_new(o, "key", cj_text(e->key));
         bad |= json_object_set_new(o, "executable", cj_text_or_null(e->exe));
-        bad |= json_object_set_new(o, "first_seen", cj_time(e->first_ns));
-        bad |= json_object_set_new(o, "last_seen", cj_time(e->last_ns));
-        bad |= json_object_set_new(o, "count", cj_u64(e->count));
-        bad |= json_object_set_new(o, "windows", json_integer(e->windows));
+        if (e->counted) {
+                bad |= json_object_set_new(o, "first_seen", cj_time(e->first_ns));
+                bad |= json_object_set_new(o, "last_seen", cj_time(e->last_ns));
+                bad |= json_object_set_new(o, "count", cj_u64(e->count));
+                bad |= json_object_set_new(o, "windows", json_integer(e->windows));
+        }
         if (e->dim == DIM_NETWORK) {
                 bad |= json_object_set_new(o, "phases", phases_json(e->phases));
                 bad |= json_object_set_new(o, "replicas", json_integer(e->replicas));

@@ -380,10 +380,10 @@ static const struct member entry_members[] = {
         {"dimension", T_STRING, true, "\"file\", \"process\", \"network\" or \"privilege\"", take_dimension},
         {"key", T_STRING, true, "what is done, as text", take_key},
         {"executable", T_STRING | T_NULL, true, "who does it, as text, or null", take_exe},
-        {"first_seen", T_STRING | T_NULL, true, "a time, or null", take_first},
-        {"last_seen", T_STRING | T_NULL, true, "a time, or null", take_last},
-        {"count", T_NUMBER, true, "a whole number", take_count},
-        {"windows", T_NUMBER, true, "a whole number", take_windows},
+        {"first_seen", T_STRING | T_NULL, false, "a time, or null", take_first},
+        {"last_seen", T_STRING | T_NULL, false, "a time, or null", take_last},
+        {"count", T_NUMBER, false, "a whole number", take_count},
+        {"windows", T_NUMBER, false, "a whole number", take_windows},
         {"phases", T(JSON_ARRAY), false, "a list of phases", take_phases},
         {"replicas", T_NUMBER, false, "a whole number", take_replicas},
         {"several", T_BOOL, false, "true or false", take_several},
@@ -396,11 +396,18 @@ static const struct member entry_members[] = {
 };
 
 /* What belongs together must be there together, or not at all. */
-static int check_entry(struct reader *r, const json_t *v, const struct transfer_entry *e, bool candidate)
+static int check_entry(struct reader *r, const json_t *v, struct transfer_entry *e, bool candidate)
 {
+        static const char *const of_counts[] = {"first_seen", "last_seen", "count", "windows"};
         static const char *const of_network[] = {"phases", "replicas", "several"}, *const of_candidates[] = {"raised",
                                                                                                              "why"};
 
+        e->counted = json_object_get(v, of_counts[0]) != NULL;
+        for (size_t i = 0; i < ARRAY_LEN(of_counts); i++)
+                if ((json_object_get(v, of_counts[i]) != NULL) != e->counted)
+                        return fail(r, "",
+                                    "\"first_seen\", \"last_seen\", \"count\" and \"windows\" are there together, or "
+                                    "none of them is");
         for (size_t i = 0; i < ARRAY_LEN(of_network); i++)
                 if ((json_object_get(v, of_network[i]) != NULL) != (e->dim == DIM_NETWORK))
                         return fail(r, "", "\"%s\" belongs to entries of dimension network, and to these alone",

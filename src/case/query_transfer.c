@@ -40,6 +40,7 @@ static void take_entry(const struct judge_entry *from, struct listed *to)
         to->e = (struct transfer_entry){.dim = from->dim,
                                         .key = from->key,
                                         .exe = from->exe,
+                                        .counted = true,
                                         .first_ns = from->first_ns,
                                         .last_ns = from->last_ns,
                                         .count = from->count,

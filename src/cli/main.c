@@ -19,7 +19,7 @@ static const struct cli_command commands[] = {
         {"baseline",
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | review [WORKLOAD] |\n"
          "      approve | reject WORKLOAD ITEM ... --reason TEXT | refresh WORKLOAD |\n"
-         "      export WORKLOAD [--output FILE] | import FILE --reason TEXT",
+         "      export WORKLOAD [--output FILE] [--no-counts] | import FILE --reason TEXT",
          "what workloads are known to do", cli_baseline},
         {"explain", "ID | EVENT | --workload NAME (--path PATH [--runs] | --destination PLACE) [--executable PATH]",
          "why it is there, and what would quiet it", cli_explain},

@@ -49,6 +49,19 @@ static int fetch(struct cli *c, const char *workload, json_t **ret)
         return r;
 }
 
+/* What changes with every act: of no use to whoever reads differences. */
+static void drop_counts(json_t *document)
+{
+        static const char *const lists[] = {"entries", "candidates"};
+        static const char *const members[] = {"first_seen", "last_seen", "count", "windows"};
+        json_t *e;
+        size_t i;
+
+        for (size_t k = 0; k < ARRAY_LEN(lists); k++)
+                json_array_foreach(json_object_get(document, lists[k]), i, e) for (size_t m = 0; m < ARRAY_LEN(members);
+                                                                                   m++) json_object_del(e, members[m]);
+}
+
 static int write_out(const char *path, struct bytes text)
 {
         FILE *f = fopen(path, "we");
@@ -93,7 +106,8 @@ static int tell_exported(struct cli *c, const char *path, const json_t *document
 int cli_baseline_export(struct cli *c)
 {
         const char *output = NULL;
-        const struct cli_option options[] = {{"--output", &output, NULL}};
+        bool no_counts = false;
+        const struct cli_option options[] = {{"--output", &output, NULL}, {"--no-counts", NULL, &no_counts}};
         _cleanup_buf_ struct buf text;
         json_t *document = NULL;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
@@ -106,6 +120,8 @@ int cli_baseline_export(struct cli *c)
         r = fetch(c, c->argv[2], &document);
         if (r != CLI_DONE)
                 return r;
+        if (no_counts)
+                drop_counts(document);
         document_text(document, &text);
         if (text.err) {
                 fprintf(stderr, "tidemark: baseline export: %s\n", err_str(text.err));

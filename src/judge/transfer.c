@@ -192,6 +192,19 @@ static int approve_as(struct entry *e, const struct transfer_entry *t)
         return t->approved ? approval_set(e, str_print(t->by, by, sizeof(by)), t->reason, t->approved_ns) : 0;
 }
 
+/* Nothing is said of when: in every window of its dimension, and so in more than one. */
+static void set_seen(struct entry *e, const struct import *im, const struct transfer_entry *t, int64_t wall_ns)
+{
+        uint32_t all = im->dim[t->dim].d.windows;
+
+        e->first_ns = t->counted && t->first_ns < wall_ns ? t->first_ns : wall_ns;
+        e->last_ns = t->counted && t->last_ns < wall_ns ? t->last_ns : wall_ns;
+        e->count = t->counted ? t->count : 0;
+        e->windows = t->counted ? t->windows : all > 2 ? all : 2;
+        if (e->windows == 0)
+                e->windows = 1;
+}
+
 /* Of the entry in the document. What was seen in the future was not: clocks differ. */
 static struct entry *make(const struct judge *j, const struct import *im, const struct transfer_entry *t,
                           int64_t wall_ns)
@@ -202,10 +215,7 @@ static struct entry *make(const struct judge *j, const struct import *im, const 
         if (!e)
                 return NULL;
         e->dim = t->dim;
-        e->first_ns = t->first_ns < wall_ns ? t->first_ns : wall_ns;
-        e->last_ns = t->last_ns < wall_ns ? t->last_ns : wall_ns;
-        e->count = t->count;
-        e->windows = t->windows ? t->windows : 1;
+        set_seen(e, im, t, wall_ns);
         e->last_window = e->last_ns / (int64_t)j->p.window_ns;
         e->inherited = im->inherited || t->inherited;
         e->phases =
@@ -323,6 +333,9 @@ static int count(struct judge *j, const struct import *im, const struct workload
 /* What is known of both. The same import once more changes nothing. */
 static void join(struct entry *to, const struct entry *e)
 {
+        to->phases = to->phases && e->phases ? to->phases | e->phases : 0; /* none: any */
+        if (e->count == 0)                                                 /* nothing was said of when */
+                return;
         if (e->first_ns < to->first_ns)
                 to->first_ns = e->first_ns;
         if (e->last_ns > to->last_ns)
@@ -335,7 +348,6 @@ static void join(struct entry *to, const struct entry *e)
                 to->windows = e->windows;
         if (e->replicas > to->replicas)
                 to->replicas = e->replicas;
-        to->phases = to->phases && e->phases ? to->phases | e->phases : 0; /* none: any */
         to->several = to->several || e->several;
 }
 
@@ -362,6 +374,8 @@ static int merge(struct judge *j, struct workload *w, struct entry *to, struct e
                 if (r == 0)
                         r = entry_set_candidate(j, w, to, false);
         }
+        if (!to->approval)
+                to->approval = TAKE_PTR(e->approval);
         if (r == 0)
                 r = entry_count(w, to, -1);
         if (r == 0) {

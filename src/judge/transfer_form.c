@@ -8,7 +8,7 @@
 
 #define FORM 1u
 
-enum entry_flag { F_SEVERAL = 1, F_INHERITED = 2, F_APPROVED = 4 };
+enum entry_flag { F_SEVERAL = 1, F_INHERITED = 2, F_APPROVED = 4, F_COUNTED = 8 };
 
 void transfer_entry_put(const struct transfer_entry *e, struct buf *out)
 {
@@ -23,7 +23,7 @@ void transfer_entry_put(const struct transfer_entry *e, struct buf *out)
         buf_put_u8(out, e->phases);
         buf_put_u32(out, e->replicas);
         buf_put_u8(out, (uint8_t)((e->several ? F_SEVERAL : 0) | (e->inherited ? F_INHERITED : 0) |
-                                  (e->approved ? F_APPROVED : 0)));
+                                  (e->approved ? F_APPROVED : 0) | (e->counted ? F_COUNTED : 0)));
         buf_put_bytes(out, e->by);
         buf_put_bytes(out, e->reason);
         buf_put_u64(out, (uint64_t)e->approved_ns);
@@ -61,6 +61,7 @@ int transfer_entry_decode(struct bytes value, struct transfer_entry *ret)
         e.several = flags & F_SEVERAL;
         e.inherited = flags & F_INHERITED;
         e.approved = flags & F_APPROVED;
+        e.counted = flags & F_COUNTED;
         *ret = e;
         return 0;
 }

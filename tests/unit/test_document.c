@@ -16,6 +16,7 @@ static struct transfer_entry known(enum dimension dim, const char *key, const ch
         return (struct transfer_entry){.dim = dim,
                                        .key = bytes_str(key),
                                        .exe = bytes_str(exe),
+                                       .counted = true,
                                        .first_ns = T0,
                                        .last_ns = T0 + 3600000000000,
                                        .count = 12,
@@ -82,6 +83,7 @@ static void test_round(void)
         struct document d = sample(e, ARRAY_LEN(e));
         _cleanup_buf_ struct buf text;
 
+        e[0].counted = false;
         e[1].approved = e[1].inherited = true;
         e[1].by = BYTES_LIT("operator uid 0 (login uid 1000)");
         e[1].reason = BYTES_LIT("cache");
@@ -182,6 +184,8 @@ static void test_refused(void)
                 {"\"key\": \"b\"", "\"key\": \"\\\\q\"", "line 11: entries[1]: \"key\": \"\\\\q\" is not written as"},
                 {"\"key\": \"b\"", "\"key\": \"\\\\x41\"", "entries[1]: \"key\""},
                 {"\"key\": \"b\", ", "", "line 11: entries[1]: the entry lacks \"key\""},
+                {"\"count\": 1, ", "",
+                 "line 10: entries[0]: \"first_seen\", \"last_seen\", \"count\" and \"windows\" are"},
                 {"\"count\": 1", "\"count\": -1", "line 10: entries[0]: \"count\": -1 is not from 0"},
                 {"\"windows\": 1}", "\"windows\": 4294967296}", "\"windows\": 4294967296 is not"},
                 {"05.000000Z", "05Z", "line 11: entries[1]: \"last_seen\": \"2026-01-02T03:04:05Z\" is no time"},

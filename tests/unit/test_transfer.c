@@ -97,6 +97,7 @@ static struct transfer_entry known(enum dimension dim, const char *key, const ch
         return (struct transfer_entry){.dim = dim,
                                        .key = bytes_str(key),
                                        .exe = bytes_str(exe),
+                                       .counted = true,
                                        .first_ns = (int64_t)(T0 - 100 * HOUR),
                                        .last_ns = (int64_t)(T0 - 50 * HOUR),
                                        .count = 7,
@@ -326,6 +327,8 @@ static void test_merge(void)
         struct entry *bad;
         struct world w;
 
+        e[0].approved = true;
+        e[0].by = BYTES_LIT("operator uid 0");
         world_open(&w);
         start(&w);
         run(&w, "/bin/ls", LAYER_IMAGE);
@@ -344,6 +347,7 @@ static void test_merge(void)
         CU_ASSERT(says(&w, "left_rejected", "1"));
         CU_ASSERT_EQUAL(web->dim[DIM_PROCESS].state, DS_LEARNING);
         CU_ASSERT_EQUAL(find_in(&w, "/bin/ls")->count, 7);
+        CU_ASSERT_PTR_NOT_NULL(find_in(&w, "/bin/ls")->approval);
         CU_ASSERT_EQUAL(find_in(&w, "/bin/ls")->windows, 5);
         CU_ASSERT(!find_in(&w, "/bin/id")->candidate);
         CU_ASSERT_PTR_NOT_NULL_FATAL(find_in(&w, "/bin/id")->approval);
@@ -365,6 +369,30 @@ static void test_merge(void)
         restore(&w);
         dump(w.j, &after);
         CU_ASSERT_EQUAL(before.len, after.len);
+        world_close(&w);
+}
+
+/* Nothing is said of when it was seen: always. */
+static void test_uncounted(void)
+{
+        struct transfer_entry e = {.dim = DIM_PROCESS, .key = BYTES_LIT("/bin/ls"), .exe = BYTES_LIT("/bin/sh")};
+        const struct what what = {0}, learning = {.learning = true};
+        _cleanup_buf_ struct buf before, after;
+        struct workload *web;
+        struct world w;
+
+        world_open(&w);
+        CU_ASSERT_EQUAL(import(&w, &what, &e, 1, false), 0);
+        web = map_get(w.j->workloads, BYTES_LIT(WEB));
+        CU_ASSERT_PTR_NOT_NULL_FATAL(web);
+        CU_ASSERT_EQUAL(find_in(&w, "/bin/ls")->windows, 40);
+        CU_ASSERT_EQUAL(web->dim[DIM_PROCESS].once, 0);
+        CU_ASSERT(find_in(&w, "/bin/ls")->last_ns >= (int64_t)T0);
+        dump(w.j, &before);
+        w.now += HOUR;
+        CU_ASSERT_EQUAL(import(&w, &learning, &e, 1, false), 0); /* once more it says nothing new */
+        dump(w.j, &after);
+        CU_ASSERT(bytes_eq(buf_bytes(&before), buf_bytes(&after)));
         world_close(&w);
 }
 
@@ -398,5 +426,6 @@ static const struct unit_case cases[] = {
         {"an approval of a content is one here", test_approved},
         {"merging and replacing", test_merge},
         {"old documents and other images", test_old},
+        {"entries without counts", test_uncounted},
 };
 UNIT_MAIN("transfer", cases)
