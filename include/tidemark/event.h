@@ -467,6 +467,7 @@ struct tide_hash {
         uint8_t state;     /* enum tide_hash_state */
         uint64_t size, ino;
         struct bytes sha256; /* TIDE_SHA256 bytes; empty unless HASH_KNOWN */
+        uint64_t mtime_ns, ctime_ns; /* of the file, when it was opened */
 };
 
 enum tide_act_kind {

@@ -40,6 +40,9 @@ int layer_upper_fd(const struct layer *l) TM_CHECK;
 /* The entry at path (as the container sees it; a leading slash is passed over) in the upper directory. -ENOENT; -ELOOP,
  * -EXDEV, -ENOTDIR: not a plain path in it. */
 int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
+/* A descriptor for reading of the regular file at path in the upper directory, and what it is; the caller closes it.
+ * -EINVAL: it is no regular file: nothing else is opened. */
+int layer_upper_open(const struct layer *l, struct bytes path, struct layer_entry *ret) TM_CHECK;
 /* O_PATH descriptors of path in the upper directory and in the image, for a comparison; the caller closes them. */
 int layer_both(const struct layer *l, struct bytes path, int ret[2]) TM_CHECK;
 /* Has the upper file at path attributes of its own and the content of the image's (metacopy)? */

@@ -28,6 +28,7 @@ struct keys;
 struct query_env;
 struct ring;
 struct syslog_sink;
+struct engine_hash;
 struct engine_image;
 struct engine_setup;
 struct meta;
@@ -60,6 +61,7 @@ struct engine {
         struct dns *dns;
         struct engine_resolv *resolv;   /* engine_resolv.c */
         struct engine_image *image;     /* engine_image.c */
+        struct engine_hash *hash;       /* engine_hash.c */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -146,6 +148,17 @@ void engine_news_tell(struct engine *e, const struct finding *f, unsigned news);
 void engine_news_committed(struct engine *e);
 void engine_news_status(const struct engine *e, json_t *o);
 void engine_news_close(struct engine *e);
+/* engine_worker.c: a process of tidemark-image, by its open program. files: a socket that it gets beside its own; -1.
+ * idle: nobody waits for it, it runs when nothing else does. *ret_fd: our end of its own, blocking. */
+int engine_worker(int program, char *const *argv, int files, bool idle, int *ret_fd, pid_t *ret_pid);
+
+/* engine_hash.c: what programs hold that ran from write layers */
+int engine_hash_open(struct engine *e, int program);
+void engine_hash_close(struct engine *e);
+/* TIDE_RAN: a TIDE_HASH follows, soon, or late to say that. */
+int engine_hash_ran(struct engine *e, const struct tide_event *ev, int *fd);
+void engine_hash_status(const struct engine *e, json_t *o);
+
 /* engine_image.c: which images are read, one at a time, by a worker */
 int engine_image_open(struct engine *e, const struct engine_setup *s);
 void engine_image_close(struct engine *e);

@@ -249,7 +249,7 @@ static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_
         [TIDE_CTR_START] = on_tide, [TIDE_CTR_STOP] = on_tide,     [TIDE_WALK] = on_tide,  [TIDE_LOSS] = on_tide,
         [TIDE_TICK] = on_tide,      [TIDE_COMMAND] = on_command,   [TIDE_FILES] = on_files, [TIDE_PING] = on_ping,
         [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,        [TIDE_FLOW] = on_tide,
-        [TIDE_PACKET] = on_packet,
+        [TIDE_PACKET] = on_packet, [TIDE_RAN] = engine_hash_ran,
         [TIDE_AUDIT] = engine_audit_record, [TIDE_WHO] = engine_audit_who,
 };
 
@@ -466,6 +466,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = engine_image_open(e, s);
         if (r == 0)
+                r = engine_hash_open(e, s->image_fd);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 engine_ring_open(e, s->dir);
@@ -500,6 +502,7 @@ static int stop(struct engine *e, int r)
         engine_news_close(e);
         engine_audit_close(e);
         engine_net_close(e);
+        engine_hash_close(e);
         engine_image_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);

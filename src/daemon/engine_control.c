@@ -134,6 +134,7 @@ static json_t *status_part(void *arg)
                 engine_ring_status(e, o);
                 engine_news_status(e, o);
                 engine_image_status(e, o);
+                engine_hash_status(e, o);
         }
         return o;
 }

@@ -9,15 +9,13 @@
  */
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,8 +34,6 @@
 #define RECORDS_A_TURN 4
 #define RECORDS_MAX 4096u /* of one image */
 #define WORDS_MAX 2000u
-#define WORKER_FD 3
-#define FILES_FD 4
 
 struct want {
         struct str_owned container, digest;
@@ -73,27 +69,6 @@ static void want_clear(struct want *w)
 
 /* ---- the worker ---- */
 
-struct worker {
-        int program, files;
-        char *argv[8];
-};
-
-/* In the child: its sockets get the numbers that it knows, everything else is closed already or by its exec. */
-static int become_worker(int fd, void *arg)
-{
-        char locale[] = "LC_ALL=C", path[] = "PATH=/usr/bin:/bin", *const env[] = {locale, path, NULL};
-        struct worker *w = arg;
-        int program = fcntl(w->program, F_DUPFD_CLOEXEC, 16), engine = fcntl(fd, F_DUPFD_CLOEXEC, 16);
-        int files = w->files < 0 ? -1 : fcntl(w->files, F_DUPFD_CLOEXEC, 16);
-
-        if (program < 0 || engine < 0 || dup2(engine, WORKER_FD) < 0 || (files >= 0 && dup2(files, FILES_FD) < 0))
-                return -errno;
-        setpriority(PRIO_PROCESS, 0, 19);
-        syscall(SYS_ioprio_set, 1, 0, 3 << 13); /* this process, class idle: ioprio_set(2) */
-        fexecve(program, w->argv, env);
-        return -errno;
-}
-
 /* Copies of rpm's database of the last image. */
 static void empty_scratch(const char *path)
 {
@@ -111,19 +86,12 @@ static int start_worker(struct engine *e, int files)
 {
         struct engine_image *im = e->image;
         char name[] = "tidemark-image", how[] = "facts", max_files[16], bytes[24], percent[8];
-        struct worker w = {.program = im->program, .files = files};
-        int keep[2] = {im->program, files};
+        char *argv[] = {name, how, max_files, bytes, percent, im->scratch, NULL};
 
         snprintf(max_files, sizeof(max_files), "%u", e->cfg->judge.max_image_files);
         snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)e->cfg->image_mib << 20);
         snprintf(percent, sizeof(percent), "%u", e->cfg->image_cpu_max);
-        w.argv[0] = name;
-        w.argv[1] = how;
-        w.argv[2] = max_files;
-        w.argv[3] = bytes;
-        w.argv[4] = percent;
-        w.argv[5] = im->scratch;
-        return helper_start("tidemark-image", HELPER_HAS_TIME, become_worker, &w, keep, 2, &im->fd, &im->pid);
+        return engine_worker(im->program, argv, files, true, &im->fd, &im->pid);
 }
 
 /* ---- what became of one ---- */

@@ -24,6 +24,7 @@
 #include "tidemark/peek.h"
 #include "tidemark/proc_source.h"
 #include "tidemark/proctab.h"
+#include "tidemark/rate.h"
 #include "tidemark/trail.h"
 #include "tidemark/walk.h"
 
@@ -122,6 +123,7 @@ struct sensor {
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
         struct sensor_image *image; /* sensor_image.c */
+        struct rate ran;            /* programs of write layers whose files are passed on: sensor_ran.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
         struct map *resolvs;   /* sensor_resolv.c */
         struct sensor_asked asked[SENSOR_ASKED];
@@ -220,6 +222,9 @@ void sensor_image_stop(struct sensor *s);
 /* ACT_IMAGE: of the image of this container, into that socket; borrowed. */
 void sensor_image_open(struct sensor *s, const struct tide_event *ask, int sock);
 void sensor_image_stats(const struct sensor *s, struct sensor_image_stats *ret);
+
+/* sensor_ran.c: the file of a program that ran from a write layer, behind its TIDE_EXEC */
+void sensor_ran(struct sensor *s, struct container *c, const struct tide_event *exec);
 
 /* sensor_meta.c: open metadata and pass it on */
 void sensor_meta_send(struct sensor *s, struct container *c);

@@ -576,6 +576,7 @@ int sensor_run(const struct sensor_setup *setup)
                 return EXIT_FAILED;
         s->setup = setup;
         s->cfg = setup->cfg;
+        s->ran = (struct rate){.interval_ns = 20 * NSEC_PER_MSEC, .burst = 200};
         buf_init(&s->lineage, TIDE_RECORD_MAX);
         buf_init(&s->path, 3 * 4096);
         for (size_t i = 0; i < ARRAY_LEN(stages) && r == 0; i++)

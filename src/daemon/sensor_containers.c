@@ -133,6 +133,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_mapped_exec(s, c, ev->exec.actor.pid, ev->exec.actor.start);
                 sensor_net_exec(s, c);
                 sensor_send(s, PAIR_EXEC, ev, -1);
+                sensor_ran(s, c, ev);
                 break;
         case TIDE_PRIV: /* names are worth the least */
                 sensor_send(s, ev->priv.what == PRIV_COMM ? PAIR_FILE : PAIR_EXEC, ev, -1);

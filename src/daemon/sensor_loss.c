@@ -107,6 +107,7 @@ static void refused(struct sensor *s, const struct tide_event *ev)
                 s->repair.announce = true;
                 note_stop(&s->repair, ev->container);
                 break;
+        case TIDE_RAN:   /* the program counts as one whose content is not known */
         case TIDE_AUDIT: /* nothing repairs it: what it would have completed goes on without */
         case TIDE_WHO:
                 break;

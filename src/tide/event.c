@@ -102,7 +102,7 @@ static const struct field prior_fields[] = {
 };
 static const struct field hash_fields[] = {
         STR(hash.path), ENUM8(hash.layer, LAYER__MAX), ENUM8(hash.state, HASH__MAX), U64(hash.size), U64(hash.ino),
-        STR(hash.sha256),
+        STR(hash.sha256), U64(hash.mtime_ns), U64(hash.ctime_ns),
 };
 
 struct kind {

@@ -264,6 +264,28 @@ int layer_upper_stat(const struct layer *l, struct bytes path, struct layer_entr
         return 0;
 }
 
+int layer_upper_open(const struct layer *l, struct bytes path, struct layer_entry *ret)
+{
+        _cleanup_close_ int own = -1, at = -1;
+        int base = upper_base(l, &own), fd;
+        struct stat st;
+        char link[64];
+
+        at = base < 0 ? base : beneath_open(base, path, O_PATH, BENEATH_ONE_MOUNT);
+        if (at < 0)
+                return at;
+        if (fstat(at, &st) < 0)
+                return -errno;
+        if (!S_ISREG(st.st_mode))
+                return -EINVAL;
+        snprintf(link, sizeof(link), "/proc/self/fd/%d", at);
+        fd = open(link, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0)
+                return -errno;
+        *ret = entry_of(at, &st);
+        return fd;
+}
+
 /* By the attribute that overlayfs keeps for itself: user.overlay.* could be a container's own. */
 bool layer_upper_is_metadata(const struct layer *l, struct bytes path)
 {

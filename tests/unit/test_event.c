@@ -66,7 +66,8 @@
                 S(prior.ports) S(prior.volumes) N(prior.first) S(prior.list) E(prior.state) S(prior.words)             \
                         N(prior.packages)                                                                              \
                         N(prior.files) N(prior.read_bytes) N(prior.entries)
-#define HASH(N, E, S) S(hash.path) E(hash.layer) E(hash.state) N(hash.size) N(hash.ino) S(hash.sha256)
+#define HASH(N, E, S) S(hash.path) E(hash.layer) E(hash.state) N(hash.size) N(hash.ino) S(hash.sha256)              \
+        N(hash.mtime_ns) N(hash.ctime_ns)
 #define NOTHING(N, E, S)
 
 /* Filling: no two fields alike, and the highest byte of each number in use, so that a narrower one shows. */
