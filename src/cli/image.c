@@ -95,17 +95,18 @@ static void print_some(const json_t *files, const char *what, bool (*is)(const j
 static void print_image(const json_t *o)
 {
         const json_t *files = json_object_get(o, "file_list");
+        char numbers[300];
 
-        printf("%s\n%s, %.16s UTC: %lld packages, %lld programs, %lld libraries, %lld scripts, %lld others that can be "
-               "run",
-               cli_text(o, "digest"), cli_text(o, "state"), cli_text(o, "analysed"), (long long)cli_int(o, "packages"),
-               (long long)cli_int(o, "program"), (long long)cli_int(o, "library"), (long long)cli_int(o, "script"),
-               (long long)cli_int(o, "other"));
-        putchar('\n');
+        snprintf(numbers, sizeof(numbers),
+                 "%s, %.16s UTC: %lld packages, %lld programs, %lld libraries, %lld scripts, %lld others that can be run",
+                 cli_text(o, "state"), cli_text(o, "analysed"), (long long)cli_int(o, "packages"),
+                 (long long)cli_int(o, "program"), (long long)cli_int(o, "library"), (long long)cli_int(o, "script"),
+                 (long long)cli_int(o, "other"));
+        puts(cli_text(o, "digest"));
+        cli_wrap(stdout, numbers, 0, 4);
         if (*cli_text(o, "words")) {
                 fputs("What was cut or could not be read: ", stdout);
                 cli_wrap(stdout, cli_text(o, "words"), 35, 4);
-                putchar('\n');
         }
         print_words("Entrypoint", json_object_get(o, "entrypoint"));
         print_words("Command", json_object_get(o, "command"));

@@ -316,12 +316,13 @@ static void start_next(struct engine *e)
         struct engine_image *im = e->image;
 
         while (im->n && im->fd < 0) {
+                uint32_t last;
                 int r;
 
-                im->now = im->waiting[im->first];
-                memset(&im->waiting[im->first], 0, sizeof(im->now));
-                im->first = (im->first + 1) % WAITING_MAX;
-                im->n--;
+                im->n--; /* the latest first: what starts now is to be judged sooner than what has run for long */
+                last = (im->first + im->n) % WAITING_MAX;
+                im->now = im->waiting[last];
+                memset(&im->waiting[last], 0, sizeof(im->now));
                 if (is_known(e, str_get(&im->now.digest))) {
                         want_clear(&im->now);
                         continue;
@@ -391,9 +392,11 @@ void engine_image_want(struct engine *e, struct bytes container, const struct me
         if (!im || im->program < 0 || digest.len == 0 || is_known(e, digest) || is_waiting(im, digest) ||
             (uintptr_t)map_get(im->tried, digest) >= TRIES)
                 return;
-        if (im->n == WAITING_MAX) {
+        if (im->n == WAITING_MAX) { /* the one that waits for longest goes */
+                want_clear(&im->waiting[im->first]);
+                im->first = (im->first + 1) % WAITING_MAX;
+                im->n--;
                 im->refused++;
-                return;
         }
         w = &im->waiting[(im->first + im->n) % WAITING_MAX];
         if (fill(w, container, m, digest) < 0) {
@@ -409,13 +412,19 @@ void engine_image_want(struct engine *e, struct bytes container, const struct me
 void engine_image_status(const struct engine *e, json_t *o)
 {
         const struct engine_image *im = e->image;
+        char digest[100];
         json_t *j = json_pack("{s:b,s:I,s:b,s:I,s:I,s:I,s:I,s:I,s:I}", "on", im->program >= 0, "waiting",
                               (json_int_t)im->n, "reading", im->fd >= 0, "read", (json_int_t)im->done, "partial",
                               (json_int_t)im->partial, "failed", (json_int_t)im->failed, "late", (json_int_t)im->late,
                               "malformed", (json_int_t)im->malformed, "refused", (json_int_t)im->refused);
 
-        if (j)
+        if (j) {
+                json_object_set_new(j, "image",
+                                    im->fd >= 0
+                                            ? json_string(str_print(str_get(&im->now.digest), digest, sizeof(digest)))
+                                            : json_null());
                 json_object_set_new(o, "image_worker", j);
+        }
 }
 
 int engine_image_open(struct engine *e, const struct engine_setup *s)

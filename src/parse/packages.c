@@ -81,6 +81,15 @@ static int end_paragraph(struct paragraph *p, const struct packages_ops *ops, vo
         return ops->package(cut(was.name), cut(was.version), arg);
 }
 
+/* deb-control(5): of US-ASCII without control characters, space and colon. */
+static bool is_field_name(struct bytes b)
+{
+        for (uint32_t i = 0; i < b.len; i++)
+                if (b.p[i] < '!' || b.p[i] > '~')
+                        return false;
+        return b.len > 0;
+}
+
 static void take_field(struct paragraph *p, struct bytes line, struct packages_stats *st)
 {
         static const struct {
@@ -95,7 +104,7 @@ static void take_field(struct paragraph *p, struct bytes line, struct packages_s
         p->any = true;
         if (line.p[0] == ' ' || line.p[0] == '\t')
                 return; /* the field before goes on */
-        if (!colon) {
+        if (!colon || !is_field_name(bytes_of(line.p, (size_t)(colon - line.p)))) {
                 st->malformed++;
                 return;
         }
