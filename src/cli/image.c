@@ -98,7 +98,8 @@ static void print_image(const json_t *o)
         char numbers[300];
 
         snprintf(numbers, sizeof(numbers),
-                 "%s, %.16s UTC: %lld packages, %lld programs, %lld libraries, %lld scripts, %lld others that can be run",
+                 "%s, %.16s UTC: %lld packages, %lld programs, %lld libraries, %lld scripts, %lld others that can be "
+                 "run",
                  cli_text(o, "state"), cli_text(o, "analysed"), (long long)cli_int(o, "packages"),
                  (long long)cli_int(o, "program"), (long long)cli_int(o, "library"), (long long)cli_int(o, "script"),
                  (long long)cli_int(o, "other"));
