@@ -32,7 +32,7 @@ struct group {
         uint64_t count;
         int64_t first_ns, last_ns;
         int32_t quarters;
-        json_t *items, *containers;
+        json_t *items, *keys, *containers;
 };
 
 struct review {
@@ -86,6 +86,8 @@ static void cause_key(const struct review *v, const struct judge_entry *e, struc
                 buf_put_bytes(out, e->exe);
         if (v->coarse < 1)
                 buf_put_bytes(out, place(e));
+        if (e->rejected || !strcmp(e->why, "never-silent"))
+                buf_put_bytes(out, e->key); /* each is answered by itself, so each is shown */
 }
 
 static struct group *new_group(struct review *v, const struct judge_entry *e)
@@ -108,6 +110,7 @@ static struct group *new_group(struct review *v, const struct judge_entry *e)
                             .last_ns = e->last_ns,
                             .quarters = INT32_MIN,
                             .items = json_array(),
+                            .keys = json_array(),
                             .containers = json_array()};
         return g;
 }
@@ -140,7 +143,8 @@ static int add(struct group *g, const struct judge_entry *e)
         char number[16];
 
         snprintf(number, sizeof(number), "B-%u", e->item);
-        if (g->n++ < ITEMS_SHOWN && json_array_append_new(g->items, json_string(number)) < 0)
+        if (g->n++ < ITEMS_SHOWN && (json_array_append_new(g->items, json_string(number)) < 0 ||
+                                     json_array_append_new(g->keys, cj_text(e->key)) < 0))
                 return -ENOMEM;
         g->count += e->count;
         if (e->first_ns < g->first_ns)
@@ -160,6 +164,7 @@ static void release(struct review *v)
 {
         for (size_t i = 0; i < v->n; i++) {
                 json_decref(v->groups[i].items);
+                json_decref(v->groups[i].keys);
                 json_decref(v->groups[i].containers);
         }
         free(v->groups);
@@ -248,6 +253,7 @@ static json_t *group_json(const struct review *v, const struct group *g)
         int bad = 0;
 
         bad |= json_object_set(o, "items", g->items);
+        bad |= json_object_set(o, "keys", g->keys);
         bad |= json_object_set_new(o, "candidates", json_integer(g->n));
         bad |= json_object_set_new(o, "dimension", json_string(dimension_name(e->dim)));
         bad |= json_object_set_new(o, "key", cj_text(e->key));

@@ -47,6 +47,8 @@ struct entry *entry_new(const struct observation *o, struct bytes key, enum lear
 int entry_count(struct workload *w, const struct entry *e, int step);
 /* Gone, and freed. */
 void entry_forget(struct judge *j, struct workload *w, struct entry *e);
+/* A candidate's number, if it has none. */
+void candidate_number(struct judge *j, struct entry *e);
 /* What was seen of e is seen of to. */
 void entry_absorb(struct entry *to, const struct entry *e);
 /* From a candidate to a part of the baseline, or back. */

@@ -97,6 +97,14 @@ static bool note_container(struct sighting *s, const struct container_memory *c,
         return true;
 }
 
+void candidate_number(struct judge *j, struct entry *e)
+{
+        if (e->item)
+                return;
+        e->item = j->next_item++;
+        pieces_save_meta(j);
+}
+
 int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, const struct observation *o,
                       const int32_t *quarters)
 {
@@ -110,8 +118,7 @@ int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, cons
         if (r < 0)
                 return r;
         if (e->item == 0) {
-                e->item = j->next_item++;
-                pieces_save_meta(j);
+                candidate_number(j, e);
                 changed = true;
         }
         if (note_container(e->seen, o->c, &r))
@@ -133,10 +140,7 @@ static int note_phase(struct judge *j, struct workload *w, struct entry *e, cons
         if (bit == 0 || (e->asked & bit))
                 return 0;
         e->asked |= bit;
-        if (e->item == 0) {
-                e->item = j->next_item++;
-                pieces_save_meta(j);
-        }
+        candidate_number(j, e);
         pieces_save_entry(j, w, e);
         return 0;
 }
@@ -145,6 +149,18 @@ static int note_phase(struct judge *j, struct workload *w, struct entry *e, cons
 static bool is_sessions(const struct observation *o)
 {
         return (o->actor->flags & ACTOR_PID) && o->actor->origin == ORIGIN_EXEC;
+}
+
+int candidate_seen(struct judge *j, struct workload *w, const struct observation *o)
+{
+        struct observation named = *o;
+        struct entry *e;
+
+        if (is_sessions(o) || (baseline_lookup(w, o, &e) != KNOWN_WAITING) || !e || e->seen)
+                return 0;
+        if (observe_net_subject(j, &named) < 0)
+                return 0;
+        return candidate_sighted(j, w, e, &named, NULL);
 }
 
 int candidate_note(struct judge *j, struct workload *w, const struct observation *o, enum known known, enum learn how,

@@ -26,7 +26,7 @@ static bool note_caller(struct workload *w, struct entry *e, const struct observ
         e->several = e->several || another;
         if (more)
                 e->replicas = w->running;
-        if (learning)
+        if (learning || e->candidate) /* what an approval is for: all that was seen of it */
                 e->phases |= phase_bit(o);
         return another || more || phases != e->phases;
 }

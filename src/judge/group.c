@@ -57,6 +57,11 @@ static uint32_t place_of(const struct finding *f)
  * goes, and of those that are equally so the middle one, so that neither how it began nor what it does now is lost.
  * (Workloads that fall into one place count as one.)
  */
+static bool is_spared(const struct judge *j, size_t i)
+{
+        return i + 1 == j->nopen || (j->open[i]->type == FINDING_ROLLOUT && j->open[i]->suppressed);
+}
+
 static void make_room(struct judge *j)
 {
         uint32_t count[PLACES] = {0}, most = 0, least = UINT32_MAX, n = 0;
@@ -66,14 +71,15 @@ static void make_room(struct judge *j)
                 if (++count[place_of(j->open[i])] > most)
                         most = count[place_of(j->open[i])];
         for (i = 0; i < j->nopen; i++) {
-                if (count[place_of(j->open[i])] != most || j->open[i]->confidence > least)
+                if (count[place_of(j->open[i])] != most || j->open[i]->confidence > least || is_spared(j, i))
                         continue;
                 n = j->open[i]->confidence < least ? 1 : n + 1;
                 least = j->open[i]->confidence;
         }
         n = n / 2 + 1;
         for (i = 0; i < j->nopen; i++)
-                if (count[place_of(j->open[i])] == most && j->open[i]->confidence == least && --n == 0)
+                if (count[place_of(j->open[i])] == most && j->open[i]->confidence == least && !is_spared(j, i) &&
+                    --n == 0)
                         break;
         drop(j, i < j->nopen ? i : 0);
 }
@@ -468,7 +474,20 @@ static bool is_rollout(const struct finding *f, const struct workload *w)
         return f->type == FINDING_ROLLOUT && f->state != FINDING_CLOSED && f->id == w->roll.item;
 }
 
-int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret)
+/* What it is worth now: a phase that spoke against it, and does no more, must not keep it down. */
+static int rescore(struct judge *j, struct workload *w, struct finding *f, const struct observation *o)
+{
+        struct score s;
+        int r = score_observation(j, w, o, o->known, &s);
+
+        if (r < 0)
+                return r;
+        r = score_merge(j, f, &s, false);
+        score_release(&s);
+        return r;
+}
+
+int group_repeat(struct judge *j, struct workload *w, const struct observation *o, bool rollout, struct finding **ret)
 {
         uint64_t cause = signal_cause(o);
 
@@ -477,9 +496,11 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 bool opened = false;
                 int r;
 
-                if ((!is_of_workload(f, w) && !is_rollout(f, w)) || !joins_by_cause(f, o, cause))
+                if (!(is_of_workload(f, w) || (rollout && is_rollout(f, w))) || !joins_by_cause(f, o, cause))
                         continue;
-                r = signal_add(f, o);
+                r = f->type == FINDING_DRIFT ? rescore(j, w, f, o) : 0;
+                if (r == 0)
+                        r = signal_add(f, o);
                 if (r == 0)
                         r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
                 group_changed(j, f, opened);
@@ -487,6 +508,19 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 return r < 0 ? r : 1;
         }
         return 0;
+}
+
+bool group_shows(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        uint64_t cause = signal_cause(o);
+
+        for (size_t i = 0; i < j->nopen; i++) {
+                const struct finding *f = j->open[i];
+
+                if (f->confidence >= j->p.show && !f->suppressed && is_of_workload(f, w) && joins_by_cause(f, o, cause))
+                        return true;
+        }
+        return false;
 }
 
 /* ---- the end of a flow ---- */

@@ -462,6 +462,8 @@ int baseline_insert(struct workload *w, struct entry *e);
 /* Notes of a candidate who did it, where, and what it was worth when it was raised (NULL: it was not). */
 int candidate_sighted(struct judge *j, struct workload *w, struct entry *e, const struct observation *o,
                       const int32_t *quarters);
+/* A flow that was just learned as a candidate: who called, and where. */
+int candidate_seen(struct judge *j, struct workload *w, const struct observation *o);
 /* What was just raised or excused is a candidate from now on; of a known destination in another phase, that phase is.
  * quarters: what it was worth; NULL: it was not raised. */
 int candidate_note(struct judge *j, struct workload *w, const struct observation *o, enum known known, enum learn how,
@@ -536,8 +538,11 @@ void score_sum(const struct judge *j, struct finding *f);
 /* Into an open finding, or a new one. */
 int group_deviation(struct judge *j, struct workload *w, const struct observation *o, const struct score *s,
                     const struct finding **ret);
-/* The act is known to be part of an open finding: count it there. 1 if it was. */
-int group_repeat(struct judge *j, struct workload *w, const struct observation *o, struct finding **ret);
+/* The act is known to be part of an open finding: count it there, with what it is worth. 1 if it was. rollout: the item
+ * of its roll-out holds it. */
+int group_repeat(struct judge *j, struct workload *w, const struct observation *o, bool rollout, struct finding **ret);
+/* Is it a part of an open finding that is shown? */
+bool group_shows(const struct judge *j, const struct workload *w, const struct observation *o);
 struct finding *group_new(struct judge *j, struct workload *w, enum finding_type type, int64_t wall_ns);
 /* Wall times come from recordings and stored pieces too, where they may be anything: these wrap. */
 static inline int64_t ns_apart(int64_t a, int64_t b)
@@ -659,6 +664,8 @@ bool net_claimed(const struct judge *j, const struct container_memory *c, struct
 void net_told(struct judge *j, const struct observation *o, uint64_t finding);
 int net_keep_told(struct container_memory *c, uint64_t flow, uint64_t finding); /* restored */
 void net_drop_told(struct judge *j, struct container_memory *c);
+/* How it would be learned now: also by what it is. */
+enum learn net_lesson(const struct workload *w, const struct observation *o);
 /* Learn or count again, by every name. */
 int net_learn(struct judge *j, struct workload *w, const struct observation *o);
 /* Audit alone has told the program that calls: it may be the image's, or not. */

@@ -257,6 +257,8 @@ static int learn_act(struct judge *j, struct workload *w, const struct observati
                 r = o->dim == DIM_NETWORK ? net_learn(j, w, o) : baseline_learn(j, w, o, how);
         if (r == 0 && how != LEARN_KNOWN)
                 r = candidate_note(j, w, o, KNOWN_NOT, how, NULL);
+        else if (r == 0 && o->dim == DIM_NETWORK) /* such as a raw address: a reviewer wants to know who called it */
+                r = candidate_seen(j, w, o);
         if (r == 0)
                 r = keep_written(j, o);
         judge_verdict(j, o->ev, w, learned_words(w, o), 0);
@@ -277,11 +279,14 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
 {
         const struct quiet *q = o->quiet;
         const struct finding *f = NULL;
-        struct observation again;
         int32_t quarters = INT32_MIN;
+        struct observation again;
+        const char *words;
+        uint64_t id;
         int r = 0;
 
         if (o->never_silent && o->dim == DIM_PROCESS) {
+                again = *o;
                 r = raise_written(j, w, o);
                 if (r == 0)
                         r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
@@ -292,11 +297,18 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
         }
         if (r == 0)
                 r = raise(j, w, o, known, &f, &quarters);
+        words = raised_words(j, o, f);
+        id = f ? f->id : 0; /* making room for the roll-out's item may take the finding itself */
+        if (o->dim == DIM_NETWORK && r == 0) {
+                again = *o;
+                o = &again;
+                r = observe_net_subject(j, &again) < 0 ? 0 : r;
+        }
         if (r == 0 && f && !quiet_hides(q))
                 r = candidate_note(j, w, o, known, o->never_silent ? LEARN_RAISED : LEARN_NEW, &quarters);
         if (r == 0 && w->roll.open && !quiet_hides(q))
                 r = rollout_note(j, w, o, false);
-        judge_verdict(j, o->ev, w, raised_words(j, o, f), f ? f->id : 0);
+        judge_verdict(j, o->ev, w, words, id);
         return r;
 }
 
@@ -352,28 +364,41 @@ static int judge_known(struct judge *j, struct workload *w, const struct observa
         return r;
 }
 
-/* Learning has been taken up again, or what kept it from being learned is over. */
-static bool may_be_taken(const struct workload *w, const struct entry *e, const struct observation *o)
+/*
+ * Learning has been taken up again, or what kept it from being learned is over. What is shown in an open finding is
+ * for a person to answer, and what would not be learned by itself is not learned by being raised before.
+ */
+static bool may_be_taken(const struct judge *j, const struct workload *w, const struct entry *e,
+                         const struct observation *o)
 {
-        return w->dim[o->dim].state == DS_LEARNING && e->why >= WHY_NEW && !e->rejected && !o->never_silent &&
-               teaches(o) && baseline_lesson(w) == LEARN_KNOWN && entry_names(e, o) && !o->quiet->window;
+        if (w->dim[o->dim].state != DS_LEARNING || e->why < WHY_NEW || e->rejected || o->never_silent || !teaches(o) ||
+            o->c->class != CLASS_SERVICE || !entry_names(e, o) || o->quiet->window)
+                return false;
+        if (o->dim == DIM_NETWORK ? net_lesson(w, o) != LEARN_KNOWN : baseline_lesson(w) != LEARN_KNOWN)
+                return false;
+        return !group_shows(j, w, o);
 }
 
-/* Counted where it was raised; anew, if that finding is closed. */
+/* Counted where it was raised, and worth there what it is worth now; anew, if that finding is closed. */
 static int judge_raised(struct judge *j, struct workload *w, struct observation *o, struct entry *e, struct quiet *q)
 {
+        enum known known = e->why == WHY_NEVER_SILENT || e->why >= WHY_NEW ? KNOWN_NOT : KNOWN_WAITING;
         struct finding *f = NULL;
         int r = o->dim == DIM_NETWORK ? observe_net_subject(j, o) : 0;
 
+        o->known = known;
+        o->rejected = e->rejected;
         if (r == 0)
                 r = candidate_sighted(j, w, e, o, NULL);
         quiet_again(q);
         if (r == 0)
-                r = group_repeat(j, w, o, &f);
-        if (r == 0) { /* none is open that holds it */
-                o->rejected = e->rejected;
-                return raise_act(j, w, o, e->why == WHY_NEVER_SILENT || e->why >= WHY_NEW ? KNOWN_NOT : KNOWN_WAITING);
+                r = group_repeat(j, w, o, e->why == WHY_ROLLOUT, &f);
+        if (r == 0 && e->why == WHY_ROLLOUT && !e->rejected && !o->never_silent) {
+                judge_verdict(j, o->ev, w, "excused by its roll-out: for the review", w->roll.item);
+                return 0; /* the images explain it, however long ago */
         }
+        if (r == 0) /* none is open that holds it */
+                return raise_act(j, w, o, known);
         if (f && o->dim == DIM_NETWORK)
                 net_told(j, o, f->id);
         judge_verdict(j, o->ev, w, "raised already", f ? f->id : 0);
@@ -381,13 +406,12 @@ static int judge_raised(struct judge *j, struct workload *w, struct observation 
 }
 
 /* Seen before, and not in the baseline: raised once, or not before learning has ended. */
-static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e,
-                           struct quiet *q)
+static int judge_candidate(struct judge *j, struct workload *w, struct observation *o, struct entry *e, struct quiet *q)
 {
         int r;
 
         baseline_touch(j, w, e, o, w->dim[o->dim].state == DS_LEARNING);
-        if (may_be_taken(w, e, o)) {
+        if (may_be_taken(j, w, e, o)) {
                 r = baseline_take(j, w, e);
                 judge_verdict(j, o->ev, w, "learned", 0);
                 return r;

@@ -107,10 +107,11 @@ static void hold_back(struct judge *j, struct workload *w)
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
-                if (e->dim != DIM_NETWORK || e->candidate || e->windows > 1 || e->several || e->replicas < 2 ||
-                    key_is_lasting(e->dim, str_get(&e->key)))
+                if (e->dim != DIM_NETWORK || e->candidate || e->approval || e->windows > 1 || e->several ||
+                    e->replicas < 2 || key_is_lasting(e->dim, str_get(&e->key)))
                         continue;
                 e->why = WHY_ONE_REPLICA;
+                candidate_number(j, e);
                 if (entry_set_candidate(j, w, e, true) < 0)
                         j->stats.refused++;
                 some = true;
@@ -181,6 +182,8 @@ const char *learning_why_not(const struct judge *j, const struct workload *w, en
 {
         const struct dim_learning *d = &w->dim[dim];
 
+        if (d->state == DS_REVIEW)
+                return "an operator's review is waited for: activate it (learn.review)";
         if (d->state != DS_LEARNING || w->class != CLASS_SERVICE || d->refresh_ns || wall_ns <= d->since_ns ||
             (uint64_t)ns_apart(wall_ns, d->since_ns) < j->p.limit_ns)
                 return "";

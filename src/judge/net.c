@@ -624,7 +624,7 @@ bool net_unplaced(const struct workload *w, const struct observation *o)
 }
 
 /* Not learned by itself: by what it is, or because it was open before anybody watched, which proves nothing. */
-static enum learn how_learned(const struct workload *w, const struct observation *o)
+enum learn net_lesson(const struct workload *w, const struct observation *o)
 {
         if (baseline_lesson(w) != LEARN_KNOWN)
                 return baseline_lesson(w);
@@ -650,7 +650,7 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
 
         if (e && !entry_names(e, o) && !(o->ev->flags & EVF_BEFORE) && (!e->candidate || e->waiting) &&
             !net_unplaced(w, o))
-                return baseline_name(j, w, e, o, e->candidate ? how_learned(w, o) : LEARN_KNOWN);
+                return baseline_name(j, w, e, o, e->candidate ? net_lesson(w, o) : LEARN_KNOWN);
         if (e) {
                 baseline_touch(j, w, e, o, true);
                 return is_cleared(w, e, o) && baseline_lesson(w) == LEARN_KNOWN ? baseline_take(j, w, e) : 0;
@@ -659,7 +659,7 @@ static int learn_as(struct judge *j, struct workload *w, const struct observatio
                 baseline_lend_phase(j, w, o);
         if ((known == KNOWN_OTHER_EXE || known == KNOWN_OTHER_PHASE) && !o->known_exe)
                 return 0;
-        return baseline_learn(j, w, o, how_learned(w, o));
+        return baseline_learn(j, w, o, net_lesson(w, o));
 }
 
 int net_learn(struct judge *j, struct workload *w, const struct observation *o)

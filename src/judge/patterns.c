@@ -234,6 +234,8 @@ static int take_fresh(struct judge *j, struct workload *w, const struct observat
         bool candidate = e->candidate;
         int r;
 
+        if (candidate)
+                candidate_number(j, e);
         r = baseline_insert(w, e);
         if (r < 0) {
                 entry_free(e);
@@ -278,6 +280,11 @@ int baseline_name(struct judge *j, struct workload *w, struct entry *e, const st
         if (!fresh)
                 return -ENOMEM;
         entry_absorb(fresh, e);
+        fresh->approval = e->approval; /* an operator's word on nobody's call is one on this one's */
+        e->approval = NULL;
+        fresh->asked = e->asked;
+        if (fresh->candidate || fresh->asked)
+                fresh->item = e->item;
         fresh->windows = e->windows + (window > e->last_window);
         if (e->replicas > fresh->replicas)
                 fresh->replicas = e->replicas;

@@ -411,6 +411,8 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
                 return w ? -ENOMEM : ERR_LIMIT;
         e->dim = (enum dimension)dim;
         err = get_entry(r, format, e);
+        if (e->candidate && e->item == 0) /* stored before candidates had numbers */
+                e->item = j->next_item++;
         if (err == 0)
                 err = r->err;
         if (err == 0 && format > 6)

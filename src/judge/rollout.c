@@ -70,10 +70,11 @@ static int copy_entry(const struct entry *from, struct entry **ret)
         return 0;
 }
 
-/* What was raised and nobody has answered is not inherited: the new image is raised for it once more. */
+/* What was raised and nobody has answered is not inherited: the new image is raised for it once more. What an earlier
+ * roll-out excused stays excused: this image has it from that one. */
 static bool is_inherited(const struct entry *e)
 {
-        return !e->candidate || e->rejected;
+        return !e->candidate || e->rejected || (e->why == WHY_ROLLOUT && !e->waiting);
 }
 
 static int inherit_entries(struct judge *j, struct workload *w, const struct workload *from)
@@ -122,7 +123,6 @@ static void inherit_state(struct workload *w, const struct workload *from)
                 else
                         memcpy(d->by, o->by, sizeof(d->by));
         }
-        w->sighted = from->sighted;
 }
 
 static bool has_judged(const struct workload *w)
@@ -165,29 +165,48 @@ static struct bytes old_digest(const struct workload *w)
                                         : bytes_of(NULL, 0);
 }
 
-/* A program that a package brought or changed, or what the image is started by, if that is another one now. */
-static const char *program_excused(const struct judge *j, const struct workload *w, struct bytes program)
+/*
+ * What the difference of the two images explains of a program: that it runs although it never did, if it is new there,
+ * and that a program which ran before does things otherwise, if it is another one now. New or changed counts where a
+ * package brings it, or where it is what the image is started by.
+ */
+static bool is_new_or_changed(const struct judge *j, const struct workload *w, struct bytes program, bool known,
+                              bool *ret_packaged)
 {
         struct bytes old = old_digest(w), new = str_get(&w->digest);
-        enum prior_change change;
+        enum prior_change change = program.len ? prior_diff(j, old, new, program) : PRIOR_CHANGE_UNKNOWN;
 
-        if (program.len == 0)
-                return NULL;
-        if (prior_diff_explains(j, old, new, program, NULL))
-                return "excused by the roll-out: a package of the new image brings the program";
-        change = prior_diff(j, old, new, program);
-        if (prior_is_entrypoint(j, new, program) &&
-            (prior_entrypoint_changed(j, old, new) || change == PRIOR_CHANGED || change == PRIOR_NEW))
-                return "excused by the roll-out: the image is started by another program now";
-        return NULL;
+        *ret_packaged = program.len && prior_diff_explains(j, old, new, program, NULL);
+        if (change != PRIOR_NEW && !(change == PRIOR_CHANGED && known))
+                return false;
+        return *ret_packaged || prior_is_entrypoint(j, new, program);
 }
 
-/* Of rights only those that a program of the image may take by itself. */
-static bool is_of_program(const struct observation *o)
+static const char *program_excused(const struct judge *j, const struct workload *w, struct bytes program, bool known)
+{
+        bool packaged;
+
+        if (!is_new_or_changed(j, w, program, known, &packaged))
+                return NULL;
+        return packaged ? "excused by the roll-out: a package of the new image brings the program"
+                        : "excused by the roll-out: the image is started by another program now";
+}
+
+/* The container's own first program, where the image says another one than before. */
+static bool is_new_start(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        return is_init(o, o->actor->pid, o->actor->start) && prior_is_entrypoint(j, str_get(&w->digest), o->subject) &&
+               prior_entrypoint_changed(j, old_digest(w), str_get(&w->digest));
+}
+
+/* A file that only holds data, where it makes nothing run later and is none of the image's own. Of rights only a name
+ * that a process gives itself: what it may do is no matter of its package. */
+static bool is_harmless(const struct observation *o)
 {
         if (o->dim == DIM_PRIVILEGE)
-                return o->what == PRIV_UID || o->what == PRIV_GID || o->what == PRIV_COMM;
-        return o->dim == DIM_FILE && !o->executable && !o->setuid;
+                return o->what == PRIV_COMM;
+        return o->dim == DIM_FILE && !o->executable && !o->setuid && o->change != CHANGE_MODIFIED &&
+               o->change != CHANGE_REMOVED && !score_is_lasting_place(o->subject);
 }
 
 static bool is_declared(const struct judge *j, const struct workload *w, const struct observation *o)
@@ -198,19 +217,29 @@ static bool is_declared(const struct judge *j, const struct workload *w, const s
                prior_declares_port(j, str_get(&w->digest), o->net.port, tide_proto_text(o->net.flow->proto, proto));
 }
 
+static const char *exec_excused(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        if (o->ev->kind != TIDE_EXEC || o->layer != LAYER_IMAGE)
+                return NULL;
+        if (is_new_start(j, w, o))
+                return "excused by the roll-out: the image is started by another program now";
+        return program_excused(j, w, o->subject, o->known == KNOWN_OTHER_EXE);
+}
+
 const char *rollout_excuse(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        const char *words;
+        bool by_itself = (o->actor->flags & ACTOR_PID) &&
+                         (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
 
         if (!w->roll.open || o->never_silent || o->unseen)
                 return NULL;
         if (o->dim == DIM_NETWORK)
                 return is_declared(j, w, o) ? "excused by the roll-out: the new image declares the port" : NULL;
-        if (o->dim == DIM_PROCESS) {
-                words = o->ev->kind == TIDE_EXEC && o->layer == LAYER_IMAGE ? program_excused(j, w, o->subject) : NULL;
-                return words || o->known != KNOWN_OTHER_EXE ? words : program_excused(j, w, o->exe);
-        }
-        return is_of_program(o) && o->known_exe ? program_excused(j, w, o->exe) : NULL;
+        if (!by_itself)
+                return NULL;
+        if (o->dim == DIM_PROCESS)
+                return exec_excused(j, w, o);
+        return is_harmless(o) && o->known_exe ? program_excused(j, w, o->exe, baseline_runs(w, o->exe)) : NULL;
 }
 
 /* ---- the item ---- */

@@ -168,7 +168,8 @@ int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns)
 
         if (!c->sight.open || !c->sight.walked || !c->workload)
                 return 0;
-        if (something && !c->workload->sighted)
+        /* What runs and is none of the image's is told of every container; of the rest one item is enough. */
+        if (something && (!c->workload->sighted || v->running))
                 r = make_item(j, c, wall_ns);
         close_sight(&c->sight);
         pieces_save_container(j, c);

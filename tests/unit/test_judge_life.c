@@ -553,7 +553,7 @@ static void test_rollout(void)
         unsigned opened;
 
         active(&w);
-        image_is(&w, "sha256:aa", "/bin/web", "/bin/tool", 1);
+        image_is(&w, "sha256:aa", "/bin/web", "/bin/older", 1);
         image_is(&w, "sha256:bb", "/bin/web", "/bin/tool", 2);
         start_image(&w, "c2", "sha256:bb");
         opened = w.opened;
@@ -566,9 +566,14 @@ static void test_rollout(void)
         /* What it writes, too. */
         write_in(&w, "c2", "/var/lib/tool.db", S_IFREG | 0644, "/bin/tool");
         CU_ASSERT_EQUAL(w.opened, opened);
+        /* But not where something is started later, and not by a session. */
+        write_in(&w, "c2", "/etc/cron.d/x", S_IFREG | 0644, "/bin/tool");
+        CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/etc/cron.d/x").why, "new");
+        CU_ASSERT_EQUAL(of(&w, WEB2).rollout_excused, 2);
+        opened = w.opened;
         /* No package knows that one. */
         run_in(&w, "c2", "/bin/other", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
-        CU_ASSERT_EQUAL(w.opened, opened + 1);
+        CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/bin/other").why, "new");
         /* Never excused, whoever does it. */
         run_in(&w, "c2", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 700);
         CU_ASSERT_TRUE(w.most >= w.p.page);
@@ -592,6 +597,122 @@ static void test_rollout(void)
         CU_ASSERT_EQUAL(approve(&w, WEB2, entry_of(&w, WEB2, "/bin/tool").item), 0);
         run_in(&w, "c2", "/bin/tool", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
         CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        world_close(&w);
+}
+
+/* A package's program that is another one now, and never ran: its package is no reason why it should. */
+static void test_rollout_changed(void)
+{
+        struct world w;
+
+        active(&w);
+        image_is(&w, "sha256:aa", "/bin/web", "/bin/nc", 1);
+        image_is(&w, "sha256:bb", "/bin/web", "/bin/nc", 2);
+        start_image(&w, "c2", "sha256:bb");
+        run_in(&w, "c2", "/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/bin/nc").why, "new");
+        world_close(&w);
+}
+
+/* What an earlier roll-out excused is of the next image, too; and it is not raised when its item is closed. */
+static void test_rollout_again(void)
+{
+        struct world w;
+        unsigned opened;
+
+        active(&w);
+        image_is(&w, "sha256:aa", "/bin/web", "/bin/older", 1);
+        image_is(&w, "sha256:bb", "/bin/web", "/bin/tool", 2);
+        image_is(&w, "sha256:cc", "/bin/web", "/bin/tool", 2);
+        start_image(&w, "c2", "sha256:bb");
+        run_in(&w, "c2", "/bin/tool", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        stop(&w, "c1");
+        w.now += 2 * HOUR;
+        tick(&w);
+        opened = w.opened;
+        start_image(&w, "c3", "sha256:cc");
+        run_in(&w, "c3", "/bin/tool", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_EQUAL(w.opened, opened);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.verdict, "excused by its roll-out"));
+        world_close(&w);
+}
+
+/* Raised in a roll-out: what comes again is counted where it was raised, not in the item that is hidden. */
+static void test_rollout_counts_apart(void)
+{
+        struct world w;
+
+        active(&w);
+        start_image(&w, "c2", "sha256:bb");
+        run_in(&w, "c2", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 700);
+        CU_ASSERT_TRUE(w.most >= w.p.page);
+        run_in(&w, "c2", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 700);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_EQUAL(w.count, 2);
+        world_close(&w);
+}
+
+/* The table of findings is full: the item takes the place of another one, never of what is just raised. */
+static void test_rollout_full(void)
+{
+        struct world w;
+
+        world_open(&w);
+        judge_free(w.j);
+        w.p.max_findings = 1;
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", WEB), 0);
+        start_image(&w, "c2", "sha256:bb");
+        for (uint32_t i = 0; i < 20; i++) {
+                char path[32];
+
+                snprintf(path, sizeof(path), "/tmp/x%c", 'a' + (char)i);
+                run_in(&w, "c2", path, LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 700 + i);
+        }
+        CU_ASSERT_TRUE(w.most >= w.p.page);
+        world_close(&w);
+}
+
+/* What a person is shown is for that person to answer: learning again does not. */
+static void test_refresh_leaves_what_is_shown(void)
+{
+        const struct arg hours[] = {{"seconds", "7200"}, {NULL, NULL}};
+        struct world w;
+
+        world_open(&w);
+        judge_free(w.j);
+        w.p.show = 10;
+        CU_ASSERT_EQUAL_FATAL(judge_new(&w.p, &ops, &w, &w.j), 0);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", WEB), 0);
+        run_in(&w, "c1", "/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show);
+        CU_ASSERT_EQUAL(say(&w, false, "baseline.refresh", WEB, hours), 0);
+        run_in(&w, "c1", "/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_TRUE(entry_of(&w, WEB, "/bin/nc").candidate);
+        world_close(&w);
+}
+
+/* Below show while it starts; the same at work is worth more. */
+static void test_seen_again_is_worth_more(void)
+{
+        struct world w;
+        uint32_t first;
+
+        active(&w);
+        start_image(&w, "c2", "sha256:aa");
+        w.now -= 110 * SEC; /* it is starting up */
+        run_in(&w, "c2", "/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "startup="));
+        first = w.confidence;
+        w.now += 600 * SEC;
+        run_in(&w, "c2", "/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "startup="));
+        CU_ASSERT_TRUE(w.confidence > first);
+        CU_ASSERT_EQUAL(w.total, w.sum);
         world_close(&w);
 }
 
@@ -664,6 +785,12 @@ static const struct unit_case cases[] = {
         {"a new image inherits", test_inherits},
         {"what the difference of the images explains is excused, and listed", test_rollout},
         {"a roll-out has a limit", test_rollout_limit},
+        {"a changed package is no reason to run what never ran", test_rollout_changed},
+        {"excused is excused by the next image, too", test_rollout_again},
+        {"what is raised in a roll-out is counted there", test_rollout_counts_apart},
+        {"a roll-out with no room for findings", test_rollout_full},
+        {"learning again leaves what is shown", test_refresh_leaves_what_is_shown},
+        {"seen again is worth what it is worth then", test_seen_again_is_worth_more},
         {"who learns goes on learning", test_learner_goes_on},
         {"nothing is learned in a roll-out", test_rollout_teaches_nothing},
 };

@@ -1520,6 +1520,44 @@ static void test_raw_address(void)
         world_close(&w);
 }
 
+/* Called once while learning: it is there for the review, with who called. An operator's word on it lasts. */
+static void test_raw_is_reviewed(void)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        struct world w;
+        struct buf args;
+
+        world_open(&w);
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        call(&w, "203.0.113.9", 443);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:443/tcp").item > 0);
+        CU_ASSERT_TRUE(entry(&w, "203.0.113.9:443/tcp").seen);
+        CU_ASSERT_TRUE(bytes_eq(entry(&w, "203.0.113.9:443/tcp").subject, BYTES_LIT("203.0.113.9:443/tcp")));
+        buf_init(&args, 1024);
+        tide_list_put(&args, BYTES_LIT("all"), BYTES_LIT("true"));
+        tide_list_put(&args, BYTES_LIT("reason"), BYTES_LIT("ours"));
+        ev.decision.verb = BYTES_LIT("baseline.approve");
+        ev.decision.target = BYTES_LIT("web@sha256:aa");
+        ev.decision.args = buf_bytes(&args);
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_FALSE(entry(&w, "203.0.113.9:443/tcp").candidate);
+        w.now += 169 * HOUR;
+        answer(&w, "api.example.com", "198.51.100.1");
+        for (int h = 0; h < 30; h++) {
+                call(&w, "198.51.100.1", 443);
+                w.now += HOUR;
+                tick(&w);
+        }
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
+        CU_ASSERT_FALSE(entry(&w, "203.0.113.9:443/tcp").candidate); /* although one replica called it, once */
+        call(&w, "203.0.113.9", 443);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        buf_release(&args);
+        world_close(&w);
+}
+
 /* What one of several replicas called in one window only does not activate by itself. */
 static void test_one_replica(void)
 {
@@ -1548,6 +1586,7 @@ static void test_one_replica(void)
         CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_NETWORK].state, "active");
         CU_ASSERT_TRUE(entry(&w, "once.example:443/tcp").candidate);
         CU_ASSERT_STRING_EQUAL(entry(&w, "once.example:443/tcp").why, "one-replica");
+        CU_ASSERT_TRUE(entry(&w, "once.example:443/tcp").item > 0);
         CU_ASSERT_FALSE(entry(&w, "both.example:443/tcp").candidate);
         CU_ASSERT_EQUAL(workload(&w).dim[DIM_NETWORK].entries, 2);
         CU_ASSERT_EQUAL(w.opened, 0);
@@ -2763,6 +2802,7 @@ static const struct unit_case cases[] = {
         {"claims: one with many addresses, many of them", test_many_claims},
         {"a destination in a phase never seen", test_phases},
         {"a raw public address is a candidate until approved", test_raw_address},
+        {"what was called once is there for the review", test_raw_is_reviewed},
         {"what one of several replicas called is a candidate", test_one_replica},
         {"what is held back lends its phase to nobody", test_held_back_phase},
         {"a listener of one of several replicas is learned", test_leader_listens},
