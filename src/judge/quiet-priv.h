@@ -23,7 +23,8 @@ enum quiet_by {
 struct quiet {
         enum quiet_by by;
         struct rule *rule;   /* of QUIET_ALLOW and QUIET_WINDOW: by which */
-        struct rule *window; /* the suppress rule in whose times it was, whatever decided; NULL: none */
+        /* The suppress rule in whose times it was (known: only while learning); NULL: none, or it decides nothing. */
+        struct rule *window;
         char words[160];     /* for watch and explain */
 };
 /* known, e: what baseline_lookup() said; learning: what is new is learned now. */

@@ -55,6 +55,46 @@ static const char *excuse(const struct judge *j, const struct workload *w, const
         return rollout_excuse(j, w, &judged);
 }
 
+/* Rows 4 and on: by the operators' rules, which only acts that nobody knows are held against. */
+static void decide_new(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
+                       const struct entry *e, bool learning, struct quiet *ret)
+{
+        bool silent = !o->never_silent;
+        struct rule_act a;
+        const char *why;
+        struct rule *r;
+
+        rule_act_of(w, o, &a);
+        if ((r = rules_find(j, RULE_ALLOW, &a))) {
+                words(ret, QUIET_ALLOW, r, "allowed by");
+                return;
+        }
+        ret->window = rules_find(j, RULE_SUPPRESS, &a);
+        if (is_raised(w, o, known, e))
+                words(ret, QUIET_RAISED, NULL, e->waiting ? "a candidate: not learned by itself" : "raised already");
+        else if (ret->window)
+                words(ret, QUIET_WINDOW, ret->window, "suppressed by");
+        else if (learning && silent)
+                words(ret, QUIET_LEARNED, NULL, "learned");
+        else if (w->dim[o->dim].state == DS_REVIEW && silent)
+                words(ret, QUIET_REVIEW, NULL, "a candidate: its baseline waits for review");
+        else if ((why = excuse(j, w, o, known)))
+                words(ret, QUIET_ROLLOUT, NULL, why);
+        else
+                words(ret, QUIET_NOT, NULL, "deviation");
+}
+
+/* What is known may be learned better, but in no window. */
+static struct rule *window_of_known(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        struct rule_act a;
+
+        if (w->dim[o->dim].state != DS_LEARNING)
+                return NULL;
+        rule_act_of(w, o, &a);
+        return rules_find(j, RULE_SUPPRESS, &a);
+}
+
 /*
  * The first row that holds decides (tidemark(1), PRECEDENCE, is the same table):
  *
@@ -77,36 +117,21 @@ void quiet_decide(const struct judge *j, const struct workload *w, const struct 
                   const struct entry *e, bool learning, struct quiet *ret)
 {
         bool silent = !o->never_silent;
-        struct rule_act a;
-        const char *why;
-        struct rule *r;
 
         *ret = (struct quiet){.by = QUIET_NOT};
-        rule_act_of(w, o, &a);
-        ret->window = rules_find(j, RULE_SUPPRESS, &a);
-        if (o->dim == DIM_NETWORK && net_declared(o->c, &o->net) && silent)
+        if (o->dim == DIM_NETWORK && net_declared(o->c, &o->net) && silent) {
                 words(ret, QUIET_DECLARED, NULL, "known: the image declares it");
-        else if (known == KNOWN_YES)
+        } else if (known == KNOWN_YES) {
                 words(ret, QUIET_KNOWN, NULL, "known");
-        else if (o->c->class != CLASS_SERVICE && silent && !is_raised(w, o, known, e))
+                ret->window = window_of_known(j, w, o);
+        } else if (o->c->class != CLASS_SERVICE && silent && !is_raised(w, o, known, e)) {
                 words(ret, QUIET_CLASS, NULL,
                       o->c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session");
-        else if (is_by_other_process(o, known))
+        } else if (is_by_other_process(o, known)) {
                 words(ret, QUIET_OTHER_PROCESS, NULL, "known, by another process");
-        else if ((r = rules_find(j, RULE_ALLOW, &a)))
-                words(ret, QUIET_ALLOW, r, "allowed by");
-        else if (is_raised(w, o, known, e))
-                words(ret, QUIET_RAISED, NULL, e->waiting ? "a candidate: not learned by itself" : "raised already");
-        else if (ret->window)
-                words(ret, QUIET_WINDOW, ret->window, "suppressed by");
-        else if (learning && silent)
-                words(ret, QUIET_LEARNED, NULL, "learned");
-        else if (w->dim[o->dim].state == DS_REVIEW && silent)
-                words(ret, QUIET_REVIEW, NULL, "a candidate: its baseline waits for review");
-        else if ((why = excuse(j, w, o, known)))
-                words(ret, QUIET_ROLLOUT, NULL, why);
-        else
-                words(ret, QUIET_NOT, NULL, "deviation");
+        } else {
+                decide_new(j, w, o, known, e, learning, ret);
+        }
 }
 
 void quiet_again(struct quiet *q)

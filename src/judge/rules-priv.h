@@ -120,6 +120,8 @@ enum rule_why {
 };
 const char *rule_why_words(enum rule_why why);
 enum rule_why rule_fits(const struct rule *r, const struct rule_act *a);
+/* Does its workload fit? */
+bool rule_is_of(const struct rule *r, const struct rule_act *a);
 /* Is wall_ns within the times of the rule? */
 bool rule_is_now(const struct rule *r, int64_t wall_ns);
 /* The facts of an observation, with the workload it is of. */
@@ -136,6 +138,8 @@ struct rules *rules_free(struct rules *rs);
 void rule_free(struct rule *r);
 /* The oldest rule of the kind that fits; NULL: none does. */
 struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const struct rule_act *a);
+/* How many rules were held against acts so far: what finding one costs. */
+uint64_t rules_passed(const struct judge *j);
 struct rule *rules_by_id(const struct judge *j, uint64_t id);
 /* In order of id; NULL: there is no more. */
 const struct rule *rules_at(const struct judge *j, size_t i);

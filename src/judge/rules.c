@@ -17,10 +17,18 @@
 
 #define RULE_FORMAT 1u
 
+/* Rules of one workload: those whose pattern covers it, and that have not ended. In order of id. */
+struct of_workload {
+        size_t n;
+        struct rule *r[];
+};
+
 struct rules {
         struct rule **r; /* in order of id */
         size_t n, cap;
         uint64_t next;
+        struct map *of;  /* id of a workload → struct of_workload; made when it is asked for; NULL: of none yet */
+        uint64_t passed; /* how many rules were held against acts */
 };
 
 int rules_new(struct rules **ret)
@@ -55,6 +63,7 @@ struct rules *rules_free(struct rules *rs)
                 return NULL;
         for (size_t i = 0; i < rs->n; i++)
                 rule_free(rs->r[i]);
+        map_free(rs->of);
         free(rs->r);
         free(rs);
         return NULL;
@@ -118,6 +127,12 @@ static void put_next(struct judge *j)
         buf_put_u64(&j->blob, j->rules->next);
 }
 
+/* Another rule is there, or one is not any more. */
+static void changed(struct rules *rs)
+{
+        rs->of = map_free(rs->of);
+}
+
 static int insert(struct rules *rs, struct rule *r)
 {
         size_t at = rs->n;
@@ -138,6 +153,7 @@ static int insert(struct rules *rs, struct rule *r)
         memmove(rs->r + at + 1, rs->r + at, (rs->n - at) * sizeof(struct rule *));
         rs->r[at] = r;
         rs->n++;
+        changed(rs);
         if (r->id >= rs->next)
                 rs->next = r->id + 1;
         return 0;
@@ -243,15 +259,67 @@ struct rule *rules_by_id(const struct judge *j, uint64_t id)
         return NULL;
 }
 
-struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const struct rule_act *a)
+static struct of_workload *list(const struct rules *rs, const struct rule_act *a)
 {
-        for (size_t i = 0; i < j->rules->n; i++) {
-                struct rule *r = j->rules->r[i];
+        struct of_workload *l;
+        size_t n = 0;
 
-                if (r->kind == kind && rule_fits(r, a) == RULE_FITS)
-                        return r;
+        for (size_t i = 0; i < rs->n; i++)
+                n += !rs->r[i]->ended_ns && rule_is_of(rs->r[i], a);
+        l = malloc(sizeof(*l) + n * sizeof(l->r[0]));
+        if (!l)
+                return NULL;
+        l->n = 0;
+        for (size_t i = 0; i < rs->n; i++)
+                if (!rs->r[i]->ended_ns && rule_is_of(rs->r[i], a))
+                        l->r[l->n++] = rs->r[i];
+        return l;
+}
+
+/* Made once for each workload, until a rule comes or ends. NULL: no memory. */
+static const struct of_workload *of_workload(const struct judge *j, const struct rule_act *a)
+{
+        static const struct map_seed seed = {0x746964656d61726b, 0x72756c65736f6677};
+        struct rules *rs = j->rules;
+        struct of_workload *l = rs->of ? map_get(rs->of, a->workload_id) : NULL;
+
+        if (l)
+                return l;
+        if (rs->of && map_count(rs->of) >= j->p.max_workloads)
+                changed(rs);
+        if (!rs->of && map_new(j->p.max_workloads, seed, free, &rs->of) < 0)
+                return NULL;
+        l = list(rs, a);
+        if (l && map_put(rs->of, a->workload_id, l) < 0) {
+                free(l);
+                l = NULL;
+        }
+        return l;
+}
+
+static struct rule *first_that_fits(struct rules *rs, struct rule *const *r, size_t n, enum judge_rule_kind kind,
+                                    const struct rule_act *a)
+{
+        for (size_t i = 0; i < n; i++) {
+                rs->passed++;
+                if (r[i]->kind == kind && rule_fits(r[i], a) == RULE_FITS)
+                        return r[i];
         }
         return NULL;
+}
+
+struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const struct rule_act *a)
+{
+        const struct of_workload *l = j->rules->n ? of_workload(j, a) : NULL;
+
+        if (!l) /* there are none; or no memory: then each is looked at */
+                return first_that_fits(j->rules, j->rules->r, j->rules->n, kind, a);
+        return first_that_fits(j->rules, l->r, l->n, kind, a);
+}
+
+uint64_t rules_passed(const struct judge *j)
+{
+        return j->rules->passed;
 }
 
 uint64_t rules_next_id(const struct judge *j)
@@ -279,6 +347,7 @@ static void drop(struct judge *j, size_t i)
         uint8_t key[8];
 
         j->ops->save(PIECE_RULE, rule_key(rs->r[i]->id, key), bytes_of(NULL, 0), j->arg);
+        changed(rs);
         rule_free(rs->r[i]);
         memmove(rs->r + i, rs->r + i + 1, (--rs->n - i) * sizeof(struct rule *));
 }
@@ -329,6 +398,7 @@ void rules_end(struct judge *j, struct rule *r, struct bytes by, int64_t wall_ns
         if (str_set(&r->ended_by, by) < 0)
                 j->stats.refused++; /* then it has ended by nobody whom we could name */
         r->ended_ns = wall_ns ? wall_ns : 1;
+        changed(j->rules);
         save(j, r);
 }
 

@@ -235,13 +235,18 @@ static bool text_fits(const struct str_owned *pattern, uint8_t separator, struct
         return pattern->len == 0 || (text.len && pattern_fits(str_get(pattern), separator, text));
 }
 
+bool rule_is_of(const struct rule *r, const struct rule_act *a)
+{
+        return text_fits(&r->workload, 0, a->workload) || text_fits(&r->workload, 0, a->workload_id);
+}
+
 enum rule_why rule_fits(const struct rule *r, const struct rule_act *a)
 {
         enum rule_why why;
 
         if (r->ended_ns || (r->until_ns && a->wall_ns >= r->until_ns))
                 return RULE_ENDED;
-        if (!text_fits(&r->workload, 0, a->workload) && !text_fits(&r->workload, 0, a->workload_id))
+        if (!rule_is_of(r, a))
                 return RULE_OTHER_WORKLOAD;
         if (r->dims && !(r->dims & 1u << a->dim))
                 return RULE_OTHER_SIGNAL;

@@ -16,7 +16,6 @@
 #include "tidemark/map.h"
 
 #define NO_EXE UINT8_MAX
-#define INO_BITS 1024u
 
 struct row {
         uint64_t path, ino;
@@ -25,8 +24,8 @@ struct row {
 
 struct writers {
         struct row *start; /* sorted by path */
-        uint32_t nstart, cap;
-        uint64_t inos[INO_BITS / 64]; /* a bit for each inode that was ever among them: most writes are of none */
+        uint64_t *inos;    /* their inodes, sorted: most writes are of none */
+        uint32_t nstart, ninos, cap;
         struct row later[WRITERS_LATER];
         uint32_t nlater, next_later;
         struct str_owned exes[WRITERS_EXES];
@@ -45,6 +44,7 @@ struct writers *writers_free(struct writers *w)
         for (uint32_t i = 0; i < w->nexes; i++)
                 str_clear(&w->exes[i]);
         free(w->start);
+        free(w->inos);
         free(w);
         return NULL;
 }
@@ -139,10 +139,43 @@ static struct row *find(const struct writers *w, uint64_t path)
         return at < w->nstart && w->start[at].path == path ? &w->start[at] : NULL;
 }
 
+/* The first of inos that is not smaller. */
+static uint32_t place_ino(const struct writers *w, uint64_t ino)
+{
+        uint32_t from = 0, to = w->ninos;
+
+        while (from < to) {
+                uint32_t mid = from + (to - from) / 2;
+
+                if (w->inos[mid] < ino)
+                        from = mid + 1;
+                else
+                        to = mid;
+        }
+        return from;
+}
+
+static void put_ino(struct writers *w, uint64_t ino)
+{
+        uint32_t at = place_ino(w, ino);
+
+        memmove(w->inos + at + 1, w->inos + at, (w->ninos++ - at) * sizeof(w->inos[0]));
+        w->inos[at] = ino;
+}
+
+/* Once: other names of the file may have it too. */
+static void drop_ino(struct writers *w, uint64_t ino)
+{
+        uint32_t at = place_ino(w, ino);
+
+        memmove(w->inos + at, w->inos + at + 1, (--w->ninos - at) * sizeof(w->inos[0]));
+}
+
 static void take_out(struct writers *w, struct row *row, writers_gone gone, void *arg)
 {
         uint64_t path = row->path;
 
+        drop_ino(w, row->ino);
         w->nstart--;
         memmove(row, row + 1, (size_t)(w->start + w->nstart - row) * sizeof(*row));
         if (gone)
@@ -153,6 +186,7 @@ static bool has_room(struct writers *w)
 {
         uint32_t cap = w->cap ? 2 * w->cap : 12;
         struct row *rows;
+        uint64_t *inos;
 
         if (w->nstart < w->cap)
                 return true;
@@ -162,6 +196,10 @@ static bool has_room(struct writers *w)
         if (!rows)
                 return false;
         w->start = rows;
+        inos = realloc(w->inos, cap * sizeof(*inos));
+        if (!inos)
+                return false;
+        w->inos = inos;
         w->cap = cap;
         return true;
 }
@@ -173,6 +211,7 @@ static bool put_start(struct writers *w, const struct row *row)
         if (at < w->nstart && w->start[at].path == row->path) {
                 if (w->start[at].exe == row->exe && w->start[at].ino == row->ino)
                         return false;
+                drop_ino(w, w->start[at].ino);
         } else {
                 if (!has_room(w))
                         return false;
@@ -180,14 +219,28 @@ static bool put_start(struct writers *w, const struct row *row)
                 w->nstart++;
         }
         w->start[at] = *row;
-        w->inos[row->ino % INO_BITS / 64] |= UINT64_C(1) << row->ino % 64;
+        put_ino(w, row->ino);
         return true;
+}
+
+/* Has a file of the start, under another name than this, the inode? */
+static bool is_linked(const struct writers *w, const struct row *by)
+{
+        uint32_t at = place_ino(w, by->ino);
+        const struct row *own;
+
+        if (at == w->ninos || w->inos[at] != by->ino)
+                return false;
+        own = find(w, by->path);
+        if (own && own->ino == by->ino)
+                at++;
+        return at < w->ninos && w->inos[at] == by->ino;
 }
 
 /* What is written by one name of a file is what its other names hold. */
 static void drop_inode(struct writers *w, const struct row *by, bool start, writers_gone gone, void *arg)
 {
-        if (by->ino == 0 || !(w->inos[by->ino % INO_BITS / 64] & UINT64_C(1) << by->ino % 64))
+        if (by->ino == 0 || !is_linked(w, by))
                 return;
         for (uint32_t i = 0; i < w->nstart;)
                 if (w->start[i].ino == by->ino && w->start[i].path != by->path &&

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the judge must not be led to by what is rare: many rules of others, names that a health check writes,
+ * directories that are renamed, days without work, a clock that leaps, programs that nobody saw. Each test failed once.
+ */
+#include "tests/unit/judge_world.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "judge/rules-priv.h"
+
+#define WEB "web@sha256:aa"
+
+/* ---- what the tests of this file do ---- */
+
+struct arg {
+        const char *key, *value;
+};
+
+static int say(struct world *w, const char *verb, const char *workload, const struct arg *args)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        struct buf b;
+        int r;
+
+        buf_init(&b, 4096);
+        for (; args && args->key; args++)
+                tide_list_put(&b, bytes_str(args->key), bytes_str(args->value));
+        ev.decision.verb = bytes_str(verb);
+        ev.decision.target = bytes_str(workload);
+        ev.decision.login_uid = UINT32_MAX;
+        ev.decision.args = buf_bytes(&b);
+        r = give(w, &ev);
+        buf_release(&b);
+        return r;
+}
+
+static void suppress(struct world *w, const char *workload)
+{
+        char until[24];
+        const struct arg args[] = {{"workload", workload}, {"until", until}, {"reason", "it is tried"}, {NULL, NULL}};
+
+        snprintf(until, sizeof(until), "%llu", (unsigned long long)((T0 + w->now) / SEC + 86400));
+        CU_ASSERT_EQUAL_FATAL(say(w, "suppress.add", "", args), 0);
+}
+
+/* ---- what an event costs ---- */
+
+/* Rules of other workloads are held against no act; a known one is held against none at all, unless it is learned. */
+static void test_many_rules(void)
+{
+        const struct arg gone[] = {{"rule", "R-491"}, {"reason", "it was tried"}, {NULL, NULL}};
+        struct world w;
+        uint64_t passed;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        for (int i = 0; i < 490; i++)
+                suppress(&w, "other-*");
+        passed = rules_passed(w.j);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        run(&w, "/bin/ls", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(rules_passed(w.j), passed);
+        suppress(&w, "web");
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(rules_passed(w.j), passed + 1);
+        run(&w, "/bin/cat", LAYER_IMAGE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.verdict, "suppressed by R-491"));
+        CU_ASSERT_EQUAL(say(&w, "suppress.remove", "", gone), 0);
+        run(&w, "/bin/cat", LAYER_IMAGE);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", WEB), 0);
+        suppress(&w, "web");
+        passed = rules_passed(w.j);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        CU_ASSERT_EQUAL(rules_passed(w.j), passed);
+        world_close(&w);
+}
+
+/* Names of the start, as a list that is looked through for each question. */
+struct plain {
+        struct writer w[WRITERS_START];
+        size_t n;
+};
+
+static void plain_note(struct plain *p, const struct writer *by)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < p->n; i++) {
+                const struct writer *o = &p->w[i];
+                bool same_file = by->ino && o->ino == by->ino;
+                bool alike = by->how == WRITTEN_AT_START && bytes_eq(o->exe, by->exe);
+
+                if (o->path != by->path && (!same_file || alike))
+                        p->w[n++] = *o;
+        }
+        p->n = n;
+        if (by->how == WRITTEN_AT_START)
+                p->w[p->n++] = *by;
+}
+
+static bool plain_has(const struct plain *p, const struct writer *by)
+{
+        for (size_t i = 0; i < p->n; i++)
+                if (p->w[i].path == by->path && p->w[i].ino == by->ino && bytes_eq(p->w[i].exe, by->exe))
+                        return true;
+        return false;
+}
+
+/* By which names a file is known, whatever came and went. */
+static void test_writers_by_inode(void)
+{
+        struct writers *w = writers_new();
+        struct plain p = {.n = 0};
+        uint32_t x = 1;
+
+        for (int i = 0; i < 20000; i++) {
+                struct writer by = {.how = WRITTEN_AT_START}, each;
+                size_t n = 0;
+
+                x = x * 1664525u + 1013904223u;
+                by.path = 1 + (x >> 8) % 600;
+                by.ino = (x >> 18) % 300;
+                by.exe = x >> 30 ? BYTES_LIT("/bin/sh") : BYTES_LIT("/bin/cp");
+                if ((x >> 28) % 3 == 0)
+                        by.how = WRITTEN_OTHERWISE;
+                writers_note(w, &by, NULL, NULL);
+                plain_note(&p, &by);
+                for (size_t k = 0; i % 50 == 0 && writers_next(w, &k, &each);) {
+                        CU_ASSERT_TRUE(plain_has(&p, &each));
+                        n++;
+                }
+                if (i % 50 == 0)
+                        CU_ASSERT_EQUAL(n, p.n);
+        }
+        writers_free(w);
+}
+
+static const struct unit_case cases[] = {
+        {"rules of others cost nothing", test_many_rules},
+        {"names of one file", test_writers_by_inode},
+};
+UNIT_MAIN("judge_mend", cases)
