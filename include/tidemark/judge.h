@@ -117,6 +117,8 @@ struct judge_factor {
         const char *help;         /* one line for conf and man page */
 };
 const struct judge_factor *judge_factors(void); /* FACTOR__MAX of them */
+/* Is it a place where a file makes something run, or lets somebody in, later? No pattern of a rule covers one. */
+bool judge_is_lasting_place(struct bytes path);
 
 struct judge_params {
         char host[256];

@@ -26,7 +26,7 @@ struct tune_setup;
 enum tune_reach {
         REACH_NONE,     /* no rule can be about it */
         REACH_DATA,     /* patterns of its path */
-        REACH_PROGRAM,  /* its path alone: it can be run, ran, was loaded, or gives rights */
+        REACH_PROGRAM,  /* its path alone: it can be run, ran, was loaded, gives rights, or makes such */
         REACH_NAME,     /* flows that a name led to: patterns of it */
         REACH_ONE_NAME, /* the same of a program that the image lacks: that name alone */
         REACH_SITE,     /* an address within the site: its network */

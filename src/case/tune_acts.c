@@ -13,6 +13,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/generalise.h"
+#include "tidemark/judge.h"
 #include "tidemark/pattern.h"
 #include "tidemark/tune.h"
 
@@ -63,6 +64,14 @@ static bool is_layer(const json_t *signal, const char *const *layers)
                 if (strcmp(layer, *layers) == 0)
                         return true;
         return false;
+}
+
+static bool is_lasting(const char *escaped)
+{
+        _cleanup_buf_ struct buf raw;
+
+        buf_init(&raw, 4096);
+        return str_unescape(bytes_str(escaped), &raw) < 0 || judge_is_lasting_place(buf_bytes(&raw));
 }
 
 static enum tune_reach reach_of_address(const char *text)
@@ -116,7 +125,7 @@ void tune_act_of(const json_t *s, struct tune_act *ret)
         if (a.dim != DIM_NETWORK && is_path(path))
                 a.path = path;
         if (a.dim == DIM_FILE && a.path)
-                a.reach = has_mark(s, programs) ? REACH_PROGRAM : REACH_DATA;
+                a.reach = has_mark(s, programs) || is_lasting(a.path) ? REACH_PROGRAM : REACH_DATA;
         else if (a.dim == DIM_PROCESS && a.path && !is_layer(s, gone))
                 a.reach = REACH_PROGRAM;
         else if (a.dim == DIM_NETWORK)

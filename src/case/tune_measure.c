@@ -502,7 +502,7 @@ static json_t *malicious_json(const struct measure *m, const struct sums *s, siz
         return bad ? NULL : TAKE_PTR(o);
 }
 
-static json_t *why_not(const struct measure *m, size_t rule)
+static json_t *why_not(const struct measure *m, const struct sums *s, size_t rule)
 {
         size_t hidden = json_array_size(m->hidden[rule]);
         char text[400];
@@ -512,7 +512,8 @@ static json_t *why_not(const struct measure *m, size_t rule)
                 return json_string(text);
         }
         if (hidden == 0)
-                return json_null();
+                return s->removed[BY_REPLAY] + s->removed[BY_STORED] ? json_null()
+                                                                     : json_string("it would have removed nothing");
         snprintf(text, sizeof(text), "it would have hidden %zu malicious case%s: %.200s%s", hidden,
                  hidden == 1 ? "" : "s", json_string_value(json_array_get(m->hidden[rule], 0)),
                  hidden > 1 ? " and others" : "");
@@ -534,7 +535,7 @@ static int fill(struct measure *m, json_t *proposal, size_t rule)
         bad |= json_object_set_new(proposal, "removed_by_stored", cj_u64(s.removed[BY_STORED]));
         bad |= json_object_set_new(proposal, "malicious", malicious_json(m, &s, rule));
         bad |= json_object_set_new(proposal, "proof", json_string(s.malicious ? "findings" : "none"));
-        bad |= json_object_set_new(proposal, "disqualified", why_not(m, rule));
+        bad |= json_object_set_new(proposal, "disqualified", why_not(m, &s, rule));
         return bad;
 }
 

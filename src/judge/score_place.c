@@ -61,3 +61,8 @@ bool score_is_lasting_place(struct bytes path)
                         return true;
         return false;
 }
+
+bool judge_is_lasting_place(struct bytes path)
+{
+        return score_is_lasting_place(path);
+}
