@@ -19,11 +19,11 @@ apt_run="autoconf automake make gcc pkg-config libmnl-dev libnftnl-dev libaudit-
   libcap-ng-dev libseccomp-dev librpm-dev"
 apt_demo="podman runc busybox-static jq"
 apt_check="e2fsprogs openssl clang libclang-rt-14-dev libcunit1-dev python3 xz-utils sqlite3 man-db qemu-system-x86 cpio kmod zstd
-  docker.io containerd fuse-overlayfs uidmap slirp4netns dnsmasq-base iproute2 nftables auditd rpm"
+  docker.io containerd fuse-overlayfs uidmap slirp4netns dnsmasq-base iproute2 nftables auditd rpm db5.3-util"
 dnf_run="autoconf automake make gcc pkgconf-pkg-config libmnl-devel libnftnl-devel audit-libs-devel libconfig-devel sqlite-devel jansson-devel openssl-devel
   zlib-devel libcap-ng-devel libseccomp-devel rpm-devel"
 dnf_demo="podman runc busybox jq"
-dnf_check="e2fsprogs openssl clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd dnsmasq iproute nftables audit rpm-build"
+dnf_check="e2fsprogs openssl clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd dnsmasq iproute nftables audit rpm-build libdb-utils"
 
 family() {
         if command -v apt-get >/dev/null; then echo apt; elif command -v dnf >/dev/null; then echo dnf

@@ -184,6 +184,7 @@ static void tell_package(struct child *c, rpmts ts, Header h)
 static void read_database(struct child *c, const char *backend)
 {
         rpmdbMatchIterator it;
+        char why[200];
         unsigned n = 0;
         Header h;
         rpmts ts;
@@ -195,8 +196,6 @@ static void read_database(struct child *c, const char *backend)
         rpmtsSetVSFlags(ts, _RPMVSF_NODIGESTS | _RPMVSF_NOSIGNATURES | RPMVSF_NOHDRCHK);
         rpmtsSetRootDir(ts, "/");
         if (rpmtsOpenDB(ts, O_RDONLY) != 0) {
-                char why[200];
-
                 snprintf(why, sizeof(why),
                          "by %s, backend %s: it is damaged, of a newer version, or this librpm lacks "
                          "that backend",
@@ -210,8 +209,10 @@ static void read_database(struct child *c, const char *backend)
                 tell_package(c, ts, h);
         rpmdbFreeIterator(it);
         rpmtsFree(ts);
-        if (n == 0)
-                say_note(c, "it holds no package", "");
+        if (n == 0) {
+                snprintf(why, sizeof(why), "by %s, backend %s", rpm_version(), backend);
+                say_note(c, "no package is found in it", why);
+        }
 }
 
 static void run_child(struct child *c)

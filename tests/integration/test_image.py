@@ -4,7 +4,9 @@ something is missing or wrong; and what programs hold that ran from a write laye
 import hashlib
 import os
 import shutil
+import sqlite3
 import stat
+import struct
 import subprocess
 import tempfile
 
@@ -243,6 +245,33 @@ def test_rpm(lab):
     check(files["/opt/own/tool"]["package"] == "own", "its file", files)
     check(im["state"] == "complete", "it is read whole", im)
     check(os.listdir(os.path.join(d.state, "engine/scratch")) == [], "no copy is left", os.listdir(os.path.join(d.state, "engine/scratch")))
+
+
+def berkeley(path, rows):
+    """As RHEL 7 and 8 have it: Packages, a hash of number and header."""
+    tool = shutil.which("db5.3_load") or shutil.which("db_load")
+    if not tool:
+        raise Exception("db5.3_load is not installed (package db5.3-util, libdb-utils)")
+    pairs = [(0, struct.pack("<I", max(n for n, _ in rows) + 1)), *rows]
+    lines = ["VERSION=3", "format=bytevalue", "type=hash", "db_pagesize=4096", "HEADER=END"]
+    lines += [" " + x.hex() for n, blob in pairs for x in (struct.pack("<I", n), blob)] + ["DATA=END", ""]
+    os.makedirs(os.path.dirname(path))
+    r = subprocess.run([tool, path], input="\n".join(lines), capture_output=True, text=True)
+    check(r.returncode == 0, "db_load", r.stderr)
+
+
+def test_rpm_berkeley(lab):
+    made = rpm_tree(lab)
+    rows = sqlite3.connect(os.path.join(made, "usr/lib/sysimage/rpm/rpmdb.sqlite")).execute("select hnum, blob from Packages").fetchall()
+    root = tree(lab)
+    berkeley(os.path.join(root, "var/lib/rpm/Packages"), rows)
+    put(root, "opt/own/tool", program(1), 0o755)
+    make_image(lab, "localhost/bdb:1", root)
+    d = lab.daemon()
+    shell(lab, "im-bdb", "localhost/bdb:1")
+    im = image_of(d, "im-bdb")
+    files, _ = files_of(d, "im-bdb")
+    check(files["/opt/own/tool"]["version"] == "2:4.5-6" and im["state"] == "complete", "its file", im, files["/opt/own/tool"])
 
 
 def test_rpm_damaged(lab):
