@@ -331,12 +331,14 @@ struct judge_week {
 };
 struct judge_weeks {
         struct bytes name;                /* of the workload, without digest; borrowed */
+        int64_t first_ns; /* wall clock at which it was seen running first; 0: not known */
         int64_t last;                     /* the latest week in which it was seen */
         struct judge_week of[WEEKS_KEPT]; /* in no order */
 };
 int judge_weeks_next(const struct judge *j, size_t *i, struct judge_weeks *ret);
 int64_t judge_week_begin(int64_t number);      /* wall clock of its first moment */
 int64_t judge_week_now(const struct judge *j); /* at the last tick */
+int64_t judge_now(const struct judge *j);      /* wall clock of the last tick; 0: there was none in this life */
 
 /* Losses of late, the latest last; not kept over a restart. */
 struct judge_loss {

@@ -52,6 +52,18 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 "suppressed": or suppressed, "sessions": or sessions below show, "not_judged": workloads that still
  *                 learn (a number), "more": how many did not fit: ask again with "after" the last one, "damaged": kept
  *                 ones that cannot be read (if any)}
+ *                 Live also "check": {"ok", "problems": [words]}: a sensor degraded, a loss not repaired yet, a
+ *                 container not covered, storing that fails
+ *   report        {"weeks": 1 to 13 (default 4), "workload": name or its beginning} → {"host", "from", "to", "weeks",
+ *                 "bands": {"healthy_below", "unsustainable_above"}, "total": numbers with "weeks": [of each week],
+ *                 "workloads": [{"workload", numbers, "weeks"}…], "causes": [{"workload", "what", "findings",
+ *                 "false_positives", "acts", "last_seen"}…], "causes_more", "damaged"}. Numbers: "observed_weeks",
+ *                 "observed_hours" (it ran and was judged), "less_than_a_week", "findings" (that had to be looked at),
+ *                 "per_week" (null: nothing observed), "band" ("healthy", "watch", "unsustainable"; "not judged"; "too
+ *                 early": for less than a day),
+ *                 "pages", "false_positives" (judged benign), "false_positives_per_week", "verdicts" {…, "none"},
+ *                 "while_learning", "first_sights", "sessions", "sessions_shown", "suppressed", "not_judged_hours",
+ *                 "connections_not_watched_hours", "not_watched_hours"
  *   show {id}     one finding
  *   explain {id: "F-3"}  {"of": "finding", some of its fields, "show", "page", "break_through": thresholds,
  *                 "signals": [{"kind", "subject", "operation", "executable", "origin", "phase", "count", "last_seen",

@@ -38,6 +38,10 @@ json_t *query_rules_json(const struct judge *j) TM_CHECK;
 /* NULL: the request is of that command, and its fields are as the table wants them. */
 json_t *query_check(const json_t *request, const char *command) TM_CHECK;
 
+json_t *query_report(const struct query_env *env, const json_t *request) TM_CHECK;
+/* "check" of status, of what else it says. 0; else out of memory. */
+int query_put_check(json_t *status);
+
 /* Every finding that is kept, open and closed, in no promised order. cb's negative result ends it and is returned. */
 typedef int (*query_finding_cb)(const struct finding *f, void *arg);
 int query_each_finding(const struct query_env *env, query_finding_cb cb, void *arg, uint64_t *ret_damaged) TM_CHECK;

@@ -61,6 +61,11 @@ struct command {
 
 static const struct command commands[] = {
         {"status", OF_NONE, query_status, {{0}}},
+        {"report",
+         OF_NONE,
+         query_report,
+         {{"weeks", T_NUMBER, false, "a number of weeks"},
+          {"workload", T_STRING, false, "a workload's name or its beginning"}}},
         {"findings",
          OF_NONE,
          query_findings,

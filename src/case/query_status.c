@@ -290,6 +290,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         if (env->status) {
                 own = env->status(env->arg);
                 bad |= own ? json_object_update(o, own) : -1;
+                bad |= query_put_check(o);
         }
         return bad ? NULL : query_ok(TAKE_PTR(o));
 }

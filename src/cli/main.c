@@ -9,7 +9,8 @@
 static const struct cli_command commands[] = {
         {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
          cli_probe},
-        {"status", "", "sensors, losses, containers, workloads, baselines, memory", cli_status},
+        {"report", "[--weeks N] [--workload NAME]", "findings and false positives per workload per week", cli_report},
+        {"status", "[--check]", "sensors, losses, containers, workloads, baselines, memory", cli_status},
         {"findings", "[--state STATE] [--workload NAME] [--all | --suppressed | --sessions]", "the queue",
          cli_findings},
         {"show", "ID", "one finding, whole", cli_show},

@@ -214,16 +214,46 @@ static void print_name_servers(const json_t *n)
         }
 }
 
+/* One line; 1 where something is wrong. */
+static int check(struct cli *c, const json_t *data)
+{
+        const json_t *o = json_object_get(data, "check");
+        bool ok = json_is_true(json_object_get(o, "ok"));
+        size_t i;
+        json_t *v;
+
+        if (c->json) {
+                int r = cli_print_json(o);
+
+                return r != CLI_DONE || ok ? r : CLI_FOUND;
+        }
+        fputs(ok ? "ok" : "not as it should be: ", stdout);
+        json_array_foreach(json_object_get(o, "problems"), i, v)
+        {
+                fputs(i ? "; " : "", stdout);
+                cli_put(stdout, json_string_value(v), 400);
+        }
+        putchar('\n');
+        return ok ? CLI_DONE : CLI_FOUND;
+}
+
 int cli_status(struct cli *c)
 {
+        bool only_check = false;
+        const struct cli_option options[] = {{"--check", NULL, &only_check}};
         json_t *data = NULL, *memory, *findings, *secrets;
-        int operands, r = cli_options(c, NULL, 0, &operands);
+        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
         if (r != CLI_DONE || operands)
                 return r != CLI_DONE ? r : cli_usage("status takes no operand");
         r = cli_ask(c, CLI_CONTROL, json_pack("{s:s}", "cmd", "status"), &data);
         if (r != CLI_DONE)
                 return r;
+        if (only_check) {
+                r = check(c, data);
+                json_decref(data);
+                return r;
+        }
         if (c->json) {
                 r = cli_print_json(data);
                 json_decref(data);

@@ -170,7 +170,11 @@ static int on_ping(struct engine *e, const struct tide_event *ev, int *fd)
 
         (void)fd;
         if (!e->up) {
+                struct tide_event tick = {.kind = TIDE_TICK};
+
                 end_missing(e);
+                if (engine_inject(e, &tick) < 0) /* from here on time passes */
+                        return -EIO;
                 e->up = true;
                 if (engine_commit(e, false) < 0)
                         return -EIO;

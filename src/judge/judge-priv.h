@@ -637,7 +637,8 @@ void weeks_verdict(struct judge *j, const struct finding *f, struct bytes verdic
 void weeks_free(void *weeks);
 struct bytes weeks_name(const struct weeks *w);
 void weeks_put(struct weeks *w, struct buf *out);
-int weeks_restore(struct judge *j, struct bytes key, struct rd *r);
+/* since: it is told since when the workload is known. */
+int weeks_restore(struct judge *j, struct bytes key, struct rd *r, bool since);
 
 /* ---- flows and names ---- */
 

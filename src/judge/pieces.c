@@ -18,8 +18,9 @@
 /* 1: containers and workloads without a class; 2: nothing of networks; 3: names without their first time, flows told in
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
  * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs;
- * 9: nothing of when the last tick was */
-#define FORMAT 10u
+ * 9: nothing of when the last tick was;
+ * 10: nothing of since when a workload's weeks are counted */
+#define FORMAT 11u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -901,8 +902,7 @@ void pieces_save_weeks(struct judge *j, struct weeks *w)
 
 static int restore_weeks(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
 {
-        (void)format;
-        return weeks_restore(j, key, r);
+        return weeks_restore(j, key, r, format > 10);
 }
 
 /* ---- all ---- */

@@ -19,6 +19,7 @@
 struct weeks {
         struct str_owned name;
         struct judge_week of[WEEKS_KEPT]; /* by their number, in a ring */
+        int64_t first_ns; /* wall clock of the first tick at which it ran; 0: none yet */
         uint64_t unsaved_ns;
         bool running, judged, dark; /* at the tick that is looked at */
 };
@@ -131,6 +132,7 @@ void weeks_put(struct weeks *w, struct buf *out)
                 for (size_t c = 0; (v = counter(k, c)); c++)
                         buf_put_u32(out, *v);
         }
+        buf_put_u64(out, (uint64_t)w->first_ns);
 }
 
 static void save(struct judge *j, struct weeks *w)
@@ -144,7 +146,7 @@ struct bytes weeks_name(const struct weeks *w)
         return str_get(&w->name);
 }
 
-int weeks_restore(struct judge *j, struct bytes key, struct rd *r)
+int weeks_restore(struct judge *j, struct bytes key, struct rd *r, bool since)
 {
         struct weeks *w = weeks_of(j, key);
         uint32_t n = rd_u32(r);
@@ -168,6 +170,7 @@ int weeks_restore(struct judge *j, struct bytes key, struct rd *r)
                 if (to)
                         *to = k;
         }
+        w->first_ns = since ? (int64_t)rd_u64(r) : 0;
         return 0;
 }
 
@@ -184,6 +187,8 @@ static void note(struct judge *j, const struct workload *w)
 
         if (!k)
                 return;
+        if (k->first_ns == 0)
+                k->first_ns = j->ticked_ns;
         if (!k->running)
                 k->dark = true;
         k->running = true;
@@ -346,11 +351,16 @@ int judge_weeks_next(const struct judge *j, size_t *i, struct judge_weeks *ret)
         if (!map_next(j->weeks, i, NULL, &value))
                 return 0;
         w = value;
-        *ret = (struct judge_weeks){.name = str_get(&w->name), .last = last_of(w)};
+        *ret = (struct judge_weeks){.name = str_get(&w->name), .first_ns = w->first_ns, .last = last_of(w)};
         for (size_t k = 0, n = 0; k < WEEKS_KEPT; k++)
                 if (w->of[k].number + WEEKS_KEPT > week_of(j->ticked_ns))
                         ret->of[n++] = w->of[k];
         return 1;
+}
+
+int64_t judge_now(const struct judge *j)
+{
+        return j->ticked_ns;
 }
 
 int64_t judge_week_now(const struct judge *j)

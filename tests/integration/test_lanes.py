@@ -212,3 +212,58 @@ def test_session_that_drops(lab):
     check(len([x for x in d.findings("broken")]) == 1, "one item", d.findings("broken"))
     drop(c, "theirs")  # the workload itself: nobody has got used to it
     wait("the workload's own finding", lambda: any(f["type"] == "drift" and any(s["subject"] == "/opt/theirs" for s in f["signals"]) for f in d.findings("broken")))
+
+
+def test_report(lab):
+    """What had to be looked at, and what of it was nothing, apart; with the time in which it was judged."""
+    d = lab.daemon()
+    c = lab.container("reported")
+    d.covered("reported")
+    drop(c, "early")  # while it is learned: in no rate
+    early = finding_of(d, "reported", "/opt/early")
+    c.exec("/bin/true")
+    d.activate("reported")
+    # a path of its own, so that it is another finding: the same shell at another time of its work
+    c.sh("mkdir -p /srv/other; echo x > /srv/other/y; cp /bin/busybox /srv/other/late; (/srv/other/late sleep 1)")
+    late = finding_of(d, "reported", "/srv/other/late")
+
+    def numbers():
+        r = d.json("report", "--workload", "reported")
+        return next((w for w in r["workloads"] if w["workload"] == "reported"), None)
+    w = wait("time to be counted", lambda: (lambda w: w and w["observed_hours"] > 0 and w)(numbers()), 40)
+    apart = early["id"] != late["id"]
+    check(w["while_learning"] == 1 and w["findings"] == (1 if apart else 0), "findings, before and after it was judged", w)
+    check(w["sessions"] == 1 and w["sessions_shown"] == 0 and w["less_than_a_week"], "sessions, and how long", w)
+    check(w["not_judged_hours"] >= 0 and 0 <= w["not_watched_hours"] < 1, "what was not watched is said", w)
+    check(d.tidemark("triage", late["id"], "--verdict", "benign").returncode == 0, "a verdict")
+    w = numbers()
+    check(w["false_positives"] == w["findings"] and w["verdicts"]["benign"] == w["findings"], "judged false positives", w)
+    check(d.tidemark("triage", late["id"], "--verdict", "misconfigured").returncode == 0, "another verdict")
+    check(numbers()["false_positives"] == 0, "true drift is none", numbers())
+    page = d.tidemark("report").stdout
+    check("reported" in page and "too early" in page and all(len(line) <= 100 for line in page.splitlines()), "for people", page)
+    r = d.tidemark("report", "--weeks", "99")
+    check(r.returncode == 2 and "13" in r.stderr, "more than is kept", r.stderr)
+
+
+def test_check(lab):
+    """One line, and a status that a timer can act on."""
+    d = lab.daemon()
+    c = lab.container("checked")
+    d.covered("checked")
+
+    def status():
+        r = d.tidemark("status", "--check")
+        return r if "repaired" not in r.stdout else None  # a busy host may lose, and repairs
+    r = wait("losses to be repaired", status)
+    check(len(r.stdout.splitlines()) == 1 and r.returncode == (0 if r.stdout == "ok\n" else 1), "one line", r.stdout, r.stderr)
+    check("checked" not in r.stdout and "sensor" not in r.stdout, "nothing of ours is wrong", r.stdout)
+    d.stop()
+    r = d.tidemark("status", "--check")
+    check(r.returncode == 3, "no daemon", r.stderr)
+    d = lab.daemon(config='probe: { disable = ["content", "names", "inotify"]; };\n')
+    r = d.tidemark("status", "--check")
+    check(r.returncode == 1 and len(r.stdout.splitlines()) == 1, "degraded", r.stdout, r.stderr)
+    check("sensor content is degraded" in r.stdout and "sensor names is degraded" in r.stdout, "which", r.stdout)
+    o = json.loads(d.tidemark("status", "--check", "--json").stdout)
+    check(o["ok"] is False and len(o["problems"]) >= 2, "in data", o)

@@ -35,7 +35,7 @@ struct store {
         struct buf blob[BLOBS];
         size_t n;
         int err;
-        struct buf said; /* of a decision, by the judge */
+        struct buf said;     /* of a decision, by the judge */
         struct buf facts[2]; /* of images */
 };
 
@@ -131,6 +131,38 @@ const struct recent *pipeline_recent(const struct pipeline *p)
 {
         (void)p;
         return NULL;
+}
+/* One workload, or two, of some weeks; the hundredth is at hand. */
+#define WEEK 604800000000000
+static struct judge_weeks weeks[2];
+static size_t nweeks;
+int judge_weeks_next(const struct judge *j, size_t *i, struct judge_weeks *ret)
+{
+        (void)j;
+        if (*i >= nweeks)
+                return 0;
+        *ret = weeks[(*i)++];
+        return 1;
+}
+int64_t judge_week_begin(int64_t number)
+{
+        return number * WEEK;
+}
+int64_t judge_week_now(const struct judge *j)
+{
+        (void)j;
+        return 100;
+}
+int64_t judge_now(const struct judge *j)
+{
+        (void)j;
+        return 100 * WEEK + WEEK / 2;
+}
+const char *judge_verdict_name(unsigned v)
+{
+        static const char *const words[] = {"malicious", "misconfigured", "benign", "unsure"};
+
+        return words[v];
 }
 int judge_loss_next(const struct judge *j, size_t *i, struct judge_loss *ret)
 {
@@ -1019,6 +1051,109 @@ static void test_watch(void)
         set_up();
 }
 
+/* ---- report ---- */
+
+static json_t *report(const char *request)
+{
+        json_t *q = json_loads(request, 0, NULL), *a = query_run(&env, q);
+
+        json_decref(q);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(a);
+        return a;
+}
+
+static double number(const json_t *o, const char *key)
+{
+        return json_number_value(json_object_get(o, key));
+}
+
+static const char *band(uint32_t findings, uint64_t observed, char dst[32])
+{
+        json_t *a, *o;
+
+        nweeks = 1;
+        weeks[0] = (struct judge_weeks){.name = BYTES_LIT("web"), .last = 100};
+        weeks[0].of[0] = (struct judge_week){.number = 100, .observed_ns = observed, .findings = findings};
+        a = report("{\"cmd\": \"report\"}");
+        o = json_object_get(json_object_get(a, "data"), "total");
+        snprintf(dst, 32, "%s", json_string_value(json_object_get(o, "band")));
+        json_decref(a);
+        return dst;
+}
+
+static void test_bands(void)
+{
+        char text[32];
+
+        CU_ASSERT_STRING_EQUAL(band(0, WEEK, text), "healthy");
+        CU_ASSERT_STRING_EQUAL(band(1, WEEK + WEEK / 100, text), "healthy");
+        CU_ASSERT_STRING_EQUAL(band(1, WEEK, text), "watch");
+        CU_ASSERT_STRING_EQUAL(band(5, WEEK, text), "watch");
+        CU_ASSERT_STRING_EQUAL(band(5, WEEK - WEEK / 100, text), "unsustainable");
+        CU_ASSERT_STRING_EQUAL(band(6, WEEK, text), "unsustainable");
+        CU_ASSERT_STRING_EQUAL(band(3, 0, text), "not judged");
+        CU_ASSERT_STRING_EQUAL(band(3, WEEK / 8, text), "too early");
+}
+
+/* Two workloads over some weeks: sums, rates, what was not watched, causes; a span, and one workload. */
+static void test_report(void)
+{
+        struct finding *f = finding_sample(1);
+        json_t *a, *d, *o;
+
+        nweeks = 2;
+        weeks[0] = (struct judge_weeks){.name = BYTES_LIT("web"), .last = 100};
+        weeks[0].of[0] = (struct judge_week){
+                .number = 99, .observed_ns = WEEK, .findings = 3, .pages = 1, .verdicts = {1, 1, 1, 0}, .sessions = 4};
+        weeks[0].of[1] = (struct judge_week){
+                .number = 100, .observed_ns = WEEK / 4, .unjudged_ns = 0, .dark_ns = WEEK / 8, .findings = 1};
+        weeks[0].of[2] = (struct judge_week){.number = 90, .observed_ns = WEEK, .findings = 50}; /* before the span */
+        weeks[1] = (struct judge_weeks){.name = BYTES_LIT("web2"), .first_ns = 100 * WEEK + WEEK / 8, .last = 100};
+        weeks[1].of[0] = (struct judge_week){.number = 100, .unjudged_ns = WEEK / 4, .learning = 2, .first_sights = 1};
+        store.n = 0;
+        f->shown_ns = 99 * WEEK + 1;
+        add_finding(f);
+        add_finding(f);
+        f->shown_ns = 90 * WEEK; /* before the span */
+        add_finding(f);
+        f->shown_ns = 99 * WEEK + 1;
+        f->type = FINDING_SESSION;
+        add_finding(f);
+        a = report("{\"cmd\": \"report\", \"weeks\": 2}");
+        d = json_object_get(a, "data");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "workloads")), 2);
+        o = json_object_get(d, "total");
+        CU_ASSERT_EQUAL(number(o, "findings"), 4);
+        CU_ASSERT_DOUBLE_EQUAL(number(o, "observed_weeks"), 1.25, 1e-9);
+        CU_ASSERT_DOUBLE_EQUAL(number(o, "per_week"), 3.2, 1e-9);
+        CU_ASSERT_EQUAL(number(o, "false_positives"), 1); /* misconfigured is true drift */
+        CU_ASSERT_DOUBLE_EQUAL(number(o, "false_positives_per_week"), 0.8, 1e-9);
+        CU_ASSERT_EQUAL(number(json_object_get(o, "verdicts"), "none"), 1);
+        CU_ASSERT_EQUAL(number(o, "sessions"), 4);
+        CU_ASSERT_EQUAL(number(o, "while_learning"), 2);
+        CU_ASSERT_EQUAL(number(o, "first_sights"), 1);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(o, "weeks")), 2);
+        CU_ASSERT_EQUAL(number(json_array_get(json_object_get(o, "weeks"), 0), "findings"), 3);
+        /* web: a week and a half, a quarter of a week of it unseen; web2: three eighths of one, an eighth of it. */
+        CU_ASSERT_DOUBLE_EQUAL(number(o, "not_watched_hours"), (0.25 + 0.125) * 168, 1e-6);
+        CU_ASSERT_DOUBLE_EQUAL(number(o, "connections_not_watched_hours"), 21, 1e-6);
+        o = json_array_get(json_object_get(d, "causes"), 0);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "causes")), 1);
+        CU_ASSERT_EQUAL(number(o, "findings"), 2);
+        json_decref(a);
+        a = report("{\"cmd\": \"report\", \"weeks\": 13, \"workload\": \"web2\"}");
+        d = json_object_get(a, "data");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "workloads")), 1);
+        CU_ASSERT_TRUE(json_is_null(json_object_get(json_object_get(d, "total"), "per_week")));
+        json_decref(a);
+        a = report("{\"cmd\": \"report\", \"weeks\": 14}");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(a, "code")), 2);
+        json_decref(a);
+        nweeks = 0;
+        store.n = 0;
+        finding_free(f);
+}
+
 static const struct unit_case cases[] = {
         {"wrong requests are told what is expected", test_requests},
         {"which commands change something", test_is_change},
@@ -1037,5 +1172,7 @@ static const struct unit_case cases[] = {
         {"watch tells connections and names", test_watch_net},
         {"images and their facts", test_images},
         {"watch shows what it should, and no more", test_watch},
+        {"bands of a report", test_bands},
+        {"a report", test_report},
 };
 UNIT_MAIN("query", cases)
