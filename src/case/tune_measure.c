@@ -355,8 +355,10 @@ static int play_case(struct measure *m, struct tune_play *t, struct tune_played 
         size_t which[TUNE_PROPOSALS], n;
         uint64_t snapshot = 0;
         int64_t from;
-        int r = tune_snapshot(t->learned_fd >= 0 ? t->learned_fd : t->fd, &snapshot, &from);
+        int r = rewind_both(t); /* what was learned was read for the case before */
 
+        if (r == 0)
+                r = tune_snapshot(t->learned_fd >= 0 ? t->learned_fd : t->fd, &snapshot, &from);
         if (r == 0)
                 r = play_bare(m, t, ret);
         n = r == 0 ? of_use_here(m, ret, which) : 0;

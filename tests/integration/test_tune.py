@@ -81,16 +81,16 @@ def test_shipped_attacks(lab):
     wait("its segment", lambda: "lot-evil" in open_all(d), 40)
     check(d.stop() == 0, "ends well")
     attacks = os.path.join(lab.dir, "attacks-%d" % lab.count)
-    for path in ("one.tide.gz", "kind/learned.tide.gz", "kind/two.tide.gz"):
+    for path in ("one.tide.gz", "kind/learned.tide.gz", "kind/two.tide.gz", "kind/three.tide.gz"):
         os.makedirs(os.path.dirname(os.path.join(attacks, path)), 0o755, exist_ok=True)
         shutil.copy(segments(d)[-1], os.path.join(attacks, path))
         os.chmod(os.path.join(attacks, path), 0o644)
     os.chmod(attacks, 0o755)
     c2, d2 = noisy(lab, "victim", ["lot-alpha.csv", "lot-beta.csv", "other.conf"])
     t = flushed(d2, "--attacks", attacks)
-    check(t["about"]["attacks"] == 2 and t["about"]["errors"] == [], "replayed: one alone, one that goes on from what was learned", t["about"])
+    check(t["about"]["attacks"] == 3 and t["about"]["errors"] == [], "replayed: one alone, two that go on from what was learned", t["about"])
     p = proposal(t, "/opt/reports/lot-*.csv")
-    check(p["malicious"]["attacks"] == 2 and p["malicious"]["hidden_cases"] == ["one.tide.gz", "kind/two.tide.gz"] and p["disqualified"], "it would have hidden the attack", p)
+    check(p["malicious"]["attacks"] == 3 and p["malicious"]["hidden_cases"] == ["one.tide.gz", "kind/three.tide.gz", "kind/two.tide.gz"] and p["disqualified"], "it would have hidden the attack", p)
 
 
 def segments(d):
