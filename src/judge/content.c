@@ -16,9 +16,12 @@ int content_set(struct entry *e, const struct content *v)
         return 0;
 }
 
+/* Where a sum is known it says all: of one that was imported the size is not told. */
 bool content_same(const struct content *a, const struct content *b)
 {
-        return a->state == b->state && a->size == b->size && memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0;
+        if (a->state != b->state)
+                return false;
+        return a->state == HASH_KNOWN ? memcmp(a->sha256, b->sha256, sizeof(a->sha256)) == 0 : a->size == b->size;
 }
 
 /* Also what a probe has run of it. */

@@ -47,10 +47,18 @@ static bool is_said(const struct tide_decision *d, const char *name)
         return bytes_eq(decide_arg(d, name), BYTES_LIT("true"));
 }
 
+static struct bytes last_part(struct bytes path)
+{
+        int slash = bytes_rfind(path, '/');
+
+        return bytes_of(path.p + slash + 1, path.len - (uint32_t)(slash + 1));
+}
+
 /* "import by operator uid 0 (file web.json, signed by release.pem)" */
 static void put_by(struct import *im, const struct tide_event *ev)
 {
-        struct bytes file = decide_arg(&ev->decision, "file"), key = decide_arg(&ev->decision, "signed");
+        struct bytes file = last_part(decide_arg(&ev->decision, "file"));
+        struct bytes key = last_part(decide_arg(&ev->decision, "signed"));
         char f[48], k[48];
 
         decide_by(ev, im->approver);

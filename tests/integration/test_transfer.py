@@ -296,3 +296,50 @@ def test_without_a_document(lab):
         check("must be a file in memory" in ask([a]), "a pipe")
         os.close(a), os.close(b)
         wait("no descriptor to be left behind", lambda: held() == before)
+
+
+def test_approved_content(lab):
+    """What is never learned silently, and was approved by its content on one host, is quiet on another: that content."""
+    d, c = learned(lab, "vendor")
+    c.sh("cp /bin/busybox /opt/agent; chmod 755 /opt/agent; /opt/agent true")
+
+    def candidate():
+        entries = d.json("baseline", "show", "vendor")["entries"]
+        return next((e for e in entries if e["key"] == "/opt/agent [write-layer]" and e.get("sha256", True)), None)
+    wait("the candidate", candidate)
+    path = os.path.join(lab.dir, "vendor.json")
+
+    def hashed():
+        doc = json.loads(export(d, "vendor", path))
+        return next((e for e in doc["candidates"] if e["key"] == "/opt/agent [write-layer]" and "sha256" in e), None)
+    seen = wait("its content to be told", hashed)
+    d.activate("vendor")
+    items = [i for g in d.json("baseline", "review", "vendor")[0]["groups"] if g["key"] == "/opt/agent [write-layer]" for i in g["items"]]
+    r = d.tidemark("baseline", "approve", "vendor", *items, "--reason", "the vendor's agent")
+    check(r.returncode == 0, "approved", r.stdout, r.stderr)
+    doc = json.loads(export(d, "vendor", path))
+    e = next((e for e in doc["entries"] if e["key"] == "/opt/agent [write-layer]"), None)
+    check(e and e["sha256"] == seen["sha256"] and e["approved"]["reason"] == "the vendor's agent", "known by its content", doc["entries"])
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    d.stop()
+    c.remove()
+    shutil.rmtree(c.ctl)
+    d = lab.daemon()
+    bare = os.path.join(lab.dir, "bare.json")
+    with open(bare, "w", encoding="utf-8") as f:
+        f.write(text.replace(', "sha256": "%s"' % seen["sha256"], ""))
+    refused(d, imports(d, bare), "is never learned silently")
+    check(imports(d, path).returncode == 0, "imported")
+    c = lab.container("vendor")
+    d.covered("vendor")
+    w = d.watch()
+    c.sh("cp /bin/busybox /opt/agent; chmod 755 /opt/agent; /opt/agent true")
+    wait("it to have run", lambda: [e for e in w.events("exec") if e["program"] == "/opt/agent"])
+    c.sh("echo '#!/bin/sh' > /opt/other; chmod 755 /opt/other; /opt/other")
+    wait("something else to be found", lambda: [f for f in d.findings("vendor", every=True) if any(s["subject"] == "/opt/other" for s in f["signals"])])
+    ran = [s for f in d.findings("vendor", every=True) for s in f["signals"] if s["kind"] == "process" and s["subject"] == "/opt/agent"]
+    check(not ran, "the approved content is quiet", d.findings("vendor", every=True))
+    c.sh("echo more >> /opt/agent; /opt/agent true")
+    wait("another content", lambda: [f for f in d.findings("vendor", every=True) if any(s["kind"] == "process" and s["subject"] == "/opt/agent" for s in f["signals"])])
+    w.stop()

@@ -148,7 +148,7 @@ static void test_seed(void)
         web = map_get(w.j->workloads, BYTES_LIT(WEB));
         CU_ASSERT_PTR_NOT_NULL_FATAL(web);
         CU_ASSERT_EQUAL(web->dim[DIM_FILE].state, DS_ACTIVE);
-        CU_ASSERT_STRING_EQUAL(web->dim[DIM_FILE].by, "import by operator uid 0 (file web.json, signed by /etc/k.pem)");
+        CU_ASSERT_STRING_EQUAL(web->dim[DIM_FILE].by, "import by operator uid 0 (file web.json, signed by k.pem)");
         CU_ASSERT_EQUAL(web->dim[DIM_FILE].windows, 40);
         restore(&w);
         start(&w);
@@ -276,6 +276,7 @@ static void tell_hash(struct world *w, const uint8_t sum[TIDE_SHA256])
         ev.hash.path = BYTES_LIT("/tmp/x");
         ev.hash.layer = LAYER_WRITE;
         ev.hash.state = HASH_KNOWN;
+        ev.hash.size = 4711;
         ev.hash.sha256 = bytes_of(sum, TIDE_SHA256);
         CU_ASSERT_EQUAL(give(w, &ev), 0);
 }
