@@ -22,17 +22,21 @@ int number_add(struct map *m, struct bytes key, int step);
 /* Empty in the root. */
 struct bytes key_directory(struct bytes key);
 unsigned key_depth(struct bytes dir);
-/* What siblings have in common: of a file its directory, of a listener its protocol. Empty: it has none. */
+/* What siblings have in common: of a file its directory, of a listener its protocol. Empty: it has none. Of files the
+ * marks behind their paths, too: what a probe makes is apart from what the workload makes. */
 struct bytes key_family(enum dimension dim, struct bytes key);
+struct bytes key_marks(enum dimension dim, struct bytes key);
 /* A file that can be run, by the marks behind its path (observe.c): no pattern covers it. */
 bool key_is_program(enum dimension dim, struct bytes key);
 bool key_has_family(enum dimension dim, struct bytes key);
-/* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol; into out. */
+/* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol, with their marks; into out. */
 struct bytes key_pattern(enum dimension dim, struct bytes key, struct buf *out);
+/* How many siblings one executable has made is kept under: */
+void key_siblings(enum dimension dim, struct bytes exe, struct bytes family, struct bytes marks, struct buf *out);
 /* Beside the keys of what is known: of candidates, of a flow's host, of directories in dir in which something is. */
 void key_candidate(enum dimension dim, struct bytes key, struct buf *out);
 void key_host(enum dimension dim, struct bytes key, struct buf *out);
-void key_below(struct bytes exe, struct bytes dir, struct buf *out);
+void key_below(struct bytes exe, struct bytes dir, struct bytes marks, struct buf *out);
 /* A listener is told once, when it begins, and is there in every window from then on: it is no rare thing. Nor is what
  * says of directories that they are many. */
 bool key_is_lasting(enum dimension dim, struct bytes key);

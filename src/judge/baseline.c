@@ -189,23 +189,70 @@ bool key_is_program(enum dimension dim, struct bytes key)
         return false;
 }
 
+struct bytes key_marks(enum dimension dim, struct bytes key)
+{
+        static const char *const marks[] = {" [probe]", " [replaced]"}; /* in the order in which they stand */
+        uint32_t from = key.len;
+
+        if (dim != DIM_FILE || key.len == 0 || key.p[key.len - 1] != ']')
+                return bytes_of(NULL, 0); /* most have none */
+        for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+                struct bytes mark = bytes_str(marks[i]);
+
+                if (bytes_has_suffix(bytes_of(key.p, from), mark))
+                        from -= mark.len;
+        }
+        return bytes_of(key.p + from, key.len - from);
+}
+
+/* It says of directories that they are many: pattern_shape(). */
+static bool is_of_directories(struct bytes key)
+{
+        uint32_t len = key.len - key_marks(DIM_FILE, key).len;
+
+        return len && key.p[len - 1] == '/';
+}
+
 bool key_has_family(enum dimension dim, struct bytes key)
 {
         if (dim == DIM_FILE)
-                return key.len && key.p[key.len - 1] != '/' && !key_is_program(dim, key);
+                return key.len && !is_of_directories(key) && !key_is_program(dim, key);
         return key_family(dim, key).len > 0;
 }
 
-/* What stands for all siblings: "DIRECTORY/" and a star, or "listen *" and the protocol; into out. */
 struct bytes key_pattern(enum dimension dim, struct bytes key, struct buf *out)
 {
-        struct bytes f = key_family(dim, key);
+        struct bytes f = key_family(dim, key), marks = key_marks(dim, key);
 
         buf_reset(out);
         buf_put_str(out, dim == DIM_NETWORK ? "listen *" : "");
         buf_put(out, f.p, f.len);
         buf_put_str(out, dim == DIM_NETWORK ? "" : "/*");
+        buf_put(out, marks.p, marks.len);
         return buf_bytes(out);
+}
+
+/* No path holds a NUL: marks behind one are no part of a directory's name. */
+static void put_marks(struct bytes marks, struct buf *out)
+{
+        if (marks.len == 0)
+                return;
+        buf_put_u8(out, 0);
+        buf_put(out, marks.p, marks.len);
+}
+
+void key_siblings(enum dimension dim, struct bytes exe, struct bytes family, struct bytes marks, struct buf *out)
+{
+        entry_key(dim, exe, family, out);
+        put_marks(marks, out);
+}
+
+/* Beside the names in it, whose key has no slash at its end. */
+void key_below(struct bytes exe, struct bytes dir, struct bytes marks, struct buf *out)
+{
+        entry_key(DIM_FILE, exe, dir, out);
+        buf_put_u8(out, '/');
+        put_marks(marks, out);
 }
 
 /* The entry of that pattern for this executable. */
@@ -243,10 +290,11 @@ bool pattern_stands(const struct workload *w, struct bytes pattern, const struct
 /*
  * Where a directory is one of many, which one it is does not matter for what is in it: "/cache/3b/index" is kept as
  * "/cache/", a star, "/index" if there is an entry "/cache/", a star, "/" that says so (interchangeable()). By those of
- * one executable, or of all (NULL). The key as it is, if there is none.
+ * one executable, or of all (NULL), with the marks of the key. The key as it is, if there is none.
  */
 struct bytes pattern_shape(const struct workload *w, struct bytes key, const struct bytes *exe, struct buf *out)
 {
+        struct bytes marks = key_marks(DIM_FILE, key);
         _cleanup_buf_ struct buf scratch;
         uint32_t at = 0;
 
@@ -261,8 +309,9 @@ struct bytes pattern_shape(const struct workload *w, struct bytes key, const str
                 if (end == key.len)
                         break;
                 buf_put_str(out, "/*/");
+                buf_put(out, marks.p, marks.len);
                 if (pattern_stands(w, buf_bytes(out), exe, &scratch)) {
-                        out->len--;
+                        out->len = had + 2;
                 } else {
                         out->len = had;
                         buf_put(out, key.p + at, end - at);
@@ -457,5 +506,5 @@ bool baseline_knows_host(const struct workload *w, struct bytes key)
  * says of directories that they are many. */
 bool key_is_lasting(enum dimension dim, struct bytes key)
 {
-        return dim == DIM_NETWORK ? key_family(dim, key).len > 0 : key.len && key.p[key.len - 1] == '/';
+        return dim == DIM_NETWORK ? key_family(dim, key).len > 0 : is_of_directories(key);
 }

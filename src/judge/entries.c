@@ -102,41 +102,36 @@ unsigned key_depth(struct bytes dir)
         return n;
 }
 
-/* Of directories in dir in which something is: beside the names in it, whose key has no slash at its end. */
-void key_below(struct bytes exe, struct bytes dir, struct buf *out)
-{
-        entry_key(DIM_FILE, exe, dir, out);
-        buf_put_u8(out, '/');
-}
-
 /* Names in it, and directories in it in which something is. */
-static size_t content(const struct workload *w, struct bytes exe, struct bytes dir, struct buf *scratch)
+static size_t content(const struct workload *w, struct bytes exe, struct bytes dir, struct bytes marks,
+                      struct buf *scratch)
 {
         size_t n;
 
-        entry_key(DIM_FILE, exe, dir, scratch);
+        key_siblings(DIM_FILE, exe, dir, marks, scratch);
         n = scratch->err ? 0 : number_get(w->siblings, buf_bytes(scratch));
-        key_below(exe, dir, scratch);
+        key_below(exe, dir, marks, scratch);
         return n + (scratch->err ? 0 : number_get(w->siblings, buf_bytes(scratch)));
 }
 
 /* A name came to be in a directory, or went: with the first and the last one the directory itself counts in its own. */
-static int count_name(struct workload *w, struct bytes exe, struct bytes dir, int step)
+static int count_name(struct workload *w, struct bytes exe, struct bytes dir, struct bytes marks, int step)
 {
         _cleanup_buf_ struct buf scratch;
         size_t had = 0;
         int r = 0;
 
         buf_init(&scratch, 16384);
-        had = content(w, exe, dir, &scratch);
-        entry_key(DIM_FILE, exe, dir, &scratch);
+        had = content(w, exe, dir, marks, &scratch);
+        key_siblings(DIM_FILE, exe, dir, marks, &scratch);
         while (r == 0 && !scratch.err) {
                 r = number_add(w->siblings, buf_bytes(&scratch), step);
-                if (dir.len == 0 || key_depth(dir) > SHAPED_MAX || (had == 0) == (content(w, exe, dir, &scratch) == 0))
+                if (dir.len == 0 || key_depth(dir) > SHAPED_MAX ||
+                    (had == 0) == (content(w, exe, dir, marks, &scratch) == 0))
                         break;
                 dir = key_directory(dir);
-                had = content(w, exe, dir, &scratch);
-                key_below(exe, dir, &scratch);
+                had = content(w, exe, dir, marks, &scratch);
+                key_below(exe, dir, marks, &scratch);
         }
         return r;
 }
@@ -166,11 +161,13 @@ int entry_count(struct workload *w, const struct entry *e, int step)
                 r = number_add(w->keys, buf_bytes(&scratch), step);
         siblings = key_has_family(e->dim, str_get(&e->key));
         if (siblings)
-                entry_key(e->dim, str_get(&e->exe), key_family(e->dim, str_get(&e->key)), &scratch);
+                key_siblings(e->dim, str_get(&e->exe), key_family(e->dim, str_get(&e->key)),
+                             key_marks(e->dim, str_get(&e->key)), &scratch);
         else
                 key_host(e->dim, str_get(&e->key), &scratch);
         if (siblings && e->dim == DIM_FILE)
-                r2 = count_name(w, str_get(&e->exe), key_family(e->dim, str_get(&e->key)), step);
+                r2 = count_name(w, str_get(&e->exe), key_family(e->dim, str_get(&e->key)),
+                                key_marks(e->dim, str_get(&e->key)), step);
         else if (!scratch.err && scratch.len)
                 r2 = number_add(siblings ? w->siblings : w->keys, buf_bytes(&scratch), step);
         if (r == 0 && step > 0)

@@ -15,28 +15,54 @@ static bool is_one_of(const struct entry *e, const struct observation *o)
                bytes_eq(str_get(&e->exe), o->exe);
 }
 
+/* Bytes in order: the shorter first. */
+static int by_length(struct bytes a, struct bytes b)
+{
+        if (a.len != b.len)
+                return a.len < b.len ? -1 : 1;
+        return a.len ? memcmp(a.p, b.p, a.len) : 0;
+}
+
+/* 0: both are of one family. */
+static int by_family(enum dimension dim, struct bytes a, struct bytes b)
+{
+        int order = by_length(key_family(dim, a), key_family(dim, b));
+
+        return order ? order : by_length(key_marks(dim, a), key_marks(dim, b));
+}
+
+/* How many siblings of this key the executable has made. */
+static size_t siblings(const struct workload *w, enum dimension dim, struct bytes exe, struct bytes key)
+{
+        _cleanup_buf_ struct buf scratch;
+
+        buf_init(&scratch, 16384);
+        key_siblings(dim, exe, key_family(dim, key), key_marks(dim, key), &scratch);
+        return scratch.err ? 0 : number_get(w->siblings, buf_bytes(&scratch));
+}
+
 /* The pattern of a family in its members' place. 1: it has none that is short enough. */
 static int merge_siblings(struct judge *j, struct workload *w, const struct observation *o, struct bytes member,
                           int64_t window)
 {
-        _cleanup_buf_ struct buf text, dir;
+        _cleanup_buf_ struct buf text, like;
         struct entry *e, *fresh;
         struct bytes pattern;
         void *value;
         int r;
 
         buf_init(&text, 16384);
-        buf_init(&dir, 16384);
-        buf_put(&dir, key_family(o->dim, member).p, key_family(o->dim, member).len); /* member may be one that goes */
+        buf_init(&like, 16384);
+        buf_put(&like, member.p, member.len); /* it may be one that goes */
         pattern = key_pattern(o->dim, member, &text);
-        if (text.err || dir.err)
+        if (text.err || like.err)
                 return 1;
         fresh = entry_new(o, pattern, LEARN_KNOWN, window);
         if (!fresh)
                 return -ENOMEM;
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 e = value;
-                if (!is_one_of(e, o) || !bytes_eq(key_family(e->dim, str_get(&e->key)), buf_bytes(&dir)))
+                if (!is_one_of(e, o) || by_family(e->dim, str_get(&e->key), buf_bytes(&like)) != 0)
                         continue;
                 entry_absorb(fresh, e);
                 entry_forget(j, w, e);
@@ -113,23 +139,15 @@ static int reshape(struct judge *j, struct workload *w, const struct observation
 /* A member of the first family of this executable, by its name, that has too many. */
 static struct entry *crowded(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        _cleanup_buf_ struct buf scratch;
         struct entry *found = NULL;
         void *value;
 
-        buf_init(&scratch, 16384);
         for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
                 struct entry *e = value;
-                struct bytes f, had;
 
-                if (!is_one_of(e, o))
+                if (!is_one_of(e, o) || (found && by_family(e->dim, str_get(&e->key), str_get(&found->key)) >= 0))
                         continue;
-                f = key_family(e->dim, str_get(&e->key));
-                had = found ? key_family(e->dim, str_get(&found->key)) : f;
-                if (f.len > had.len || (f.len == had.len && found && memcmp(f.p, had.p, f.len) >= 0))
-                        continue;
-                entry_key(e->dim, o->exe, f, &scratch);
-                if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings)
+                if (siblings(w, e->dim, o->exe, str_get(&e->key)) >= j->p.siblings)
                         found = e;
         }
         return found;
@@ -137,37 +155,38 @@ static struct entry *crowded(const struct judge *j, const struct workload *w, co
 
 static bool is_crowded(const struct judge *j, const struct workload *w, const struct observation *o, struct bytes key)
 {
-        _cleanup_buf_ struct buf scratch;
-
-        buf_init(&scratch, 16384);
-        entry_key(o->dim, o->exe, key_family(o->dim, key), &scratch);
-        return key_has_family(o->dim, key) && !scratch.err &&
-               number_get(w->siblings, buf_bytes(&scratch)) >= j->p.siblings;
+        return key_has_family(o->dim, key) && siblings(w, o->dim, o->exe, key) >= j->p.siblings;
 }
 
 /*
  * A directory on the way to this key in which the executable made so many names that they are a pattern, and so many
  * of them directories in which something is: what is in one of them may be in any. Its pattern and a slash into out.
- * The root is none: what lies there has a meaning each.
+ * The root is none: what lies there has a meaning each. The marks of the key stand at its end.
  */
 static bool interchangeable(const struct judge *j, const struct workload *w, const struct observation *o,
                             struct bytes key, struct buf *out)
 {
-        _cleanup_buf_ struct buf scratch;
+        struct bytes marks = key_marks(o->dim, key);
+        _cleanup_buf_ struct buf scratch, names;
 
         buf_init(&scratch, 16384);
+        buf_init(&names, 16384);
         for (struct bytes dir = key_directory(key); dir.len; dir = key_directory(dir)) {
                 if (key_depth(dir) > SHAPED_MAX)
                         continue;
-                key_below(o->exe, dir, &scratch);
+                key_below(o->exe, dir, marks, &scratch);
                 if (scratch.err || number_get(w->siblings, buf_bytes(&scratch)) < j->p.siblings)
                         continue;
+                buf_reset(&names);
+                buf_put(&names, dir.p, dir.len);
+                buf_put_str(&names, "/*");
                 buf_reset(out);
-                buf_put(out, dir.p, dir.len);
-                buf_put_str(out, "/*");
-                if (!pattern_stands(w, buf_bytes(out), &o->exe, &scratch))
-                        continue;
+                buf_put(out, names.p, names.len);
                 buf_put_u8(out, '/');
+                buf_put(out, marks.p, marks.len);
+                buf_put(&names, marks.p, marks.len);
+                if (names.err || !pattern_stands(w, buf_bytes(&names), &o->exe, &scratch))
+                        continue;
                 if (!out->err && !pattern_stands(w, buf_bytes(out), &o->exe, &scratch))
                         return true;
         }
@@ -294,12 +313,10 @@ int baseline_name(struct judge *j, struct workload *w, struct entry *e, const st
 
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        _cleanup_buf_ struct buf scratch, text;
+        _cleanup_buf_ struct buf text;
 
-        buf_init(&scratch, 16384);
         buf_init(&text, 16384);
-        entry_key(DIM_FILE, o->exe, key_directory(pattern_kept_as(w, o, &text)), &scratch);
-        if (!scratch.err && number_get(w->siblings, buf_bytes(&scratch)) * 2 >= j->p.siblings)
+        if (siblings(w, DIM_FILE, o->exe, pattern_kept_as(w, o, &text)) * 2 >= j->p.siblings)
                 return true;
         return pattern_of_others(w, o, false); /* or by another executable's pattern */
 }

@@ -142,8 +142,76 @@ static void test_writers_by_inode(void)
         writers_free(w);
 }
 
+/* ---- what a health check does is its own ---- */
+
+static void write_as(struct world *w, const char *path, const char *exe, enum tide_origin origin)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = BYTES_LIT("c1")};
+
+        ev.file.actor = actor(300, origin, exe);
+        ev.file.actor.exe_layer = LAYER_IMAGE;
+        ev.file.ops = OP_CREATE | OP_WRITE;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | 0644;
+        ev.file.path = bytes_str(path);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static bool has_entry(const struct world *w, const char *key)
+{
+        struct judge_entry e;
+
+        for (size_t i = 0; judge_entry_next(w->j, BYTES_LIT(WEB), &i, &e);)
+                if (bytes_eq(e.key, bytes_str(key)))
+                        return true;
+        return false;
+}
+
+/* Names of its that become a pattern are one of its own: also after a restart, and so for directories. */
+static void test_probe_patterns(void)
+{
+        static const char *const names[] = {"alba",   "berlin", "chile", "delhi",   "ezra",  "fargo",
+                                            "geneva", "havana", "india", "jakarta", "kyoto", "lima"};
+        char path[64];
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        write_as(&w, "/srv/one", "/bin/sh", ORIGIN_ENTRYPOINT);
+        write_as(&w, "/srv/alba/state", "/bin/sh", ORIGIN_ENTRYPOINT);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", WEB), 0);
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                snprintf(path, sizeof(path), "/srv/%s", names[i]);
+                write_as(&w, path, "/bin/sh", ORIGIN_PROBE);
+                CU_ASSERT_STRING_EQUAL(w.verdict, i < w.p.siblings ? "learned" : "known");
+        }
+        CU_ASSERT_TRUE(has_entry(&w, "/srv/* [probe]"));
+        CU_ASSERT_FALSE(has_entry(&w, "/srv/*"));
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+                snprintf(path, sizeof(path), "/srv/%s/state", names[i]);
+                write_as(&w, path, "/bin/sh", ORIGIN_PROBE);
+        }
+        CU_ASSERT_TRUE(has_entry(&w, "/srv/*/ [probe]"));
+        CU_ASSERT_TRUE(has_entry(&w, "/srv/*/state [probe]"));
+        CU_ASSERT_TRUE(has_entry(&w, "/srv/alba/state"));
+        for (int again = 0; again < 2; again++) {
+                write_as(&w, "/srv/palermo", "/bin/sh", ORIGIN_PROBE);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                write_as(&w, "/srv/one", "/bin/sh", ORIGIN_ENTRYPOINT);
+                CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+                write_as(&w, again ? "/srv/quito" : "/srv/oslo", "/bin/sh", ORIGIN_ENTRYPOINT);
+                CU_ASSERT_TRUE(strncmp(w.verdict, "deviation", 9) == 0);
+                write_as(&w, again ? "/srv/quito/state" : "/srv/oslo/state", "/bin/sh", ORIGIN_ENTRYPOINT);
+                CU_ASSERT_TRUE(strncmp(w.verdict, "deviation", 9) == 0);
+                restore(&w);
+        }
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
+        {"a health check's patterns are its own", test_probe_patterns},
 };
 UNIT_MAIN("judge_mend", cases)
