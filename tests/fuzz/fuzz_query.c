@@ -69,7 +69,13 @@ static void decide(const json_t *request)
                 check_answer(answer);
                 return;
         }
-        if (!answer || ev.kind != TIDE_DECISION || !bytes_eq(ev.decision.target, BYTES_LIT("web@sha256:aa")))
+        /* Of that workload, of one of its findings, or of none: a rule. */
+        if (!answer || ev.kind != TIDE_DECISION ||
+            (ev.decision.target.len && !bytes_eq(ev.decision.target, BYTES_LIT("web@sha256:aa")) &&
+             !bytes_has_prefix(ev.decision.target, BYTES_LIT("F-"))))
+                abort();
+        ev.wall_ns = 1767323045000000000;
+        if (pipeline_try(env.pipeline, &ev) == 0 && query_outcome(&env, answer) < 0)
                 abort();
         json_decref(answer);
 }

@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "case/recent-priv.h"
 #include "finding_sample.h"
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
@@ -129,8 +130,12 @@ int judge_explain_event(const struct judge *j, struct bytes id, const struct tid
 }
 const struct recent *pipeline_recent(const struct pipeline *p)
 {
+        static struct recent *none;
+
         (void)p;
-        return NULL;
+        if (!none && recent_new(&none) < 0)
+                abort();
+        return none;
 }
 /* One workload, or two, of some weeks; the hundredth is at hand. */
 #define WEEK 604800000000000
@@ -408,6 +413,7 @@ static void test_findings(void)
         listed("{'cmd':'findings','state':'closed'}", "F-5", 0, 0, 0);
         listed("{'cmd':'findings','state':'all'}", "F-2 F-4 F-5 F-12", 1, 1, 0);
         listed("{'cmd':'findings','after':'F-4'}", "F-12", 1, 1, 0);
+        listed("{'cmd':'findings','suppressed':true}", "F-6", 0, 0, 0);
         /* The same from a judge alone, as in replay. */
         env.store = NULL;
         listed("{'cmd':'findings'}", "F-2 F-4 F-12", 1, 1, 0);
@@ -822,6 +828,141 @@ static void test_decision(void)
         refused("[]", "a request is an object");
 }
 
+static void test_rules(void)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct tide_event ev;
+        struct bytes k, v;
+        json_t *hold, *d, *a;
+        struct rd r;
+        int n = 0;
+
+        set_up();
+        judge.nr = 3;
+        judge.r[0] = (struct judge_rule){.id = 1,
+                                         .kind = RULE_ALLOW,
+                                         .path = BYTES_LIT("/srv/\\x1b*"),
+                                         .signals = 1u << DIM_FILE,
+                                         .reason = BYTES_LIT("a\x1b"),
+                                         .by = BYTES_LIT("operator uid 0"),
+                                         .hidden = 7,
+                                         .added_ns = 1,
+                                         .from_ns = 1,
+                                         .last_ns = 1,
+                                         .reach = "data files"};
+        judge.r[1] = (struct judge_rule){.id = 2,
+                                         .kind = RULE_SUPPRESS,
+                                         .days = 1u << 6,
+                                         .at_s = 7200,
+                                         .length_s = 3600,
+                                         .break_through = 99,
+                                         .hidden = 5,
+                                         .broke = 1,
+                                         .until_ns = 9,
+                                         .told = true,
+                                         .reach = "whatever"};
+        judge.r[2] = (struct judge_rule){
+                .id = 3, .kind = RULE_ALLOW, .ended_ns = 1, .ended_by = BYTES_LIT("x"), .reach = ""};
+        d = good("{'cmd':'allow.list'}", &hold);
+        CU_ASSERT_EQUAL_FATAL(json_array_size(d), 1); /* those in force */
+        d = json_array_get(d, 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "id")), "R-1");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "path")), "/srv/\\x1b*"); /* as it was typed */
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "reason")), "a\\x1b");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(d, "signal"), 0)), "file");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "state")), "active");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "hidden")), 7);
+        CU_ASSERT(json_is_null(json_object_get(d, "until")));
+        json_decref(hold);
+        d = good("{'cmd':'allow.list','all':true}", &hold);
+        CU_ASSERT_EQUAL(json_array_size(d), 2);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(d, 1), "state")), "removed");
+        json_decref(hold);
+        d = json_array_get(good("{'cmd':'suppress.list'}", &hold), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "at")), "02:00");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(d, "on"), 0)), "sun");
+        CU_ASSERT(json_is_true(json_object_get(d, "ends_soon")));
+        json_decref(hold);
+        d = json_object_get(good("{'cmd':'status'}", &hold), "rules");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "allow")), 1);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "hidden_by_allow")), 7);
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "hidden_by_suppress")), 5);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "ending")), 1);
+        json_decref(hold);
+        /* What is asked for becomes the decision's arguments, a list one by one. */
+        buf_init(&scratch, 4096);
+        CU_ASSERT_EQUAL_FATAL(decide("{'cmd':'suppress.add','workload':'we*','on':['mon','sun'],'until':1767400000,"
+                                     "'reason':'x','dry_run':true}",
+                                     &scratch, &ev, &a),
+                              0);
+        CU_ASSERT(bytes_eq(ev.decision.verb, BYTES_LIT("suppress.add")));
+        CU_ASSERT_EQUAL(ev.decision.target.len, 0);
+        rd_init(&r, ev.decision.args.p, ev.decision.args.len);
+        while (tide_list_next(&r, &k, &v))
+                n += bytes_eq(k, BYTES_LIT("on")) ? 10 : bytes_eq(v, BYTES_LIT("1767400000")) ? 100 : 1;
+        CU_ASSERT_EQUAL(n, 122); /* workload, reason; twice on; until; not the dry run */
+        json_decref(a);
+        refused("{'cmd':'allow.add','path':'/x'}", "needs field \"reason\"");
+        refused("{'cmd':'allow.add','path':'/x','reason':'x','until':'2d'}", "\"until\" must be");
+        refused("{'cmd':'allow.add','path':'/x','reason':'x','on':'mon'}", "no field \"on\"");
+        refused("{'cmd':'allow.remove'}", "needs field \"rule\"");
+}
+
+static void test_explain(void)
+{
+        json_t *hold, *d, *s;
+
+        set_up();
+        judge.nr = 1;
+        judge.r[0] = (struct judge_rule){.id = 4, .kind = RULE_ALLOW, .reach = ""};
+        why = (struct judge_why){.decided = "raised",
+                                 .state = "active",
+                                 .entries = 3,
+                                 .p_new = 0.5,
+                                 .dim = DIM_FILE,
+                                 .nnear = 1,
+                                 .ntried = 1,
+                                 .item = 17,
+                                 .allow = "--path /x"};
+        why.near[0] = (struct judge_near){.entry = {.key = BYTES_LIT("/y")}, .why = "in the same directory"};
+        why.tried[0] = (struct judge_tried){.rule = 4, .kind = RULE_ALLOW, .why = "it is of another path"};
+        add(12, FINDING_OPEN, 90, false);
+        d = good("{'cmd':'explain','id':'F-12'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "of")), "finding");
+        CU_ASSERT_EQUAL(json_integer_value(json_object_get(d, "show")), 50);
+        s = json_array_get(json_object_get(d, "signals"), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(s, "decided")), "raised");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(s, "quiet"), 0)),
+                               "tidemark baseline approve web B-17 --reason TEXT");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_array_get(json_object_get(s, "quiet"), 1)),
+                               "tidemark allow add --path /x --reason TEXT");
+        s = json_array_get(json_object_get(s, "rules"), 0);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(s, "id")), "R-4");
+        CU_ASSERT(json_is_false(json_object_get(s, "fits")));
+        json_decref(hold);
+        d = good("{'cmd':'explain','workload':'db','path':'/x','executable':'/bin/y','origin':'exec'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "of")), "question");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "workload")), "db@sha256:22");
+        json_decref(hold);
+        why.quiet = true;
+        d = good("{'cmd':'explain','workload':'db','destination':'[2001:db8::1]:443/tcp'}", &hold);
+        CU_ASSERT(json_is_null(json_object_get(d, "quiet")));
+        json_decref(hold);
+        bad("{'cmd':'explain'}", 2, "needs an id");
+        bad("{'cmd':'explain','id':'F-13'}", 4, "no finding \"F-13\"");
+        bad("{'cmd':'explain','id':'x'}", 2, "neither a finding");
+        bad("{'cmd':'explain','id':'E-x'}", 2, "no event's id");
+        bad("{'cmd':'explain','id':'E-7'}", 4, "no act was judged yet");
+        bad("{'cmd':'explain','workload':'db'}", 2, "a path or a destination");
+        bad("{'cmd':'explain','workload':'db','path':'/x','destination':'y'}", 2, "a path or a destination");
+        bad("{'cmd':'explain','workload':'db','path':'x'}", 2, "begins with a slash");
+        bad("{'cmd':'explain','workload':'db','path':'/x','origin':'mars'}", 2, "origin must be");
+        bad("{'cmd':'explain','workload':'db','destination':'h:0'}", 2, "port from 1");
+        bad("{'cmd':'explain','workload':'db','destination':'h/teleport'}", 2, "no protocol");
+        bad("{'cmd':'explain','workload':'db','destination':''}", 2, "no name or address");
+        bad("{'cmd':'explain','workload':'nobody','path':'/x'}", 4, "nobody");
+}
+
 static json_t *daemon_status(void *arg)
 {
         (void)arg;
@@ -1155,6 +1296,8 @@ static void test_report(void)
 }
 
 static const struct unit_case cases[] = {
+        {"rules: lists, their part of status, decisions", test_rules},
+        {"explain: a finding, an act that is thought of, what cannot be", test_explain},
         {"wrong requests are told what is expected", test_requests},
         {"which commands change something", test_is_change},
         {"the queue: states, thresholds, workloads", test_findings},

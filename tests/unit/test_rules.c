@@ -850,6 +850,111 @@ static void test_restored(void)
         world_close(&w);
 }
 
+/* ---- why ---- */
+
+static struct tide_event wrote(const char *path, const char *exe, int64_t at)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = BYTES_LIT("c1"), .wall_ns = at};
+
+        ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, exe);
+        ev.file.actor.exe_layer = LAYER_IMAGE;
+        ev.file.ops = OP_CREATE | OP_WRITE;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | 0644;
+        ev.file.path = bytes_str(path);
+        return ev;
+}
+
+static void test_explained(void)
+{
+        struct tide_event ev;
+        struct judge_why why;
+        struct world w;
+        int64_t now;
+
+        active(&w);
+        CU_ASSERT_EQUAL(rule(&w, "allow.add", "path=/srv/**", "reason=its data", NULL), 0);
+        CU_ASSERT_EQUAL(rule(&w, "suppress.add", "path=/opt/**", "reason=not now", seconds(&w, "until", 3600), NULL),
+                        0);
+        now = (int64_t)(T0 + w.now);
+        /* By whom it is decided, and by which entry. */
+        ev = wrote("/var/log/web.log", "/bin/cp", now);
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.decided, "known");
+        CU_ASSERT_TRUE(why.quiet && bytes_eq(why.entry_key, BYTES_LIT("/var/log/web.log")));
+        CU_ASSERT_STRING_EQUAL(why.state, "active");
+        ev = wrote("/srv/x", "/bin/cp", now);
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.decided, "allowed by R-1");
+        CU_ASSERT_EQUAL(why.ntried, 2);
+        CU_ASSERT_TRUE(why.tried[0].fits && why.tried[0].rule == 1);
+        CU_ASSERT_STRING_EQUAL(why.tried[1].why, "it is of another path");
+        ev = wrote("/opt/x", "/bin/cp", now);
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.decided, "suppressed by R-2");
+        ev.wall_ns += 7200 * (int64_t)SEC; /* by its own time */
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.decided, "raised");
+        CU_ASSERT_STRING_EQUAL(why.tried[0].why, "it is of another path");
+        CU_ASSERT_STRING_EQUAL(why.tried[1].why, "it has ended");
+        /* What is like it: the nearest first. */
+        ev = wrote("/var/log/web.log", "/bin/mv", now);
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.near[0].why, "it is known of another program");
+        ev = wrote("/var/log/it's new?", "/bin/cp", now);
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.near[0].why, "by the same program, in the same directory");
+        /* For a shell, and meaning this name alone. */
+        CU_ASSERT_STRING_EQUAL(why.allow, "--workload web --path '/var/log/it'\\''s new\\?'");
+        /* A destination by name; nothing that could be called is changed by asking. */
+        ev = (struct tide_event){.kind = TIDE_FLOW, .wall_ns = now};
+        ev.flow.actor = actor(200, ORIGIN_ENTRYPOINT, "/usr/sbin/nginx");
+        ev.flow.what = FLOW_BEGAN;
+        ev.flow.direction = DIRECTION_OUT;
+        ev.flow.proto = IPPROTO_TCP;
+        ev.flow.remote = address("192.0.2.1");
+        ev.flow.rport = 443;
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, BYTES_LIT("api.example.com"), &why),
+                        0);
+        CU_ASSERT_STRING_EQUAL(why.allow, "--workload web --destination api.example.com:443/tcp");
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("web@sha256:aa"), &ev, bytes_of(NULL, 0), &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.allow, "--workload web --destination 192.0.2.1:443/tcp");
+        CU_ASSERT_EQUAL(judge_explain_event(w.j, BYTES_LIT("nobody"), &ev, bytes_of(NULL, 0), &why), -ENOENT);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        CU_ASSERT_EQUAL(rule_of(&w, 1).hidden + rule_of(&w, 2).hidden, 0);
+        world_close(&w);
+}
+
+/* What ran from memory no rule can name: none is proposed. */
+static void test_explained_signals(void)
+{
+        struct finding *f = finding_new();
+        struct judge_why why;
+        struct world w;
+
+        active(&w);
+        run(&w, "memfd", LAYER_MEMFD);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        CU_ASSERT_EQUAL(str_set(&f->workload, BYTES_LIT("web")), 0);
+        CU_ASSERT_EQUAL(str_set(&f->digest, BYTES_LIT("sha256:aa")), 0);
+        f->nsignals = 1;
+        f->signals[0].kind = DIM_PROCESS;
+        f->signals[0].layer = LAYER_MEMFD;
+        f->signals[0].last_ns = (int64_t)(T0 + w.now);
+        CU_ASSERT_EQUAL(str_set(&f->signals[0].subject, BYTES_LIT("memfd")), 0);
+        CU_ASSERT_EQUAL(str_set(&f->signals[0].key, BYTES_LIT("memfd [memfd]")), 0);
+        CU_ASSERT_EQUAL(str_set(&f->signals[0].executable, BYTES_LIT("/bin/sh")), 0);
+        CU_ASSERT_EQUAL(judge_explain_signal(w.j, f, &f->signals[0], &why), 0);
+        CU_ASSERT_STRING_EQUAL(why.decided, "raised");
+        CU_ASSERT_STRING_EQUAL(why.allow, "");
+        CU_ASSERT_NOT_EQUAL(why.item, 0); /* it may be approved */
+        CU_ASSERT_EQUAL(str_set(&f->digest, BYTES_LIT("sha256:bb")), 0);
+        CU_ASSERT_EQUAL(judge_explain_signal(w.j, f, &f->signals[0], &why), -ENOENT);
+        finding_free(f);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"files and programs: patterns cover data alone", test_allow_files},
         {"workload, executable, origin, signal", test_allow_fields},
@@ -868,5 +973,7 @@ static const struct unit_case cases[] = {
         {"a dry run, who and why, removing", test_decisions},
         {"limits", test_limits},
         {"what was saved makes the same rules", test_restored},
+        {"why: what decides, what is like it, which rules were tried, which would hide it", test_explained},
+        {"why: no rule is proposed that could not hide it", test_explained_signals},
 };
 UNIT_MAIN("rules", cases)
