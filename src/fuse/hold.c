@@ -186,11 +186,18 @@ static void unite_ops(struct tide_event *to, const struct tide_event *from)
         to->flags |= flags;
 }
 
+/* The same process, which has become another program between them: who writes is who did it. */
+static bool is_writers(const struct tide_file *to, const struct tide_file *from)
+{
+        return to->actor.flags & from->actor.flags & ACTOR_PID && from->ops & OP_WRITE && !(to->ops & OP_WRITE);
+}
+
 /* Two sides of one act: both sources, all operations, the better-known process, the newer facts of the file. */
 static void unite(struct tide_event *to, const struct tide_event *from)
 {
         struct tide_file *a = &to->file;
         const struct tide_file *b = &from->file;
+        bool writers = is_writers(a, b);
 
         unite_ops(to, from);
         if (b->change == CHANGE_REMOVED && b->ops & OP_DELETE) {
@@ -200,7 +207,7 @@ static void unite(struct tide_event *to, const struct tide_event *from)
                 a->flags = 0;
         }
         to->sources |= from->sources;
-        if (knows(&b->actor) > knows(&a->actor))
+        if (knows(&b->actor) > knows(&a->actor) || (writers && knows(&b->actor) == knows(&a->actor)))
                 a->actor = b->actor;
         if (b->change != CHANGE_UNKNOWN)
                 a->change = b->change;

@@ -172,6 +172,8 @@ static uint32_t numbered_word(struct bytes t)
         for (uint32_t i = at; i < t.len; i++)
                 if (!is_digit(t.p[i]))
                         return 0;
+        if (!is_word(bytes_of(t.p, at)))
+                return 0;
         return digits >= COUNT_MIN || (digits >= 2 && t.p[at] == '0') ? at : 0;
 }
 
@@ -184,6 +186,15 @@ static uint32_t flips(struct bytes t)
         return n;
 }
 
+/* "jnaNCULEn": capitals in a row behind a small letter. */
+static bool has_capitals_within(struct bytes t)
+{
+        for (uint32_t i = 2; i < t.len; i++)
+                if (is_lower(t.p[i - 2]) && is_upper(t.p[i - 1]) && is_upper(t.p[i]))
+                        return true;
+        return false;
+}
+
 /* Drawn: too long and too mixed for a word; or, where names come and go, mixed at all. */
 static bool is_drawn(struct bytes t, const struct classes *k, bool passing)
 {
@@ -193,13 +204,63 @@ static bool is_drawn(struct bytes t, const struct classes *k, bool passing)
                 return k->digits >= 3 && flips(t) >= 4;
         if (2 * k->digits > t.len && t.len > RAND_MIN && flips(t) >= 3) /* "M98765P4321" */
                 return true;
-        return passing && t.len >= RAND_MIN && !is_word(t) && flips(t) >= 2;
+        return passing && t.len >= RAND_MIN && !is_word(t) && (flips(t) >= 2 || has_capitals_within(t));
 }
 
-/* PHP's uploads: "php" and six. */
-static bool is_upload(struct bytes t)
+/* Small letter, capital, digit. */
+static unsigned class_of(uint8_t c)
 {
-        return t.len == 9 && bytes_has_prefix(t, BYTES_LIT("php")) && !is_word(t);
+        return is_lower(c) ? 1 : is_upper(c) ? 2 : is_digit(c) ? 3 : 0;
+}
+
+/* How many letters stand before six that mkstemp(3) has drawn: "copy2DXskLL", as "sed -i" writes beside the file
+ * itself. Not so "libFooBar", whose capitals begin words. 0: it is not so. */
+static uint32_t before_six(struct bytes t)
+{
+        struct bytes six = bytes_of(t.p + t.len - 6, 6);
+        uint32_t changes = 0;
+        bool words = true;
+
+        if (is_digit(t.p[0]) || is_digit(t.p[1]) || is_digit(t.p[2]))
+                return 0;
+        for (uint32_t i = 0; i < six.len; i++) {
+                changes += i > 0 && class_of(six.p[i]) != class_of(six.p[i - 1]);
+                if (is_upper(six.p[i]) && !(i + 2 < six.len && is_lower(six.p[i + 1]) && is_lower(six.p[i + 2])))
+                        words = false;
+                if (is_digit(six.p[i]) && i + 1 < six.len && !is_digit(six.p[i + 1]))
+                        words = false;
+        }
+        return !words && changes >= 2 && is_word(bytes_of(t.p, t.len - 6)) ? t.len - 6 : 0;
+}
+
+static bool is_vowel(uint8_t c)
+{
+        return c && strchr("aeiouyAEIOUY", c);
+}
+
+/* Six, eight or ten that could be a word by their shape, and that nobody could say: as mktemp(1) draws now and then. */
+static bool is_unsayable(struct bytes t)
+{
+        uint32_t letters = 0, vowels = 0, run = 0, longest = 0;
+
+        if (t.len != 6 && t.len != 8 && t.len != 10)
+                return false;
+        for (uint32_t i = 0; i < t.len; i++) {
+                if (is_digit(t.p[i]))
+                        continue;
+                letters++;
+                run = is_vowel(t.p[i]) ? 0 : run + 1;
+                vowels += run == 0;
+                longest = run > longest ? run : longest;
+        }
+        return longest > 3 || 4 * vowels < letters;
+}
+
+/* PHP's uploads, and what "sed -i" writes to: "php" or "sed", and six. */
+static bool is_three_and_six(struct bytes t)
+{
+        return t.len == 9 && (bytes_has_prefix(t, BYTES_LIT("php")) || bytes_has_prefix(t, BYTES_LIT("sed"))) &&
+               !is_word(t);
 }
 
 /* Digits, some of which are letters; or as many digits as hashes have, of which none happens to be one. */
@@ -232,8 +293,15 @@ static void put_file_token(struct bytes t, bool suffix, bool passing, struct buf
         } else if (word && !(tmp && t.len > 5)) {
                 buf_put(out, t.p, word);
                 buf_put_str(out, "<n>");
-        } else if (is_upload(t)) {
-                buf_put_str(out, "php<rand>");
+        } else if (suffix && k.digits + k.lower + k.upper == t.len && is_unsayable(t)) {
+                buf_put_str(out, "<rand>");
+        } else if (is_three_and_six(t)) {
+                buf_put(out, t.p, 3);
+                buf_put_str(out, "<rand>");
+        } else if (!tmp && t.len > 8 && k.digits + k.lower + k.upper == t.len && k.digits < t.len &&
+                   !is_random(t, &k) && !(passing && is_drawn(t, &k, passing)) && before_six(t)) {
+                buf_put(out, t.p, t.len - 6);
+                buf_put_str(out, "<rand>");
         } else if (!tmp && k.digits < t.len && is_drawn(t, &k, passing)) {
                 buf_put_str(out, "<rand>");
         } else {
@@ -310,6 +378,17 @@ static bool is_python_drawn(struct bytes c, uint32_t at)
         return true;
 }
 
+/* mktemp(1) without a template: "tmp." and ten, busybox' six. */
+static bool is_mktemps(struct bytes c)
+{
+        struct classes k;
+
+        if ((c.len != 10 && c.len != 14) || !bytes_has_prefix(c, BYTES_LIT("tmp.")))
+                return false;
+        k = count(bytes_of(c.p + 4, c.len - 4));
+        return k.digits + k.lower + k.upper == c.len - 4;
+}
+
 static bool has_at(struct bytes c, uint32_t at, const char *three)
 {
         return at + 3 <= c.len && c.p[at] == (uint8_t)three[0] && c.p[at + 1] == (uint8_t)three[1] &&
@@ -328,12 +407,21 @@ static bool is_plain(struct bytes c)
         return !is_pythons(c);
 }
 
+/* Behind the last dot: as many as mktemp(1) draws. */
+static bool may_be_unsayable(struct bytes c)
+{
+        int dot = bytes_rfind(c, '.');
+        uint32_t n = dot < 0 ? 0 : c.len - (uint32_t)dot - 1;
+
+        return dot > 0 && (n == 6 || n == 8 || n == 10);
+}
+
 /* passing: of a directory in which names come and go. */
 static void put_component(struct bytes c, bool passing, struct buf *out)
 {
         uint32_t at = 0;
 
-        if (is_plain(c)) {
+        if (is_plain(c) && !may_be_unsayable(c)) {
                 buf_put(out, c.p, c.len);
                 return;
         }
@@ -353,6 +441,10 @@ static void put_component(struct bytes c, bool passing, struct buf *out)
                         buf_put_str(out, "tmp<rand>");
                         at += temporary;
                         continue;
+                }
+                if (at == 4 && is_mktemps(c)) {
+                        buf_put_str(out, "<rand>");
+                        break;
                 }
                 if (is_python_drawn(c, at)) {
                         buf_put_str(out, "<rand>");

@@ -20,6 +20,7 @@
  *     session.c    exec sessions: a lane of their own
  *     weeks.c      numbers of each week, for the report
  *     sight.c      first sight of containers that ran before us
+ *     joint.c      files that two programs make together
  *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
  *     rules.c      operators' rules: allow and suppress (rules-priv.h)
  *     quiet.c      what goes before what when it is decided whether an act is quiet (quiet-priv.h)
@@ -390,6 +391,8 @@ void written_drop(struct judge *j, struct container_memory *c); /* it ended: wit
  * those that are; where none is, the entry of nobody knows whom decides.
  */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
+/* A file that two programs make together, of whom either is known to do its part: joint.c. known: what the lookup said. */
+bool joint_is_known(const struct workload *w, const struct observation *o, enum known known);
 /* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
  * a program of which it is not known whether the image holds it. */
 enum learn {

@@ -40,8 +40,10 @@ static bool is_found_running(const struct observation *o)
 }
 
 /* Which process did it is not known, and the file is. */
-static bool is_by_other_process(const struct observation *o, enum known known)
+static bool is_by_other_process(const struct workload *w, const struct observation *o, enum known known)
 {
+        if (joint_is_known(w, o, known))
+                return true;
         return known == KNOWN_OTHER_EXE && !o->known_exe && (o->dim != DIM_PROCESS || is_found_running(o)) &&
                o->dim != DIM_PRIVILEGE && !o->never_silent;
 }
@@ -127,7 +129,7 @@ void quiet_decide(const struct judge *j, const struct workload *w, const struct 
         } else if (o->c->class != CLASS_SERVICE && silent && !is_raised(w, o, known, e)) {
                 words(ret, QUIET_CLASS, NULL,
                       o->c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session");
-        } else if (is_by_other_process(o, known)) {
+        } else if (is_by_other_process(w, o, known)) {
                 words(ret, QUIET_OTHER_PROCESS, NULL, "known, by another process");
         } else {
                 decide_new(j, w, o, known, e, learning, ret);

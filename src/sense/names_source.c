@@ -36,9 +36,12 @@ struct dir {
         char path[]; /* relative to the upper directory; empty: itself */
 };
 
+#define BETWEEN_MAX 32u
+
 /* The first half of a rename, waiting for the second. */
 struct half {
         bool held;
+        unsigned passed; /* events of others since */
         uint64_t mask;
         uint32_t pid, tag, cookie;
         struct buf path;
@@ -279,6 +282,7 @@ static void hold_half(struct names_source *s, const struct names_raw *raw, uint3
         struct half *h = &s->half;
 
         h->held = true;
+        h->passed = 0;
         h->mask = raw->mask;
         h->pid = raw->pid;
         h->cookie = raw->cookie;
@@ -293,6 +297,18 @@ static bool completes_half(const struct names_source *s, const struct names_raw 
 
         return h->held && (raw->mask & FAN_MOVED_TO) && raw->pid == h->pid && raw->cookie == h->cookie &&
                tag == h->tag && (raw->mask & FAN_ONDIR) == (h->mask & FAN_ONDIR);
+}
+
+/* The kernel makes the two halves one behind the other, but not at once: what another process does at the same time may
+ * stand between them. Not so what is of that very name, or of a directory's move. */
+static bool stands_between(struct names_source *s, const struct names_raw *raw, uint32_t tag)
+{
+        struct half *h = &s->half;
+
+        if (!h->held || (h->mask & FAN_ONDIR) || (raw->mask & FAN_MOVED_FROM) || ++h->passed > BETWEEN_MAX)
+                return false;
+        return (raw->pid != h->pid || raw->cookie != h->cookie) &&
+               !(tag == h->tag && bytes_eq(buf_bytes(&s->path), buf_bytes(&h->path)));
 }
 
 static void drop_early(struct names_source *s, struct early **at)
@@ -417,7 +433,8 @@ static void on_raw(struct names_source *s, const struct names_raw *raw)
                 tell_again(s);
                 return;
         }
-        flush_half(s);
+        if (!stands_between(s, raw, d->tag))
+                flush_half(s);
         if (mask & FAN_MOVED_FROM && !(mask & FAN_MOVED_TO))
                 hold_half(s, raw, d->tag);
         else

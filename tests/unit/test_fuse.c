@@ -21,6 +21,7 @@ struct world {
         uint64_t now;
         char told[1024]; /* "kind:path:ops " of what came out */
         struct tide_event last;
+        char exe[64]; /* of the last file event's process */
         unsigned n, saves;
         size_t saved_bytes;
         struct buf pieces;
@@ -40,6 +41,9 @@ static int on_event(const struct tide_event *ev, void *arg)
 
         w->n++;
         w->last = *ev;
+        if (ev->kind == TIDE_FILE)
+                snprintf(w->exe, sizeof(w->exe), "%.*s", (int)ev->file.actor.exe.len,
+                         (const char *)ev->file.actor.exe.p);
         if (ev->kind == TIDE_FILE)
                 snprintf(w->told + n, sizeof(w->told) - n, "%.*s:%s ", (int)ev->file.path.len,
                          (const char *)ev->file.path.p, tide_ops_text(ev->file.ops, ops));
@@ -195,6 +199,38 @@ static void test_actor(void)
         w.now += SEC;
         file(&w, "/z", OP_WRITE, SRC_CONTENT, 1, 1);
         CU_ASSERT_EQUAL(w.last.sources, SRC_NAMES | SRC_CONTENT);
+        world_close(&w);
+}
+
+/* "cat x > y": the shell's child makes y, and then becomes the program that writes there. */
+static void test_redirection(void)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES};
+        struct world w;
+
+        world_open(&w);
+        ev.file.path = BYTES_LIT("/a");
+        ev.file.ops = OP_CREATE;
+        ev.file.actor = (struct tide_actor){
+                .flags = ACTOR_PID | ACTOR_EXE, .pid = 42, .start = 42, .exe = BYTES_LIT("/bin/sh")};
+        give(&w, &ev);
+        ev.sources = SRC_CONTENT;
+        ev.file.ops = OP_WRITE;
+        ev.file.actor.exe = BYTES_LIT("/bin/cat");
+        give(&w, &ev);
+        simple(&w, TIDE_LOSS);
+        CU_ASSERT_STRING_EQUAL(w.told, "/a:create+write loss ");
+        CU_ASSERT_STRING_EQUAL(w.exe, "/bin/cat");
+        ev.container = bytes_of(NULL, 0);
+        ev.file.path = BYTES_LIT("/b"); /* the other way round: the content is told first */
+        give(&w, &ev);
+        ev.sources = SRC_NAMES;
+        ev.file.ops = OP_CREATE;
+        ev.file.actor.exe = BYTES_LIT("/bin/sh");
+        give(&w, &ev);
+        w.exe[0] = '\0';
+        simple(&w, TIDE_LOSS);
+        CU_ASSERT_STRING_EQUAL(w.exe, "/bin/cat");
         world_close(&w);
 }
 
@@ -836,6 +872,7 @@ static void test_no_facts(void)
 static const struct unit_case cases[] = {
         {"two sides of one act are one", test_join},
         {"the better-known process stays", test_actor},
+        {"who writes is who did it, not who opened the file for him", test_redirection},
         {"order is kept", test_order},
         {"the runtime's preparation is not drift", test_walk_start},
         {"a walk does not tell what an event told", test_walk_after_event},

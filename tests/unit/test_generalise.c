@@ -22,6 +22,13 @@ static void test_same(void)
         static const char *const rows[][3] = {
                 /* mktemp(1), mkstemp(3), tmpfile of languages */
                 {"/tmp/tmp.gR5vKLbqpm", "/tmp/tmp.Wq8sX2hUeY", "/tmp/tmp.<rand>"},
+                {"/tmp/tmp.ytrwgs", "/tmp/tmp.Ab3dEf", "/tmp/tmp.<rand>"},
+                {"/tmp/jnaNCULEn", "/tmp/jnas9S7VX", "/tmp/<rand>"},
+                {"/opt/my_jsonDXskLL", "/opt/my_jsonabCDef", "/opt/my_json<rand>"},
+                {"/etc/sedabCDef", "/etc/sedXy9zQ1", NULL},
+                {"/opt/state.json.ytrwgs", "/opt/state.json.Ab3dEf", "/opt/state.json.<rand>"},
+                {"/opt/.save.XXIeGe01", "/opt/.save.XX1m4Qm1", "/opt/.save.<rand>"},
+                {"/tmp/build.ytrwgs", "/tmp/build.Ab3dEf", "/tmp/build.<rand>"},
                 {"/tmp/tmpo27_5kkg", "/tmp/tmpabcdefgh", "/tmp/tmp<rand>"},
                 {"/tmp/phpA1b2C3", "/tmp/phpzYxWv9", NULL},
                 {"/tmp/ssh-Ab3dEfGh1jKl/agent.1234", "/tmp/ssh-Zz9yXxWwVv8u/agent.77", NULL},
@@ -166,6 +173,10 @@ static void test_kept(void)
                 "/tmp/hello",
                 "/tmp/myFile.txt",
                 "/tmp/dropper.sh",
+                "/tmp/app.config",
+                "/tmp/report.summary",
+                "/tmp/x.properties",
+                "/tmp/a.backup",
                 "/var/cache/debconf/config.dat-old",
                 "/var/cache/apt/archives/lock",
                 "/opt/amd64/tool",
@@ -182,6 +193,12 @@ static void test_kept(void)
                 "/etc/pam.d/su-l",
                 "/usr/lib/libpthread-stubs.pc",
                 "/opt/Dockerfile",
+                "/opt/libFooBar.so",
+                "/opt/parseURL.js",
+                "/opt/app.config",
+                "/opt/app.manifest",
+                "/opt/a.parquet",
+                "/srv/myFile.txt",
         };
         _cleanup_buf_ struct buf b;
 
@@ -207,7 +224,7 @@ static void test_drawn(void)
                 {"/var/lib/php/sessions/sess_", "0123456789abcdefghijklmnopqrstuv", "/var/lib/php/sessions/sess_<rand>",
                  26, 97},
                 {"/var/tmp/rpm-tmp.", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789",
-                 "/var/tmp/rpm-tmp.<rand>", 6, 96},
+                 "/var/tmp/rpm-tmp.<rand>", 6, 98},
                 {"/tmp/pip-build-env-", "abcdefghijklmnopqrstuvwxyz0123456789_", "/tmp/pip-build-env-<rand>", 8, 100},
                 {"/cache/", "0123456789abcdef", "/cache/<hex>", 40, 100},
                 {"/tmp/id-", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "/tmp/id-<rand>", 26, 80},

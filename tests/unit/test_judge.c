@@ -528,6 +528,99 @@ static void test_pattern_of_another(void)
         world_close(&w);
 }
 
+static void create_by(struct world *w, const char *path, const char *exe, uint16_t how, uint32_t mode)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_NAMES, .container = BYTES_LIT("c1")};
+
+        ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, exe);
+        ev.file.ops = how;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = DT_REG;
+        ev.file.mode = S_IFREG | mode;
+        ev.file.path = bytes_str(path);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* "cp x > y" by a shell that always runs cp: its child opens what cp then writes. What it writes itself is its own. */
+static void test_redirection(void)
+{
+        struct world w;
+        char path[64];
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/cp", LAYER_IMAGE); /* by /bin/sh */
+        put(&w, "/opt/y", 0644);         /* by /bin/cp */
+        for (int i = 0; i < 9; i++) {
+                snprintf(path, sizeof(path), "/opt/d/%c", 'g' + i);
+                put(&w, path, 0644);
+        }
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        create_by(&w, "/opt/y", "/bin/sh", OP_CREATE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        create_by(&w, "/opt/d/another", "/bin/sh", OP_CREATE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        create_by(&w, "/opt/y", "/bin/vi", OP_CREATE, 0644); /* never runs cp */
+        CU_ASSERT_EQUAL(w.opened, 1);
+        create_by(&w, "/opt/y", "/bin/sh", OP_CREATE | OP_WRITE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        create_by(&w, "/opt/d/more", "/bin/sh", OP_CREATE, 0755);
+        CU_ASSERT_STRING_NOT_EQUAL(w.verdict, "known, by another process");
+        world_close(&w);
+}
+
+/* A script is written and then made executable, by two programs: when its writing is looked at it may be so already. */
+static void test_executable_by_two(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        create_by(&w, "/opt/run", "/bin/sh", OP_CREATE | OP_WRITE, 0644);
+        create_by(&w, "/opt/run", "/bin/chmod", OP_ATTR, 0755);
+        create_by(&w, "/opt/late", "/bin/sh", OP_CREATE | OP_WRITE, 0755);
+        create_by(&w, "/opt/late", "/bin/chmod", OP_ATTR, 0755);
+        create_by(&w, "/opt/data", "/bin/sh", OP_CREATE | OP_WRITE, 0644);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        create_by(&w, "/opt/run", "/bin/sh", OP_CREATE | OP_WRITE, 0755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        create_by(&w, "/opt/late", "/bin/sh", OP_CREATE | OP_WRITE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        create_by(&w, "/opt/data", "/bin/sh", OP_CREATE | OP_WRITE, 0755); /* never was a program */
+        CU_ASSERT_EQUAL(w.opened, 1);
+        w.now += 2 * HOUR;
+        create_by(&w, "/opt/run", "/bin/vi", OP_WRITE, 0755); /* never wrote it */
+        CU_ASSERT_EQUAL(w.opened, 2);
+        w.now += 2 * HOUR;
+        create_by(&w, "/opt/run", "/bin/sh", OP_WRITE, 04755);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation");
+        world_close(&w);
+}
+
+/* What is written beside a file and then renamed to it may be looked at when it has the other name already. */
+static void test_renamed_meanwhile(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        create_by(&w, "/srv/app/state.tmp", "/bin/app", OP_CREATE | OP_WRITE, 0644);
+        create_by(&w, "/srv/app/state", "/bin/mv", OP_RENAME, 0644);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        create_by(&w, "/srv/app/state", "/bin/app", OP_WRITE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        create_by(&w, "/srv/app/state", "/bin/other", OP_WRITE, 0644); /* never wrote there */
+        CU_ASSERT_EQUAL(w.opened, 1);
+        create_by(&w, "/srv/app/state", "/bin/app", OP_CREATE | OP_WRITE, 0644); /* it made it itself */
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        create_by(&w, "/srv/app/unknown", "/bin/app", OP_WRITE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "deviation, below show");
+        world_close(&w);
+}
+
 static void put_cached(struct world *w, unsigned i)
 {
         static const char letters[] = "abcdefghijklmnop";
@@ -1289,6 +1382,9 @@ static const struct unit_case cases[] = {
         {"a session whose start could not be read may be a health check", test_maybe_probe},
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
+        {"a file that a shell opens for what it runs is of what it runs", test_redirection},
+        {"what one program writes and another gives its name", test_renamed_meanwhile},
+        {"what one program writes and another makes executable", test_executable_by_two},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},
         {"a pattern of files says nothing of directories", test_pattern_of_files},
         {"a pattern forgets no program", test_pattern_beside_program},
