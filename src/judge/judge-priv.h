@@ -391,7 +391,7 @@ void written_drop(struct judge *j, struct container_memory *c); /* it ended: wit
  * those that are; where none is, the entry of nobody knows whom decides.
  */
 enum known baseline_lookup(const struct workload *w, const struct observation *o, struct entry **ret);
-/* A file that two programs make together, of whom either is known to do its part: joint.c. known: what the lookup said. */
+/* A file that two programs make together, of whom either is known to do its part (joint.c). known: as looked up. */
 bool joint_is_known(const struct workload *w, const struct observation *o, enum known known);
 /* Into the baseline; as a candidate that is raised; as one that is not: by what it is, as it was there before us, or by
  * a program of which it is not known whether the image holds it. */
