@@ -213,7 +213,7 @@ bool judge_settled(const struct judge *j)
 {
         void *value;
 
-        if (j->prior.coming) /* in parts, of which the last is not told yet */
+        if (j->prior.coming || j->import) /* in parts, of which the last is not told yet */
                 return false;
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
                 const struct container_memory *c = value;
