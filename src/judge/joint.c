@@ -27,6 +27,28 @@ static bool is_opened_for(const struct workload *w, const struct observation *o)
         return false;
 }
 
+/* The same, as it was known before the child was seen to become cat: a file of the workload's own, as its caller's. */
+static bool is_written_for(const struct workload *w, const struct observation *o)
+{
+        struct observation by = *o;
+        struct entry *other;
+        void *value;
+
+        if (o->dim != DIM_FILE || o->executable || o->change != CHANGE_ADDED || !o->known_exe || !(o->ops & OP_WRITE) ||
+            (o->ops & ~(OP_CREATE | OP_WRITE)))
+                return false;
+        for (size_t i = 0; map_next(w->entries, &i, NULL, &value);) {
+                struct entry *e = value;
+
+                if (e->dim != DIM_PROCESS || e->candidate || e->exe.len == 0 || !bytes_eq(str_get(&e->key), o->exe))
+                        continue;
+                by.exe = str_get(&e->exe);
+                if (baseline_lookup(w, &by, &other) == KNOWN_YES)
+                        return true;
+        }
+        return false;
+}
+
 /* A file of the workload's own, written by what is known to write beside it: it is written under another name there,
  * and renamed by somebody else before it is looked at. */
 static bool is_written_beside(const struct workload *w, const struct observation *o)
@@ -68,7 +90,7 @@ bool joint_is_known(const struct workload *w, const struct observation *o, enum 
 {
         if (o->dim != DIM_FILE || o->never_silent)
                 return false;
-        if (known == KNOWN_OTHER_EXE && (is_opened_for(w, o) || is_written_beside(w, o)))
+        if (known == KNOWN_OTHER_EXE && (is_opened_for(w, o) || is_written_for(w, o) || is_written_beside(w, o)))
                 return true;
         return (known == KNOWN_OTHER_EXE || known == KNOWN_NOT) && is_made_runnable(w, o, known);
 }

@@ -367,3 +367,68 @@ def test_builtins_and_a_call(lab):
         wait("what a builtin wrote: " + path, lambda: path in s.subjects(every=False))
     wait("whom it called", lambda: any(x["kind"] == "network" and x["address"] == "203.0.113.66" for f in s.findings(every=False) for x in f["signals"]))
     check(len(s.w.events("exec", c.id)) == seen, "and nothing ran", s.w.events("exec", c.id))
+
+
+def declared(s, *argv):
+    r = s.d.tidemark("suppress", "add", "--workload", s.workload, "--until", "1h", "--reason", "CHG-17", *argv)
+    check(r.returncode == 0, "suppress add", r.stderr)
+
+
+def held_back(s):
+    return [x["subject"] for f in s.d.json("findings", "--suppressed", "--workload", s.workload) for x in f["signals"]]
+
+
+def test_operators_shell_in_a_window(lab):
+    """Somebody looks, edits and restarts in a declared window: nothing in the queue; what nobody may get used to is."""
+    s = Service(lab, "hands")
+    c = s.start()
+    s.activate()
+    declared(s)
+    c.exec("/bin/sh", "-c", "ls /etc > /opt/seen; cat /etc/one.conf >> /etc/two.conf; date; busybox vi -c q /etc/one.conf < /dev/null > /dev/null; true")
+    wait("it to be kept back", lambda: "/etc/two.conf" in held_back(s))
+    shown = [f for f in s.d.findings(s.workload) if not f["suppressed"]]
+    check(not shown, "a session in its window is quiet", shown)
+    c.exec("/bin/sh", "-c", "cp /bin/busybox /opt/true; chmod 755 /opt/true; /opt/true")
+    wait("a program that was brought along", lambda: any(x["subject"] == "/opt/true" for f in s.d.findings(s.workload) if not f["suppressed"] for x in f["signals"]))
+
+
+def test_update_in_a_window(lab):
+    """A job that updates a package: files of the image are replaced, its scripts run, caches come and go. The window that is
+    declared for it keeps all of it out of the queue, and nothing of it is learned."""
+    s = Service(lab, "update")
+    c = s.start()
+    s.activate()
+    declared(s, "--break-through", "100")
+    s.does("mkdir -p /var/cache/apk /var/lib/apk; echo index > /var/cache/apk/APKINDEX.0a1b2c3d.tar.gz; cp /bin/busybox /bin/.apk.0123456789abcdef01; chmod 755 /bin/.apk.0123456789abcdef01; "
+           "mv /bin/.apk.0123456789abcdef01 /bin/busybox; echo new > /etc/one.conf; echo 'date > /var/lib/apk/done' > /var/lib/apk/post-install; sh /var/lib/apk/post-install; rm /var/lib/apk/post-install")
+    wait("it to be kept back", lambda: {"/etc/one.conf", "/bin/busybox"} <= set(held_back(s)))
+    shown = [f for f in s.d.findings(s.workload) if not f["suppressed"]]
+    check(not shown, "a package update in its window is quiet", shown)
+    keys = [e["key"] for e in s.d.json("baseline", "show", s.workload)["entries"] if not e["candidate"]]
+    check(not any(k.startswith(("/etc/one.conf", "/var/cache/apk", "/bin/.apk")) for k in keys), "and teaches nothing", keys)
+
+
+def test_new_image_version(lab):
+    """Packages are newer, the program is another file: it does what it did, and is quiet."""
+    s = Service(lab, "release", "test -e /var/lib/app/initialised || sh /etc/init.sh", config='rollout: { least = "2s"; };')
+    c = s.start()
+    work = "cat /etc/one.conf > /opt/copy; busybox sort /opt/copy > /opt/sorted; echo line >> /opt/log"
+    for _ in range(2):
+        s.does(work)
+    s.activate()
+    root = os.path.join(lab.dir, "ordinary-2")
+    shutil.copytree(os.path.join(lab.dir, "ordinary"), root, symlinks=True)
+    with open(root + "/bin/busybox", "ab") as out:
+        out.write(b"a newer one")
+    for path, text in (("/etc/init.sh", INIT + "# newer\n"), ("/etc/one.conf", "as the newer image has it\n"), ("/etc/version", "2\n")):
+        with open(root + path, "w") as out:
+            out.write(text)
+    put(lab, root, "localhost/ordinary:2")
+    c.remove()
+    s.tag = "localhost/ordinary:2"
+    s.start()
+    for _ in range(2):
+        s.does(work)
+    s.quiet("a new version")
+    items = [f for f in s.d.findings(s.workload, every=True) if f["type"] != "drift"]
+    check(len(items) <= 1 and all(f["type"] == "roll-out" for f in items), "one item for review at most", items)

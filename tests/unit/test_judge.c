@@ -570,6 +570,28 @@ static void test_redirection(void)
         world_close(&w);
 }
 
+/* The same, learned when the shell's child was taken for who wrote it. */
+static void test_redirection_late(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/cp", LAYER_IMAGE); /* by /bin/sh */
+        create_by(&w, "/opt/y", "/bin/sh", OP_CREATE | OP_WRITE, 0644);
+        CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
+        create_by(&w, "/opt/y", "/bin/cp", OP_CREATE | OP_WRITE, 0644);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known, by another process");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        create_by(&w, "/opt/y", "/bin/vi", OP_CREATE | OP_WRITE, 0644); /* which sh never ran */
+        CU_ASSERT_EQUAL(w.opened, 1);
+        create_by(&w, "/opt/y", "/bin/cp", OP_CREATE | OP_WRITE, 0755);
+        CU_ASSERT_STRING_NOT_EQUAL(w.verdict, "known, by another process");
+        create_by(&w, "/opt/y", "/bin/cp", OP_DELETE, 0644);
+        CU_ASSERT_STRING_NOT_EQUAL(w.verdict, "known, by another process");
+        world_close(&w);
+}
+
 /* A script is written and then made executable, by two programs: when its writing is looked at it may be so already. */
 static void test_executable_by_two(void)
 {
@@ -1383,6 +1405,7 @@ static const struct unit_case cases[] = {
         {"a pattern covers data, never a program", test_pattern},
         {"a pattern covers what a walk finds", test_pattern_of_another},
         {"a file that a shell opens for what it runs is of what it runs", test_redirection},
+        {"a file that was taken for the shell's own is of what it runs", test_redirection_late},
         {"what one program writes and another gives its name", test_renamed_meanwhile},
         {"what one program writes and another makes executable", test_executable_by_two},
         {"a pattern covers what lies in directories of many", test_pattern_of_directories},
