@@ -9,7 +9,8 @@
  *   3. for a flow: the program that calls is one whose run or file the finding holds, and the other way round; or the
  *      process called before, within group.join; or nobody knows who called, there or here, within a minute;
  *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
- *      finding already knows; or both are children of one parent, within a minute; or, if nothing of that holds,
+ *      finding already knows; or both are steps of one parent, only just begun, within a minute; or, if nothing of that
+ *      holds,
  *   5. the same moment, where nobody knows who called.
  */
 #include <errno.h>
@@ -284,9 +285,9 @@ static bool joins_by_lineage(const struct judge *j, const struct finding *f, con
                 if (!is_init(o, l.a[i - 1].pid, l.a[i - 1].start) &&
                     signal_has_proc(f, l.a[i - 1].pid, l.a[i - 1].start))
                         return true;
-        if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS)
+        if (l.n == 0 || f->nlineage < 2 || apart > BURST_NS || !signal_is_step(o))
                 return false;
-        /* Children of one parent, whatever it is: its step of the same minute. */
+        /* Children of one parent, whatever it is: its steps of the same minute. */
         return f->lineage[f->nlineage - 2].pid == l.a[l.n - 1].pid &&
                f->lineage[f->nlineage - 2].start == l.a[l.n - 1].start;
 }

@@ -597,6 +597,8 @@ bool signal_same_cause(const struct finding_signal *s, const struct observation 
 /* What a signal of the observation would be known by, once it is not kept any more; and whether there was one. */
 uint64_t signal_cause(const struct observation *o);
 bool signal_is_gone(const struct finding *f, uint64_t cause);
+/* Is what acts a step of its parent, only just begun? */
+bool signal_is_step(const struct observation *o);
 /* Is it a process of the finding's, or the parent of one? */
 bool signal_has_proc(const struct finding *f, uint32_t pid, uint64_t start);
 int signal_add(struct finding *f, const struct observation *o);

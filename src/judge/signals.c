@@ -10,6 +10,7 @@
 
 #include "judge/judge-priv.h"
 
+#define TICK_NS 10000000u /* field 22 of /proc/PID/stat: USER_HZ is 100 everywhere */
 #define ARGS_KEPT 256u
 #define NAMES_KEPT 400u
 
@@ -79,7 +80,18 @@ static void add_proc(struct finding *f, uint32_t pid, uint64_t start)
                 f->nprocs++;
 }
 
-/* The actor, and its parent unless that is the init: everything descends from an init. */
+/*
+ * Is it a step of what its parent does, as the commands of a script are? A service that has run for long does its own
+ * things, however many others have the same parent.
+ */
+bool signal_is_step(const struct observation *o)
+{
+        uint64_t began = o->actor->start * TICK_NS;
+
+        return began > o->ev->boot_ns || o->ev->boot_ns - began < BURST_NS;
+}
+
+/* The actor, and its parent, if it is a step of that one and that is not the init: everything descends from an init. */
 static void add_actor(struct finding *f, const struct observation *o)
 {
         struct lineage l;
@@ -87,6 +99,8 @@ static void add_actor(struct finding *f, const struct observation *o)
         if (!(o->actor->flags & ACTOR_PID))
                 return;
         add_proc(f, o->actor->pid, o->actor->start);
+        if (!signal_is_step(o))
+                return;
         signal_lineage(o->actor, &l);
         if (l.n && !is_init(o, l.a[l.n - 1].pid, l.a[l.n - 1].start))
                 add_proc(f, l.a[l.n - 1].pid, l.a[l.n - 1].start);

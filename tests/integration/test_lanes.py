@@ -267,3 +267,29 @@ def test_check(lab):
     check("sensor content is degraded" in r.stdout and "sensor names is degraded" in r.stdout, "which", r.stdout)
     o = json.loads(d.tidemark("status", "--check", "--json").stdout)
     check(o["ok"] is False and len(o["problems"]) >= 2, "in data", o)
+
+
+def test_hundred_drops(lab):
+    """A script drops and runs a hundred programs under names of chance: one finding, counted. Another cause beside it in
+    the same minute: another one."""
+    d = lab.daemon()
+    # two services that have the same parent and run from the start
+    entry = ["/bin/sh", "-c", "(while :; do while read -r l; do eval \"$l\"; echo $? >> /ctl/done; done < /ctl/in; done) & "
+             "(while [ ! -e /ctl/go ]; do /bin/sleep 1; done; cp /bin/busybox /srv/other; /srv/other true; /bin/sleep 1000) & wait"]
+    c = lab.container("crowd", entry=entry)
+    d.covered("crowd")
+    c.sh("echo 'i=0; while [ $i -lt 100 ]; do i=$((i+1)); f=/tmp/drop$RANDOM$i; cp /bin/busybox $f; $f true; done' > /tmp/script; sh /tmp/script", 120)
+    open(os.path.join(c.ctl, "go"), "w").close()
+
+    def findings():
+        found = [f for f in d.findings("crowd") if f["type"] == "drift"]
+        ran = [f for f in found if any(s["operation"] == "exec" for s in f["signals"])]
+        return ran if sum(f["count"] for f in ran) >= 103 and any(s["subject"] == "/srv/other" for f in ran for s in f["signals"]) else None
+    ran = wait("both causes to be found", findings, 60)
+    other = [f for f in ran if any(s["subject"] == "/srv/other" for s in f["signals"])]
+    drops = [f for f in ran if f not in other]
+    check(len(other) == 1 and len(drops) == 1, "two findings", [[f["id"], f["count"], [s["subject"] for s in f["signals"]]] for f in ran])
+    check(not any("/tmp/drop" in s["subject"] for s in other[0]["signals"]), "and nothing of the one in the other", other[0]["signals"])
+    f = drops[0]
+    check(f["count"] >= 100 and f["rate"] and f["first_seen"] < f["last_seen"], "with a count and a rate", [f["count"], f["rate"]])
+    check("/min)" in d.tidemark("findings", "--workload", "crowd").stdout, "shown", d.tidemark("findings", "--workload", "crowd").stdout)

@@ -859,6 +859,8 @@ static int factor(const struct world *w, const char *name)
         return at ? atoi(at + strlen(name) + 1) : 0;
 }
 
+#define STEP 4000000000u /* began later than anything here: a step of its parent */
+
 /* Of two dimensions, one of them stable and the other declared so: how rare it is counts once. */
 static void test_rare_once(void)
 {
@@ -875,10 +877,10 @@ static void test_rare_once(void)
                 w.now += HOUR;
         }
         CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
-        put(&w, "/srv/notes", 0644);
+        write_in(&w, "c1", "/srv/notes", 0644, CHANGE_ADDED, ORIGIN_ENTRYPOINT, STEP);
         alone = factor(&w, "novelty") + factor(&w, "declared_complete");
         CU_ASSERT_TRUE(alone > 20 && factor(&w, "declared_complete") == 0);
-        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        run_in(&w, "c1", "/usr/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, STEP + 1);
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_EQUAL(w.nsignals, 2);
         CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
@@ -890,10 +892,10 @@ static void test_rare_once(void)
         run(&w, "/usr/bin/one", LAYER_IMAGE);
         run(&w, "/usr/bin/two", LAYER_IMAGE);
         CU_ASSERT_EQUAL(decide(&w, "baseline.activate", "web@sha256:aa"), 0);
-        run(&w, "/usr/bin/nc", LAYER_IMAGE);
+        run_in(&w, "c1", "/usr/bin/nc", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, STEP + 1);
         alone = factor(&w, "novelty") + factor(&w, "declared_complete");
         CU_ASSERT_TRUE(factor(&w, "declared_complete") > 0);
-        put(&w, "/srv/notes", 0644);
+        write_in(&w, "c1", "/srv/notes", 0644, CHANGE_ADDED, ORIGIN_ENTRYPOINT, STEP);
         CU_ASSERT_EQUAL(w.nsignals, 2);
         CU_ASSERT_EQUAL(factor(&w, "novelty") + factor(&w, "declared_complete"), alone);
         world_close(&w);

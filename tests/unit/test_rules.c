@@ -533,7 +533,7 @@ static void test_break_through(void)
         VERDICT(&w, "deviation, shown although it was to be suppressed");
         CU_ASSERT_EQUAL(w.confidence, 99);
         CU_ASSERT_EQUAL(w.opened, 1);
-        CU_ASSERT_EQUAL(w.nsignals, 3);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
         CU_ASSERT_EQUAL(rule_of(&w, 1).broke, 1);
         n = rule_of(&w, 1).hidden;
         run(&w, "/opt/b", LAYER_WRITE); /* shown already: nothing of it is counted as hidden */
