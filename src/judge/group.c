@@ -443,7 +443,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         r = score_merge(j, f, s, opened);
         if (r == 0 && wrote_it(f, o)) {
                 r = add_wrote_then_ran(j, o, &extra);
-                for (uint32_t i = 0; i < s->n && r == 0; i++) /* what speaks against this act still does */
+                for (uint32_t i = 0; i < s->n && r == 0; i++) /* and what speaks against this act */
                         if (s->factors[i].quarters < 0)
                                 r = score_add(&extra, s->factors[i].name.p, s->factors[i].quarters, "%s",
                                               s->factors[i].text.p);

@@ -516,13 +516,13 @@ int score_observation(const struct judge *j, const struct workload *w, const str
 void score_release(struct score *s);
 /* Of this act alone, the prior with it. */
 int32_t score_total(const struct judge *j, const struct score *s);
-/* Factors of one more act of the same finding: each counts once, the strongest; one that speaks against counts only if
- * it does for all. */
+/* Factors of one more act of the same finding: each counts once, the strongest; of what speaks against it that counts
+ * which speaks against the act that is excused least. */
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
 /* One factor of the table, with what it rests on. */
 int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what);
-/* Who acts is the image's and a package's: of acts that are harmless in themselves this speaks as it does of the run,
- * for what speaks against a finding must do so for each of its acts. */
+/* Who acts is the image's and a package's: of acts that are harmless in themselves this speaks as it does of the
+ * run. */
 int score_packaged(const struct judge *j, const struct workload *w, const struct observation *o, struct score *s);
 /* A file by which something runs, or somebody comes in, later: cron, the loader, accounts, keys. By its path. */
 bool score_is_lasting_place(struct bytes path);

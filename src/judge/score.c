@@ -101,7 +101,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -12, "the program is the image's, and a package of it owns it"},
-        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", 2, "the program is the image's, but no package of it owns it"},
+        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", -2, "the program is the image's, but no package of it owns it"},
         [FACTOR_NOT_IN_IMAGE] = {"not_in_image", 8, "the image does not hold the program"},
         [FACTOR_IMAGE_EXPECTED] = {"image_expected", -6,
                                    "little was seen of the workload yet, and its entrypoint may well come to run what "
@@ -588,17 +588,24 @@ static void drop(struct finding *f, struct finding_factor *x)
         memset(&f->factors[f->nfactors], 0, sizeof(*x));
 }
 
-/* What speaks against it must do so for every act. */
-static void drop_unshared(struct finding *f, const struct score *s)
+/* Of several acts the one that is excused least decides what speaks against the finding: that one act is harmless says
+ * nothing of the others, and two that are harmless, each for a reason of its own, are no more suspicious together. */
+static int32_t against(const struct finding_factor *fs, uint32_t n)
 {
-        for (uint32_t i = 0; i < f->nfactors;) {
-                struct finding_factor *x = &f->factors[i];
+        int32_t sum = 0;
 
-                if (x->quarters >= 0 || find((struct finding_factor *)s->factors, s->n, str_get(&x->name)))
-                        i++;
+        for (uint32_t i = 0; i < n; i++)
+                sum += fs[i].quarters < 0 ? fs[i].quarters : 0;
+        return sum;
+}
+
+static void drop_against(struct finding *f)
+{
+        for (uint32_t i = 0; i < f->nfactors;)
+                if (f->factors[i].quarters < 0)
+                        drop(f, &f->factors[i]);
                 else
-                        drop(f, x);
-        }
+                        i++;
 }
 
 /* One estimate in two parts: those of different dimensions are not added up. */
@@ -629,21 +636,22 @@ static void drop_surprise(struct finding *f)
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first)
 {
         bool rarer = surprise(s->factors, s->n) > surprise(f->factors, f->nfactors);
+        bool bare = first || against(s->factors, s->n) > against(f->factors, f->nfactors);
         int r = 0;
 
-        if (!first)
-                drop_unshared(f, s);
+        if (bare)
+                drop_against(f);
         if (rarer)
                 drop_surprise(f);
         for (uint32_t i = 0; i < s->n && r == 0; i++) {
                 const struct finding_factor *new = &s->factors[i];
                 struct finding_factor *old = find(f->factors, f->nfactors, str_get(&new->name));
 
-                if (is_surprise(new) && !first && !rarer)
+                if ((is_surprise(new) && !first && !rarer) || (new->quarters < 0 && !bare))
                         continue;
                 if (old && new->quarters > old->quarters)
                         r = take(old, new);
-                else if (!old && (first || new->quarters >= 0) && f->nfactors < FINDING_FACTORS)
+                else if (!old && f->nfactors < FINDING_FACTORS)
                         r = take(&f->factors[f->nfactors++], new);
         }
         if (s->severity > f->severity)

@@ -309,7 +309,9 @@ def record(raw, only):
 def is_new_cluster(kind, at, frame, act):
     """Of the seven thousand files that initdb makes before the act, in every container anew: they are in learn.tide, where
     they stay; of a case they would be nearly all, and say nothing. The only events that are left out."""
-    return act and kind == tide.FILE and at < act and CLUSTER in frame
+    if not act or kind != tide.FILE or CLUSTER not in frame:
+        return False
+    return at < act or b"initdb" in frame or tide.FIXED.unpack_from(frame, 8)[6] == tide.SRC_WALK
 
 
 def merged(chosen, facts, begin):

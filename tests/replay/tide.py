@@ -66,8 +66,9 @@ def retimed(frame, as_of):
 
 def thinned(chosen):
     """Without what a walk found again as it was found before: each walk of a database tells of thousands of files, all of
-    which are known. Nothing else is left out. chosen: (kind, wall, container, frame)."""
-    found = set()
+    which are known. And without ticks, which say nothing but the time, less than 100 ms after another. Nothing else is
+    left out. chosen: (kind, wall, container, frame)."""
+    found, ticked = set(), 0
     for kind, wall, container, frame in chosen:
         record = frame[8:]
         if kind == FILE and FIXED.unpack_from(record)[6] == SRC_WALK:
@@ -75,6 +76,10 @@ def thinned(chosen):
             if facts in found:
                 continue
             found.add(facts)
+        if kind == TICK:
+            if 0 <= wall - ticked < 100000000:
+                continue
+            ticked = wall
         yield kind, wall, container, frame
 
 
