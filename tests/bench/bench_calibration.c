@@ -80,7 +80,7 @@ static void print_half(char name, const struct half *h)
         printf("  benign at show      %5.1f %%  (%u of %u, at page %u; target <= %.0f %%)%s\n", 100 * show,
                h->shown[LABEL_BENIGN], good, h->paged[LABEL_BENIGN], 100 * SHOW_TARGET, met(show <= SHOW_TARGET));
         printf("  drift at show       %u of %u\n", h->shown[LABEL_DRIFT], h->n[LABEL_DRIFT]);
-        printf("  Brier score         %.3f    (target <= %.2f)%s\n", brier, BRIER_TARGET, met(brier <= BRIER_TARGET));
+        printf("  Brier score         %.4f   (target <= %.2f)%s\n", brier, BRIER_TARGET, met(brier <= BRIER_TARGET));
         printf("  said        cases  said on average  malicious\n");
         for (int b = 0; b < BINS; b++)
                 if (h->bin[b])

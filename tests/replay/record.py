@@ -335,7 +335,8 @@ def split(raw, data):
             for i in ids:
                 of[i] = kind + "/learn"
             spans[kind + "/learn"] = (rows["learn"]["from"], rows["learn"]["to"])
-    for row in rows["cases"]:
+    known = {(x[0], x[1]) for x in cases.CASES}
+    for row in [r for r in rows["cases"] if (r["kind"], r["id"]) in known]:
         name = "%s/%s" % (row["kind"], row["id"])
         for i in row["containers"]:
             of[i] = name
