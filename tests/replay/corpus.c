@@ -21,11 +21,24 @@
 #define TAR_BLOCK 512u
 #define ARCHIVE_MAX (512u * 1024 * 1024)
 #define CONFIG_MAX (64u * 1024)
+#define FOUND_MAX 256u /* findings of one case, or of one learning */
+
+struct found {
+        uint64_t id;
+        uint32_t confidence;
+        unsigned kinds;
+};
+
+struct founds {
+        struct found of[FOUND_MAX];
+        size_t n;
+};
 
 struct kind {
         char name[32];
-        struct buf archive; /* the tar, whole */
-        struct buf learned; /* a recording: a snapshot and nothing else; empty: not learned yet */
+        struct buf archive;  /* the tar, whole */
+        struct buf learned;  /* a recording: a snapshot and nothing else; empty: not learned yet */
+        struct founds known; /* findings that the learning left */
 };
 
 struct corpus {
@@ -196,12 +209,7 @@ static int as_file(struct bytes content)
 
 struct player {
         struct corpus *c;
-        struct {
-                uint64_t id;
-                uint32_t confidence;
-                unsigned kinds;
-        } seen[256];
-        size_t nseen;
+        struct founds seen;
 };
 
 static int make_params(struct bytes text, struct judge_params *jp, struct fuse_params *fp, void *arg)
@@ -214,22 +222,27 @@ static int make_params(struct bytes text, struct judge_params *jp, struct fuse_p
         return 0;
 }
 
+static struct found *find(struct founds *fs, uint64_t id)
+{
+        for (size_t i = 0; i < fs->n; i++)
+                if (fs->of[i].id == id)
+                        return &fs->of[i];
+        return NULL;
+}
+
 static void on_finding(const struct finding *f, bool opened, void *arg)
 {
         struct player *p = arg;
-        size_t i = 0;
+        struct found *x = find(&p->seen, f->id);
 
         (void)opened;
-        while (i < p->nseen && p->seen[i].id != f->id)
-                i++;
-        if (i == sizeof(p->seen) / sizeof(p->seen[0]))
-                die("more findings of one case than are counted");
-        p->nseen += i == p->nseen;
-        p->seen[i].id = f->id;
-        p->seen[i].confidence = f->confidence;
-        p->seen[i].kinds = 0;
+        if (!x && p->seen.n == FOUND_MAX)
+                die("more findings than are counted");
+        if (!x)
+                x = &p->seen.of[p->seen.n++];
+        *x = (struct found){.id = f->id, .confidence = f->confidence};
         for (uint32_t s = 0; s < f->nsignals; s++)
-                p->seen[i].kinds |= 1u << f->signals[s].kind;
+                x->kinds |= 1u << f->signals[s].kind;
 }
 
 static struct pipeline *replay(struct bytes recording, struct player *p)
@@ -274,6 +287,7 @@ static void learn(struct corpus *c, struct kind *k)
         must(record_writer_close(w), "a snapshot");
         take_file(again, &k->learned);
         close(again);
+        k->known = p.seen;
         pipeline_free(pipeline);
 }
 
@@ -330,13 +344,16 @@ void corpus_judge(struct corpus *c, size_t i, struct corpus_result *ret)
         compose(c, i, &recording);
         pipeline = replay(buf_bytes(&recording), &p);
         must(judge_each(pipeline_judge(pipeline), put_piece, &ret->memory), "its memory");
-        for (size_t s = 0; s < p.nseen; s++) {
-                bool shown = p.seen[s].confidence >= c->cfg.judge.show;
+        for (size_t s = 0; s < p.seen.n; s++) {
+                const struct found *x = &p.seen.of[s], *before = find(&kind_of(c, c->cases[i].id)->known, x->id);
+                bool shown = x->confidence >= c->cfg.judge.show;
 
-                ret->confidence = p.seen[s].confidence > ret->confidence ? p.seen[s].confidence : ret->confidence;
+                if (before && x->confidence <= before->confidence)
+                        continue; /* it lay in the queue already */
+                ret->confidence = x->confidence > ret->confidence ? x->confidence : ret->confidence;
                 ret->shown += shown;
                 ret->below += !shown;
-                ret->kinds |= shown ? p.seen[s].kinds : 0;
+                ret->kinds |= shown ? x->kinds : 0;
         }
         pipeline_free(pipeline);
         buf_release(&recording);

@@ -28,7 +28,7 @@ struct corpus_case {
         char expected[64], words[200];
 };
 
-/* What the findings are that a case opened or changed. */
+/* What the findings are that a case opened, or made surer; what lay in the queue already is not its doing. */
 struct corpus_result {
         uint32_t confidence;   /* of the surest; 0: there is none */
         unsigned shown, below; /* items at queue.show and above it, and the others */
