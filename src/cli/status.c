@@ -75,6 +75,29 @@ static void print_bounds(const json_t *data)
 }
 
 /* The interval between a container's first act and our marks: what was done in it is found by the first walk only. */
+/* Images: how many are known, and the first one that is not, with its reason. */
+static void print_images(const json_t *data)
+{
+        const json_t *im = json_object_get(data, "images"), *worker = json_object_get(data, "image_worker");
+        const json_t *first = json_array_get(json_object_get(im, "not_complete"), 0);
+        char text[1024];
+        bool off;
+
+        if (!im)
+                return;
+        printf("Images: %lld known whole, %lld in part, %lld could not be read, %lld waiting",
+               (long long)cli_int(im, "complete"), (long long)cli_int(im, "partial"), (long long)cli_int(im, "failed"),
+               (long long)(cli_int(worker, "waiting") + json_is_true(json_object_get(worker, "reading"))));
+        off = worker && json_is_false(json_object_get(worker, "on"));
+        puts(off ? "; reading is switched off or not installed." : ".");
+        if (!first)
+                return;
+        snprintf(text, sizeof(text), "%.19s: %s (tidemark image list)", cli_text(first, "digest"),
+                 cli_text(first, "words"));
+        fputs("  ", stdout);
+        cli_wrap(stdout, text, 2, 4);
+}
+
 static void print_unobserved(const json_t *u)
 {
         if (cli_int(u, "started") == 0)
@@ -270,6 +293,7 @@ int cli_status(struct cli *c)
         printf("\nFindings: %lld open, %lld below the show threshold. Workloads: %zu.\n",
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
+        print_images(data);
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));
         print_rules(json_object_get(data, "rules"));

@@ -35,7 +35,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <ftw.h>
 #include <getopt.h>
+#include <glob.h>
 #include <grp.h>
 #include <inttypes.h>
 #include <jansson.h>

@@ -2,15 +2,19 @@
 /* Users, directories, and giving up privileges (in a child; the parts that need root are named when left out). */
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/unit.h"
 #include "tidemark/caps.h"
+#include "tidemark/confine.h"
 #include "tidemark/user.h"
 
 static void test_users(void)
@@ -137,9 +141,101 @@ static void test_drop(void)
         CU_ASSERT_EQUAL(in_child(run_become), 0);
 }
 
+/* ---- workers ---- */
+
+static bool refused(const char *path, int flags)
+{
+        int fd = open(path, flags, 0600);
+
+        if (fd >= 0)
+                close(fd);
+        return fd < 0 && errno == EPERM;
+}
+
+/* A status, or minus the signal that ended it. */
+static int ended(int (*run)(void))
+{
+        pid_t pid = fork();
+        int status = 0;
+
+        if (pid == 0)
+                _exit(run());
+        CU_ASSERT_TRUE(pid > 0 && waitpid(pid, &status, 0) == pid);
+        return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static int run_reader(void)
+{
+        int fd = open("/etc/passwd", O_RDONLY);
+        struct stat st;
+        char c;
+
+        if (confine(CONFINE_READER) < 0)
+                return 1;
+        if (fstat(fd, &st) < 0 || pread(fd, &c, 1, 0) != 1)
+                return 2;
+#ifndef TM_SANITIZE /* which opens files */
+        if (!refused("/etc/passwd", O_RDONLY) || stat("/etc/passwd", &st) == 0)
+                return 3;
+#endif
+        return 0;
+}
+
+static int run_reader_socket(void)
+{
+        return confine(CONFINE_READER) < 0 || socket(AF_UNIX, SOCK_STREAM, 0) >= 0 ? 1 : 2;
+}
+
+static int run_file_reader(void)
+{
+        char path[] = "/tmp/tidemark-confine-XXXXXX";
+        int fd = mkstemp(path), r = 0;
+
+        if (fd < 0 || confine(CONFINE_FILE_READER) < 0)
+                return 1;
+        fd = open("/etc/passwd", O_RDONLY);
+        if (fd < 0)
+                r = 2;
+#ifndef TM_SANITIZE
+        if (!refused(path, O_WRONLY) || !refused(path, O_RDWR) || !refused(path, O_RDONLY | O_TRUNC) ||
+            !refused("/tmp/tidemark-confine-new", O_RDONLY | O_CREAT))
+                r = 3;
+#endif
+        if (unlink(path) == 0 || errno != EPERM || mkdir("/tmp/tidemark-confine-dir", 0700) == 0 ||
+            socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || fork() >= 0)
+                r = 4;
+        return r;
+}
+
+static int run_limits(void)
+{
+        return confine_limits((uint64_t)1 << 30, 10) < 0 ? 1 : 0;
+}
+
+static void remove_left(void)
+{
+        glob_t g;
+
+        if (glob("/tmp/tidemark-confine-*", 0, NULL, &g) == 0) {
+                for (size_t i = 0; i < g.gl_pathc; i++)
+                        unlink(g.gl_pathv[i]);
+                globfree(&g);
+        }
+}
+
+static void test_confine(void)
+{
+        CU_ASSERT_EQUAL(ended(run_reader), 0);
+        CU_ASSERT_EQUAL(ended(run_reader_socket), -SIGSYS);
+        CU_ASSERT_EQUAL(ended(run_file_reader), 0);
+        CU_ASSERT_EQUAL(ended(run_limits), 0);
+        remove_left(); /* the child may not */
+}
+
 static const struct unit_case cases[] = {
         {"users and groups", test_users},
         {"directories of our own making only", test_dirs},
         {"privileges are given up, and it is seen", test_drop},
+        {"a worker may ask for little", test_confine},
 };
 UNIT_MAIN("priv", cases)
