@@ -57,7 +57,8 @@ static void print_losses(const json_t *data)
 
         if (json_array_size(json_object_get(data, "losses")))
                 puts("\nLost of late, and repaired by walks and scans as far as it left a trace:");
-        json_array_foreach(json_object_get(data, "losses"), i, o) {
+        json_array_foreach(json_object_get(data, "losses"), i, o)
+        {
                 fputs("  ", stdout);
                 cli_wrap(stdout, cli_text(o, "what"), 2, 4);
         }
@@ -260,6 +261,19 @@ static int check(struct cli *c, const json_t *data)
         return ok ? CLI_DONE : CLI_FOUND;
 }
 
+/* Where nothing is recorded for tune any more, and that is nobody's wish. */
+static void print_ring(const json_t *ring)
+{
+        char text[300];
+
+        if (strcmp(cli_text(ring, "state"), "ended") != 0)
+                return;
+        snprintf(text, sizeof(text),
+                 "Recordings for tidemark tune have ended until the next start: %.150s (record.ring_size).",
+                 cli_text(ring, "error"));
+        cli_wrap(stdout, text, 0, 2);
+}
+
 int cli_status(struct cli *c)
 {
         bool only_check = false;
@@ -299,6 +313,7 @@ int cli_status(struct cli *c)
         print_rules(json_object_get(data, "rules"));
         print_flows(json_object_get(data, "flows"));
         print_name_servers(json_object_get(data, "name_servers"));
+        print_ring(json_object_get(data, "ring"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
                        "containers on cgroup v1).\n",

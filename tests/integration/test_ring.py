@@ -99,6 +99,7 @@ def test_full_disk(lab):
     check(s["errors"] == 1 and "space" in s["error"], "counted, with its reason", s)
     c.sh("cp /bin/busybox /opt/x; /opt/x true")
     d.both("full")
+    check("Recordings for tidemark tune have ended" in d.tidemark("status").stdout, "said to people", d.tidemark("status").stdout)
     check(d.text().count("recordings for tune end here") == 1, "one line", d.text()[-3000:])
     check(d.stop() == 0, "ends well", d.text())
     run(["umount", os.path.join(state, "engine", "ring")])
