@@ -84,6 +84,7 @@ enum factor {
         FACTOR_UNPLACED_CALLER,
         FACTOR_CHANGED_APPROVED,
         FACTOR_REJECTED,
+        FACTOR_OTHER_CONTENT,
         FACTOR_ROLLOUT,
         FACTOR_LASTING_PLACE,
         FACTOR_IMAGE_PACKAGED,
@@ -272,6 +273,7 @@ struct judge_entry {
                           * "found-running", "unplaced-program", "new", "roll-out", "suppressed" */
         bool rejected;  /* an operator has said (approved_by) that it is never to be known */
         uint32_t item;  /* of candidates, and of what was asked: B-%u; 0: none */
+        bool offered;   /* approved, and another content of it has run since: item says by which number */
         uint32_t asked; /* network: set of phases in which it was raised; they are not known of it */
         bool bare; /* approved by its path alone */
         /* Candidates, where that is known (seen): */

@@ -49,7 +49,7 @@ static unsigned risk_of(const struct judge_entry *e)
 {
         static const unsigned dims[] = {[DIM_FILE] = 20, [DIM_PROCESS] = 50, [DIM_NETWORK] = 60, [DIM_PRIVILEGE] = 70};
 
-        if (!strcmp(e->why, "never-silent"))
+        if (!strcmp(e->why, "never-silent") || e->offered)
                 return 100;
         if (e->rejected)
                 return 90;
@@ -86,7 +86,7 @@ static void cause_key(const struct review *v, const struct judge_entry *e, struc
                 buf_put_bytes(out, e->exe);
         if (v->coarse < 1)
                 buf_put_bytes(out, place(e));
-        if (e->rejected || !strcmp(e->why, "never-silent"))
+        if (e->rejected || e->offered || !strcmp(e->why, "never-silent"))
                 buf_put_bytes(out, e->key); /* each is answered by itself, so each is shown */
 }
 
@@ -246,6 +246,11 @@ static json_t *phases_json(uint32_t phases)
         return TAKE_PTR(a);
 }
 
+static const char *why_of(const struct judge_entry *e)
+{
+        return e->candidate ? e->why : e->offered ? "other-content" : "other-phase";
+}
+
 static json_t *group_json(const struct review *v, const struct group *g)
 {
         const struct judge_entry *e = &g->first;
@@ -260,7 +265,7 @@ static json_t *group_json(const struct review *v, const struct group *g)
         bad |= json_object_set_new(o, "subject", cj_text(e->seen ? e->subject : e->key));
         bad |= json_object_set_new(o, "executable", v->coarse < 2 ? cj_text_or_null(e->exe) : json_null());
         bad |= json_object_set_new(o, "place", v->coarse < 1 && e->dim == DIM_FILE ? cj_text(place(e)) : json_null());
-        bad |= json_object_set_new(o, "why", json_string(e->candidate ? e->why : "other-phase"));
+        bad |= json_object_set_new(o, "why", json_string(why_of(e)));
         bad |= json_object_set_new(o, "rejected", json_boolean(e->rejected));
         bad |= json_object_set_new(o, "raised", json_boolean(!e->candidate || !e->waiting));
         bad |= json_object_set_new(o, "phases", phases_json(e->candidate ? e->phases : e->asked));
@@ -270,7 +275,8 @@ static json_t *group_json(const struct review *v, const struct group *g)
         bad |= json_object_set_new(o, "last_seen", cj_time(g->last_ns));
         bad |= json_object_set(o, "containers", g->containers);
         bad |= json_object_set_new(o, "who", who_json(e));
-        bad |= json_object_set_new(o, "bulk", json_boolean(strcmp(e->why, "never-silent") && !e->rejected));
+        bad |= json_object_set_new(o, "bulk",
+                                   json_boolean(strcmp(e->why, "never-silent") && !e->rejected && !e->offered));
         return bad ? NULL : TAKE_PTR(o);
 }
 

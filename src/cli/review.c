@@ -22,6 +22,7 @@ static const struct {
         {"new", "not seen while learning"},
         {"roll-out", "new with this image, excused by its roll-out"},
         {"suppressed", "seen in a suppression window"},
+        {"other-content", "approved, but with another content"},
         {"other-phase", "known, but not in this phase of its life"},
 };
 

@@ -15,32 +15,40 @@
 
 #define TOLD_WITHIN_NS 60000000000 /* the sensor's own deadline is shorter: after that it tells that it was late */
 
+/* Told apart by who wrote it, or by its content: what runs, is loaded, or gives rights. */
 static bool is_code(const struct entry *e)
 {
-        return e->dim == DIM_PROCESS || e->dim == DIM_PRIVILEGE;
+        return e->dim != DIM_NETWORK;
+}
+
+static void content_text(const struct content *v, char hex[2 * 6 + 1])
+{
+        static const char digits[] = "0123456789abcdef";
+
+        for (size_t i = 0; i < 6; i++) {
+                hex[2 * i] = digits[v->sha256[i] >> 4];
+                hex[2 * i + 1] = digits[v->sha256[i] & 15];
+        }
+        hex[12] = '\0';
 }
 
 const char *approval_basis(const struct entry *e, char *dst, size_t size)
 {
-        static const char digits[] = "0123456789abcdef";
         char hex[2 * 6 + 1], exe[200];
 
+        if (e->offered && e->offered->state == HASH_KNOWN) {
+                content_text(e->offered, hex);
+                snprintf(dst, size, "its content now, sha256 %s...", hex);
+                return dst;
+        }
         if (is_code(e) && e->written == WRITTEN_AT_START && e->written_by.len) {
                 snprintf(dst, size, "what %s writes there at start-up",
                          str_print(str_get(&e->written_by), exe, sizeof(exe)));
                 return dst;
         }
         if (e->dim == DIM_PROCESS && e->content && e->content->state == HASH_KNOWN) {
-                for (size_t i = 0; i < 6; i++) {
-                        hex[2 * i] = digits[e->content->sha256[i] >> 4];
-                        hex[2 * i + 1] = digits[e->content->sha256[i] & 15];
-                }
-                hex[12] = '\0';
+                content_text(e->content, hex);
                 snprintf(dst, size, "its content, sha256 %s...", hex);
-                return dst;
-        }
-        if (e->dim == DIM_FILE && e->exe.len) {
-                snprintf(dst, size, "its path, written by %s", str_print(str_get(&e->exe), exe, sizeof(exe)));
                 return dst;
         }
         if (e->dim == DIM_NETWORK) {
@@ -59,19 +67,51 @@ enum approval_fit approval_fits(const struct entry *e, const struct observation 
         return e->dim == DIM_PROCESS && e->content && e->content->state == HASH_KNOWN ? FIT_LATER : FIT_NO;
 }
 
+bool approval_waits(const struct container_memory *c)
+{
+        for (size_t i = 0; i < AWAITING; i++)
+                if (c->awaiting[i].len)
+                        return true;
+        return false;
+}
+
+bool approval_room(const struct container_memory *c)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < AWAITING; i++)
+                n += c->awaiting[i].len > 0;
+        return n < AWAITING / 2;
+}
+
+/* As it must be raised later, without what is long. */
+static int encode(struct judge *j, const struct observation *o)
+{
+        struct tide_event ev = *o->ev;
+
+        for (int part = 0; part < 2; part++) {
+                ev.exec.args = bytes_of(NULL, 0);
+                buf_reset(&j->blob);
+                if (tide_encode(&ev, &j->blob) == 0 && j->blob.len <= AWAITING_BYTES)
+                        return 0;
+                ev.exec.actor.lineage = bytes_of(NULL, 0);
+        }
+        return 1;
+}
+
 int approval_await(struct judge *j, const struct observation *o)
 {
         struct container_memory *c = o->c;
-        struct str_owned *slot = &c->awaiting[c->next_awaiting];
+        size_t i = 0;
         int r;
 
-        buf_reset(&j->blob);
-        if (slot->len || tide_encode(o->ev, &j->blob) < 0 || j->blob.len > AWAITING_BYTES)
+        while (i < AWAITING && c->awaiting[i].len)
+                i++;
+        if (i == AWAITING || o->ev->kind != TIDE_EXEC || encode(j, o))
                 return 1; /* too many at once, or too long: raised */
-        r = str_set(slot, buf_bytes(&j->blob));
+        r = str_set(&c->awaiting[i], buf_bytes(&j->blob));
         if (r < 0)
                 return r;
-        c->next_awaiting = (c->next_awaiting + 1) % AWAITING;
         pieces_save_container(j, c);
         return 0;
 }
@@ -88,53 +128,66 @@ static int take(struct judge *j, struct container_memory *c, size_t i, struct bu
         return hold->err ? hold->err : tide_decode(hold->p, hold->len, ret, &used);
 }
 
-static bool is_at(const struct str_owned *kept, struct bytes path, struct tide_event *ev)
+static bool is_of(const struct str_owned *kept, const struct tide_hash *t, struct tide_event *ev)
 {
         size_t used;
 
-        return kept->len && tide_decode(kept->p, kept->len, ev, &used) == 0 && ev->kind == TIDE_EXEC &&
-               bytes_eq(ev->exec.program.len ? ev->exec.program : ev->exec.actor.exe, path);
+        if (kept->len == 0 || tide_decode(kept->p, kept->len, ev, &used) < 0 || ev->kind != TIDE_EXEC)
+                return false;
+        return bytes_eq(ev->exec.program.len ? ev->exec.program : ev->exec.actor.exe, t->path) &&
+               (ev->exec.ino == 0 || t->ino == 0 || ev->exec.ino == t->ino);
 }
 
-/* Is it the content that was approved for this exec? */
-static int is_approved(struct judge *j, struct container_memory *c, const struct tide_event *exec,
-                       const struct content *v, bool *ret)
+static int offer(struct judge *j, struct workload *w, struct entry *e, const struct content *v)
 {
-        struct observation o;
-        struct entry *e;
-        int r = observe(j, c, exec, &o);
+        int r = content_set(&e->offered, v);
 
         if (r < 0)
                 return r;
-        *ret = v && baseline_lookup(c->workload, &o, &e) == KNOWN_YES && e && e->content && content_same(e->content, v);
+        candidate_number(j, e);
+        pieces_save_entry(j, w, e);
         return 0;
 }
 
+/* v NULL: it was not told. */
 static int settle(struct judge *j, struct container_memory *c, size_t i, const struct content *v)
 {
         _cleanup_buf_ struct buf hold;
         struct tide_event exec;
-        bool same = false;
+        struct observation o;
+        struct entry *e = NULL;
+        bool approved, differs;
         int r;
 
         buf_init(&hold, TIDE_RECORD_MAX);
         r = take(j, c, i, &hold, &exec);
         if (r == 0)
-                r = is_approved(j, c, &exec, v, &same);
-        if (r == 0 && !same)
-                r = judge_raise_again(j, c, &exec);
-        return r == -ENOMEM ? r : 0;
+                r = observe(j, c, &exec, &o);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0;
+        approved = baseline_lookup(c->workload, &o, &e) == KNOWN_YES && e && e->approval;
+        differs = !v || !e || !e->content || !content_same(e->content, v);
+        if (!differs || (!approved && (!v || v->state != HASH_KNOWN)))
+                return 0; /* of what was only raised an untold content says nothing */
+        if (approved && v && v->state == HASH_KNOWN)
+                r = offer(j, c->workload, e, v);
+        return r == 0 ? judge_raise_again(j, c, &exec, approved) : r;
 }
 
-int approval_told(struct judge *j, struct container_memory *c, struct bytes path, const struct content *v)
+int approval_told(struct judge *j, struct container_memory *c, const struct tide_hash *t, const struct content *v)
 {
-        struct tide_event exec;
-        int r = 0;
+        size_t oldest = AWAITING;
+        uint64_t since = 0;
 
-        for (size_t i = 0; i < AWAITING && r == 0; i++)
-                if (is_at(&c->awaiting[i], path, &exec))
-                        r = settle(j, c, i, v);
-        return r;
+        for (size_t i = 0; i < AWAITING; i++) {
+                struct tide_event exec;
+
+                if (!is_of(&c->awaiting[i], t, &exec) || (oldest < AWAITING && exec.boot_ns >= since))
+                        continue;
+                oldest = i;
+                since = exec.boot_ns;
+        }
+        return oldest < AWAITING ? settle(j, c, oldest, v) : 0;
 }
 
 int approval_tick(struct judge *j, struct container_memory *c, int64_t wall_ns)

@@ -20,6 +20,7 @@ void entry_free(void *p)
         str_clear(&e->exe);
         approval_free(e->approval);
         sighting_free(e->seen);
+        free(e->offered);
         free(e->content);
         str_clear(&e->written_by);
         free(e);
@@ -38,6 +39,8 @@ void baseline_free(void *p)
         str_clear(&w->image);
         str_clear(&w->digest);
         str_clear(&w->roll.from);
+        for (uint32_t i = 0; i < PENDING; i++)
+                str_clear(&w->roll.pending[i]);
         free(w);
 }
 

@@ -6,13 +6,14 @@
 
 #include "judge/judge-priv.h"
 
-int content_set(struct entry *e, const struct content *v)
+int content_set(struct content **ret, const struct content *v)
 {
-        if (!e->content)
-                e->content = malloc(sizeof(*e->content));
-        if (!e->content)
+        struct content *c = *ret ? *ret : malloc(sizeof(*c));
+
+        if (!c)
                 return -ENOMEM;
-        *e->content = *v;
+        *c = *v;
+        *ret = c;
         return 0;
 }
 
@@ -62,8 +63,8 @@ int content_event(struct judge *j, struct container_memory *c, const struct tide
         r = observe_again(j, c, ev, &o);
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
-        r = 0;
         j->stats.contents++;
+        r = approval_told(j, c, t, &v); /* before what was there is another one */
         for (size_t i = 0; r == 0 && map_next(c->workload->entries, &i, NULL, &value);) {
                 struct entry *e = value;
 
@@ -71,8 +72,8 @@ int content_event(struct judge *j, struct container_memory *c, const struct tide
                     (!e->candidate && e->approval))
                         continue; /* what was approved stays that */
                 j->stats.contents_changed += e->content != NULL;
-                r = content_set(e, &v);
+                r = content_set(&e->content, &v);
                 pieces_save_entry(j, c->workload, e);
         }
-        return r == 0 ? approval_told(j, c, t->path, &v) : r;
+        return r;
 }

@@ -46,7 +46,7 @@
 #define LOSSES_KEPT 8u
 #define WRITTEN_KEPT 16u
 #define AWAITING 8u
-#define AWAITING_BYTES 2000u
+#define AWAITING_BYTES 1000u
 #define WRITTEN_PATH 1024u
 #define WRITTEN_BYTES 3000u /* all of them must fit the container's piece, and that one record */
 
@@ -119,6 +119,7 @@ struct entry {
         uint32_t replicas; /* most containers of the workload that ran when it was called */
         uint64_t caller;   /* hash of the first container that called it */
         bool several;      /* another one called it too */
+        struct content *offered; /* of an approved one: another content that ran, for an operator to answer; or NULL */
         struct content *content; /* process: NULL: none was told. Comes a moment after the exec: content_event() */
 };
 #define PHASE_BIT(phase) (1u << (phase))
@@ -146,6 +147,10 @@ struct dim_learning {
         uint64_t refused;
 };
 
+#define PENDING 16u
+#define PENDING_BYTES 1500u
+#define PENDING_NS 600000000000 /* so long acts wait for the image to be read */
+
 /* A new digest of a known workload: a window in which what the difference of the images explains is not raised. */
 struct rollout {
         bool open;
@@ -153,6 +158,9 @@ struct rollout {
         int64_t since_ns;
         uint64_t excused, raised; /* acts of its window */
         uint64_t item;            /* number of the finding that lists them; 0: none yet */
+        bool read;                /* the new image has been read, as far as it can be: nothing is waited for */
+        struct str_owned pending[PENDING]; /* encoded: acts that wait until it is */
+        uint32_t npending;
 };
 
 struct workload {
@@ -208,7 +216,7 @@ struct container_memory {
         uint64_t earlier_netns; /* in which it was in an earlier life of the agent; 0: its init is another one since */
         bool shares_netns;      /* another running container has the same */
         struct str_owned awaiting[AWAITING]; /* encoded: execs of approved programs whose content is not told yet */
-        uint32_t next_awaiting;
+        bool leaving; /* it ended, and a content is waited for: it is forgotten when that is told */
         struct str_owned ports; /* declared by the image: list of port, protocol, as of struct tide_content */
         struct names *names;    /* NULL: none yet */
         int64_t claims_minute;  /* of the wall clock, in which so many addresses of claims were taken: */
@@ -337,6 +345,7 @@ struct observation {
         bool never_silent;
         bool rejected;        /* by an operator */
         bool changed;         /* an approved program, with another content */
+        bool other_content;   /* a program that was raised, with another content than then */
         bool unseen;          /* the program is not known: never learned */
         bool known_exe;       /* exe says who; else any entry of the key fits */
         enum known known;     /* once it is raised */
@@ -376,6 +385,8 @@ void observe_priv_parts(const struct tide_priv *t, struct buf *out);
 void written_note(struct judge *j, const struct observation *o);
 /* Who wrote the subject of what runs or is loaded from the write layer: into o. */
 void written_find(struct observation *o);
+/* The same of a file that is itself never learned silently, by the act at hand. */
+void written_self(struct observation *o);
 /* A candidate is seen, the first time or again: what all of its sightings have in common stays with it. True: that is
  * another now. */
 bool written_keep(struct entry *e, const struct observation *o, bool first);
@@ -478,8 +489,11 @@ enum approval_fit { FIT_YES, FIT_LATER /* when its content is told: approval_awa
 enum approval_fit approval_fits(const struct entry *e, const struct observation *o);
 /* Its content will be told; if it is another one, or is not told, the act is raised. */
 int approval_await(struct judge *j, const struct observation *o);
-/* The content of what runs at this path is told: acts that waited for it are over, or raised. */
-int approval_told(struct judge *j, struct container_memory *c, struct bytes path, const struct content *v);
+/* The content of a run is told: the act that has waited for it the longest is over, or raised. */
+int approval_told(struct judge *j, struct container_memory *c, const struct tide_hash *t, const struct content *v);
+/* Is there room for one that is raised already, too? */
+bool approval_room(const struct container_memory *c);
+bool approval_waits(const struct container_memory *c);
 /* Acts whose content was waited for in vain are raised. */
 int approval_tick(struct judge *j, struct container_memory *c, int64_t wall_ns);
 /* Operators' verbs. */
@@ -487,7 +501,9 @@ int review_approve(struct judge *j, struct workload *w, const struct tide_event 
 int review_reject(struct judge *j, struct workload *w, const struct tide_event *ev);
 int review_refresh(struct judge *j, struct workload *w, const struct tide_event *ev);
 /* Raise an act of an approved program whose content is not what was approved. */
-int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec);
+int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec, bool approved);
+/* An act that waited is judged as if it came now. */
+int judge_again(struct judge *j, struct container_memory *c, const struct tide_event *ev);
 /* An entry's parts. */
 int approval_set(struct entry *e, const char *by, struct bytes reason, int64_t ns);
 void approval_free(struct approval *a);
@@ -501,6 +517,14 @@ int rollout_begin(struct judge *j, struct workload *w, int64_t wall_ns);
 int rollout_tick(struct judge *j, int64_t wall_ns);
 /* Words why the difference of the two images explains the act; NULL: it does not, or no window is open. */
 const char *rollout_excuse(const struct judge *j, const struct workload *w, const struct observation *o);
+/* Until the new image is read nobody knows what its difference explains: such an act waits. */
+bool rollout_waits(const struct judge *j, const struct workload *w, const struct observation *o);
+/* 1: there is no room for it, or it is too long: it is to be judged now. */
+int rollout_wait(struct judge *j, struct workload *w, const struct observation *o);
+/* An image has been read, as far as it can be: what waited is judged. */
+int rollout_image_read(struct judge *j, struct bytes digest);
+/* The container ends: what waited of it is judged now. */
+int rollout_container_ends(struct judge *j, struct container_memory *c);
 /* An act that the old digest did not do: into the item that is shown when the window is over. */
 int rollout_note(struct judge *j, struct workload *w, const struct observation *o, bool excused);
 
@@ -696,7 +720,8 @@ int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
  * by whoever approves.
  */
 int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
-int content_set(struct entry *e, const struct content *v);
+/* Into *ret, which is made if it is NULL. 0 or -ENOMEM. */
+int content_set(struct content **ret, const struct content *v);
 bool content_same(const struct content *a, const struct content *b);
 
 /* ---- pieces ---- */

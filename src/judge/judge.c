@@ -291,6 +291,7 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
                 if (r == 0)
                         r = observe(j, o->c, o->ev, &again); /* its key was in the judge's own buffer */
                 again.changed = o->changed;
+                again.other_content = o->other_content;
                 again.rejected = o->rejected;
                 again.quiet = q;
                 o = &again;
@@ -312,9 +313,19 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
         return r;
 }
 
-static int excuse_act(struct judge *j, struct workload *w, const struct observation *o, enum known known)
+static int excuse_act(struct judge *j, struct workload *w, struct observation *o, enum known known, struct quiet *q)
 {
-        int r = candidate_note(j, w, o, known, LEARN_EXCUSED, NULL);
+        int r = rollout_waits(j, w, o) ? rollout_wait(j, w, o) : 2;
+
+        if (r <= 0) {
+                judge_verdict(j, o->ev, w, q->words, 0);
+                return r;
+        }
+        if (r == 1) { /* no room for it */
+                quiet_again(q);
+                return raise_act(j, w, o, known);
+        }
+        r = candidate_note(j, w, o, known, LEARN_EXCUSED, NULL);
 
         if (r == 0)
                 r = rollout_note(j, w, o, true);
@@ -390,6 +401,9 @@ static int judge_raised(struct judge *j, struct workload *w, struct observation 
         o->rejected = e->rejected;
         if (r == 0)
                 r = candidate_sighted(j, w, e, o, NULL);
+        if (r == 0 && o->dim == DIM_PROCESS && e->content && e->content->state == HASH_KNOWN && approval_room(o->c) &&
+            approval_await(j, o) < 0) /* with another content it is another thing */
+                r = -ENOMEM;
         quiet_again(q);
         if (r == 0)
                 r = group_repeat(j, w, o, e->why == WHY_ROLLOUT, &f);
@@ -454,7 +468,7 @@ static int judge_as(struct judge *j, struct workload *w, struct observation *o, 
         case QUIET_REVIEW:
                 return review_act(j, w, o, known);
         case QUIET_ROLLOUT:
-                return excuse_act(j, w, o, known);
+                return excuse_act(j, w, o, known, q);
         case QUIET_NOT:
                 break;
         }
@@ -482,14 +496,15 @@ static int judge_approved(struct judge *j, struct workload *w, struct observatio
         return fit == FIT_NO || r > 0 ? judge_changed(j, w, o, fit == FIT_NO) : judge_known(j, w, o, e);
 }
 
-int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec)
+int judge_raise_again(struct judge *j, struct container_memory *c, const struct tide_event *exec, bool approved)
 {
         struct observation o;
         int r = c->workload ? observe(j, c, exec, &o) : -EAGAIN;
 
         if (r < 0)
                 return r == -EAGAIN || r == ERR_LIMIT ? 0 : r;
-        return judge_changed(j, c->workload, &o, true);
+        o.other_content = !approved;
+        return judge_changed(j, c->workload, &o, approved);
 }
 
 static int judge_act(struct judge *j, struct container_memory *c, const struct tide_event *ev)
@@ -506,6 +521,8 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         note_visit(j, c, &o);
         if (o.dim == DIM_FILE)
                 written_note(j, &o);
+        if (o.dim == DIM_FILE && o.never_silent)
+                written_self(&o);
         if (o.dim == DIM_NETWORK)
                 net_count(j, &o);
         r = session_act(j, w, &o);
@@ -519,6 +536,11 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
         if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state) && q.by >= QUIET_LEARNED)
                 baseline_raised(j, w, e);
         return judge_as(j, w, &o, known, e, &q);
+}
+
+int judge_again(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        return judge_act(j, c, ev);
 }
 
 /* ---- containers and their workloads ---- */
@@ -576,7 +598,7 @@ static int let_go(struct judge *j, struct container_memory *c, int64_t wall_ns)
 
                 if (tide_decode(held.p + at, held.len - at, &ev, &used) < 0)
                         break;
-                r = on_act(j, c, &ev);
+                r = ev.kind == TIDE_HASH ? content_event(j, c, &ev) : on_act(j, c, &ev);
         }
         buf_release(&held);
         return r == 0 ? sight_finish(j, c, wall_ns) : r;
@@ -799,6 +821,25 @@ static int on_start(struct judge *j, struct container_memory *c, const struct ti
         return r;
 }
 
+/* Nothing more is told of it. */
+static void forget(struct judge *j, struct container_memory *c)
+{
+        written_drop(j, c);
+        j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
+        if (map_del(j->containers, str_get(&c->id)) < 0)
+                j->stats.refused++;
+}
+
+/* What a program of it held is told a moment later. */
+static int on_hash(struct judge *j, struct container_memory *c, const struct tide_event *ev)
+{
+        int r = c->workload || c->leaving ? content_event(j, c, ev) : hold(j, c, ev);
+
+        if (c->leaving && !approval_waits(c))
+                forget(j, c);
+        return r;
+}
+
 static int on_stop(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         int r = 0;
@@ -809,6 +850,8 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         c->sight.walked = true; /* nothing more will be found */
         if (r == 0)
                 r = sight_finish(j, c, ev->wall_ns);
+        if (r == 0)
+                r = rollout_container_ends(j, c);
         session_stop(j, c, ev->wall_ns);
         if (c->running && c->workload)
                 baseline_runs_in(j, c->workload, c, -1, ev->wall_ns);
@@ -818,10 +861,11 @@ static int on_stop(struct judge *j, struct container_memory *c, const struct tid
         if (r == 0)
                 r = net_drop_names(j, c);
         net_drop_told(j, c);
-        written_drop(j, c);
-        j->ops->save(PIECE_CONTAINER, str_get(&c->id), bytes_of(NULL, 0), j->arg);
-        if (map_del(j->containers, ev->container) < 0)
-                j->stats.refused++;
+        c->leaving = approval_waits(c);
+        if (c->leaving)
+                pieces_save_container(j, c);
+        else
+                forget(j, c);
         return r;
 }
 
@@ -850,6 +894,10 @@ static int on_tick(struct judge *j, const struct tide_event *ev)
                         r = attach_unknown(j, c, ev->wall_ns);
                 if (r == 0)
                         r = approval_tick(j, c, ev->wall_ns);
+                if (c->leaving && !approval_waits(c)) {
+                        forget(j, c);
+                        i = 0;
+                }
         }
         return r;
 }
@@ -885,10 +933,10 @@ static struct container_memory *named_container(const struct judge *j, const str
 static int on_container_event(struct judge *j, const struct tide_event *ev)
 {
         static int (*const rows[])(struct judge *, struct container_memory *, const struct tide_event *) = {
-                [TIDE_EXEC] = on_act,        [TIDE_FILE] = on_act,  [TIDE_CTR_START] = on_start,
-                [TIDE_CTR_STOP] = on_stop,   [TIDE_WALK] = on_walk, [TIDE_CONTENT] = on_content,
-                [TIDE_PRIV] = on_act,        [TIDE_FLOW] = on_flow, [TIDE_NAME] = net_name,
-                [TIDE_HASH] = content_event, [TIDE_EXIT] = session_exit,
+                [TIDE_EXEC] = on_act,      [TIDE_FILE] = on_act,       [TIDE_CTR_START] = on_start,
+                [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk,      [TIDE_CONTENT] = on_content,
+                [TIDE_PRIV] = on_act,      [TIDE_FLOW] = on_flow,      [TIDE_NAME] = net_name,
+                [TIDE_HASH] = on_hash,     [TIDE_EXIT] = session_exit,
         };
         struct container_memory *c;
         int r;
@@ -898,8 +946,8 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
         c = named_container(j, ev);
         if (!c && ev->container.len == 0)
                 return 0;
-        if (!c && (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK || ev->kind == TIDE_HASH ||
-                   ev->kind == TIDE_EXIT))
+        if (!c &&
+            (ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_WALK || ev->kind == TIDE_HASH || ev->kind == TIDE_EXIT))
                 return 0;
         if (!c)
                 c = container_make(j, ev->container);

@@ -19,8 +19,8 @@
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
  * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs;
  * 9: nothing of when the last tick was;
- * 10: nothing of since when a workload's weeks are counted */
-#define FORMAT 11u
+ * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out */
+#define FORMAT 12u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -123,6 +123,10 @@ static void put_workload(struct judge *j, const struct workload *w)
         buf_put_u64(&j->blob, w->roll.excused);
         buf_put_u64(&j->blob, w->roll.raised);
         buf_put_u64(&j->blob, w->roll.item);
+        buf_put_u8(&j->blob, w->roll.read);
+        buf_put_u32(&j->blob, w->roll.npending);
+        for (uint32_t i = 0; i < w->roll.npending; i++)
+                buf_put_bytes(&j->blob, str_get(&w->roll.pending[i]));
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -138,7 +142,7 @@ static enum tide_class get_class(struct rd *r, uint32_t format)
         return class < CLASS__MAX ? (enum tide_class) class : CLASS_SERVICE;
 }
 
-static void get_rollout(struct rd *r, struct workload *w, int *err)
+static void get_rollout(struct rd *r, uint32_t format, struct workload *w, int *err)
 {
         for (int i = 0; i < DIM__MAX; i++)
                 w->dim[i].refresh_ns = (int64_t)rd_u64(r);
@@ -148,6 +152,14 @@ static void get_rollout(struct rd *r, struct workload *w, int *err)
         w->roll.excused = rd_u64(r);
         w->roll.raised = rd_u64(r);
         w->roll.item = rd_u64(r);
+        if (format < 12)
+                return;
+        w->roll.read = rd_u8(r) != 0;
+        w->roll.npending = rd_u32(r);
+        if (w->roll.npending > PENDING)
+                w->roll.npending = 0;
+        for (uint32_t i = 0; i < w->roll.npending; i++)
+                get_str(r, &w->roll.pending[i], err);
 }
 
 static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uint32_t format)
@@ -188,7 +200,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
         w->class = get_class(r, format);
         w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
         if (format > 8)
-                get_rollout(r, w, &err);
+                get_rollout(r, format, w, &err);
         return err;
 }
 
@@ -281,7 +293,7 @@ static void put_content(struct judge *j, const struct content *v)
         buf_put_u64(&j->blob, (uint64_t)v->wall_ns);
 }
 
-static int get_content(struct rd *r, struct entry *e)
+static int get_content(struct rd *r, struct content **ret)
 {
         struct content v;
         struct bytes sum;
@@ -295,7 +307,7 @@ static int get_content(struct rd *r, struct entry *e)
         if (r->err || v.state >= HASH__MAX)
                 return r->err ? r->err : ERR_SCHEMA;
         memcpy(v.sha256, sum.p, sizeof(v.sha256));
-        return content_set(e, &v);
+        return content_set(ret, &v);
 }
 
 static void put_entry(struct judge *j, const struct entry *e)
@@ -322,6 +334,7 @@ static void put_entry(struct judge *j, const struct entry *e)
         put_content(j, e->content);
         buf_put_u8(&j->blob, e->written);
         buf_put_bytes(&j->blob, str_get(&e->written_by));
+        put_content(j, e->offered);
 }
 
 void pieces_save_entry(struct judge *j, const struct workload *w, const struct entry *e)
@@ -417,9 +430,11 @@ static int restore_entry(struct judge *j, struct bytes key, struct rd *r, uint32
         if (err == 0)
                 err = r->err;
         if (err == 0 && format > 6)
-                err = get_content(r, e);
+                err = get_content(r, &e->content);
         if (err == 0 && format > 7)
                 err = get_written(r, e);
+        if (err == 0 && format > 11)
+                err = get_content(r, &e->offered);
         if (err == 0)
                 err = str_set(&e->key, k);
         if (err == 0)
@@ -476,7 +491,7 @@ static void put_container(struct judge *j, const struct container_memory *c)
         buf_put_u32(&j->blob, c->claims_taken[1]);
         buf_put_u64(&j->blob, c->earlier_netns);
         buf_put_u64(&j->blob, c->sight.item);
-        buf_put_u32(&j->blob, c->next_awaiting);
+        buf_put_u32(&j->blob, c->leaving);
         for (size_t i = 0; i < AWAITING; i++)
                 buf_put_bytes(&j->blob, str_get(&c->awaiting[i]));
 }
@@ -557,7 +572,7 @@ static void get_net(struct rd *r, uint32_t format, struct container_memory *c, i
         c->sight.item = format > 4 ? rd_u64(r) : 0;
         if (format < 9)
                 return;
-        c->next_awaiting = rd_u32(r) % AWAITING;
+        c->leaving = rd_u32(r) == 1 && format > 11; /* before it was a place in a ring */
         for (size_t i = 0; i < AWAITING; i++)
                 get_str(r, &c->awaiting[i], err);
 }
@@ -910,13 +925,12 @@ static int restore_weeks(struct judge *j, struct bytes key, struct rd *r, uint32
 int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, struct bytes blob)
 {
         static int (*const rows[])(struct judge *, struct bytes, struct rd *, uint32_t) = {
-                [PIECE_META] = restore_meta,   [PIECE_WORKLOAD] = restore_workload,
-                [PIECE_ENTRY] = restore_entry, [PIECE_CONTAINER] = restore_container,
-                [PIECE_NAME] = restore_name,   [PIECE_TOLD] = restore_told,
-                [PIECE_PRIOR] = prior_restore,
-                [PIECE_WRITER] = restore_writer,
-                [PIECE_LOSS] = pieces_restore_loss,
-                [PIECE_PAST] = restore_past,   [PIECE_WEEKS] = restore_weeks,
+                [PIECE_META] = restore_meta,        [PIECE_WORKLOAD] = restore_workload,
+                [PIECE_ENTRY] = restore_entry,      [PIECE_CONTAINER] = restore_container,
+                [PIECE_NAME] = restore_name,        [PIECE_TOLD] = restore_told,
+                [PIECE_PRIOR] = prior_restore,      [PIECE_WRITER] = restore_writer,
+                [PIECE_LOSS] = pieces_restore_loss, [PIECE_PAST] = restore_past,
+                [PIECE_WEEKS] = restore_weeks,
         };
         uint32_t format;
         struct rd r;

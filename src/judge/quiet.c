@@ -54,6 +54,8 @@ static const char *excuse(const struct judge *j, const struct workload *w, const
         struct observation judged = *o;
 
         judged.known = known;
+        if (rollout_waits(j, w, &judged))
+                return "waits: the new image is not read yet";
         return rollout_excuse(j, w, &judged);
 }
 

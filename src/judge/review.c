@@ -50,7 +50,14 @@ static uint32_t item_number(struct bytes s)
 
 static bool is_open(const struct entry *e)
 {
-        return e->candidate || e->asked;
+        return e->candidate || e->asked || e->offered;
+}
+
+/* Never learned silently, by what it is: each is answered by itself. */
+static bool is_silent(const struct entry *e)
+{
+        return e->offered || observe_never_silent(e->dim, str_get(&e->key)) ||
+               (e->candidate && e->why == WHY_NEVER_SILENT);
 }
 
 static struct entry *find_item(const struct workload *w, uint32_t number)
@@ -167,7 +174,7 @@ static int by_bulk(struct choice *c, bool skip_silent, choice_act act)
                 if (fits(c, value))
                         of[n++] = value;
         for (size_t i = 0; i < n && r == 0; i++) {
-                if (skip_silent && of[i]->candidate && (of[i]->why == WHY_NEVER_SILENT || of[i]->rejected)) {
+                if (skip_silent && (is_silent(of[i]) || of[i]->rejected)) {
                         c->skipped++;
                         say(c, "skipped", of[i],
                             of[i]->rejected ? "an operator rejected it: name it by its number"
@@ -202,11 +209,23 @@ static int choose_and(struct judge *j, struct workload *w, const struct tide_eve
 
 /* ---- approve ---- */
 
+/* A key that stands for many names. */
+static bool is_general(struct bytes key)
+{
+        return key.len && memchr(key.p, '<', key.len) != NULL;
+}
+
 static int may_approve(struct choice *c, struct entry *e)
 {
         char basis[300];
 
-        if (!e->candidate || e->why != WHY_NEVER_SILENT || c->path_only || approval_basis(e, basis, sizeof(basis)))
+        if (!is_silent(e))
+                return 0;
+        if (c->path_only && is_general(str_get(&e->key)))
+                return decide_refuse(c->j,
+                                     "B-%u stands for many names: --path-only would approve whatever is at any of them",
+                                     e->item);
+        if (c->path_only || approval_basis(e, basis, sizeof(basis)))
                 return 0;
         return decide_refuse(c->j,
                              "B-%u is never learned silently, and neither its content nor who wrote it at start-up is "
@@ -216,12 +235,12 @@ static int may_approve(struct choice *c, struct entry *e)
 
 static int approve(struct choice *c, struct entry *e)
 {
-        bool silent = e->candidate && e->why == WHY_NEVER_SILENT;
+        bool silent = is_silent(e);
         char basis[300] = "";
         int r;
 
         c->done++;
-        if (silent && !approval_basis(e, basis, sizeof(basis)))
+        if (silent && (c->path_only || !approval_basis(e, basis, sizeof(basis))))
                 snprintf(basis, sizeof(basis), "its path alone, whatever is there");
         say(c, "approved", e, basis);
         if (c->j->dry)
@@ -233,6 +252,11 @@ static int approve(struct choice *c, struct entry *e)
         e->rejected = false;
         e->phases |= e->asked;
         e->asked = 0;
+        if (e->offered) {
+                free(e->content);
+                e->content = e->offered;
+                e->offered = NULL;
+        }
         if (e->candidate)
                 return entry_set_candidate(c->j, c->w, e, false);
         pieces_save_entry(c->j, c->w, e);
@@ -263,11 +287,17 @@ static int reject(struct choice *c, struct entry *e)
                 pieces_save_meta(c->j);
         }
         c->done++;
-        say(c, "rejected", e, e->candidate ? "" : e->asked ? "stays known in the other phases only" : "it was known");
+        say(c, "rejected", e,
+            e->candidate ? ""
+            : e->asked   ? "stays known in the other phases only"
+            : e->offered ? "the content that was approved stays so"
+                         : "it was known");
         if (c->j->dry)
                 return 0;
-        if (!e->candidate && e->asked) {
+        if (!e->candidate && (e->asked || e->offered)) {
                 e->asked = 0;
+                free(e->offered);
+                e->offered = NULL;
                 pieces_save_entry(c->j, c->w, e);
                 return 0;
         }

@@ -48,7 +48,7 @@ static int copy_entry(const struct entry *from, struct entry **ret)
         e->key = e->exe = e->written_by = (struct str_owned){NULL, 0};
         e->approval = NULL;
         e->seen = NULL;
-        e->content = NULL;
+        e->content = e->offered = NULL;
         e->inherited = true;
         r = str_set(&e->key, str_get(&from->key));
         if (r == 0)
@@ -61,7 +61,7 @@ static int copy_entry(const struct entry *from, struct entry **ret)
                         e->approval->bare = from->approval->bare;
         }
         if (r == 0 && from->content)
-                r = content_set(e, from->content);
+                r = content_set(&e->content, from->content);
         if (r < 0) {
                 entry_free(e);
                 return r;
@@ -149,6 +149,7 @@ int rollout_begin(struct judge *j, struct workload *w, int64_t wall_ns)
         inherit_state(w, from);
         w->roll.since_ns = wall_ns;
         w->roll.open = has_judged(w); /* one that only learns goes on learning */
+        w->roll.read = prior_is_analysed(j, str_get(&w->digest));
         snprintf(words, sizeof(words), "a new image: the baseline of the last one is inherited%s",
                  w->roll.open ? ", and a roll-out begins" : "");
         judge_note(j, w, words);
@@ -242,6 +243,98 @@ const char *rollout_excuse(const struct judge *j, const struct workload *w, cons
         return is_harmless(o) && o->known_exe ? program_excused(j, w, o->exe, baseline_runs(w, o->exe)) : NULL;
 }
 
+/* ---- what waits for the image to be read ---- */
+
+bool rollout_waits(const struct judge *j, const struct workload *w, const struct observation *o)
+{
+        bool by_itself = (o->actor->flags & ACTOR_PID) &&
+                         (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
+
+        if (!w->roll.open || w->roll.read || o->never_silent || o->unseen || !by_itself || o->dim == DIM_NETWORK)
+                return false;
+        if (!prior_is_analysed(j, old_digest(w)) || ns_apart(o->ev->wall_ns, w->roll.since_ns) > PENDING_NS)
+                return false;
+        return o->dim == DIM_PROCESS ? o->ev->kind == TIDE_EXEC && o->layer == LAYER_IMAGE
+                                     : is_harmless(o) && o->known_exe;
+}
+
+int rollout_wait(struct judge *j, struct workload *w, const struct observation *o)
+{
+        int r;
+
+        buf_reset(&j->blob);
+        if (w->roll.npending == PENDING || tide_encode(o->ev, &j->blob) < 0 || j->blob.len > PENDING_BYTES)
+                return 1;
+        r = str_set(&w->roll.pending[w->roll.npending], buf_bytes(&j->blob));
+        if (r < 0)
+                return r;
+        w->roll.npending++;
+        pieces_save_workload(j, w);
+        return 0;
+}
+
+/* Judged as if they came now. only: those of one container, which is there still; NULL: of all. */
+static int judge_pending(struct judge *j, struct workload *w, const struct container_memory *only)
+{
+        _cleanup_buf_ struct buf all;
+        uint32_t n = w->roll.npending;
+        int r = 0;
+
+        buf_init(&all, (size_t)(PENDING_BYTES + 8) * PENDING);
+        for (uint32_t i = 0; i < n; i++) /* judging takes the judge's buffers, and may save the workload */
+                buf_put(&all, w->roll.pending[i].p, w->roll.pending[i].len);
+        w->roll.npending = 0;
+        for (size_t at = 0, used = 0; at < all.len && r == 0; at += used) {
+                struct container_memory *c;
+                struct tide_event ev;
+
+                if (tide_decode(all.p + at, all.len - at, &ev, &used) < 0)
+                        break;
+                c = map_get(j->containers, ev.container);
+                if (!c || c->workload != w)
+                        continue;
+                if (!only || c == only) {
+                        r = judge_again(j, c, &ev);
+                } else { /* it waits on */
+                        r = str_set(&w->roll.pending[w->roll.npending], bytes_of(all.p + at, used));
+                        w->roll.npending += r == 0;
+                }
+        }
+        pieces_save_workload(j, w);
+        return r;
+}
+
+int rollout_image_read(struct judge *j, struct bytes digest)
+{
+        void *value;
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && map_next(j->workloads, &i, NULL, &value);) {
+                struct workload *w = value;
+
+                if (!bytes_eq(str_get(&w->digest), digest) || w->roll.read)
+                        continue;
+                w->roll.read = true;
+                r = judge_pending(j, w, NULL);
+        }
+        return r;
+}
+
+int rollout_container_ends(struct judge *j, struct container_memory *c)
+{
+        struct workload *w = c->workload;
+        bool read;
+        int r;
+
+        if (!w || w->roll.npending == 0)
+                return 0;
+        read = w->roll.read;
+        w->roll.read = true;
+        r = judge_pending(j, w, c);
+        w->roll.read = read;
+        return r;
+}
+
 /* ---- the item ---- */
 
 static struct finding *item_of(struct judge *j, struct workload *w, int64_t wall_ns)
@@ -325,17 +418,19 @@ static void make_stale(struct judge *j, struct workload *w, int64_t wall_ns)
 static int end_rollout(struct judge *j, struct workload *w, int64_t wall_ns)
 {
         struct workload *old = map_get(j->workloads, str_get(&w->roll.from));
-        struct finding *f = w->roll.item ? group_by_id(j, w->roll.item) : NULL;
+        struct finding *f;
         char words[160];
+        int r;
 
-        w->roll.open = false;
-        pieces_save_workload(j, w);
+        w->roll.open = false; /* what waits still is judged without */
+        r = judge_pending(j, w, NULL);
         if (old && old->running == 0)
                 make_stale(j, old, wall_ns);
         snprintf(words, sizeof(words), "the roll-out is over: %llu acts excused, %llu raised",
                  (unsigned long long)w->roll.excused, (unsigned long long)w->roll.raised);
         judge_note(j, w, words);
-        return f ? show_item(j, f, wall_ns) : 0;
+        f = w->roll.item ? group_by_id(j, w->roll.item) : NULL; /* judging may have made or moved it */
+        return f && r == 0 ? show_item(j, f, wall_ns) : r;
 }
 
 /* Too long ago that it was seen, in the time of which the workload was. */
@@ -393,6 +488,8 @@ int rollout_tick(struct judge *j, int64_t wall_ns)
 
                 if (w->roll.open && is_over(j, w, wall_ns))
                         r = end_rollout(j, w, wall_ns);
+                else if (w->roll.npending && ns_apart(wall_ns, w->roll.since_ns) > PENDING_NS)
+                        r = judge_pending(j, w, NULL);
                 if (r == 0 && hour)
                         r = keep(j, w, wall_ns);
         }

@@ -98,6 +98,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                     "whether the image holds the program that calls is not known"},
         [FACTOR_CHANGED_APPROVED] = {"changed_approved", 4,
                                      "an operator has approved it, but this is another content or of another origin"},
+        [FACTOR_OTHER_CONTENT] = {"other_content", 4, "it ran before, with another content"},
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -12, "the program is the image's, and a package of it owns it"},
@@ -528,6 +529,8 @@ static int add_context(const struct judge *j, const struct workload *w, const st
                 r = score_factor(j, s, FACTOR_BEFORE_WATCH, bytes_of(NULL, 0));
         if (r == 0 && o->changed)
                 r = score_factor(j, s, FACTOR_CHANGED_APPROVED, o->subject);
+        if (r == 0 && o->other_content)
+                r = score_factor(j, s, FACTOR_OTHER_CONTENT, o->subject);
         if (r == 0 && o->rejected)
                 r = score_factor(j, s, FACTOR_REJECTED, bytes_of(NULL, 0));
         return r;

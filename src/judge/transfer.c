@@ -190,7 +190,7 @@ static int set_content(struct entry *e, struct bytes sha256, int64_t wall_ns)
         if (sha256.len != TIDE_SHA256)
                 return 0;
         memcpy(c.sha256, sha256.p, TIDE_SHA256);
-        return content_set(e, &c);
+        return content_set(&e->content, &c);
 }
 
 static int approve_as(struct entry *e, const struct transfer_entry *t)
@@ -361,7 +361,7 @@ static void join(struct entry *to, const struct entry *e)
 
 static int take_approval(struct entry *to, struct entry *e, const struct import *im, int64_t wall_ns)
 {
-        if (e->content && content_set(to, e->content) < 0)
+        if (e->content && content_set(&to->content, e->content) < 0)
                 return -ENOMEM;
         if (!e->approval)
                 return approval_set(to, im->approver, str_get(&im->reason), wall_ns);

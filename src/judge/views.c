@@ -101,7 +101,8 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
                                     .never_silent = observe_never_silent(e->dim, str_get(&e->key)),
                                     .asked = e->asked,
                                     .rejected = e->rejected,
-                                    .item = e->candidate || e->asked ? e->item : 0};
+                                    .offered = e->offered != NULL,
+                                    .item = e->candidate || e->asked || e->offered ? e->item : 0};
         if (e->approval)
                 view_approval(e->approval, ret);
         if (e->seen)

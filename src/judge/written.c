@@ -111,6 +111,12 @@ bool entry_written_alike(const struct entry *e, const struct observation *o)
                bytes_eq(str_get(&e->written_by), o->written_by);
 }
 
+void written_self(struct observation *o)
+{
+        o->written = is_start(o) ? WRITTEN_AT_START : WRITTEN_OTHERWISE;
+        o->written_by = o->exe;
+}
+
 void written_drop(struct judge *j, struct container_memory *c)
 {
         struct writer by;

@@ -343,6 +343,133 @@ static void test_approve_content(void)
         world_close(&w);
 }
 
+/* One content is told for each run: what was put there meanwhile does not go by that of the first. */
+static void test_content_of_each_run(void)
+{
+        struct world w;
+
+        active(&w);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+        CU_ASSERT_EQUAL(approve(&w, WEB, 1), 0);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        run(&w, "/tmp/x", LAYER_WRITE); /* another one */
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+        CU_ASSERT_EQUAL(w.count, 1);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 8);
+        CU_ASSERT_EQUAL(w.count, 2);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "changed_approved="));
+        /* Now that is there for the review, and approving it is approving that content. */
+        CU_ASSERT_TRUE(entry_of(&w, WEB, "/tmp/x").offered);
+        restored(&w);
+        CU_ASSERT_EQUAL(approve(&w, WEB, entry_of(&w, WEB, "/tmp/x").item), 0);
+        CU_ASSERT_TRUE(said(&w, "approved", "its content now, sha256 080000000000"));
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 8);
+        CU_ASSERT_EQUAL(w.count, 2);
+        world_close(&w);
+}
+
+/* Its container ends at once: the content is waited for all the same. */
+static void test_content_of_the_last_run(void)
+{
+        for (int other = 0; other < 2; other++) {
+                struct world w;
+                struct judge_container c;
+                size_t i = 0;
+
+                active(&w);
+                run(&w, "/tmp/x", LAYER_WRITE);
+                told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+                CU_ASSERT_EQUAL(approve(&w, WEB, 1), 0);
+                run(&w, "/tmp/x", LAYER_WRITE);
+                stop(&w, "c1");
+                restored(&w);
+                CU_ASSERT_EQUAL(w.count, 1);
+                told_hash(&w, "/tmp/x", HASH_KNOWN, (uint8_t)(7 + other));
+                CU_ASSERT_EQUAL(w.count, 1u + (unsigned)other);
+                CU_ASSERT_EQUAL(judge_container_next(w.j, &i, &c), 0); /* forgotten then */
+                world_close(&w);
+        }
+}
+
+/* Raised, and nobody has answered: another content is not counted silently. */
+static void test_other_content_of_a_candidate(void)
+{
+        struct world w;
+
+        active(&w);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "other_content="));
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 9);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "other_content="));
+        CU_ASSERT_EQUAL(w.total, w.sum);
+        world_close(&w);
+}
+
+/* Told before anybody knows whose container it is. */
+static void test_content_is_held(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c9")};
+        uint8_t sum[TIDE_SHA256] = {7};
+        struct world w;
+
+        active(&w);
+        run(&w, "/tmp/x", LAYER_WRITE);
+        told_hash(&w, "/tmp/x", HASH_KNOWN, 7);
+        CU_ASSERT_EQUAL(approve(&w, WEB, 1), 0);
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = w.now;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        run_in(&w, "c9", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 301);
+        ev = (struct tide_event){.kind = TIDE_HASH, .container = BYTES_LIT("c9")};
+        ev.hash.path = BYTES_LIT("/tmp/x");
+        ev.hash.layer = LAYER_WRITE;
+        ev.hash.state = HASH_KNOWN;
+        ev.hash.sha256 = bytes_of(sum, sizeof(sum));
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        ev = (struct tide_event){.kind = TIDE_CONTENT, .container = BYTES_LIT("c9")};
+        ev.content.name = BYTES_LIT("web");
+        ev.content.name_given = 1;
+        ev.content.config_digest = BYTES_LIT("sha256:aa");
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        w.now += 120 * SEC;
+        tick(&w);
+        CU_ASSERT_EQUAL(w.count, 1);
+        world_close(&w);
+}
+
+/* A file that gives rights: approved is what is written at start, not whatever is put there later. */
+static void test_approve_setuid(void)
+{
+        const struct arg bare[] = {{"item", "B-1"}, {"reason", "r"}, {"path_only", "true"}, {NULL, NULL}};
+        struct world w;
+
+        active(&w);
+        write_in(&w, "c1", "/opt/helper", S_IFREG | 04755, "/bin/sh");
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(approve(&w, WEB, 1), -EINVAL);
+        CU_ASSERT_EQUAL(say(&w, false, "baseline.approve", WEB, bare), 0);
+        write_in(&w, "c1", "/opt/helper", S_IFREG | 04755, "/bin/sh");
+        CU_ASSERT_STRING_EQUAL(w.verdict, "known");
+        /* Many names are none. */
+        write_in(&w, "c1", "/opt/h-4711-0815", S_IFREG | 04755, "/bin/sh");
+        CU_ASSERT_PTR_NOT_NULL(memchr(entry_of(&w, WEB, "/opt/h-").key.p, '<', entry_of(&w, WEB, "/opt/h-").key.len));
+        {
+                char number[16];
+                const struct arg many[] = {{"item", number}, {"reason", "r"}, {"path_only", "true"}, {NULL, NULL}};
+
+                snprintf(number, sizeof(number), "B-%u", entry_of(&w, WEB, "/opt/h-").item);
+                CU_ASSERT_EQUAL(say(&w, false, "baseline.approve", WEB, many), -EINVAL);
+                CU_ASSERT_PTR_NOT_NULL(strstr(judge_error(w.j), "stands for many names"));
+        }
+        world_close(&w);
+}
+
 /* Written and run at every start: by the same program of the image. */
 static void start_with_wrapper(struct world *w, const char *id, uint8_t layer, const char *exe)
 {
@@ -716,6 +843,43 @@ static void test_seen_again_is_worth_more(void)
         world_close(&w);
 }
 
+/* The new image is read only after its container has started: what waits for that is judged then. */
+static void test_rollout_waits(void)
+{
+        struct world w;
+        unsigned opened;
+
+        active(&w);
+        image_is(&w, "sha256:aa", "/bin/web", "/bin/older", 1);
+        start_image(&w, "c2", "sha256:bb");
+        opened = w.opened;
+        run_in(&w, "c2", "/bin/tool", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.verdict, "waits"));
+        run_in(&w, "c2", "/bin/other", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 302);
+        run_in(&w, "c2", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 700); /* that never waits */
+        CU_ASSERT_EQUAL(w.opened, opened + 1);
+        restored(&w);
+        image_is(&w, "sha256:bb", "/bin/web", "/bin/tool", 2);
+        CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/bin/tool").why, "roll-out");
+        CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/bin/other").why, "new");
+        world_close(&w);
+        /* It is never read; or the container is gone first: judged without. */
+        for (int gone = 0; gone < 2; gone++) {
+                active(&w);
+                image_is(&w, "sha256:aa", "/bin/web", "/bin/older", 1);
+                start_image(&w, "c2", "sha256:bb");
+                run_in(&w, "c2", "/bin/tool", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_ENTRYPOINT, 301);
+                CU_ASSERT_EQUAL(w.opened, 0);
+                if (gone)
+                        stop(&w, "c2");
+                w.now += 700 * SEC;
+                tick(&w);
+                CU_ASSERT_EQUAL(w.opened, 1);
+                CU_ASSERT_STRING_EQUAL(entry_of(&w, WEB2, "/bin/tool").why, "new");
+                world_close(&w);
+        }
+}
+
 /* The limit ends it although the old one still runs; nothing new: no item. */
 static void test_rollout_limit(void)
 {
@@ -785,6 +949,12 @@ static const struct unit_case cases[] = {
         {"a new image inherits", test_inherits},
         {"what the difference of the images explains is excused, and listed", test_rollout},
         {"a roll-out has a limit", test_rollout_limit},
+        {"a roll-out waits for the image to be read", test_rollout_waits},
+        {"one content a run", test_content_of_each_run},
+        {"the content of what ran last", test_content_of_the_last_run},
+        {"another content of what was raised", test_other_content_of_a_candidate},
+        {"a content that comes too early", test_content_is_held},
+        {"approved is not whatever gives rights there", test_approve_setuid},
         {"a changed package is no reason to run what never ran", test_rollout_changed},
         {"excused is excused by the next image, too", test_rollout_again},
         {"what is raised in a roll-out is counted there", test_rollout_counts_apart},
