@@ -106,10 +106,10 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *   baseline.review {workload, all}  candidates of one workload or of all that have some, grouped by cause, the
  *                 riskiest first: [{"id", "name", "candidates": how many, "groups": [{"items": ["B-3"…], "keys" [],
  *                 "candidates", "dimension", "key", "subject", "executable", "place" (of files: the directory), "why"
- *                 (as in baseline.show, "other-phase", "other-content"), "rejected", "raised", "phases" [], "confidence" (of the
- *                 surest; null: not raised), "count", "first_seen", "last_seen", "containers" [], "who" {"origin",
- *                 "uid", "login_uid", "parent"} or null, "bulk": may be approved with others}…], "more": groups that
- *                 are not shown without all}…]
+ *                 (as in baseline.show, or "other-phase", "other-content"), "rejected", "raised", "phases" [],
+ *                 "confidence" (of the surest; null: not raised), "count", "first_seen", "last_seen", "containers" [],
+ *                 "who" {"origin", "uid", "login_uid", "parent"} or null, "bulk": may be approved with others}…],
+ *                 "more": groups that are not shown without all}…]
  *
  * Times are RFC 3339 text in UTC, or null. Bytes that containers choose come escaped (str.h), and what was shown so is
  * what a request may name. An answer stays below 4 MiB.

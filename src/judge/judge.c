@@ -907,6 +907,8 @@ static int on_prior(struct judge *j, const struct tide_event *ev)
         int r = prior_event(j, ev);
 
         if (r == 0 && ev->prior.part == PRIOR_END)
+                r = rollout_image_read(j, ev->prior.digest);
+        if (r == 0 && ev->prior.part == PRIOR_END)
                 judge_verdict(j, ev, NULL, "", 0);
         return r;
 }

@@ -304,6 +304,12 @@ static int judge_pending(struct judge *j, struct workload *w, const struct conta
         return r;
 }
 
+static int give_up_waiting(struct judge *j, struct workload *w)
+{
+        w->roll.read = true;
+        return judge_pending(j, w, NULL);
+}
+
 int rollout_image_read(struct judge *j, struct bytes digest)
 {
         void *value;
@@ -489,7 +495,7 @@ int rollout_tick(struct judge *j, int64_t wall_ns)
                 if (w->roll.open && is_over(j, w, wall_ns))
                         r = end_rollout(j, w, wall_ns);
                 else if (w->roll.npending && ns_apart(wall_ns, w->roll.since_ns) > PENDING_NS)
-                        r = judge_pending(j, w, NULL);
+                        r = give_up_waiting(j, w);
                 if (r == 0 && hour)
                         r = keep(j, w, wall_ns);
         }

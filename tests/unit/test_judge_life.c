@@ -70,7 +70,7 @@ static struct judge_entry entry_of(const struct world *w, const char *id, const 
         for (size_t i = 0; judge_entry_next(w->j, bytes_str(id), &i, &e);)
                 if (bytes_has_prefix(e.key, bytes_str(key)))
                         return e;
-        return (struct judge_entry){.count = 0};
+        return (struct judge_entry){.why = "", .approved_by = ""};
 }
 
 struct arg {
