@@ -734,6 +734,35 @@ static void put_writer_key(struct judge *j, const struct container_memory *c)
         buf_put_bytes(&j->key, str_get(&c->id));
 }
 
+/* How many, and each. */
+static void put_place(const struct writer_place *in, struct buf *out)
+{
+        uint8_t n = 0;
+
+        while (n < WRITERS_DIRS && in->dirs[n])
+                n++;
+        buf_put_u8(out, n);
+        for (uint8_t i = 0; i < n; i++)
+                buf_put_u32(out, in->dirs[i]);
+}
+
+/* Old ones say nothing of it: they may lie anywhere. */
+static int get_place(struct rd *r, struct writer_place *ret)
+{
+        uint8_t n;
+
+        *ret = writers_place(bytes_of(NULL, 0));
+        if (rd_left(r) == 0)
+                return 0;
+        *ret = (struct writer_place){.dirs = {0}};
+        n = rd_u8(r);
+        if (r->err || n > WRITERS_DIRS)
+                return ERR_SCHEMA;
+        for (uint8_t i = 0; i < n; i++)
+                ret->dirs[i] = rd_u32(r);
+        return r->err;
+}
+
 static void put_writer(struct judge *j, const struct container_memory *c, const struct writer *by)
 {
         put_writer_key(j, c);
@@ -741,6 +770,7 @@ static void put_writer(struct judge *j, const struct container_memory *c, const 
         begin(j);
         buf_put_u64(&j->blob, by->ino);
         buf_put_bytes(&j->blob, by->exe);
+        put_place(&by->in, &j->blob);
 }
 
 void pieces_save_writer(struct judge *j, const struct container_memory *c, const struct writer *by)
@@ -765,6 +795,7 @@ static int restore_writer(struct judge *j, struct bytes key, struct rd *r, uint3
         struct writer by = {.how = WRITTEN_AT_START};
         struct container_memory *c;
         struct rd rk;
+        int err;
 
         (void)format;
         rd_init(&rk, key.p, key.len);
@@ -780,7 +811,8 @@ static int restore_writer(struct judge *j, struct bytes key, struct rd *r, uint3
         by.path = rd_u64(&rk);
         by.ino = rd_u64(r);
         by.exe = rd_bytes(r);
-        if (rk.err || rd_left(&rk) || r->err)
+        err = get_place(r, &by.in);
+        if (err || rk.err || rd_left(&rk) || r->err)
                 return ERR_SCHEMA;
         writers_note(c->writers, &by, NULL, NULL);
         return 0;

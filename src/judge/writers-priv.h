@@ -15,8 +15,9 @@
  *
  * Bounded: WRITERS_START names of the start-up, kept over restarts of the agent (pieces); of all else the latest
  * WRITERS_LATER. What is not known is WRITTEN_UNKNOWN, which is never quiet by that rule. A name is taken out of those
- * of the start when it is written otherwise, by another name of the same file too, when it goes, and when a walk finds
- * what no event told.
+ * of the start when it is written otherwise, by another name of the same file too, when it goes, when a directory on
+ * the way to it is renamed (it, or another one to its name), and when a walk finds what no event told. What is renamed
+ * holds what it held: of a name that is not known the new one is not known either.
  */
 #ifndef TIDEMARK_JUDGE_WRITERS_PRIV_H
 #define TIDEMARK_JUDGE_WRITERS_PRIV_H
@@ -33,6 +34,7 @@
 #define WRITERS_LATER 64u
 #define WRITERS_EXES 32u
 #define WRITERS_EXE_LEN 400u /* an executable with a longer name is not known */
+#define WRITERS_DIRS 8u      /* directories on the way to a name of the start, each by 32 bits of its hash */
 
 /* Stored: never renumber. */
 enum written {
@@ -43,9 +45,15 @@ enum written {
         WRITTEN__MAX
 };
 
+/* The directories that a name lies in, without the root; 0: there are no more. */
+struct writer_place {
+        uint32_t dirs[WRITERS_DIRS];
+};
+
 struct writer {
-        uint64_t path; /* writers_hash() of its name */
-        uint64_t ino;  /* of the file, 0: not known */
+        uint64_t path;          /* writers_hash() of its name */
+        struct writer_place in; /* of those of the start */
+        uint64_t ino;           /* of the file, 0: not known */
         enum written how;
         struct bytes exe; /* borrowed until the next change; may be empty if it is WRITTEN_OTHERWISE */
 };
@@ -56,12 +64,16 @@ struct writers *writers_new(void);
 struct writers *writers_free(struct writers *w); /* NULL is fine */
 
 uint64_t writers_hash(struct bytes path);
+/* Of a name; empty, or in more directories than can be told: as if it were in each. */
+struct writer_place writers_place(struct bytes path);
 /* What was one of the start and is no more, for its piece. */
 typedef void (*writers_gone)(uint64_t path, void *arg);
 /* The latest that is known of the name. True: it is one of the start, and was not as such before: to be saved. */
 bool writers_note(struct writers *w, const struct writer *by, writers_gone gone, void *arg);
 /* The name is no more, or what it holds came from nobody knows where. */
 void writers_forget(struct writers *w, uint64_t path, writers_gone gone, void *arg);
+/* A directory is, or was, under this name and is another one now: what lay in it is not known any more. */
+void writers_moved(struct writers *w, struct bytes dir, writers_gone gone, void *arg);
 /* False: it is not known who wrote it. */
 bool writers_find(const struct writers *w, uint64_t path, struct writer *ret);
 /* Those of the start, in order of their hashes. i begins at 0. */

@@ -17,14 +17,17 @@
 
 #define NO_EXE UINT8_MAX
 
+#define ANY_DIR UINT32_MAX
+
 struct row {
         uint64_t path, ino;
         uint8_t exe;
 };
 
 struct writers {
-        struct row *start; /* sorted by path */
-        uint64_t *inos;    /* their inodes, sorted: most writes are of none */
+        struct row *start;       /* sorted by path */
+        uint64_t *inos;          /* their inodes, sorted: most writes are of none */
+        struct writer_place *in; /* of the same row of start */
         uint32_t nstart, ninos, cap;
         struct row later[WRITERS_LATER];
         uint32_t nlater, next_later;
@@ -45,6 +48,7 @@ struct writers *writers_free(struct writers *w)
                 str_clear(&w->exes[i]);
         free(w->start);
         free(w->inos);
+        free(w->in);
         free(w);
         return NULL;
 }
@@ -53,6 +57,34 @@ struct writers *writers_free(struct writers *w)
 uint64_t writers_hash(struct bytes path)
 {
         return map_hash((struct map_seed){0x746964656d61726b, 0x7772697474656e62}, path);
+}
+
+static uint32_t dir_hash(struct bytes dir)
+{
+        return (uint32_t)(writers_hash(dir) % (ANY_DIR - 1)) + 1;
+}
+
+struct writer_place writers_place(struct bytes path)
+{
+        struct writer_place in = {.dirs = {0}};
+        uint32_t n = 0;
+
+        for (uint32_t i = 1; i < path.len; i++) {
+                if (path.p[i] != '/')
+                        continue;
+                if (n == WRITERS_DIRS)
+                        return (struct writer_place){.dirs = {ANY_DIR}};
+                in.dirs[n++] = dir_hash(bytes_of(path.p, i));
+        }
+        return path.len ? in : (struct writer_place){.dirs = {ANY_DIR}};
+}
+
+static bool is_below(const struct writer_place *in, uint32_t dir)
+{
+        for (uint32_t i = 0; i < WRITERS_DIRS && in->dirs[i]; i++)
+                if (in->dirs[i] == dir || in->dirs[i] == ANY_DIR)
+                        return true;
+        return false;
 }
 
 /* ---- executables ---- */
@@ -173,11 +205,13 @@ static void drop_ino(struct writers *w, uint64_t ino)
 
 static void take_out(struct writers *w, struct row *row, writers_gone gone, void *arg)
 {
+        size_t at = (size_t)(row - w->start);
         uint64_t path = row->path;
 
         drop_ino(w, row->ino);
         w->nstart--;
-        memmove(row, row + 1, (size_t)(w->start + w->nstart - row) * sizeof(*row));
+        memmove(row, row + 1, (w->nstart - at) * sizeof(*row));
+        memmove(w->in + at, w->in + at + 1, (w->nstart - at) * sizeof(w->in[0]));
         if (gone)
                 gone(path, arg);
 }
@@ -186,6 +220,7 @@ static bool has_room(struct writers *w)
 {
         uint32_t cap = w->cap ? 2 * w->cap : 12;
         struct row *rows;
+        struct writer_place *in;
         uint64_t *inos;
 
         if (w->nstart < w->cap)
@@ -200,11 +235,15 @@ static bool has_room(struct writers *w)
         if (!inos)
                 return false;
         w->inos = inos;
+        in = realloc(w->in, cap * sizeof(*in));
+        if (!in)
+                return false;
+        w->in = in;
         w->cap = cap;
         return true;
 }
 
-static bool put_start(struct writers *w, const struct row *row)
+static bool put_start(struct writers *w, const struct row *row, const struct writer_place *in)
 {
         uint32_t at = place(w, row->path);
 
@@ -216,9 +255,11 @@ static bool put_start(struct writers *w, const struct row *row)
                 if (!has_room(w))
                         return false;
                 memmove(w->start + at + 1, w->start + at, (w->nstart - at) * sizeof(*row));
+                memmove(w->in + at + 1, w->in + at, (w->nstart - at) * sizeof(*in));
                 w->nstart++;
         }
         w->start[at] = *row;
+        w->in[at] = *in;
         put_ino(w, row->ino);
         return true;
 }
@@ -281,7 +322,7 @@ bool writers_note(struct writers *w, const struct writer *by, writers_gone gone,
         if (w->nstart)
                 drop_inode(w, &row, start, gone, arg);
         if (start)
-                return put_start(w, &row);
+                return put_start(w, &row, &by->in);
         had = w->nstart ? find(w, by->path) : NULL;
         if (had)
                 take_out(w, had, gone, arg);
@@ -298,6 +339,17 @@ void writers_forget(struct writers *w, uint64_t path, writers_gone gone, void *a
         for (uint32_t i = 0; i < w->nlater; i++)
                 if (w->later[i].path == path)
                         w->later[i] = (struct row){.exe = NO_EXE};
+}
+
+void writers_moved(struct writers *w, struct bytes dir, writers_gone gone, void *arg)
+{
+        uint32_t hash = dir_hash(dir);
+
+        for (uint32_t i = 0; i < w->nstart;)
+                if (is_below(&w->in[i], hash))
+                        take_out(w, &w->start[i], gone, arg);
+                else
+                        i++;
 }
 
 bool writers_find(const struct writers *w, uint64_t path, struct writer *ret)
@@ -320,8 +372,12 @@ bool writers_next(const struct writers *w, size_t *i, struct writer *ret)
 
         if (*i >= w->nstart)
                 return false;
-        row = &w->start[(*i)++];
-        *ret = (struct writer){.path = row->path, .ino = row->ino, .how = WRITTEN_AT_START, .exe = exe_of(w, row)};
+        row = &w->start[*i];
+        *ret = (struct writer){.path = row->path,
+                               .ino = row->ino,
+                               .how = WRITTEN_AT_START,
+                               .exe = exe_of(w, row),
+                               .in = w->in[(*i)++]};
         return true;
 }
 

@@ -30,16 +30,30 @@ static bool is_start(const struct observation *o)
                a->exe_layer == LAYER_IMAGE;
 }
 
-/* What a name held before it was renamed it holds still: who wrote that counts, not who gave it the name. */
+/* What a name held before it was renamed it holds still: who wrote that counts, not who gave it the name. Where nobody
+ * knows that, the new name is none of the start. */
 static void take_over(struct writers *w, struct bytes old_path, struct writer *by)
 {
         struct writer had;
 
-        if (old_path.len == 0 || !writers_find(w, writers_hash(old_path), &had))
+        if (old_path.len == 0 || !writers_find(w, writers_hash(old_path), &had)) {
+                if (by->how == WRITTEN_AT_START)
+                        by->how = WRITTEN_UNKNOWN;
                 return;
+        }
         by->exe = had.exe;
         if (had.how == WRITTEN_OTHERWISE)
                 by->how = WRITTEN_OTHERWISE;
+}
+
+/* What lies in a directory by its new name, or lay in one of that name or of its old one, came with no event. */
+static void move_directory(struct container_memory *c, const struct tide_file *f, struct dropping *d)
+{
+        if (!c->writers || !(f->ops & OP_RENAME))
+                return;
+        writers_moved(c->writers, f->path, on_gone, d);
+        if (f->old_path.len)
+                writers_moved(c->writers, f->old_path, on_gone, d);
 }
 
 static void forget(struct container_memory *c, uint64_t path, struct dropping *d)
@@ -55,8 +69,10 @@ void written_note(struct judge *j, const struct observation *o)
         struct dropping d = {j, c};
         struct writer by = {.path = writers_hash(f->path), .ino = f->ino, .exe = f->actor.exe};
 
-        if (f->type == DT_DIR)
+        if (f->type == DT_DIR) {
+                move_directory(c, f, &d);
                 return;
+        }
         if (f->ops & (OP_DELETE | OP_FOUND) || !(f->actor.flags & ACTOR_PID)) {
                 if (f->ops & (OP_DELETE | OP_FOUND | WRITES))
                         forget(c, by.path, &d);
@@ -72,6 +88,12 @@ void written_note(struct judge *j, const struct observation *o)
                 if (f->old_path.len)
                         forget(c, writers_hash(f->old_path), &d);
         }
+        if (by.how == WRITTEN_UNKNOWN) {
+                forget(c, by.path, &d);
+                return;
+        }
+        if (by.how == WRITTEN_AT_START)
+                by.in = writers_place(f->path);
         if (writers_note(c->writers, &by, on_gone, &d))
                 pieces_save_writer(j, c, &by);
 }

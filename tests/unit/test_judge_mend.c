@@ -209,9 +209,111 @@ static void test_probe_patterns(void)
         world_close(&w);
 }
 
+/* ---- who wrote it ---- */
+
+static void change(struct world *w, const char *path, const char *old, uint8_t type, uint16_t done)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = BYTES_LIT("c1")};
+
+        ev.file.actor = actor(300, ORIGIN_ENTRYPOINT, "/bin/sh");
+        ev.file.actor.exe_layer = LAYER_IMAGE;
+        ev.file.ops = done;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.type = type;
+        ev.file.mode = type == DT_DIR ? S_IFDIR | 0755 : S_IFREG | 0755;
+        ev.file.path = bytes_str(path);
+        ev.file.old_path = bytes_str(old);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+static enum written written_as(const struct world *w, const char *path)
+{
+        const struct container_memory *c = map_get(w->j->containers, BYTES_LIT("c1"));
+        struct writer by;
+
+        return c->writers && writers_find(c->writers, writers_hash(bytes_str(path)), &by) ? by.how : WRITTEN_UNKNOWN;
+}
+
+static void test_directory_moves(void)
+{
+        static const char deep[] = "/run/1/2/3/4/5/6/7/8/9/a";
+
+        for (int again = 0; again < 2; again++) {
+                struct world w;
+
+                world_open(&w);
+                start_as(&w, "c1", "web", false);
+                change(&w, "/run/d/start-me", "", DT_REG, OP_CREATE | OP_WRITE);
+                change(&w, "/run/d/in/start-me", "", DT_REG, OP_CREATE | OP_WRITE);
+                change(&w, "/run/dd/start-me", "", DT_REG, OP_CREATE | OP_WRITE);
+                change(&w, "/start-me", "", DT_REG, OP_CREATE | OP_WRITE);
+                change(&w, deep, "", DT_REG, OP_CREATE | OP_WRITE);
+                if (again)
+                        restore(&w);
+                change(&w, "/run/d", "", DT_DIR, OP_ATTR);
+                CU_ASSERT_EQUAL(written_as(&w, "/run/d/start-me"), WRITTEN_AT_START);
+                CU_ASSERT_EQUAL(written_as(&w, deep), WRITTEN_AT_START);
+                change(&w, "/run/d2", "/run/d", DT_DIR, OP_RENAME);
+                CU_ASSERT_EQUAL(written_as(&w, "/run/d/start-me"), WRITTEN_UNKNOWN);
+                CU_ASSERT_EQUAL(written_as(&w, "/run/d/in/start-me"), WRITTEN_UNKNOWN);
+                CU_ASSERT_EQUAL(written_as(&w, deep), WRITTEN_UNKNOWN); /* it may lie there: too deep to be told */
+                CU_ASSERT_EQUAL(written_as(&w, "/run/dd/start-me"), WRITTEN_AT_START);
+                CU_ASSERT_EQUAL(written_as(&w, "/start-me"), WRITTEN_AT_START);
+                change(&w, "/run/dd", "", DT_DIR, OP_RENAME); /* from outside */
+                CU_ASSERT_EQUAL(written_as(&w, "/run/dd/start-me"), WRITTEN_UNKNOWN);
+                world_close(&w);
+        }
+}
+
+/* A piece that says nothing of where the name lies. */
+static void test_old_writer(void)
+{
+        struct buf key, blob;
+        struct world w;
+
+        buf_init(&key, 100);
+        buf_init(&blob, 100);
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        change(&w, "/start-me", "", DT_REG, OP_CREATE | OP_WRITE);
+        buf_put_bytes(&key, BYTES_LIT("c1"));
+        buf_put_u64(&key, writers_hash(BYTES_LIT("/run/d/start-me")));
+        buf_put_u32(&blob, 11);
+        buf_put_u64(&blob, 7);
+        buf_put_bytes(&blob, BYTES_LIT("/bin/sh"));
+        CU_ASSERT_EQUAL(judge_restore(w.j, PIECE_WRITER, buf_bytes(&key), buf_bytes(&blob)), 0);
+        CU_ASSERT_EQUAL(written_as(&w, "/run/d/start-me"), WRITTEN_AT_START);
+        change(&w, "/var/x", "/var/y", DT_DIR, OP_RENAME);
+        CU_ASSERT_EQUAL(written_as(&w, "/run/d/start-me"), WRITTEN_UNKNOWN);
+        CU_ASSERT_EQUAL(written_as(&w, "/start-me"), WRITTEN_AT_START);
+        buf_release(&key);
+        buf_release(&blob);
+        world_close(&w);
+}
+
+/* Nobody knows what it held before. */
+static void test_unknown_renamed(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        change(&w, "/opt/known", "", DT_REG, OP_CREATE | OP_WRITE);
+        change(&w, "/opt/one", "/opt/known", DT_REG, OP_RENAME);
+        CU_ASSERT_EQUAL(written_as(&w, "/opt/one"), WRITTEN_AT_START);
+        change(&w, "/opt/one", "/opt/strange", DT_REG, OP_RENAME);
+        CU_ASSERT_EQUAL(written_as(&w, "/opt/one"), WRITTEN_UNKNOWN);
+        change(&w, "/opt/two", "", DT_REG, OP_RENAME);
+        CU_ASSERT_EQUAL(written_as(&w, "/opt/two"), WRITTEN_UNKNOWN);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
         {"a health check's patterns are its own", test_probe_patterns},
+        {"what lay in a directory that is another one now", test_directory_moves},
+        {"names of the start, as they were kept", test_old_writer},
+        {"renamed from a name of nobody knows whom", test_unknown_renamed},
 };
 UNIT_MAIN("judge_mend", cases)
