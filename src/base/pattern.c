@@ -163,12 +163,23 @@ static bool step(const struct tokens *t, uint8_t separator, uint8_t c, const boo
         return any;
 }
 
+/* What stands before the first star is another text: most patterns of a table are ruled out by that. */
+static bool begins_otherwise(struct bytes pattern, struct bytes text)
+{
+        uint32_t i = 0;
+
+        while (i < pattern.len && i < text.len && pattern.p[i] == text.p[i] && pattern.p[i] != '\\' &&
+               pattern.p[i] != '*' && pattern.p[i] != '?')
+                i++;
+        return i < pattern.len && pattern.p[i] != '*' && pattern.p[i] != '?' && pattern.p[i] != '\\';
+}
+
 bool pattern_fits(struct bytes pattern, uint8_t separator, struct bytes text)
 {
         bool a[PATTERN_MAX + 2] = {true}, b[PATTERN_MAX + 2], *set = a, *next = b;
         struct tokens t;
 
-        if (read_pattern(pattern, separator, &t))
+        if (begins_otherwise(pattern, text) || read_pattern(pattern, separator, &t))
                 return false;
         if (t.exact && t.n != text.len)
                 return false;

@@ -73,7 +73,9 @@ static void decide_new(const struct judge *j, const struct workload *w, const st
                 words(ret, QUIET_ALLOW, r, "allowed by");
                 return;
         }
-        ret->window = rules_find(j, RULE_SUPPRESS, &a);
+        /* Of what is known nothing more is learned where learning is over: no window matters then. */
+        if (known != KNOWN_YES || w->dim[o->dim].state == DS_LEARNING || !silent)
+                ret->window = rules_find(j, RULE_SUPPRESS, &a);
         if (is_raised(w, o, known, e))
                 words(ret, QUIET_RAISED, NULL, e->waiting ? "a candidate: not learned by itself" : "raised already");
         else if (ret->window)
@@ -115,7 +117,9 @@ static struct rule *window_of_known(const struct judge *j, const struct workload
  *     9 a roll-out                                    hidden    what the difference of the two images explains alone
  *    10 nothing of these                              raised
  *
- * A verdict is in no row: it silences nothing.
+ * A verdict is in no row: it silences nothing. Acts of people's sessions do not come here: they have an item of their
+ * own (session.c), in which what an allow rule covers weighs nothing, and which a suppress rule hides as long as
+ * nothing is done in it that is never learned silently.
  */
 void quiet_decide(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
                   const struct entry *e, bool learning, struct quiet *ret)
