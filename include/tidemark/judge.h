@@ -141,7 +141,7 @@ struct judge_params {
         uint32_t max_workloads;        /* limits.workloads 1000 */
         uint32_t max_entries;          /* limits.entries per workload and dimension 2000 */
         uint32_t max_findings;         /* limits.open_findings 1000 */
-        uint32_t max_sessions;         /* limits.sessions 200: exec sessions kept as items */
+        uint32_t max_sessions;         /* limits.sessions 100: exec sessions kept as items */
         uint32_t max_closed;           /* limits.closed_findings 1000: kept in the store */
         uint64_t finding_expire_ns; /* queue.expire, default 30 days: not seen for so long, it closes by itself */
         uint64_t finding_keep_ns; /* queue.keep, default 365 days: closed ones are kept for so long */

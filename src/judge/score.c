@@ -178,7 +178,7 @@ void judge_params_default(struct judge_params *p)
         p->max_workloads = 1000;
         p->max_entries = 2000;
         p->max_findings = 1000;
-        p->max_sessions = 200;
+        p->max_sessions = 100;
         p->max_closed = 1000;
         p->finding_expire_ns = 30 * 24 * hour;
         p->finding_keep_ns = 365 * 24 * hour;

@@ -84,3 +84,30 @@ def classes(docker, d):
 
 def test_session(lab):
     with_docker(lab, classes)
+
+
+def lanes(docker, d):
+    """docker exec, without and with a terminal: items of their own; who is behind them Docker does not say."""
+    docker.worker("dk-web")
+    d.covered("dk-web")
+
+    def session(word):
+        return wait("the session " + word, lambda: next((f for f in d.json("findings", "--sessions", "--workload", "dk-web") if any(word in w for w in f["session"]["command"])), None))
+    docker.run("exec", "dk-web", "/bin/sh", "-c", "/bin/sleep 0.25; true plain")
+    f = session("plain")
+    check(f["type"] == "session" and f["session"]["terminal"] == "no" and f["below_show"], "without a terminal", f)
+    check(f["actor"]["login_uid"] is None and "who is behind it is not known" in f["story"][0], "who", f["story"])
+    person = docker.terminal("exec", "-it", "dk-web", "/bin/sh", "-c", "/bin/sleep 0.25; read x; true typed")
+    g = session("typed")
+    check(g["id"] != f["id"] and g["session"]["terminal"] == "yes", "with one", g)
+    check(g["session"]["ended"] is None, "it is not over", g["session"])
+    person.type("\n")
+    person.end()
+    wait("its end", lambda: d.json("show", g["id"])["session"]["ended"])
+    check(not d.findings("dk-web", every=True), "none of it is in the queue", d.findings("dk-web", every=True))
+    docker.run("exec", "dk-web", "/bin/sh", "-c", "cp /bin/busybox /opt/dk; /opt/dk true")
+    wait("what it drops and runs", lambda: any(f["type"] == "session" and any(s["subject"] == "/opt/dk" for s in f["signals"]) for f in d.findings("dk-web")))
+
+
+def test_exec_sessions(lab):
+    with_docker(lab, lanes)

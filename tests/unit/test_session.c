@@ -334,6 +334,49 @@ static void test_limits(void)
         world_close(&w);
 }
 
+static void suppress(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        _cleanup_buf_ struct buf b;
+        char until[32];
+
+        buf_init(&b, 1000);
+        snprintf(until, sizeof(until), "%llu", (unsigned long long)((T0 + w->now) / SEC + 7200));
+        tide_list_put(&b, BYTES_LIT("workload"), BYTES_LIT("web"));
+        tide_list_put(&b, BYTES_LIT("reason"), BYTES_LIT("an update"));
+        tide_list_put(&b, BYTES_LIT("until"), bytes_str(until));
+        ev.decision.verb = BYTES_LIT("suppress.add");
+        ev.decision.args = buf_bytes(&b);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* A declared window: quiet, but for what is never learned silently. */
+static void test_window(void)
+{
+        static const uint8_t raw[] = {203, 0, 113, 9};
+        const struct person p = {.leader = 500, .pid = 501, .tty = true}, q = {.leader = 600, .pid = 601, .tty = true};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        suppress(&w);
+        person_writes(&w, &p, "/etc/app.conf", 0644, CHANGE_MODIFIED);
+        person_writes(&w, &p, "/opt/fix.sh", 0755, CHANGE_ADDED);
+        person_calls(&w, &p, raw);
+        CU_ASSERT_TRUE(w.confidence >= w.p.show && item(&w)->suppressed);
+        CU_ASSERT_STRING_EQUAL(item(&w)->suppressed_by.p, "R-1");
+        CU_ASSERT_EQUAL(item(&w)->shown_ns, 0);
+        person_runs(&w, &p, "/opt/x", LAYER_WRITE);
+        CU_ASSERT_FALSE(item(&w)->suppressed);
+        CU_ASSERT_TRUE(item(&w)->broke_through);
+        /* When it is over it is over. */
+        w.now += 3 * HOUR;
+        tick(&w);
+        person_calls(&w, &q, raw);
+        CU_ASSERT_FALSE(item(&w)->suppressed);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"what an operator does is below, what nobody should is a page", test_bands},
         {"one item, with who, when and what", test_one_item},
@@ -341,6 +384,7 @@ static const struct unit_case cases[] = {
         {"sessions teach nothing", test_teaches_nothing},
         {"health checks are none", test_probes},
         {"limits", test_limits},
+        {"a declared window", test_window},
 };
 
 UNIT_MAIN("session", cases)
