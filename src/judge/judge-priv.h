@@ -455,8 +455,9 @@ uint64_t baseline_period(const struct judge *j, unsigned dim);
 double baseline_p_new(const struct workload *w, enum dimension dim);
 /* Do many names already vary in the directory of the observed file? */
 bool baseline_varies(const struct judge *j, const struct workload *w, const struct observation *o);
-/* The workload was seen at work: hours in which nothing happened to its rights are hours all the same. */
-void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns);
+/* The workload was seen at work: hours in which it did nothing of a dimension are hours all the same. The first one is
+ * when its learning begins. c: which of its containers was; NULL: any that runs. */
+void baseline_hour(struct judge *j, struct workload *w, const struct container_memory *c, int64_t wall_ns);
 /* Learning ends by time or by convergence. */
 void baseline_tick(struct judge *j, int64_t wall_ns);
 struct workload *baseline_workload(struct judge *j, struct bytes id);

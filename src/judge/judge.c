@@ -530,7 +530,7 @@ static int judge_act(struct judge *j, struct container_memory *c, const struct t
                 return r < 0 ? r : 0;
         j->stats.observations++;
         w->last_ns = ev->wall_ns;
-        baseline_hour(j, w, ev->wall_ns);
+        baseline_hour(j, w, c, ev->wall_ns);
         known = baseline_lookup(w, &o, &e);
         quiet_decide(j, w, &o, known, e, is_learning(w, &o), &q);
         if (known == KNOWN_WAITING && state_judges(w->dim[o.dim].state) && q.by >= QUIET_LEARNED)

@@ -2,9 +2,9 @@
 /*
  * Owns: how far learning has come, and when it ends. Must not: look into entries beyond what is counted of them. Pure.
  *
- * Windows are hours (settable) of event time in which the workload did anything of a dimension (for rights, which most
- * never touch: in which it ran); replicas in one hour are one window. T of them, Q1 entries seen in exactly one: the
- * chance that the next holds something new is p = 1 - exp(-(Q1 + 1/2) / (T + 1)).
+ * Windows are hours (settable) of event time in which the workload ran (of connections: and they were watched), so that
+ * one that does nothing of a dimension is learned as such; replicas in one hour are one window. T of them, Q1 entries
+ * seen in exactly one: the chance that the next holds something new is p = 1 - exp(-(Q1 + 1/2) / (T + 1)).
  */
 #include <errno.h>
 #include <math.h>
@@ -24,16 +24,45 @@ void learning_window(struct judge *j, struct dim_learning *d, int64_t wall_ns, i
         *ret_window = window;
 }
 
-void baseline_hour(struct judge *j, struct workload *w, int64_t wall_ns)
+/* By the sensor's own words (sensor_containers.c: coverage()). */
+static bool has_files(const struct container_memory *c)
 {
-        struct dim_learning *d = &w->dim[DIM_PRIVILEGE], *net = &w->dim[DIM_NETWORK];
-        uint32_t before = d->windows + net->windows;
-        int64_t window;
+        return !bytes_has_prefix(str_get(&c->coverage), BYTES_LIT("files: not covered"));
+}
 
-        learning_window(j, d, wall_ns, &window);
-        if (net->windows && w->lit)
-                learning_window(j, net, wall_ns, &window);
-        if (d->windows + net->windows != before)
+static bool are_files_seen(const struct judge *j, const struct workload *w, const struct container_memory *by)
+{
+        void *value;
+
+        if (by)
+                return has_files(by);
+        for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
+                const struct container_memory *c = value;
+
+                if (c->workload == w && c->running && has_files(c))
+                        return true;
+        }
+        return false;
+}
+
+void baseline_hour(struct judge *j, struct workload *w, const struct container_memory *c, int64_t wall_ns)
+{
+        bool changed = false;
+
+        for (int i = 0; i < DIM__MAX; i++) {
+                struct dim_learning *d = &w->dim[i];
+                uint32_t before = d->windows;
+                int64_t window;
+
+                if (wall_ns / (int64_t)j->p.window_ns <= d->last_window ||
+                    (i == DIM_NETWORK && (before == 0 || !w->lit)) || (i == DIM_FILE && !are_files_seen(j, w, c)))
+                        continue;
+                if (before == 0 && d->state == DS_LEARNING)
+                        d->since_ns = wall_ns; /* at work from now on: before, nothing could be learned */
+                learning_window(j, d, wall_ns, &window);
+                changed = changed || d->windows != before;
+        }
+        if (changed)
                 pieces_save_workload(j, w);
 }
 
@@ -226,7 +255,7 @@ void baseline_tick(struct judge *j, int64_t wall_ns)
 
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);) {
                 if (((struct workload *)value)->running)
-                        baseline_hour(j, value, wall_ns);
+                        baseline_hour(j, value, NULL, wall_ns);
                 for (int dim = 0; dim < DIM__MAX; dim++)
                         end_learning(j, value, (enum dimension)dim, wall_ns);
         }

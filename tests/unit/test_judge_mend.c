@@ -308,6 +308,83 @@ static void test_unknown_renamed(void)
         world_close(&w);
 }
 
+/* ---- days without work ---- */
+
+static void hours(struct world *w, unsigned n)
+{
+        while (n--) {
+                w->now += HOUR;
+                tick(w);
+        }
+}
+
+/* A service that writes nothing is known to write nothing: what it writes after that is no lesson. Also one that ran
+ * before us; not before it has run for as long as anything is learned. */
+static void test_nothing_is_learned(void)
+{
+        for (int before = 0; before < 2; before++) {
+                struct world w;
+
+                world_open(&w);
+                start_as(&w, "c1", "web", before);
+                w.now += 120 * SEC;
+                tick(&w);
+                run(&w, "/bin/date", LAYER_IMAGE);
+                hours(&w, 20);
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "learning");
+                CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].windows, 21);
+                hours(&w, 60);
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "active");
+                CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].state, "active");
+                write_as(&w, "/srv/late", "/bin/sh", ORIGIN_ENTRYPOINT);
+                CU_ASSERT_TRUE(strncmp(w.verdict, "deviation", 9) == 0);
+                world_close(&w);
+        }
+}
+
+/* It did not run: its time begins when it does, and what it does first is not what ends it. */
+static void test_period_begins_at_work(void)
+{
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        hours(&w, 100);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "learning");
+        start_as(&w, "c1", "web", false);
+        tick(&w);
+        write_as(&w, "/srv/one", "/bin/sh", ORIGIN_ENTRYPOINT);
+        CU_ASSERT_STRING_EQUAL(w.verdict, "learned");
+        hours(&w, 20);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "learning");
+        hours(&w, 60);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "active");
+        world_close(&w);
+}
+
+/* Of whose files nobody sees anything nothing is known. */
+static void test_not_covered(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start_as(&w, "c1", "web", false);
+        ev.ctr.runtime = BYTES_LIT("podman");
+        ev.ctr.init_pid = INIT_PID;
+        ev.ctr.init_start = 1;
+        ev.ctr.coverage = BYTES_LIT("files: not covered: btrfs root");
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        hours(&w, 80);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_FILE].state, "learning");
+        CU_ASSERT_EQUAL(workload(&w).dim[DIM_FILE].windows, 0);
+        CU_ASSERT_STRING_EQUAL(workload(&w).dim[DIM_PROCESS].state, "active");
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
@@ -315,5 +392,8 @@ static const struct unit_case cases[] = {
         {"what lay in a directory that is another one now", test_directory_moves},
         {"names of the start, as they were kept", test_old_writer},
         {"renamed from a name of nobody knows whom", test_unknown_renamed},
+        {"who does nothing is known to do nothing", test_nothing_is_learned},
+        {"of files that are not covered nothing is learned", test_not_covered},
+        {"learning begins when it is at work", test_period_begins_at_work},
 };
 UNIT_MAIN("judge_mend", cases)
