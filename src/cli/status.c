@@ -68,11 +68,14 @@ static void print_bounds(const json_t *data)
 {
         long long walks = (long long)cli_int(json_object_get(data, "repair"), "walks_incomplete");
         long long names = (long long)cli_int(json_object_get(data, "index"), "refused");
+        long long scripts = (long long)cli_int(json_object_get(data, "index"), "scripts_unknown");
 
         if (walks)
                 printf("Walks that were incomplete: %lld (files.walk_entries, files.walk_deadline).\n", walks);
         if (names)
                 printf("Names that were not remembered, and are told by each walk again: %lld (files.index).\n", names);
+        if (scripts)
+                printf("Interpreters that ran what nobody knows, as their arguments were not read: %lld.\n", scripts);
 }
 
 /* The interval between a container's first act and our marks: what was done in it is found by the first walk only. */
