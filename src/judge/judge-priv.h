@@ -163,12 +163,21 @@ struct rollout {
         uint32_t npending;
 };
 
+/* Times in which nothing of a workload ran: nothing of it grows old then. */
+#define AWAY_KEPT 16u
+struct away {
+        int64_t from_ns, to_ns;
+};
+
 struct workload {
         struct str_owned id, name, image, digest;
         int64_t first_ns, last_ns;
         uint32_t running;
         uint32_t lit, dark;    /* of those that run: whose connections are watched, are not; of others nobody says */
         int64_t dark_since_ns; /* wall clock since when none that runs is watched; 0: it is not so */
+        int64_t stopped_ns;    /* wall clock since when none runs; 0: some do, or none ever did */
+        struct away away[AWAY_KEPT];
+        uint32_t naway;
         bool sighted;          /* had its first-sight item */
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
@@ -448,6 +457,8 @@ bool baseline_knows_host(const struct workload *w, struct bytes key);
 void baseline_count(struct workload *w, const struct container_memory *c, int step); /* restored */
 /* A container of it runs (1) or does no more (-1), its connections watched or not, as it says. */
 void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns);
+/* So much of the time from since_ns to wall_ns it ran. */
+uint64_t baseline_ran(const struct workload *w, int64_t since_ns, int64_t wall_ns);
 /* Something was told of the workload's connections: from now on hours without any are hours all the same, while they
  * are watched. */
 void baseline_net_hour(struct judge *j, struct workload *w, int64_t wall_ns);

@@ -88,14 +88,69 @@ static void wake(struct judge *j, struct workload *w, int64_t wall_ns)
         }
 }
 
+/* It was away for this time. Where there are too many, one goes that is of no use any more, else the shortest. */
+static void note_away(const struct judge *j, struct workload *w, struct away a)
+{
+        struct away *to = &w->away[0];
+
+        if (a.to_ns <= a.from_ns)
+                return;
+        if (w->naway < AWAY_KEPT) {
+                w->away[w->naway++] = a;
+                return;
+        }
+        for (uint32_t i = 0; i < AWAY_KEPT; i++) {
+                struct away *old = &w->away[i];
+
+                if (old->to_ns < a.to_ns && (uint64_t)ns_apart(a.to_ns, old->to_ns) / 2 >= j->p.expire_ns) {
+                        *old = a;
+                        return;
+                }
+                if (ns_apart(old->to_ns, old->from_ns) < ns_apart(to->to_ns, to->from_ns))
+                        to = old;
+        }
+        if (ns_apart(a.to_ns, a.from_ns) > ns_apart(to->to_ns, to->from_ns))
+                *to = a;
+}
+
+uint64_t baseline_ran(const struct workload *w, int64_t since_ns, int64_t wall_ns)
+{
+        uint64_t ran = wall_ns > since_ns ? (uint64_t)ns_apart(wall_ns, since_ns) : 0;
+
+        for (uint32_t i = 0; i < w->naway; i++) {
+                int64_t from = w->away[i].from_ns > since_ns ? w->away[i].from_ns : since_ns;
+                int64_t to = w->away[i].to_ns < wall_ns ? w->away[i].to_ns : wall_ns;
+                uint64_t away = to > from ? (uint64_t)ns_apart(to, from) : 0;
+
+                ran -= away < ran ? away : ran; /* a clock that was put back may have made them overlap */
+        }
+        return ran;
+}
+
+/* The first one that runs again, or the last one that did. */
+static void note_run(struct judge *j, struct workload *w, bool ran, int64_t wall_ns)
+{
+        if (ran == (w->running > 0))
+                return;
+        if (ran) {
+                w->stopped_ns = wall_ns;
+        } else {
+                if (w->stopped_ns)
+                        note_away(j, w, (struct away){w->stopped_ns, wall_ns});
+                w->stopped_ns = 0;
+        }
+        pieces_save_workload(j, w);
+}
+
 /* Learning stands still while it is in the dark. */
 void baseline_runs_in(struct judge *j, struct workload *w, const struct container_memory *c, int step, int64_t wall_ns)
 {
         struct dim_learning *d = &w->dim[DIM_NETWORK];
         int64_t had = w->dark_since_ns, from = had > d->since_ns ? had : d->since_ns;
-        bool dark;
+        bool dark, ran = w->running > 0;
 
         baseline_count(w, c, step);
+        note_run(j, w, ran, wall_ns);
         if (step > 0)
                 wake(j, w, wall_ns);
         dark = w->dark && !w->lit;

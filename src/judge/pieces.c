@@ -93,6 +93,34 @@ static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_
 
 /* ---- workloads ---- */
 
+static void put_away(struct buf *out, const struct workload *w)
+{
+        buf_put_u64(out, (uint64_t)w->stopped_ns);
+        buf_put_u32(out, w->naway);
+        for (uint32_t i = 0; i < w->naway; i++) {
+                buf_put_u64(out, (uint64_t)w->away[i].from_ns);
+                buf_put_u64(out, (uint64_t)w->away[i].to_ns);
+        }
+}
+
+/* Old ones have nothing of it. */
+static int get_away(struct rd *r, struct workload *w)
+{
+        uint32_t n;
+
+        if (rd_left(r) == 0)
+                return 0;
+        w->stopped_ns = (int64_t)rd_u64(r);
+        n = rd_u32(r);
+        if (r->err || n > AWAY_KEPT)
+                return ERR_SCHEMA;
+        for (w->naway = 0; w->naway < n; w->naway++) {
+                w->away[w->naway].from_ns = (int64_t)rd_u64(r);
+                w->away[w->naway].to_ns = (int64_t)rd_u64(r);
+        }
+        return r->err;
+}
+
 static void put_workload(struct judge *j, const struct workload *w)
 {
         begin(j);
@@ -127,6 +155,7 @@ static void put_workload(struct judge *j, const struct workload *w)
         buf_put_u32(&j->blob, w->roll.npending);
         for (uint32_t i = 0; i < w->roll.npending; i++)
                 buf_put_bytes(&j->blob, str_get(&w->roll.pending[i]));
+        put_away(&j->blob, w);
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -201,7 +230,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
         w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
         if (format > 8)
                 get_rollout(r, format, w, &err);
-        return err;
+        return err ? err : get_away(r, w);
 }
 
 /* ---- entries ---- */

@@ -439,7 +439,7 @@ static int end_rollout(struct judge *j, struct workload *w, int64_t wall_ns)
         return f && r == 0 ? show_item(j, f, wall_ns) : r;
 }
 
-/* Too long ago that it was seen, in the time of which the workload was. */
+/* Too long ago that it was seen, in the time in which the workload ran. */
 static bool is_expired(const struct judge *j, const struct workload *w, const struct entry *e, int64_t wall_ns)
 {
         int64_t since = e->inherited && w->roll.since_ns > e->last_ns ? w->roll.since_ns : e->last_ns;
@@ -448,9 +448,7 @@ static bool is_expired(const struct judge *j, const struct workload *w, const st
 
         if (stood > since)
                 since = stood;
-        if (e->approval || e->rejected || wall_ns <= since)
-                return false;
-        return (uint64_t)ns_apart(wall_ns, since) >= most;
+        return !e->approval && !e->rejected && wall_ns > since && baseline_ran(w, since, wall_ns) >= most;
 }
 
 static int expire_entries(struct judge *j, struct workload *w, int64_t wall_ns)

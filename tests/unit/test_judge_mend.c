@@ -385,6 +385,99 @@ static void test_not_covered(void)
         world_close(&w);
 }
 
+static void end_c1(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* What grows old does so while its workload runs; also over a restart of the agent. */
+static void test_age_is_time_run(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        hours(&w, 80);
+        for (unsigned n = 0; n < 5; n++) {
+                end_c1(&w);
+                w.now += 20 * 24 * HOUR;
+                tick(&w);
+                restore(&w);
+                start(&w);
+                hours(&w, 24);
+                CU_ASSERT_TRUE(has_entry(&w, "/bin/date"));
+        }
+        hours(&w, 90 * 24 - 5 * 24 - 20);
+        CU_ASSERT_TRUE(has_entry(&w, "/bin/date"));
+        hours(&w, 24);
+        CU_ASSERT_FALSE(has_entry(&w, "/bin/date"));
+        world_close(&w);
+}
+
+/* A new image that was away at once: what it has inherited has its time still. */
+static void test_inherited_away(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+        struct workload *wl;
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        hours(&w, 80);
+        end_c1(&w);
+        for (int again = 0; again < 2; again++) {
+                ev = (struct tide_event){.kind = TIDE_CTR_START, .container = BYTES_LIT("c1")};
+                ev.ctr.runtime = BYTES_LIT("podman");
+                ev.ctr.init_pid = INIT_PID;
+                ev.ctr.init_start = w.now;
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                ev = (struct tide_event){.kind = TIDE_CONTENT, .container = BYTES_LIT("c1")};
+                ev.content.name = BYTES_LIT("web");
+                ev.content.name_given = 1;
+                ev.content.image_ref = BYTES_LIT("localhost/web:2");
+                ev.content.config_digest = BYTES_LIT("sha256:bb");
+                CU_ASSERT_EQUAL(give(&w, &ev), 0);
+                hours(&w, 2);
+                wl = map_get(w.j->workloads, BYTES_LIT("web@sha256:bb"));
+                CU_ASSERT_PTR_NOT_NULL_FATAL(wl);
+                CU_ASSERT_EQUAL(map_count(wl->entries), 1);
+                end_c1(&w);
+                w.now += 15 * 24 * HOUR;
+        }
+        world_close(&w);
+}
+
+/* It was away more often than is kept: the longest times count, or those that are of use. */
+static void test_away_is_bounded(void)
+{
+        struct workload *wl;
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        end_c1(&w);
+        for (unsigned n = 1; n <= AWAY_KEPT + 4; n++) {
+                w.now += n * HOUR;
+                start(&w);
+                end_c1(&w);
+        }
+        wl = map_get(w.j->workloads, BYTES_LIT(WEB));
+        CU_ASSERT_EQUAL(wl->naway, AWAY_KEPT);
+        for (unsigned i = 0; i < wl->naway; i++)
+                CU_ASSERT_TRUE(ns_apart(wl->away[i].to_ns, wl->away[i].from_ns) >= (int64_t)(5 * HOUR));
+        w.now += 200 * 24 * HOUR;
+        start(&w);
+        end_c1(&w);
+        w.now += HOUR;
+        start(&w);
+        CU_ASSERT_EQUAL(baseline_ran(wl, (int64_t)(T0 + w.now - 10 * HOUR), (int64_t)(T0 + w.now)) / SEC, 240);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
@@ -394,6 +487,9 @@ static const struct unit_case cases[] = {
         {"renamed from a name of nobody knows whom", test_unknown_renamed},
         {"who does nothing is known to do nothing", test_nothing_is_learned},
         {"of files that are not covered nothing is learned", test_not_covered},
+        {"age is time run", test_age_is_time_run},
+        {"what is inherited is so for time run", test_inherited_away},
+        {"times away are bounded", test_away_is_bounded},
         {"learning begins when it is at work", test_period_begins_at_work},
 };
 UNIT_MAIN("judge_mend", cases)
