@@ -88,6 +88,27 @@ def test_approve_and_reject(lab):
     check(group(d, "desk", "/etc/bad.conf")["rejected"], "still rejected", groups(d, "desk"))
 
 
+def test_never_silent_by_its_content(lab):
+    """Raised once; after a word quiet for that content alone."""
+    d, c = learned(lab, "tool", config='learn: { startup = "0s"; };')  # what is written at start-up is known by its writer
+    c.sh("cp /bin/busybox /opt/tool; chmod 755 /opt/tool; /opt/tool true")
+    f = wait("the finding", lambda: [f for f in d.findings("tool") if any(s["kind"] == "process" for s in f["signals"])])
+    check(f[0]["confidence"] >= 95, "worth waking somebody", f)
+    g = wait("its candidate", lambda: next((g for g in groups(d, "tool") if g["why"] == "never-silent" and g["dimension"] == "process"), None))
+    r = d.tidemark("baseline", "approve", full(d, "tool"), "--all", *REASON)
+    check(r.returncode == 0 and "skipped: " + g["items"][0] in r.stdout and "never learned in bulk" in " ".join(r.stdout.split()), "never in bulk", r.stdout, r.stderr)
+    said = wait("its content to be known", lambda: (lambda r: r.stdout if r.returncode == 0 else None)(d.tidemark("baseline", "approve", full(d, "tool"), g["items"][0], *REASON)))
+    check("its content, sha256 " in " ".join(said.split()), "by what", said)
+    n = [(f["id"], f["count"]) for f in d.findings("tool", every=True)]
+    w = d.watch()
+    c.sh("/opt/tool true")
+    wait("it to be known", lambda: any(e["program"] == "/opt/tool" and e["verdict"] == "known" for e in w.events("exec")))
+    check([(f["id"], f["count"]) for f in d.findings("tool", every=True)] == n, "quiet", d.findings("tool", every=True))
+    # Another content at the same place.
+    c.sh("cp /bin/told /opt/tool.new; chmod 755 /opt/tool.new; mv /opt/tool.new /opt/tool; /opt/tool")
+    wait("another content to be raised", lambda: any(x["name"] == "changed_approved" for f in d.findings("tool", every=True) for x in f["factors"]))
+
+
 def test_poisoned_calibration(lab):
     """An attack while learning: raised, and flagged at the head of the review."""
     d = lab.daemon()
