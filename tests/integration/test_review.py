@@ -105,7 +105,7 @@ def test_never_silent_by_its_content(lab):
     wait("it to be known", lambda: any(e["program"] == "/opt/tool" and e["verdict"] == "known" for e in w.events("exec")))
     check([(f["id"], f["count"]) for f in d.findings("tool", every=True)] == n, "quiet", d.findings("tool", every=True))
     # Another content at the same place.
-    c.sh("cp /bin/told /opt/tool.new; chmod 755 /opt/tool.new; mv /opt/tool.new /opt/tool; /opt/tool")
+    c.sh("cp /bin/rights /opt/tool.new; chmod 755 /opt/tool.new; mv /opt/tool.new /opt/tool; /opt/tool")
     wait("another content to be raised", lambda: any(x["name"] == "changed_approved" for f in d.findings("tool", every=True) for x in f["factors"]))
 
 
