@@ -102,7 +102,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
         [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -12, "the program is the image's, and a package of it owns it"},
-        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", -6,
+        [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", -8,
                                      "the program is the image's, but no package of it owns it"},
         [FACTOR_NOT_IN_IMAGE] = {"not_in_image", 8, "the image does not hold the program"},
         [FACTOR_IMAGE_EXPECTED] = {"image_expected", -6,

@@ -19,7 +19,8 @@ static enum flow_novelty novelty_of_new(const struct workload *w, const struct o
 {
         struct bytes plain = unmarked(o->key);
 
-        if (plain.len < o->key.len && baseline_knows_key(w, plain))
+        /* The same without its mark; or, of a candidate that comes again, itself: another program is known to call it. */
+        if (baseline_knows_key(w, plain))
                 return FLOW_NEW_EXECUTABLE;
         return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
 }

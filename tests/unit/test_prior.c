@@ -384,7 +384,7 @@ static void test_factors(void)
 
         learned_world(&w);
         run(&w, "/app", LAYER_IMAGE);
-        CU_ASSERT_TRUE(has(&w, "image_unpackaged=-6 "));
+        CU_ASSERT_TRUE(has(&w, "image_unpackaged=-8 "));
         CU_ASSERT_TRUE(w.confidence > packaged);
         world_close(&w);
 
