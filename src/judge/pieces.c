@@ -19,8 +19,9 @@
  * a ring, nothing of earlier namespaces; 4: nothing of sockets at first sight, nor whether flows are watched;
  * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs;
  * 9: nothing of when the last tick was;
- * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out */
-#define FORMAT 12u
+ * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out;
+ * 12: nothing of when a workload was away, nor of where a name of the start lies */
+#define FORMAT 13u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -103,12 +104,11 @@ static void put_away(struct buf *out, const struct workload *w)
         }
 }
 
-/* Old ones have nothing of it. */
-static int get_away(struct rd *r, struct workload *w)
+static int get_away(struct rd *r, uint32_t format, struct workload *w)
 {
         uint32_t n;
 
-        if (rd_left(r) == 0)
+        if (format < 13)
                 return 0;
         w->stopped_ns = (int64_t)rd_u64(r);
         n = rd_u32(r);
@@ -230,7 +230,7 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
         w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
         if (format > 8)
                 get_rollout(r, format, w, &err);
-        return err ? err : get_away(r, w);
+        return err ? err : get_away(r, format, w);
 }
 
 /* ---- entries ---- */
@@ -776,12 +776,12 @@ static void put_place(const struct writer_place *in, struct buf *out)
 }
 
 /* Old ones say nothing of it: they may lie anywhere. */
-static int get_place(struct rd *r, struct writer_place *ret)
+static int get_place(struct rd *r, uint32_t format, struct writer_place *ret)
 {
         uint8_t n;
 
         *ret = writers_place(bytes_of(NULL, 0));
-        if (rd_left(r) == 0)
+        if (format < 13)
                 return 0;
         *ret = (struct writer_place){.dirs = {0}};
         n = rd_u8(r);
@@ -826,7 +826,6 @@ static int restore_writer(struct judge *j, struct bytes key, struct rd *r, uint3
         struct rd rk;
         int err;
 
-        (void)format;
         rd_init(&rk, key.p, key.len);
         c = container_make(j, rd_bytes(&rk));
         if (rk.err || !c)
@@ -840,7 +839,7 @@ static int restore_writer(struct judge *j, struct bytes key, struct rd *r, uint3
         by.path = rd_u64(&rk);
         by.ino = rd_u64(r);
         by.exe = rd_bytes(r);
-        err = get_place(r, &by.in);
+        err = get_place(r, format, &by.in);
         if (err || rk.err || rd_left(&rk) || r->err)
                 return ERR_SCHEMA;
         writers_note(c->writers, &by, NULL, NULL);
