@@ -87,6 +87,7 @@ enum factor {
         FACTOR_OTHER_CONTENT,
         FACTOR_ROLLOUT,
         FACTOR_LASTING_PLACE,
+        FACTOR_UNSEEN_PROGRAM,
         FACTOR_IMAGE_PACKAGED,
         FACTOR_IMAGE_UNPACKAGED,
         FACTOR_NOT_IN_IMAGE,
@@ -438,6 +439,7 @@ int judge_explain_event(const struct judge *j, struct bytes workload_id, const s
 
 struct judge_stats {
         uint64_t events, observations, known, learned, deviations, never_silent, below_show, refused, losses;
+        uint64_t unseen; /* programs that were gone before anybody could see which: never learned */
         uint64_t allowed, suppressed, rules_refused; /* acts that rules kept back; rules for which there was no room */
         size_t rules;                                /* in force */
         uint64_t sessions;         /* exec sessions */

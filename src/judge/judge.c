@@ -179,6 +179,7 @@ static int raise(struct judge *j, struct workload *w, const struct observation *
         j->stats.deviations++;
         if (o->never_silent)
                 j->stats.never_silent++;
+        j->stats.unseen += o->unseen;
         r = group_deviation(j, w, &judged, &s, ret);
         if (ret_quarters)
                 *ret_quarters = score_total(j, &s);

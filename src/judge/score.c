@@ -110,6 +110,9 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                    "packages of its image bring"},
         [FACTOR_LOCAL_LISTENER] = {"local_listener", -23, "it can be reached from within the container only"},
         [FACTOR_LASTING_PLACE] = {"lasting_place", 36, "a file by which something runs, or somebody comes in, later"},
+        [FACTOR_UNSEEN_PROGRAM] = {"unseen_program", -16,
+                                   "a program was gone before it could be seen which it was, and it was of no layer "
+                                   "that gives it away"},
         [FACTOR_SESSION_RAN_FOREIGN] = {"session_ran_foreign", 54,
                                         "in a session: a program ran that the image does not hold"},
         [FACTOR_SESSION_RAN_CHANGED] = {"session_ran_changed", 56,
@@ -349,6 +352,8 @@ static int add_exec(const struct judge *j, const struct workload *w, const struc
         if (r == 0)
                 r = score_factor(j, s, known == KNOWN_OTHER_EXE ? FACTOR_NEW_CALLER : FACTOR_NEW_PROGRAM,
                                  known == KNOWN_OTHER_EXE ? o->exe : o->subject);
+        if (r == 0 && o->unseen && !o->never_silent) /* our loss, not its act */
+                r = score_factor(j, s, FACTOR_UNSEEN_PROGRAM, bytes_of(NULL, 0));
         if (r == 0)
                 r = add_image(j, w, o, s);
         return r < 0 ? r : add_written(j, o, s);

@@ -478,6 +478,42 @@ static void test_away_is_bounded(void)
         world_close(&w);
 }
 
+/* ---- what nobody saw ---- */
+
+static void run_unseen(struct world *w)
+{
+        struct tide_event ev = {.kind = TIDE_EXEC, .container = BYTES_LIT("c1")};
+
+        ev.exec.actor = actor(301, ORIGIN_ENTRYPOINT, "");
+        ev.exec.caller = BYTES_LIT("/bin/sh");
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* Programs that were gone are counted and not shown, whatever the baseline; what else was done is shown beside them. */
+static void test_unseen(void)
+{
+        struct judge_stats s;
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        for (int i = 0; i < 400; i++) {
+                run(&w, "/bin/date", LAYER_IMAGE);
+                hours(&w, 1);
+        }
+        for (int i = 0; i < 3; i++)
+                run_unseen(&w);
+        CU_ASSERT_TRUE(w.confidence < w.p.show);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "unseen_program=-16"));
+        judge_stats(w.j, &s);
+        CU_ASSERT_EQUAL(s.unseen, 3);
+        CU_ASSERT_EQUAL(w.count, 3);
+        run(&w, "/opt/dropped", LAYER_WRITE);
+        CU_ASSERT_TRUE(w.confidence >= w.p.page);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "unseen_program"));
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
@@ -490,6 +526,7 @@ static const struct unit_case cases[] = {
         {"age is time run", test_age_is_time_run},
         {"what is inherited is so for time run", test_inherited_away},
         {"times away are bounded", test_away_is_bounded},
+        {"a program that nobody saw is counted, and not shown", test_unseen},
         {"learning begins when it is at work", test_period_begins_at_work},
 };
 UNIT_MAIN("judge_mend", cases)
