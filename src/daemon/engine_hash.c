@@ -99,13 +99,17 @@ static int tell_waiting(struct engine *e, struct waiting *w, uint8_t state, stru
 
 /* ---- the worker ---- */
 
-static void rest(struct engine_hash *k)
+/* hung: it may be held up in a read, and nobody waits for its end. */
+static void rest(struct engine_hash *k, bool hung)
 {
         k->src = loop_src_del(k->src);
         if (k->fd >= 0)
                 close(k->fd);
         k->fd = -1;
-        helper_leave(&k->stuck, &k->pid);
+        if (hung)
+                helper_leave(&k->stuck, &k->pid);
+        else
+                helper_end(&k->pid);
         helper_reap(&k->stuck);
 }
 
@@ -117,7 +121,7 @@ static int give_up(struct engine *e, const char *why)
 
         log_warn(MOD, "the worker that hashes programs of write layers %s", why);
         k->restarts++;
-        rest(k);
+        rest(k, true);
         for (size_t i = 0; i < WAITING && r == 0; i++)
                 if (k->waiting[i].token)
                         r = tell_waiting(e, &k->waiting[i], HASH_LATE, bytes_of(NULL, 0));
@@ -193,7 +197,7 @@ static int start(struct engine *e)
         if (r == 0)
                 r = loop_add(e->loop, k->fd, POLLIN, LOOP_WORK, "hash worker", on_worker, e, &k->src);
         if (r < 0)
-                rest(k);
+                rest(k, true);
         return r;
 }
 
@@ -229,7 +233,7 @@ static void on_timer(struct loop_timer *t, void *arg)
         if (is_busy(k))
                 r = give_up(e, "does not answer in time");
         else
-                rest(k);
+                rest(k, false);
         if (r < 0)
                 loop_stop(e->loop, r);
 }
@@ -336,7 +340,7 @@ void engine_hash_close(struct engine *e)
 
         if (!k)
                 return;
-        rest(k);
+        rest(k, true);
         for (size_t i = 0; i < WAITING; i++)
                 forget(&k->waiting[i]);
         loop_timer_free(k->timer);

@@ -54,6 +54,7 @@ struct engine_image {
         struct helper_stuck stuck;
         struct want now;
         uint32_t records;
+        bool ended; /* its last record came */
         uint64_t began_ns;
         uint8_t msg[TIDE_RECORD_MAX]; /* what the worker told last: nothing of it is kept */
         uint64_t done, partial, failed, late, malformed, refused;
@@ -182,26 +183,26 @@ static void say_done(const struct engine *e, const struct tide_prior *t)
                  t->words.len ? "; " : "", str_print(t->words, words, sizeof(words)));
 }
 
-/* The end: 1. */
+/* All is said; the worker ends by itself. */
 static int on_end(struct engine *e, struct tide_event *ev)
 {
         struct engine_image *im = e->image;
         char words[WORDS_MAX];
         int r;
 
+        im->ended = true;
         if (ev->prior.words.len > WORDS_MAX)
                 ev->prior.words.len = WORDS_MAX;
         if (ev->prior.state == PRIOR_FAILED) {
                 r = fail(e, "%s",
                          ev->prior.words.len ? str_print(ev->prior.words, words, sizeof(words))
                                              : "nothing was found in its layers");
-                return r < 0 ? r : 1;
+                return r;
         }
         im->done++;
         im->partial += ev->prior.state == PRIOR_PARTIAL;
         say_done(e, &ev->prior);
-        r = inject(e, ev);
-        return r < 0 ? r : 1;
+        return inject(e, ev);
 }
 
 static int on_result(struct engine *e, const uint8_t *p, size_t len)
@@ -212,9 +213,9 @@ static int on_result(struct engine *e, const uint8_t *p, size_t len)
         int r;
 
         if (tide_decode(p, len, &ev, &used) < 0 || used != len || ev.kind != TIDE_PRIOR ||
-            ev.prior.part == PRIOR_NONE || ev.prior.part == PRIOR_BEGIN || ++im->records > RECORDS_MAX) {
+            ev.prior.part == PRIOR_NONE || ev.prior.part == PRIOR_BEGIN || ++im->records > RECORDS_MAX || im->ended) {
                 im->malformed++;
-                r = fail(e, "what its worker tells is malformed");
+                r = im->ended ? 0 : fail(e, "what its worker tells is malformed");
                 return r < 0 ? r : 1;
         }
         clean.prior = ev.prior; /* nothing else of it counts */
@@ -229,7 +230,7 @@ static int on_result(struct engine *e, const uint8_t *p, size_t len)
         return inject(e, &clean);
 }
 
-/* It ended without an end: how. Its sockets are closed, so nothing can hold it up any more. */
+/* Where it ended without an end: how. Its sockets are closed, so nothing can hold it up any more. */
 static int on_gone(struct engine *e)
 {
         struct engine_image *im = e->image;
@@ -240,6 +241,8 @@ static int on_gone(struct engine *e)
                 r = waitpid(im->pid, &status, 0);
         while (r < 0 && errno == EINTR);
         im->pid = 0;
+        if (im->ended)
+                return 0;
         if (r > 0 && WIFSIGNALED(status))
                 return fail(e, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
                             strsignal(WTERMSIG(status)),
@@ -298,6 +301,7 @@ static int start(struct engine *e)
                 r = ask_sensor(e, sv[0]);
         close(sv[0]);
         im->records = 0;
+        im->ended = false;
         im->began_ns = clock_boot_ns();
         if (r == 0)
                 loop_timer_set(im->deadline, loop_now(e->loop) + e->cfg->image_deadline_ns);
@@ -348,9 +352,10 @@ static void on_timer(struct loop_timer *t, void *arg)
 
         (void)t;
         if (im->fd >= 0) {
-                im->late++;
-                r = fail(e, "it took longer than image.deadline, %llu s",
-                         (unsigned long long)(e->cfg->image_deadline_ns / NSEC_PER_SEC));
+                im->late += !im->ended;
+                r = im->ended ? 0
+                              : fail(e, "it took longer than image.deadline, %llu s",
+                                     (unsigned long long)(e->cfg->image_deadline_ns / NSEC_PER_SEC));
                 finish(e);
                 loop_timer_stop(im->deadline);
         }

@@ -185,7 +185,7 @@ static int on_helper(struct loop_src *src, int fd, short revents, void *arg)
 
         (void)src, (void)fd, (void)revents;
         rest(s->image);
-        helper_leave(&s->image->stuck, &s->image->pid);
+        helper_end(&s->image->pid); /* its descriptors are closed: nothing can hold it up any more */
         helper_reap(&s->image->stuck);
         return LOOP_DONE;
 }
