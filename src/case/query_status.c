@@ -114,7 +114,6 @@ static int put_findings(json_t *o, const struct query_env *env)
                 bad |= json_object_set_new(v, "error", json_string(err_str(r)));
         for (unsigned s = FINDING_OPEN; s <= FINDING_CLOSED; s++)
                 bad |= json_object_set_new(v, finding_state_name(s), cj_u64(t.by_state[s]));
-        bad |= json_object_set_new(v, "programs_unseen", cj_u64(s.unseen));
         bad |= json_object_set_new(v, "below_show", cj_u64(t.below));
         bad |= json_object_set_new(v, "suppressed", cj_u64(t.suppressed));
         if (damaged)
@@ -135,6 +134,7 @@ static int put_judge(json_t *o, const struct judge *j)
         bad |= json_object_set_new(v, "learned", cj_u64(s.learned));
         bad |= json_object_set_new(v, "deviations", cj_u64(s.deviations));
         bad |= json_object_set_new(v, "never_silent", cj_u64(s.never_silent));
+        bad |= json_object_set_new(v, "programs_unseen", cj_u64(s.unseen));
         bad |= json_object_set_new(v, "below_show", cj_u64(s.below_show));
         bad |= json_object_set_new(v, "refused", cj_u64(s.refused));
         bad |= json_object_set_new(v, "losses", cj_u64(s.losses));
