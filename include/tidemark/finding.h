@@ -218,7 +218,7 @@ static inline struct bytes str_get(const struct str_owned *s)
 }
 
 /* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
-/* Acts in an hour, between the first and the last; 0: they are of one moment. */
+/* Acts in an hour, between the first and the last, of a second at least; 0: a few, all within a minute. */
 double finding_rate(const struct finding *f);
 
 void finding_flow_text(const struct finding_flow *w, struct buf *out);

@@ -30,9 +30,11 @@ void finding_flow_text(const struct finding_flow *w, struct buf *out)
 
 double finding_rate(const struct finding *f)
 {
-        double hours = (double)((uint64_t)f->last_ns - (uint64_t)f->first_ns) / 3.6e12;
+        double seconds = (double)((uint64_t)f->last_ns - (uint64_t)f->first_ns) / 1e9;
 
-        return f->count > 1 && f->last_ns > f->first_ns && hours >= 1.0 / 3600 ? (double)(f->count - 1) / hours : 0;
+        if (f->count < 2 || f->last_ns <= f->first_ns || (f->count < 10 && seconds < 60))
+                return 0;
+        return (double)(f->count - 1) * 3600 / (seconds > 1 ? seconds : 1);
 }
 
 struct finding *finding_new(void)
