@@ -19,7 +19,7 @@ static enum flow_novelty novelty_of_new(const struct workload *w, const struct o
 {
         struct bytes plain = unmarked(o->key);
 
-        /* The same without its mark; or, of a candidate that comes again, itself: another program is known to call it. */
+        /* Without its mark; or, of a candidate that comes again, as it is: another program is known to call it. */
         if (baseline_knows_key(w, plain))
                 return FLOW_NEW_EXECUTABLE;
         return baseline_knows_host(w, o->key) ? FLOW_NEW_PORT : FLOW_NEW_DESTINATION;
