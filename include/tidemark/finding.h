@@ -187,6 +187,8 @@ struct finding {
         uint32_t exit_status;        /* … and how, as wait(2) has it */
         uint64_t visits;             /* sessions of one command and login that are one item */
         uint64_t runs;               /* programs that they ran */
+        /* Not stored: */
+        bool anew; /* it was triaged, and the act at hand is something that it did not hold then */
 };
 /* What is told of a finding once each, to those who do not watch. Stored: never renumber. */
 enum finding_news {
@@ -217,10 +219,10 @@ static inline struct bytes str_get(const struct str_owned *s)
         return (struct bytes){(const uint8_t *)s->p, s->len};
 }
 
-/* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
 /* Acts in an hour, between the first and the last, of a second at least; 0: a few, all within a minute. */
 double finding_rate(const struct finding *f);
 
+/* "203.0.113.66:443/tcp", "[2001:db8::1]:443/tcp", "203.0.113.66/icmp". */
 void finding_flow_text(const struct finding_flow *w, struct buf *out);
 
 int finding_encode(const struct finding *f, struct buf *out) TM_CHECK;

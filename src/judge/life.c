@@ -46,9 +46,30 @@ static unsigned say_doubled(struct finding *f)
         return NEWS_DOUBLED; /* again and again: not of those that are said once */
 }
 
+/* It is more than it was judged to be. */
+static unsigned say_anew(struct finding *f)
+{
+        f->told &= ~(unsigned)NEWS_PAGED;
+        return f->told & NEWS_OPENED ? NEWS_REOPENED : 0;
+}
+
+static unsigned say_paged(struct judge *j, struct finding *f)
+{
+        if (!f->paged)
+                weeks_paged(j, f);
+        f->paged = true;
+        f->state = FINDING_OPEN;
+        return say(f, NEWS_PAGED);
+}
+
 unsigned life_news(struct judge *j, struct finding *f)
 {
+        bool anew = f->anew;
         unsigned news = 0;
+
+        f->anew = false;
+        if (anew)
+                f->state = FINDING_OPEN;
 
         if (f->state == FINDING_CLOSED)
                 return f->told & NEWS_OPENED
@@ -68,13 +89,11 @@ unsigned life_news(struct judge *j, struct finding *f)
                 f->shown_ns = f->last_ns;
                 weeks_shown(j, f);
         }
+        if (anew)
+                news |= say_anew(f);
         news |= say(f, NEWS_OPENED);
-        if (f->confidence >= j->p.page && !f->paged) {
-                f->paged = true;
-                f->state = FINDING_OPEN; /* it is more than it was judged to be */
-                news |= say(f, NEWS_PAGED);
-                weeks_paged(j, f);
-        }
+        if (f->confidence >= j->p.page && (anew || !f->paged))
+                news |= say_paged(j, f);
         return news | say_doubled(f);
 }
 

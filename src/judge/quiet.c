@@ -172,6 +172,8 @@ int quiet_settle(struct judge *j, struct finding *f, const struct quiet *q, int6
         bool hides = quiet_hides(q);
         int r = 0;
 
+        if (hides && f->confidence < bar(j, q))
+                f->anew = false;
         if (f->type != FINDING_DRIFT)
                 return 0;
         if (hides && *opened) {

@@ -7,7 +7,7 @@
  * of an act; one whose start could not be read may be a health check, and stays in the workload's lane while its
  * program is one that health checks run. Sessions without a terminal that were started with the same command by the
  * same login, not longer than group.join apart, are one item with a count: what a script does every minute is not a
- * person.
+ * person. Once such an item was judged, the next session is another item.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -77,7 +77,8 @@ static bool begins(const struct observation *o, const struct tide_actor *a)
         return o->ev->kind == TIDE_EXEC && a->pid == a->leader && (a->start == a->leader_start || a->start == 0);
 }
 
-/* The same command once more, with nobody at a terminal. */
+/* The same command once more, with nobody at a terminal. What was judged was judged as it was: then it is another one.
+ */
 static struct finding *by_command(const struct judge *j, const struct workload *w, const struct observation *o,
                                   const struct tide_actor *a)
 {
@@ -91,8 +92,9 @@ static struct finding *by_command(const struct judge *j, const struct workload *
         for (size_t i = j->nopen; i > 0; i--) {
                 struct finding *f = j->open[i - 1];
 
-                if (f->type == FINDING_SESSION && f->terminal == TERMINAL_NO && f->login_uid == a->login_uid &&
-                    bytes_eq(str_get(&f->command), command) && bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
+                if (f->type == FINDING_SESSION && f->state == FINDING_OPEN && f->terminal == TERMINAL_NO &&
+                    f->login_uid == a->login_uid && bytes_eq(str_get(&f->command), command) &&
+                    bytes_eq(str_get(&f->workload), str_get(&w->name)) &&
                     bytes_eq(str_get(&f->digest), str_get(&w->digest)) &&
                     ns_apart(o->ev->wall_ns, f->last_ns) < (int64_t)j->p.join_ns)
                         return f;
@@ -202,6 +204,8 @@ static int settle(struct judge *j, struct finding *f, const struct observation *
 {
         char text[32];
 
+        if (window && !o->never_silent)
+                f->anew = false;
         if (window && !o->never_silent && (opened || f->suppressed)) {
                 f->suppressed = true;
                 rules_hid(j, window, o->ev->wall_ns);

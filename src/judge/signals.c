@@ -407,6 +407,13 @@ static int add_new(struct finding *f, const struct observation *o, uint32_t cont
         return r;
 }
 
+/* A verdict is of what was there: a cause that the finding did not hold, or another content, is not judged yet. */
+static bool is_anew(const struct finding *f, const struct observation *o, const struct finding_signal *held)
+{
+        return f->state == FINDING_TRIAGED &&
+               ((!held && !signal_is_gone(f, signal_cause(o))) || o->changed || o->other_content);
+}
+
 int signal_add(struct finding *f, const struct observation *o)
 {
         struct finding_signal *s = NULL;
@@ -422,6 +429,7 @@ int signal_add(struct finding *f, const struct observation *o)
         for (uint32_t i = 0; i < f->nsignals && !s; i++)
                 if (signal_same_cause(&f->signals[i], o))
                         s = &f->signals[i];
+        f->anew = is_anew(f, o, s);
         if (r < 0)
                 return r;
         if (!s) {

@@ -213,6 +213,35 @@ static void test_triage(void)
         shut(&w);
 }
 
+/* What was judged is what it held then: another thing of the same lineage is for a person to answer again. */
+static void test_triaged_anew(void)
+{
+        struct world w;
+
+        open_world(&w);
+        start(&w);
+        run(&w, "/opt/x", LAYER_WRITE);
+        CU_ASSERT_EQUAL(TRIAGE(&w, "F-1", "verdict", "benign"), 0);
+        restart(&w); /* the piece tells it, too */
+        told[0] = '\0';
+        w.now += 600 * SEC;
+        run(&w, "/opt/x", LAYER_WRITE);
+        CU_ASSERT_EQUAL(finding(&w, 1)->state, FINDING_TRIAGED);
+        CU_ASSERT_STRING_EQUAL(told, "");
+        run(&w, "/opt/evil", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.last_id, 1);
+        CU_ASSERT_EQUAL(finding(&w, 1)->nsignals, 2);
+        CU_ASSERT_EQUAL(finding(&w, 1)->state, FINDING_OPEN);
+        CU_ASSERT_STRING_EQUAL(told, "1:page 1:reopened ");
+        CU_ASSERT_STRING_EQUAL(finding(&w, 1)->verdict.p, "benign"); /* of before */
+        run(&w, "/opt/evil", LAYER_WRITE);
+        CU_ASSERT_STRING_EQUAL(told, "1:page 1:reopened ");
+        CU_ASSERT_EQUAL(TRIAGE(&w, "F-1", "verdict", "benign"), 0);
+        run(&w, "/opt/evil", LAYER_WRITE);
+        CU_ASSERT_EQUAL(finding(&w, 1)->state, FINDING_TRIAGED);
+        shut(&w);
+}
+
 /* A closed one leaves memory and stays stored; its cause comes again as another one that tells of it. */
 static void test_closed(void)
 {
@@ -378,6 +407,7 @@ static const struct unit_case cases[] = {
         {"each thing is told once, over restarts", test_told},
         {"below show nobody is told", test_not_told},
         {"verdicts", test_triage},
+        {"judged, and another thing joins", test_triaged_anew},
         {"closed, and seen again", test_closed},
         {"expiry, and how long closed ones are kept", test_expiry},
         {"weeks", test_weeks},

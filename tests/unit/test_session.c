@@ -249,6 +249,54 @@ static void test_same_command(void)
         world_close(&w);
 }
 
+static void triage_benign(struct world *w, uint64_t id)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        _cleanup_buf_ struct buf b;
+        char target[32];
+
+        snprintf(target, sizeof(target), "F-%llu", (unsigned long long)id);
+        buf_init(&b, 200);
+        tide_list_put(&b, BYTES_LIT("verdict"), BYTES_LIT("benign"));
+        ev.decision.verb = BYTES_LIT("triage");
+        ev.decision.target = bytes_str(target);
+        ev.decision.args = buf_bytes(&b);
+        ev.decision.login_uid = UINT32_MAX;
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* A verdict is of the sessions that were: the next one of the same command is another item. */
+static void test_triaged_anew(void)
+{
+        struct person p = {.leader = 1000, .no_tty = true, .args = "sh\0-c\0/opt/x\0", .args_len = 13};
+        struct world w;
+        uint64_t first;
+
+        world_open(&w);
+        start(&w);
+        person_runs(&w, &p, "/bin/sh", LAYER_IMAGE);
+        p.pid = 1001;
+        person_runs(&w, &p, "/opt/x", LAYER_WRITE);
+        first = w.last_id;
+        triage_benign(&w, first);
+        person_runs(&w, &p, "/opt/x", LAYER_WRITE); /* what it did before */
+        CU_ASSERT_EQUAL(item(&w)->state, FINDING_TRIAGED);
+        person_runs(&w, &p, "/opt/y", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(item(&w)->state, FINDING_OPEN);
+        triage_benign(&w, first);
+        for (p.leader = 2000; p.leader < 2020; p.leader += 10) {
+                p.pid = 0;
+                person_runs(&w, &p, "/bin/sh", LAYER_IMAGE);
+                p.pid = p.leader + 1;
+                person_runs(&w, &p, "/opt/x", LAYER_WRITE);
+                CU_ASSERT_EQUAL(w.opened, 2);
+                CU_ASSERT_NOT_EQUAL(w.last_id, first);
+                CU_ASSERT_EQUAL(item(&w)->state, FINDING_OPEN);
+        }
+        world_close(&w);
+}
+
 /* The entrypoint does the same afterwards: nobody has got used to it. */
 static void test_teaches_nothing(void)
 {
@@ -381,6 +429,7 @@ static const struct unit_case cases[] = {
         {"what an operator does is below, what nobody should is a page", test_bands},
         {"one item, with who, when and what", test_one_item},
         {"the same command again and again is one item", test_same_command},
+        {"judged, and run again", test_triaged_anew},
         {"sessions teach nothing", test_teaches_nothing},
         {"health checks are none", test_probes},
         {"limits", test_limits},
