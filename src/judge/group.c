@@ -8,10 +8,11 @@
  * within a minute, of a directory on the way to it;
  *   3. for a flow: the program that calls is one whose run or file the finding holds, and the other way round; or the
  *      process called before, within group.join; or nobody knows who called, there or here, within a minute;
- *   4. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
+ *   4. for data files: one that the same program wrote into the same directory, in the same container, within a minute;
+ *   5. the same lineage, within group.join: its process, or an ancestor short of the container's init, is one that the
  *      finding already knows; or both are steps of one parent, only just begun, within a minute; or, if nothing of that
  *      holds,
- *   5. the same moment, where nobody knows who called.
+ *   6. the same moment, where nobody knows who called.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -230,6 +231,30 @@ static bool joins_by_program(const struct finding *f, const struct observation *
         return false;
 }
 
+static struct bytes directory_of(struct bytes path)
+{
+        int slash = bytes_rfind(path, '/');
+
+        return bytes_of(path.p, slash > 0 ? (uint32_t)slash : 0);
+}
+
+/* Data that one program writes into one directory in one burst, the init itself, too: one cause of many names. */
+static bool joins_by_burst(const struct finding *f, const struct observation *o)
+{
+        if (o->dim != DIM_FILE || o->executable || o->never_silent || !o->known_exe || o->exe.len == 0)
+                return false;
+        for (uint32_t i = 0; i < f->nsignals; i++) {
+                const struct finding_signal *s = &f->signals[i];
+                int64_t apart = ns_apart(o->ev->wall_ns, s->last_ns);
+
+                if (s->kind == DIM_FILE && apart < BURST_NS && apart > -BURST_NS && is_of_container(f, s, o) &&
+                    signal_is_kept(&s->executable, o->exe, EXE_KEPT) &&
+                    bytes_eq(directory_of(str_get(&s->subject)), directory_of(o->subject)))
+                        return true;
+        }
+        return false;
+}
+
 /* Whom a process calls that called before; or nobody knows who calls, time and again. */
 static bool joins_by_caller(const struct judge *j, const struct finding *f, const struct observation *o)
 {
@@ -307,7 +332,7 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
 
                 if (is_of_workload(f, w) &&
                     (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_program(f, o) ||
-                     joins_by_caller(j, f, o) || joins_by_lineage(j, f, o)))
+                     joins_by_caller(j, f, o) || joins_by_burst(f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
         for (size_t i = j->nopen; i > 0; i--)

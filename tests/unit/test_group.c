@@ -154,6 +154,50 @@ static void test_apart(void)
         }
 }
 
+static void saves(struct world *w, const char *container, const char *exe, uint32_t pid, const char *path)
+{
+        struct tide_event ev = {.kind = TIDE_FILE, .sources = SRC_CONTENT, .container = bytes_str(container)};
+        const struct chain c = {{pid}, {60}};
+
+        ev.file.actor = who(&c, exe);
+        if (pid == INIT_PID)
+                ev.file.actor.start = 1, ev.file.actor.lineage = bytes_of(NULL, 0);
+        ev.file.ops = OP_CREATE | OP_WRITE;
+        ev.file.change = CHANGE_ADDED;
+        ev.file.mode = S_IFREG | 0644;
+        ev.file.path = bytes_str(path);
+        CU_ASSERT_EQUAL(give(w, &ev), 0);
+}
+
+/* One burst of one program into one directory is one cause, also when the init itself is the writer. */
+static void test_burst(void)
+{
+        struct world w;
+        char path[64];
+
+        active(&w);
+        start_as(&w, "c2", "web", false);
+        w.now += 120 * SEC;
+        for (int i = 1; i <= 5; i++) {
+                snprintf(path, sizeof(path), "/srv/new%c", 'a' + i * 5);
+                saves(&w, "c1", "/bin/sh", INIT_PID, path);
+        }
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.count, 5);
+        saves(&w, "c1", "/bin/sh", INIT_PID, "/opt/new"); /* another directory */
+        CU_ASSERT_EQUAL(w.opened, 2);
+        saves(&w, "c1", "/bin/sh", INIT_PID, "/srv/deep/new");
+        CU_ASSERT_EQUAL(w.opened, 3);
+        saves(&w, "c1", "/usr/bin/perl", 700, "/srv/other"); /* another program */
+        CU_ASSERT_EQUAL(w.opened, 4);
+        saves(&w, "c2", "/bin/sh", INIT_PID, "/srv/fresh"); /* another container */
+        CU_ASSERT_EQUAL(w.opened, 5);
+        w.now += 120 * SEC;
+        saves(&w, "c1", "/bin/sh", INIT_PID, "/srv/later"); /* another burst */
+        CU_ASSERT_EQUAL(w.opened, 6);
+        world_close(&w);
+}
+
 /* One finding over the signals, told in the order of what happened. */
 static void test_story(void)
 {
@@ -175,6 +219,7 @@ static void test_story(void)
 static const struct unit_case cases[] = {
         {"a hundred of one cause", test_hundred},
         {"two causes of one minute", test_apart},
+        {"one burst into one directory", test_burst},
         {"one story", test_story},
 };
 
