@@ -136,7 +136,6 @@ static int put_judge(json_t *o, const struct judge *j)
         bad |= json_object_set_new(v, "never_silent", cj_u64(s.never_silent));
         bad |= json_object_set_new(v, "programs_unseen", cj_u64(s.unseen));
         bad |= json_object_set_new(v, "below_show", cj_u64(s.below_show));
-        bad |= json_object_set_new(v, "programs_unseen", cj_u64(s.unseen));
         bad |= json_object_set_new(v, "refused", cj_u64(s.refused));
         bad |= json_object_set_new(v, "losses", cj_u64(s.losses));
         bad |= json_object_set_new(v, "workloads", cj_u64(s.workloads));
