@@ -116,6 +116,8 @@ static struct bytes base_name(struct bytes path)
 {
         int at = bytes_rfind(path, '/');
 
+        if (path.len == 0)
+                return path;
         return bytes_of(path.p + at + 1, path.len - (uint32_t)(at + 1));
 }
 

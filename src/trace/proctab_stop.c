@@ -15,6 +15,8 @@ static struct bytes next_arg(struct bytes *args)
         const uint8_t *end = args->len ? memchr(args->p, '\0', args->len) : NULL;
         struct bytes one = bytes_of(args->p, end ? (size_t)(end - args->p) : args->len);
 
+        if (args->len == 0)
+                return one;
         *args = bytes_of(args->p + one.len, args->len - one.len);
         if (args->len)
                 *args = bytes_of(args->p + 1, args->len - 1);
