@@ -261,6 +261,10 @@ def test_more_replicas(lab):
     s.quiet("one that is started again")
 
 
+def makers(s, path):
+    return {e["executable"] for e in s.d.json("baseline", "show", s.workload)["entries"] if e["dimension"] == "file" and path in e["key"] and not e["candidate"]}
+
+
 WRAPPER = "printf '#!/bin/bash\\n# %s %s\\nwhile :; do sleep 1000; done\\n' \"$HOSTNAME\" \"$(date +%s%N)\" > {0}; chmod 755 {0}; {0} &"
 
 
@@ -274,6 +278,7 @@ def test_wrapper_at_every_start(lab):
     c = s.start()
     f = wait("the second start in the same finding", lambda: next((f for f in s.findings() if len(f["containers"]) == 2), None))
     check(len(s.findings()) == 1, "one finding", s.findings())
+    wait("both of its makers to be learned", lambda: {"/bin/bash", "/bin/busybox"} <= makers(s, "/opt/local-run") or (s.start() and None))
     s.activate()
     s.approve("/opt/local-run")
     before = s.findings()[0]["count"]
@@ -294,6 +299,8 @@ def test_wrapper_of_chance(lab):
     s = Service(lab, "drawn", "w=$(busybox mktemp /tmp/wrap.XXXXXXXX); " + WRAPPER.format("$w"))
     s.start()
     wait("it to be raised", lambda: s.findings(every=False))
+    # What a walk alone finds of the first moments teaches nothing: a start is learned from that was told.
+    wait("both of its makers to be learned", lambda: s.start() and {"/bin/bash", "/bin/busybox"} <= makers(s, "/tmp/wrap."))
     s.activate()
     s.approve("/tmp/wrap.")
     before = sum(f["count"] for f in s.findings())
