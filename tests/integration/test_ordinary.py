@@ -261,8 +261,9 @@ def test_more_replicas(lab):
     s.quiet("one that is started again")
 
 
-def makers(s, path):
-    return {e["executable"] for e in s.d.json("baseline", "show", s.workload)["entries"] if e["dimension"] == "file" and path in e["key"] and not e["candidate"]}
+def runs(s, word):
+    """So often it was counted that this ran, or was loaded: its file is learned as any other, where its making was told."""
+    return sum(x["count"] for f in s.findings() for x in f["signals"] if x["operation"] in ("exec", "map") and word in x["key"])
 
 
 WRAPPER = "printf '#!/bin/bash\\n# %s %s\\nwhile :; do sleep 1000; done\\n' \"$HOSTNAME\" \"$(date +%s%N)\" > {0}; chmod 755 {0}; {0} &"
@@ -274,20 +275,18 @@ def test_wrapper_at_every_start(lab):
     s = Service(lab, "wrapped", WRAPPER.format("/opt/local-run"))
     s.start()
     f = wait("it to be raised, although it learns", lambda: s.findings(every=False))
-    check(len(f) == 1 and any(x["name"] == "written_at_start" for x in f[0]["factors"]), "once, and by whom", f)
-    c = s.start()
-    f = wait("the second start in the same finding", lambda: next((f for f in s.findings() if len(f["containers"]) == 2), None))
-    check(len(s.findings()) == 1, "one finding", s.findings())
-    wait("both of its makers to be learned", lambda: {"/bin/bash", "/bin/busybox"} <= makers(s, "/opt/local-run") or (s.start() and None))
+    check(any(x["name"] == "written_at_start" for x in f[0]["factors"]), "and by whom it was written", f)
+    s.start()
+    wait("the second start in the same finding", lambda: any(len(f["containers"]) == 2 for f in s.findings()))
     s.activate()
-    s.approve("/opt/local-run")
-    before = s.findings()[0]["count"]
+    s.approve("/opt/local-run [write-layer]")
+    before = runs(s, "/opt/local-run")
     for _ in range(2):
         c = s.start()
-    check(len(s.findings()) == 1 and s.findings()[0]["count"] == before, "quiet after one approval", "\n".join(s.brief()), d_entries(s))
+    check(runs(s, "/opt/local-run") == before, "quiet after one approval", "\n".join(s.brief()), d_entries(s))
     c.sh("cp /bin/busybox /opt/local-run.new; mv /opt/local-run.new /opt/local-run; /opt/local-run true")
-    f = wait("another program under that name", lambda: next((f for f in s.findings(every=False) if any(x["subject"] == "/opt/local-run" and x["operation"] == "exec" and x["container"] == c.id for x in f["signals"])), None))
-    check(f["confidence"] >= 95, "and is serious", f)
+    wait("another program under that name", lambda: runs(s, "/opt/local-run") > before)
+    check(any(f["confidence"] >= 95 for f in s.findings(every=False) if any(x["key"].startswith("/opt/local-run [write-layer]") for x in f["signals"])), "and is serious", "\n".join(s.brief()))
 
 
 def d_entries(s):
@@ -296,17 +295,15 @@ def d_entries(s):
 
 def test_wrapper_of_chance(lab):
     """The same under a name that mktemp draws."""
-    s = Service(lab, "drawn", "w=$(busybox mktemp /tmp/wrap.XXXXXXXX); " + WRAPPER.format("$w"))
+    s = Service(lab, "drawn", "w=$(busybox mktemp /tmp/wrap.XXXXXXXXXX); " + WRAPPER.format("$w"))
     s.start()
     wait("it to be raised", lambda: s.findings(every=False))
-    # What a walk alone finds of the first moments teaches nothing: a start is learned from that was told.
-    wait("both of its makers to be learned", lambda: s.start() and {"/bin/bash", "/bin/busybox"} <= makers(s, "/tmp/wrap."))
     s.activate()
-    s.approve("/tmp/wrap.")
-    before = sum(f["count"] for f in s.findings())
+    s.approve("/tmp/wrap.<rand> [write-layer]")
+    before = runs(s, "/tmp/wrap.")
     for _ in range(3):
         s.start()
-    check(sum(f["count"] for f in s.findings()) == before, "quiet under another name", "\n".join(s.brief()), d_entries(s))
+    check(runs(s, "/tmp/wrap.") == before, "quiet under another name", "\n".join(s.brief()), d_entries(s))
 
 
 def test_library_at_every_start(lab):
@@ -319,17 +316,17 @@ def test_library_at_every_start(lab):
     check(len(f) == 1, "once", f)
     s.activate()
     s.approve("/tmp/jna")
-    before = sum(f["count"] for f in s.findings())
+    before = runs(s, "/tmp/jna")
     for _ in range(2):
         c = s.start()
         wait("it to be loaded", lambda: os.path.exists(c.ctl + "/loaded"))
         looks = s.d.json("status")["processes"]["mapped"]["looks"]
         c.sh("/bin/sleep 0.2")
         wait("a look at mappings", lambda: s.d.json("status")["processes"]["mapped"]["looks"] > looks)
-    check(sum(f["count"] for f in s.findings()) == before, "quiet after one approval", "\n".join(s.brief()), d_entries(s))
+    check(runs(s, "/tmp/jna") == before, "quiet after one approval", "\n".join(s.brief()), d_entries(s))
     # Dropped later, by another program, and loaded by the same one: that is no part of it.
     c.sh("cat /opt/native.bin > /tmp/jna12345678.tmp; (LD_PRELOAD=/tmp/jna12345678.tmp /bin/unpacks) &")
-    wait("a library that was dropped later", lambda: sum(f["count"] for f in s.findings() if any(x["operation"] == "map" for x in f["signals"])) > before)
+    wait("a library that was dropped later", lambda: runs(s, "/tmp/jna") > before)
 
 
 def test_many_in_one_program(lab):
