@@ -269,6 +269,8 @@ struct judge {
         size_t npast, past_cap;
         struct map *weeks; /* a workload's name → struct weeks */
         int64_t ticked_ns; /* wall clock of the last tick of this life; 0: none */
+        uint64_t ticked_boot_ns;  /* the same moment by the clock that nobody sets */
+        uint64_t doubted_boot_ns; /* until then what the wall clock says is not acted upon; 0: it is */
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct prior_memory prior;

@@ -12,6 +12,7 @@
 
 #define BLOB_MAX (256u * 1024)
 #define RESULT_MAX (512u * 1024)
+#define LEAP_NS 3600000000000 /* the wall clock against the boot clock, between two ticks */
 #define CANDIDATE_WORDS "a candidate: not learned by itself"
 
 int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *arg, struct judge **ret)
@@ -878,16 +879,49 @@ static int on_walk(struct judge *j, struct container_memory *c, const struct tid
         return sight_finish(j, c, ev->wall_ns);
 }
 
+/* The wall clock has leapt since the last tick of this life. */
+static bool has_leapt(const struct judge *j, const struct tide_event *ev)
+{
+        int64_t wall, boot;
+
+        if (j->ticked_ns == 0)
+                return false;
+        wall = ns_apart(ev->wall_ns, j->ticked_ns);
+        boot = ns_apart((int64_t)ev->boot_ns, (int64_t)j->ticked_boot_ns);
+        return ns_apart(wall, boot) > LEAP_NS || ns_apart(boot, wall) > LEAP_NS;
+}
+
+/*
+ * A clock that is far ahead for a moment would end what nobody could bring back: entries, findings, rules. What has
+ * leapt counts once it has held for so long.
+ */
+static bool is_doubted(struct judge *j, const struct tide_event *ev)
+{
+        if (has_leapt(j, ev))
+                j->doubted_boot_ns = ev->boot_ns + LEAP_NS;
+        else if (ev->boot_ns >= j->doubted_boot_ns)
+                j->doubted_boot_ns = 0;
+        j->ticked_boot_ns = ev->boot_ns;
+        if (j->doubted_boot_ns)
+                j->ticked_ns = ev->wall_ns;
+        return j->doubted_boot_ns != 0;
+}
+
+/* What is over by now. */
+static int pass_time(struct judge *j, int64_t wall_ns)
+{
+        baseline_tick(j, wall_ns);
+        weeks_tick(j, wall_ns);
+        life_tick(j, wall_ns);
+        rules_tick(j, wall_ns);
+        return rollout_tick(j, wall_ns);
+}
+
 static int on_tick(struct judge *j, const struct tide_event *ev)
 {
         void *value;
-        int r = 0;
+        int r = is_doubted(j, ev) ? 0 : pass_time(j, ev->wall_ns);
 
-        baseline_tick(j, ev->wall_ns);
-        weeks_tick(j, ev->wall_ns);
-        life_tick(j, ev->wall_ns);
-        rules_tick(j, ev->wall_ns);
-        r = rollout_tick(j, ev->wall_ns);
         for (size_t i = 0; r == 0 && map_next(j->containers, &i, NULL, &value);) {
                 struct container_memory *c = value;
 

@@ -239,6 +239,7 @@ void judge_new_life(struct judge *j)
         void *value;
 
         j->ticked_ns = 0; /* between two lives nobody looked */
+        j->ticked_boot_ns = j->doubted_boot_ns = 0;
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
                 struct container_memory *c = value;
 

@@ -20,8 +20,9 @@
  * 5: nothing of reviews; 6: nothing of contents; 7: nothing of who wrote what; 8: nothing of roll-outs;
  * 9: nothing of when the last tick was;
  * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out;
- * 12: nothing of when a workload was away, nor of where a name of the start lies */
-#define FORMAT 13u
+ * 12: nothing of when a workload was away, nor of where a name of the start lies;
+ * 13: nothing of a clock that leapt */
+#define FORMAT 14u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -67,6 +68,8 @@ static void put_meta(struct judge *j)
         buf_put_u32(&j->blob, j->next_item);
         buf_put_u64(&j->blob, (uint64_t)j->kept_window);
         buf_put_u64(&j->blob, (uint64_t)j->ticked_ns);
+        buf_put_u64(&j->blob, j->ticked_boot_ns);
+        buf_put_u64(&j->blob, j->doubted_boot_ns);
 }
 
 void pieces_save_meta(struct judge *j)
@@ -89,6 +92,10 @@ static int restore_meta(struct judge *j, struct bytes key, struct rd *r, uint32_
                 j->kept_window = (int64_t)rd_u64(r);
         if (format > 9) /* of an earlier life it counts for nothing: judge_new_life() */
                 j->ticked_ns = (int64_t)rd_u64(r);
+        if (format > 13) {
+                j->ticked_boot_ns = rd_u64(r);
+                j->doubted_boot_ns = rd_u64(r);
+        }
         return r->err;
 }
 

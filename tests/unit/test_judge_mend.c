@@ -514,6 +514,49 @@ static void test_unseen(void)
         world_close(&w);
 }
 
+/* ---- a clock that leaps ---- */
+
+static void tick_at(struct world *w, uint64_t ahead)
+{
+        struct tide_event ev = {.kind = TIDE_TICK, .boot_ns = w->now, .wall_ns = (int64_t)(T0 + w->now + ahead)};
+
+        CU_ASSERT_EQUAL(judge_event(w->j, &ev), 0);
+        w->now += 60 * SEC;
+}
+
+/* One tick, or some, of a clock far ahead end nothing; one that stays so does. */
+static void test_clock_leaps(void)
+{
+        const uint64_t year = 400 * 24 * HOUR;
+        uint64_t finding;
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        run(&w, "/opt/x", LAYER_WRITE);
+        finding = w.last_id;
+        hours(&w, 80);
+        suppress(&w, "web");
+        tick_at(&w, 0);
+        for (int i = 0; i < 30; i++) {
+                tick_at(&w, year);
+                if (i == 10)
+                        restore(&w);
+        }
+        for (int i = 0; i < 70; i++)
+                tick_at(&w, 0);
+        CU_ASSERT_TRUE(has_entry(&w, "/bin/date"));
+        CU_ASSERT_PTR_NOT_NULL(group_by_id(w.j, finding));
+        CU_ASSERT_EQUAL(rules_in_force(w.j), 1);
+        for (int i = 0; i < 70; i++)
+                tick_at(&w, year);
+        CU_ASSERT_FALSE(has_entry(&w, "/bin/date"));
+        CU_ASSERT_PTR_NULL(group_by_id(w.j, finding));
+        CU_ASSERT_EQUAL(rules_in_force(w.j), 0);
+        world_close(&w);
+}
+
 static const struct unit_case cases[] = {
         {"rules of others cost nothing", test_many_rules},
         {"names of one file", test_writers_by_inode},
@@ -527,6 +570,7 @@ static const struct unit_case cases[] = {
         {"what is inherited is so for time run", test_inherited_away},
         {"times away are bounded", test_away_is_bounded},
         {"a program that nobody saw is counted, and not shown", test_unseen},
+        {"a clock that leaps ends nothing", test_clock_leaps},
         {"learning begins when it is at work", test_period_begins_at_work},
 };
 UNIT_MAIN("judge_mend", cases)
