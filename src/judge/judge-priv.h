@@ -676,6 +676,7 @@ void weeks_shown(struct judge *j, struct finding *f); /* once: it has to be look
 void weeks_paged(struct judge *j, const struct finding *f);
 void weeks_suppressed(struct judge *j, struct finding *f);
 void weeks_session(struct judge *j, const struct finding *f);
+void weeks_no_session(struct judge *j, const struct finding *f); /* it was none */
 void weeks_verdict(struct judge *j, const struct finding *f, struct bytes verdict); /* before it is set */
 void weeks_free(void *weeks);
 struct bytes weeks_name(const struct weeks *w);

@@ -102,6 +102,12 @@ static struct finding *by_command(const struct judge *j, const struct workload *
         return NULL;
 }
 
+/* Of its newest session: another one of the same command may go on when that one has ended. */
+static bool is_left(const struct finding *f, const struct tide_actor *a)
+{
+        return f->ended && f->leader.pid == a->leader && f->leader.start == a->leader_start;
+}
+
 /* ---- a new one ---- */
 
 static uint32_t count(const struct judge *j)
@@ -200,20 +206,22 @@ static struct finding *find(struct judge *j, struct workload *w, const struct ob
 /* ---- its acts ---- */
 
 /* A window keeps it quiet while all that it does is in it, and nothing is what is never learned silently. */
-static int settle(struct judge *j, struct finding *f, const struct observation *o, struct rule *window, bool opened)
+static int settle(struct judge *j, struct finding *f, const struct observation *o, struct rule *window, bool *opened)
 {
         char text[32];
 
         if (window && !o->never_silent)
                 f->anew = false;
-        if (window && !o->never_silent && (opened || f->suppressed)) {
+        if (window && !o->never_silent && (*opened || f->suppressed)) {
                 f->suppressed = true;
+                *opened = false;
                 rules_hid(j, window, o->ev->wall_ns);
                 snprintf(text, sizeof(text), "R-%llu", (unsigned long long)window->id);
                 return str_set(&f->suppressed_by, bytes_str(text));
         }
         if (f->suppressed && window)
                 f->broke_through = true;
+        *opened = *opened || f->suppressed;
         f->suppressed = false;
         return 0;
 }
@@ -276,7 +284,7 @@ static int add(struct judge *j, struct workload *w, struct observation *o, const
         if (allow)
                 rules_hid(j, allow, o->ev->wall_ns);
         else
-                r = score_session(j, w, o, f->ended, &s);
+                r = score_session(j, w, o, is_left(f, a), &s);
         if (r == 0)
                 r = score_merge(j, f, &s, f->nfactors == 0);
         score_release(&s);
@@ -286,7 +294,7 @@ static int add(struct judge *j, struct workload *w, struct observation *o, const
         if (r == 0)
                 r = note_begin(f, o, a);
         if (r == 0)
-                r = settle(j, f, o, window, opened);
+                r = settle(j, f, o, window, &opened);
         if (r == 0)
                 r = group_note_loss(j, f, o);
         if (o->dim == DIM_NETWORK)
@@ -304,6 +312,7 @@ static void drop_probe(struct judge *j, const struct observation *o, const struc
 
         if (!f || f->runs || f->confidence >= j->p.show || f->leader.pid != a->leader)
                 return;
+        weeks_no_session(j, f);
         pieces_drop_finding(j, f->id);
         group_remove(j, f);
         finding_free(f);
@@ -314,6 +323,7 @@ int session_act(struct judge *j, struct workload *w, const struct observation *o
 {
         struct observation mine = *o;
         struct tide_actor a;
+        int r;
 
         if (!leader_of(o, &a))
                 return 0;
@@ -325,7 +335,10 @@ int session_act(struct judge *j, struct workload *w, const struct observation *o
                 return 0;
         if ((o->actor->flags & ACTOR_UNREAD) && !by_leader(j, o->c, &a) && (!begins(o, &a) || score_may_be_probe(w, o)))
                 return 0;
-        return add(j, w, &mine, &a) < 0 ? -ENOMEM : 1;
+        r = add(j, w, &mine, &a);
+        if (r < 0 && r != -ENOMEM)
+                j->stats.refused++; /* a limit of what is kept of it: no reason to end */
+        return r == -ENOMEM ? r : 1;
 }
 
 /* ---- its end ---- */
@@ -356,10 +369,23 @@ int session_exit(struct judge *j, struct container_memory *c, const struct tide_
         return 0;
 }
 
+/* One command may have been started in several replicas. */
+static bool runs_elsewhere(const struct judge *j, const struct finding *f, const struct container_memory *gone)
+{
+        for (uint32_t i = 0; i < f->ncontainers; i++) {
+                const struct container_memory *c = map_get(j->containers, str_get(&f->containers[i].id));
+
+                if (c && c != gone && c->running)
+                        return true;
+        }
+        return false;
+}
+
 /* With its container everything in it has ended; how is not known. */
 void session_stop(struct judge *j, const struct container_memory *c, int64_t wall_ns)
 {
         for (size_t i = 0; i < j->nopen; i++)
-                if (j->open[i]->type == FINDING_SESSION && is_of_container(j->open[i], c))
+                if (j->open[i]->type == FINDING_SESSION && is_of_container(j->open[i], c) &&
+                    !runs_elsewhere(j, j->open[i], c))
                         end(j, j->open[i], wall_ns, 0);
 }

@@ -19,7 +19,7 @@
 struct weeks {
         struct str_owned name;
         struct judge_week of[WEEKS_KEPT]; /* by their number, in a ring */
-        int64_t first_ns; /* wall clock of the first tick at which it ran; 0: none yet */
+        int64_t first_ns;                 /* wall clock of the first tick at which it ran; 0: none yet */
         uint64_t unsaved_ns;
         bool running, judged, dark; /* at the tick that is looked at */
 };
@@ -304,6 +304,17 @@ void weeks_session(struct judge *j, const struct finding *f)
         if (!k)
                 return;
         k->sessions++;
+        save(j, of);
+}
+
+void weeks_no_session(struct judge *j, const struct finding *f)
+{
+        struct weeks *of;
+        struct judge_week *k = of_finding(j, f, f->first_ns, &of);
+
+        if (!k || k->sessions == 0)
+                return;
+        k->sessions--;
         save(j, of);
 }
 

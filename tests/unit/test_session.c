@@ -18,6 +18,7 @@ struct person {               /* a session, as the sensor tells of it */
         uint32_t leader, pid; /* pid 0: the leader */
         uint32_t login;
         bool tty, no_tty, unread;
+        const char *in; /* which container; NULL: c1 */
         const char *args;
         size_t args_len;
         enum tide_origin origin; /* 0: exec */
@@ -48,7 +49,7 @@ static struct tide_actor person_actor(const struct person *p, const char *exe)
 
 static void person_runs(struct world *w, const struct person *p, const char *program, enum tide_layer layer)
 {
-        struct tide_event ev = {.kind = TIDE_EXEC, .container = BYTES_LIT("c1")};
+        struct tide_event ev = {.kind = TIDE_EXEC, .container = bytes_str(p->in ? p->in : "c1")};
 
         ev.exec.actor = person_actor(p, program);
         ev.exec.program = bytes_str(program);
@@ -319,6 +320,17 @@ static void test_teaches_nothing(void)
         world_close(&w);
 }
 
+static unsigned sessions_of_weeks(const struct world *w)
+{
+        struct judge_weeks all;
+        unsigned n = 0;
+
+        for (size_t i = 0; judge_weeks_next(w->j, &i, &all);)
+                for (size_t k = 0; k < WEEKS_KEPT; k++)
+                        n += all.of[k].sessions;
+        return n;
+}
+
 /* Health checks: known as such, not known as such yet, and not to be read. */
 static void test_probes(void)
 {
@@ -339,6 +351,7 @@ static void test_probes(void)
         judge_stats(w.j, &st);
         CU_ASSERT_EQUAL(st.sessions, 0);
         CU_ASSERT_EQUAL(st.findings, 0);
+        CU_ASSERT_EQUAL(sessions_of_weeks(&w), 0);
         /* One that could not be read, by a program that health checks run. */
         w.opened = 0;
         person_runs(&w, &p, "/bin/check", LAYER_IMAGE);
@@ -351,6 +364,79 @@ static void test_probes(void)
         person_runs(&w, &p, "/usr/bin/vi", LAYER_IMAGE);
         CU_ASSERT_EQUAL(w.opened, 1);
         CU_ASSERT_EQUAL(item(&w)->type, FINDING_SESSION);
+        world_close(&w);
+}
+
+/* One command in two replicas is one item: it is not over with one of them. */
+static void test_replicas(void)
+{
+        struct person one = {.leader = 1000, .no_tty = true, .args = "sh\0-c\0work\0", .args_len = 10},
+                      two = {.leader = 2000, .no_tty = true, .args = "sh\0-c\0work\0", .args_len = 10, .in = "c2"};
+        struct tide_event stop = {.kind = TIDE_CTR_STOP, .container = BYTES_LIT("c1")};
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        start_as(&w, "c2", "web", false);
+        person_runs(&w, &one, "/bin/sh", LAYER_IMAGE);
+        person_runs(&w, &two, "/bin/sh", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        CU_ASSERT_FALSE(item(&w)->ended);
+        two.pid = 2001;
+        person_runs(&w, &two, "/bin/ls", LAYER_IMAGE);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "session_left_running"));
+        stop.container = BYTES_LIT("c2");
+        CU_ASSERT_EQUAL(give(&w, &stop), 0);
+        CU_ASSERT_TRUE(item(&w)->ended);
+        world_close(&w);
+        /* Two at once in one container: what the one does is not left by the other. */
+        world_open(&w);
+        start(&w);
+        one.pid = 0;
+        two.in = NULL;
+        two.pid = 0;
+        person_runs(&w, &one, "/bin/sh", LAYER_IMAGE);
+        person_runs(&w, &two, "/bin/sh", LAYER_IMAGE);
+        person_leaves(&w, 2000, 0);
+        one.pid = 1001;
+        person_runs(&w, &one, "/bin/ls", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_PTR_NULL(strstr(w.factors, "session_left_running"));
+        two.pid = 2001;
+        person_runs(&w, &two, "/bin/ls", LAYER_IMAGE);
+        CU_ASSERT_PTR_NOT_NULL(strstr(w.factors, "session_left_running"));
+        world_close(&w);
+}
+
+/* What a window keeps quiet is new to nobody, until it is shown. */
+static void test_window_told(void)
+{
+        struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};
+        struct person p = {.leader = 1000, .tty = true};
+        _cleanup_buf_ struct buf b;
+        struct world w;
+        char until[32];
+
+        world_open(&w);
+        start(&w);
+        snprintf(until, sizeof(until), "%llu", (unsigned long long)((T0 + w.now) / SEC + 3600));
+        buf_init(&b, 200);
+        tide_list_put(&b, BYTES_LIT("until"), bytes_str(until));
+        tide_list_put(&b, BYTES_LIT("reason"), BYTES_LIT("maintenance"));
+        ev.decision.verb = BYTES_LIT("suppress.add");
+        ev.decision.args = buf_bytes(&b);
+        ev.decision.login_uid = UINT32_MAX;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        person_runs(&w, &p, "/bin/sh", LAYER_IMAGE);
+        CU_ASSERT_TRUE(item(&w)->suppressed);
+        CU_ASSERT_EQUAL(w.opened, 0);
+        p.pid = 1001;
+        person_runs(&w, &p, "/opt/x", LAYER_WRITE);
+        CU_ASSERT_FALSE(item(&w)->suppressed);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        person_runs(&w, &p, "/opt/x", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
         world_close(&w);
 }
 
@@ -432,6 +518,8 @@ static const struct unit_case cases[] = {
         {"judged, and run again", test_triaged_anew},
         {"sessions teach nothing", test_teaches_nothing},
         {"health checks are none", test_probes},
+        {"one command in two replicas", test_replicas},
+        {"a window keeps a session quiet", test_window_told},
         {"limits", test_limits},
         {"a declared window", test_window},
 };
