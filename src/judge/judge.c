@@ -309,7 +309,7 @@ static int raise_act(struct judge *j, struct workload *w, const struct observati
         }
         if (r == 0 && f && !quiet_hides(q))
                 r = candidate_note(j, w, o, known, o->never_silent ? LEARN_RAISED : LEARN_NEW, &quarters);
-        if (r == 0 && w->roll.open && !quiet_hides(q))
+        if (r == 0 && w->roll.open) /* what a window hides is a part of it, too */
                 r = rollout_note(j, w, o, false);
         judge_verdict(j, o->ev, w, words, id);
         return r;
@@ -343,12 +343,12 @@ static int review_act(struct judge *j, struct workload *w, const struct observat
         return r;
 }
 
-/* An operator's rule: counted by it, and learned by nobody. */
+/* An operator's rule: counted by it, and learned by nobody. If it then runs, and that is not allowed, both are told. */
 static int allow_act(struct judge *j, struct workload *w, const struct observation *o)
 {
         rules_hid(j, o->quiet->rule, o->ev->wall_ns);
         judge_verdict(j, o->ev, w, o->quiet->words, 0);
-        return 0;
+        return keep_written(j, o);
 }
 
 /* What would only have been learned is no finding; if it then runs, its writing is a part of what is told. */

@@ -59,7 +59,7 @@ static const char *excuse(const struct judge *j, const struct workload *w, const
         return rollout_excuse(j, w, &judged);
 }
 
-/* Rows 4 and on: by the operators' rules, which only acts that nobody knows are held against. */
+/* Rows 5 and on: by the operators' rules, which only acts that nobody knows are held against. */
 static void decide_new(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
                        const struct entry *e, bool learning, struct quiet *ret)
 {
@@ -107,15 +107,16 @@ static struct rule *window_of_known(const struct judge *j, const struct workload
  *     1 a listener that the image declares            quiet
  *     2 an entry of the baseline holds it             quiet     learned or approved; in this phase, by this program
  *     3 of a job or a session                         quiet     but not what is never learned silently
- *     4 an allow rule                                 quiet     as far as it reaches: never a wide one over what is
+ *     4 known, and which process did it is not        quiet     but no program that runs, and no change of rights
+ *     5 an allow rule                                 quiet     as far as it reaches: never a wide one over what is
  *                                                               never learned silently (rules_match.c)
- *     5 told before (a candidate)                     counted   in the finding that told of it, or for the review
- *     6 a suppress rule, in its times                 hidden    counted, listed, never learned; broken through from
+ *     6 told before (a candidate)                     counted   in the finding that told of it, or for the review
+ *     7 a suppress rule, in its times                 hidden    counted, listed, never learned; broken through from
  *                                                               suppress.break_through on
- *     7 it is learned now                             quiet     but not what is never learned silently
- *     8 its baseline waits for review                 quiet     a candidate; but not what is never learned silently
- *     9 a roll-out                                    hidden    what the difference of the two images explains alone
- *    10 nothing of these                              raised
+ *     8 it is learned now                             quiet     but not what is never learned silently
+ *     9 its baseline waits for review                 quiet     a candidate; but not what is never learned silently
+ *    10 a roll-out                                    hidden    what the difference of the two images explains alone
+ *    11 nothing of these                              raised
  *
  * A verdict is in no row: it silences nothing. Acts of people's sessions do not come here: they have an item of their
  * own (session.c), in which what an allow rule covers weighs nothing, and which a suppress rule hides as long as
@@ -150,11 +151,6 @@ void quiet_again(struct quiet *q)
                 words(q, QUIET_NOT, NULL, "deviation");
 }
 
-static uint32_t bar(const struct judge *j, const struct quiet *q)
-{
-        return q->rule->break_through ? q->rule->break_through : j->p.suppress_break_through;
-}
-
 static int note_by(struct finding *f, const struct quiet *q)
 {
         char text[32];
@@ -172,7 +168,7 @@ int quiet_settle(struct judge *j, struct finding *f, const struct quiet *q, int6
         bool hides = quiet_hides(q);
         int r = 0;
 
-        if (hides && f->confidence < bar(j, q))
+        if (hides && f->confidence < rules_bar(j, q->rule))
                 f->anew = false;
         if (f->type != FINDING_DRIFT)
                 return 0;
@@ -183,7 +179,7 @@ int quiet_settle(struct judge *j, struct finding *f, const struct quiet *q, int6
                 f->suppressed = false;
                 *opened = true;
         }
-        if (f->suppressed && f->confidence >= bar(j, q)) {
+        if (f->suppressed && f->confidence >= rules_bar(j, q->rule)) {
                 f->suppressed = false;
                 f->broke_through = *opened = true;
                 rules_broke(j, q->rule);

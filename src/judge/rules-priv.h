@@ -136,7 +136,9 @@ void rule_words(const struct rule *r, struct buf *out);
 int rules_new(struct rules **ret) TM_CHECK;
 struct rules *rules_free(struct rules *rs);
 void rule_free(struct rule *r);
-/* The oldest rule of the kind that fits; NULL: none does. */
+/* From so sure on (percent) a finding is shown although this suppress rule hides its acts. */
+uint32_t rules_bar(const struct judge *j, const struct rule *r);
+/* The rule of the kind that fits: the oldest, of suppress rules with the lowest bar; NULL: none does. */
 struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const struct rule_act *a);
 /* How many rules were held against acts so far: what finding one costs. */
 uint64_t rules_passed(const struct judge *j);

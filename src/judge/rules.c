@@ -297,15 +297,27 @@ static const struct of_workload *of_workload(const struct judge *j, const struct
         return l;
 }
 
-static struct rule *first_that_fits(struct rules *rs, struct rule *const *r, size_t n, enum judge_rule_kind kind,
-                                    const struct rule_act *a)
+uint32_t rules_bar(const struct judge *j, const struct rule *r)
 {
+        return r->break_through ? r->break_through : j->p.suppress_break_through;
+}
+
+/* Of allow rules the oldest; of suppress rules the oldest of those that let most through. */
+static struct rule *best_that_fits(const struct judge *j, struct rule *const *r, size_t n, enum judge_rule_kind kind,
+                                   const struct rule_act *a)
+{
+        struct rule *best = NULL;
+
         for (size_t i = 0; i < n; i++) {
-                rs->passed++;
-                if (r[i]->kind == kind && rule_fits(r[i], a) == RULE_FITS)
-                        return r[i];
+                j->rules->passed++;
+                if (r[i]->kind != kind || (best && rules_bar(j, r[i]) >= rules_bar(j, best)) ||
+                    rule_fits(r[i], a) != RULE_FITS)
+                        continue;
+                best = r[i];
+                if (kind == RULE_ALLOW)
+                        break;
         }
-        return NULL;
+        return best;
 }
 
 struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const struct rule_act *a)
@@ -313,8 +325,8 @@ struct rule *rules_find(const struct judge *j, enum judge_rule_kind kind, const 
         const struct of_workload *l = j->rules->n ? of_workload(j, a) : NULL;
 
         if (!l) /* there are none; or no memory: then each is looked at */
-                return first_that_fits(j->rules, j->rules->r, j->rules->n, kind, a);
-        return first_that_fits(j->rules, l->r, l->n, kind, a);
+                return best_that_fits(j, j->rules->r, j->rules->n, kind, a);
+        return best_that_fits(j, l->r, l->n, kind, a);
 }
 
 uint64_t rules_passed(const struct judge *j)

@@ -25,6 +25,7 @@
 
 #define SECONDS 1000000000
 #define DAY 86400
+#define LINK_BITS 10 /* of fe80::/10, the wider one of the networks of links */
 
 const char *rule_why_words(enum rule_why why)
 {
@@ -176,6 +177,12 @@ static bool is_one_place(const struct rule *r)
         return p->listens || (p->address_len ? p->bits == 8 * p->address_len : pattern_is_exact(p->name));
 }
 
+/* On the link clouds hand out credentials to whoever calls: that must be meant, by a name or a network of it. */
+static bool means_link(const struct rule_place *p)
+{
+        return !p->listens && !p->any && (p->address_len ? p->bits >= LINK_BITS : p->name.len > 0);
+}
+
 static enum rule_why flow_reach(const struct rule *r, const struct rule_act *a)
 {
         bool raw = !a->listens && a->nnames == 0 && a->kind == ADDRESS_PUBLIC;
@@ -183,6 +190,8 @@ static enum rule_why flow_reach(const struct rule *r, const struct rule_act *a)
         if (a->never_silent && !(is_exact(&r->exe) && is_one_place(r)))
                 return RULE_WIDE_CALLER;
         if (raw && !(r->where.address_len && is_one_place(r)))
+                return RULE_WIDE_ADDRESS;
+        if (!a->listens && a->kind == ADDRESS_LINK && !means_link(&r->where))
                 return RULE_WIDE_ADDRESS;
         return RULE_FITS;
 }

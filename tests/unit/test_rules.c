@@ -348,6 +348,18 @@ static void test_allow_flows(void)
         VERDICT(&w, "allowed by R-4");
         call(&w, "192.0.2.20", 80);
         CU_ASSERT_TRUE(begins(&w, "deviation"));
+        /* Whatever host: within the site, but not what hands out a cloud's credentials. */
+        CU_ASSERT_EQUAL(rule(&w, "allow.add", "destination=:8088/tcp", "reason=metrics of all", NULL), 0);
+        call(&w, "10.20.3.3", 8088);
+        VERDICT(&w, "allowed by R-5");
+        call(&w, "169.254.169.254", 8088);
+        CU_ASSERT_TRUE(begins(&w, "deviation"));
+        call(&w, "198.51.100.77", 8088);
+        CU_ASSERT_TRUE(begins(&w, "deviation"));
+        CU_ASSERT_EQUAL(rule(&w, "allow.remove", "rule=R-5", NULL), 0);
+        CU_ASSERT_EQUAL(rule(&w, "allow.add", "destination=169.254.169.254:8088", "reason=its own role", NULL), 0);
+        call(&w, "169.254.169.254", 8088);
+        VERDICT(&w, "allowed by R-6");
         /* Behind a name that is allowed no other hides. */
         answer(&w, "evil.example.org", "192.0.2.20");
         call(&w, "192.0.2.20", 443);
@@ -359,13 +371,13 @@ static void test_allow_flows(void)
         CU_ASSERT_EQUAL(rule(&w, "allow.add", "destination=web.example.com", "executable=/tmp/y", "reason=ours", NULL),
                         0);
         flow(&w, FLOW_BEGAN, "192.0.2.30", 443, "/tmp/y", LAYER_WRITE);
-        VERDICT(&w, "allowed by R-5");
+        VERDICT(&w, "allowed by R-7");
         /* What it offers. */
         flow(&w, FLOW_LISTENS, "0.0.0.0", 8080, "/usr/sbin/nginx", LAYER_IMAGE);
         CU_ASSERT_TRUE(begins(&w, "deviation"));
         CU_ASSERT_EQUAL(rule(&w, "allow.add", "destination=listen:8081/tcp", "reason=metrics", NULL), 0);
         flow(&w, FLOW_LISTENS, "0.0.0.0", 8081, "/usr/sbin/nginx", LAYER_IMAGE);
-        VERDICT(&w, "allowed by R-6");
+        VERDICT(&w, "allowed by R-8");
         world_close(&w);
 }
 
@@ -554,6 +566,70 @@ static void test_break_through(void)
         w.now += 3 * HOUR;
         run(&w, "/opt/a", LAYER_WRITE);
         CU_ASSERT_EQUAL(w.opened, 1);
+        world_close(&w);
+}
+
+/* Of several windows the one that lets most through counts. */
+static void test_lowest_bar(void)
+{
+        struct world w;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(rule(&w, "suppress.add", "reason=big", "break_through=100", seconds(&w, "until", 7200), NULL),
+                        0);
+        CU_ASSERT_EQUAL(rule(&w, "suppress.add", "reason=small", "break_through=60", seconds(&w, "until", 7200), NULL),
+                        0);
+        run(&w, "/opt/a", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(rule_of(&w, 2).broke, 1);
+        world_close(&w);
+}
+
+/* A program that may be written, and may not be run: its writing is a part of what is told. */
+static void test_allowed_and_run(void)
+{
+        struct world w;
+
+        active(&w);
+        CU_ASSERT_EQUAL(rule(&w, "allow.add", "path=/opt/b", "signal=file", "reason=an upload", NULL), 0);
+        put(&w, "/opt/b", 0755);
+        VERDICT(&w, "allowed by R-1");
+        CU_ASSERT_EQUAL(w.opened, 0);
+        run(&w, "/opt/b", LAYER_WRITE);
+        CU_ASSERT_EQUAL(w.opened, 1);
+        CU_ASSERT_EQUAL(w.nsignals, 2);
+        world_close(&w);
+}
+
+/* What a window hides is listed all the same in the item of a roll-out. */
+static void test_window_in_rollout(void)
+{
+        struct tide_event ev = {.kind = TIDE_CTR_START, .container = BYTES_LIT("c2")};
+        const struct finding *item = NULL;
+        struct world w;
+
+        active(&w);
+        w.now += HOUR;
+        ev.ctr.runtime = BYTES_LIT("podman");
+        ev.ctr.init_pid = 400;
+        ev.ctr.init_start = 1;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        ev = (struct tide_event){.kind = TIDE_CONTENT, .container = BYTES_LIT("c2")};
+        ev.content.name = BYTES_LIT("web");
+        ev.content.name_given = 1;
+        ev.content.image_ref = BYTES_LIT("localhost/web:2");
+        ev.content.config_digest = BYTES_LIT("sha256:bb");
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_EQUAL(rule(&w, "suppress.add", "reason=big", "break_through=100", seconds(&w, "until", 7200), NULL),
+                        0);
+        run_in(&w, "c2", "/opt/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_ENTRYPOINT, 301);
+        CU_ASSERT_TRUE(begins(&w, "suppressed by R-1"));
+        for (size_t i = 0; i < w.j->nopen; i++)
+                if (w.j->open[i]->type == FINDING_ROLLOUT)
+                        item = w.j->open[i];
+        CU_ASSERT_TRUE(item && item->nsignals == 1 && item->inventory.modified == 1);
         world_close(&w);
 }
 
@@ -966,6 +1042,9 @@ static const struct unit_case cases[] = {
         {"a window: hidden, counted, not learned, and over", test_suppress_once},
         {"in a window nothing is learned", test_suppress_phases},
         {"what is too sure breaks through", test_break_through},
+        {"the lowest bar of several windows", test_lowest_bar},
+        {"written by leave, and run", test_allowed_and_run},
+        {"a window in a roll-out", test_window_in_rollout},
         {"windows that come back, over midnight", test_recurring},
         {"zones, and when the clock is changed", test_zones},
         {"ends are told, come, and are listed for a while", test_ends},
