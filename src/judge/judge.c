@@ -365,7 +365,7 @@ static int suppress_act(struct judge *j, struct workload *w, const struct observ
 static int judge_known(struct judge *j, struct workload *w, const struct observation *o, struct entry *e)
 {
         bool learned = teaches(o) && o->c->class == CLASS_SERVICE;
-        bool learning = w->dim[o->dim].state == DS_LEARNING && !o->quiet->window;
+        bool learning = learned && w->dim[o->dim].state == DS_LEARNING && !quiet_window_of_known(j, w, o);
         int r = 0;
 
         j->stats.known++;

@@ -23,13 +23,16 @@ enum quiet_by {
 struct quiet {
         enum quiet_by by;
         struct rule *rule;   /* of QUIET_ALLOW and QUIET_WINDOW: by which */
-        /* The suppress rule in whose times it was (known: only while learning); NULL: none, or it decides nothing. */
+        /* The suppress rule in whose times it was; NULL: none, or it decides nothing. */
         struct rule *window;
         char words[160];     /* for watch and explain */
 };
 /* known, e: what baseline_lookup() said; learning: what is new is learned now. */
 void quiet_decide(const struct judge *j, const struct workload *w, const struct observation *o, enum known known,
                   const struct entry *e, bool learning, struct quiet *ret);
+/* Of an act that is known, and would be learned better: the suppress rule in whose times it was; NULL: none, or its
+ * dimension is not learning. */
+struct rule *quiet_window_of_known(const struct judge *j, const struct workload *w, const struct observation *o);
 /* It is raised all the same: as it would have been without what was told before. */
 void quiet_again(struct quiet *q);
 /* Nothing of it is learned, and what is raised is kept out of the queue. */

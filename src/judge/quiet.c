@@ -91,7 +91,7 @@ static void decide_new(const struct judge *j, const struct workload *w, const st
 }
 
 /* What is known may be learned better, but in no window. */
-static struct rule *window_of_known(const struct judge *j, const struct workload *w, const struct observation *o)
+struct rule *quiet_window_of_known(const struct judge *j, const struct workload *w, const struct observation *o)
 {
         struct rule_act a;
 
@@ -132,7 +132,6 @@ void quiet_decide(const struct judge *j, const struct workload *w, const struct 
                 words(ret, QUIET_DECLARED, NULL, "known: the image declares it");
         } else if (known == KNOWN_YES) {
                 words(ret, QUIET_KNOWN, NULL, "known");
-                ret->window = window_of_known(j, w, o);
         } else if (o->c->class != CLASS_SERVICE && silent && !is_raised(w, o, known, e)) {
                 words(ret, QUIET_CLASS, NULL,
                       o->c->class == CLASS_JOB ? "not judged: of a job" : "not judged: of a session");

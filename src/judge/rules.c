@@ -302,6 +302,14 @@ uint32_t rules_bar(const struct judge *j, const struct rule *r)
         return r->break_through ? r->break_through : j->p.suppress_break_through;
 }
 
+/* By what costs next to nothing: could it be about such an act at all? A path is of no flow, a destination of one. */
+static bool may_fit(const struct rule *r, enum judge_rule_kind kind, enum dimension dim)
+{
+        if (r->kind != kind || (r->dims && !(r->dims & 1u << dim)))
+                return false;
+        return dim == DIM_NETWORK ? r->path.len == 0 : r->place.len == 0;
+}
+
 /* Of allow rules the oldest; of suppress rules the oldest of those that let most through. */
 static struct rule *best_that_fits(const struct judge *j, struct rule *const *r, size_t n, enum judge_rule_kind kind,
                                    const struct rule_act *a)
@@ -309,9 +317,10 @@ static struct rule *best_that_fits(const struct judge *j, struct rule *const *r,
         struct rule *best = NULL;
 
         for (size_t i = 0; i < n; i++) {
+                if (!may_fit(r[i], kind, a->dim))
+                        continue;
                 j->rules->passed++;
-                if (r[i]->kind != kind || (best && rules_bar(j, r[i]) >= rules_bar(j, best)) ||
-                    rule_fits(r[i], a) != RULE_FITS)
+                if ((best && rules_bar(j, r[i]) >= rules_bar(j, best)) || rule_fits(r[i], a) != RULE_FITS)
                         continue;
                 best = r[i];
                 if (kind == RULE_ALLOW)

@@ -633,6 +633,35 @@ static void test_window_in_rollout(void)
         world_close(&w);
 }
 
+/* Rules that cannot be about an act cost it nothing, nor does any of them an act that would not be learned. */
+static void test_cheap(void)
+{
+        struct world w;
+        uint64_t n;
+
+        world_open(&w);
+        start(&w);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        for (int i = 0; i < 50; i++) {
+                CU_ASSERT_EQUAL(
+                        rule(&w, "suppress.add", "signal=network", "reason=a move", seconds(&w, "until", 7200), NULL),
+                        0);
+                CU_ASSERT_EQUAL(rule(&w, "allow.add", "destination=10.9.9.9", "reason=a host", NULL), 0);
+        }
+        n = rules_passed(w.j);
+        run(&w, "/bin/date", LAYER_IMAGE); /* known */
+        run(&w, "/bin/ls", LAYER_IMAGE);   /* new */
+        put(&w, "/srv/a", 0644);
+        CU_ASSERT_EQUAL(rules_passed(w.j), n);
+        CU_ASSERT_EQUAL(rule(&w, "suppress.add", "reason=all", seconds(&w, "until", 7200), NULL), 0);
+        run_in(&w, "c1", "/bin/date", LAYER_IMAGE, CHANGE_UNKNOWN, ORIGIN_FOREIGN, 400); /* teaches nothing */
+        VERDICT(&w, "known");
+        CU_ASSERT_EQUAL(rules_passed(w.j), n);
+        run(&w, "/bin/date", LAYER_IMAGE);
+        CU_ASSERT_EQUAL(rules_passed(w.j), n + 1);
+        world_close(&w);
+}
+
 /* ---- times ---- */
 
 /* 2026-03-29 01:00 UTC clocks go from +1 to +2, 2026-10-25 01:00 UTC back. */
@@ -1045,6 +1074,7 @@ static const struct unit_case cases[] = {
         {"the lowest bar of several windows", test_lowest_bar},
         {"written by leave, and run", test_allowed_and_run},
         {"a window in a roll-out", test_window_in_rollout},
+        {"what rules cost", test_cheap},
         {"windows that come back, over midnight", test_recurring},
         {"zones, and when the clock is changed", test_zones},
         {"ends are told, come, and are listed for a while", test_ends},
