@@ -25,7 +25,7 @@
 #define CANDIDATES_MAX 20000u
 #define PLACE_DEPTH 2u
 
-struct group {
+struct cause {
         struct judge_entry first; /* the riskiest of them */
         unsigned risk;
         uint32_t n;
@@ -38,8 +38,8 @@ struct group {
 struct review {
         const struct judge *j;
         struct judge_workload w;
-        struct map *by_cause; /* → struct group, borrowed from groups */
-        struct group *groups;
+        struct map *by_cause; /* → struct cause, borrowed from groups */
+        struct cause *groups;
         size_t n, cap;
         unsigned coarse; /* 0: by place; 1: by program; 2: by dimension */
 };
@@ -90,9 +90,9 @@ static void cause_key(const struct review *v, const struct judge_entry *e, struc
                 buf_put_bytes(out, e->key); /* each is answered by itself, so each is shown */
 }
 
-static struct group *new_group(struct review *v, const struct judge_entry *e)
+static struct cause *new_group(struct review *v, const struct judge_entry *e)
 {
-        struct group *g;
+        struct cause *g;
 
         if (v->n == v->cap) {
                 size_t cap = v->cap ? 2 * v->cap : 64;
@@ -104,7 +104,7 @@ static struct group *new_group(struct review *v, const struct judge_entry *e)
                 v->cap = cap;
         }
         g = &v->groups[v->n++];
-        *g = (struct group){.first = *e,
+        *g = (struct cause){.first = *e,
                             .risk = risk_of(e),
                             .first_ns = e->first_ns,
                             .last_ns = e->last_ns,
@@ -124,7 +124,7 @@ static bool has_text(const json_t *a, const json_t *text)
         return false;
 }
 
-static int add_containers(struct group *g, const struct judge_entry *e)
+static int add_containers(struct cause *g, const struct judge_entry *e)
 {
         for (uint32_t i = 0; e->seen && i < e->containers; i++) {
                 _cleanup_json_ json_t *name = cj_text(e->container[i]);
@@ -138,7 +138,7 @@ static int add_containers(struct group *g, const struct judge_entry *e)
         return 0;
 }
 
-static int add(struct group *g, const struct judge_entry *e)
+static int add(struct cause *g, const struct judge_entry *e)
 {
         char number[16];
 
@@ -202,7 +202,7 @@ static int collect(struct review *v)
 
 static int by_risk(const void *a, const void *b)
 {
-        const struct group *x = a, *y = b;
+        const struct cause *x = a, *y = b;
 
         if (x->risk != y->risk)
                 return x->risk < y->risk ? 1 : -1;
@@ -251,7 +251,7 @@ static const char *why_of(const struct judge_entry *e)
         return e->candidate ? e->why : e->offered ? "other-content" : "other-phase";
 }
 
-static json_t *group_json(const struct review *v, const struct group *g)
+static json_t *group_json(const struct review *v, const struct cause *g)
 {
         const struct judge_entry *e = &g->first;
         _cleanup_json_ json_t *o = json_object();

@@ -38,7 +38,7 @@ struct reader *reader_free(struct reader *rd)
 {
         if (!rd)
                 return NULL;
-        EVP_MD_CTX_free(rd->ctx);
+        EVP_MD_CTX_destroy(rd->ctx);
         free(rd);
         return NULL;
 }
@@ -51,7 +51,7 @@ int reader_new(uint32_t percent, struct reader **ret)
         if (!rd)
                 return -ENOMEM;
         rd->percent = percent;
-        rd->ctx = EVP_MD_CTX_new();
+        rd->ctx = EVP_MD_CTX_create();
         if (!rd->ctx)
                 return -ENOMEM;
         if (EVP_DigestInit_ex(rd->ctx, EVP_sha256(), NULL) != 1 || EVP_DigestUpdate(rd->ctx, "", 0) != 1 ||

@@ -12,8 +12,6 @@
 #define RSA_BITS_MIN 2048
 
 #if OPENSSL_VERSION_NUMBER < 0x10100000L /* RHEL 7 */
-#define EVP_MD_CTX_new EVP_MD_CTX_create
-#define EVP_MD_CTX_free EVP_MD_CTX_destroy
 typedef void *parameter;
 #else
 typedef const void *parameter;
@@ -156,12 +154,12 @@ int signature_parse_key(struct bytes pem, struct signature_key **ret, const char
 
 bool signature_fits(const struct signature_key *k, struct bytes data, struct bytes signature)
 {
-        EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+        EVP_MD_CTX *ctx = EVP_MD_CTX_create(); /* by the name that 1.0.2 has, too */
         bool fits = ctx && signature.len && signature.len <= SIGNATURE_MAX &&
                     EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, k->pkey) == 1 &&
                     EVP_DigestVerifyUpdate(ctx, data.p, data.len) == 1 &&
                     EVP_DigestVerifyFinal(ctx, (unsigned char *)(uintptr_t)signature.p, signature.len) == 1;
 
-        EVP_MD_CTX_free(ctx);
+        EVP_MD_CTX_destroy(ctx);
         return fits;
 }

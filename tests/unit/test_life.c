@@ -309,7 +309,7 @@ static void test_expiry(void)
         restart(&w);
         start(&w);
         for (int i = 0; i < 5; i++) {
-                char id[8];
+                char id[16];
 
                 snprintf(path, sizeof(path), "/opt/%c", 'a' + i);
                 run(&w, path, LAYER_WRITE);
