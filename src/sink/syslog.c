@@ -90,7 +90,10 @@ static json_t *when(int64_t ns)
 
 static json_t *number(uint64_t id)
 {
-        return id ? json_sprintf("F-%llu", (unsigned long long)id) : json_null();
+        char text[24];
+
+        snprintf(text, sizeof(text), "F-%llu", (unsigned long long)id);
+        return id ? json_string(text) : json_null();
 }
 
 static json_t *containers(const struct finding *f)

@@ -191,7 +191,7 @@ static void on_save_index(int what, struct bytes key, struct bytes blob, void *a
 
 static const struct fuse_ops fuse_ops = {.event = on_event, .save = on_save_index};
 
-static void send(struct both *b, struct tide_event *ev)
+static void send_to(struct both *b, struct tide_event *ev)
 {
         ev->container = BYTES_LIT("c1");
         ev->boot_ns = b->w.now;
@@ -211,13 +211,13 @@ static void both_open(struct both *b)
         CU_ASSERT_EQUAL_FATAL(fuse_new(&fp, &fuse_ops, b, &b->f), 0);
         ev.ctr.init_pid = INIT_PID;
         ev.ctr.init_start = 1;
-        send(b, &ev);
+        send_to(b, &ev);
         ev = (struct tide_event){.kind = TIDE_CONTENT};
         ev.content.name = BYTES_LIT("web");
         ev.content.name_given = 1;
         ev.content.image_ref = BYTES_LIT("localhost/web:1");
         ev.content.config_digest = BYTES_LIT("sha256:aa");
-        send(b, &ev);
+        send_to(b, &ev);
 }
 
 static void both_close(struct both *b)
@@ -249,7 +249,7 @@ static void write_file(struct both *b, const struct written_file *wf)
         ev.file.path = bytes_str(wf->path);
         ev.file.size = wf->size;
         ev.file.ctime_ns = 5;
-        send(b, &ev);
+        send_to(b, &ev);
 }
 
 static void run_line(struct both *b, const char *exe, const char *line)
@@ -264,7 +264,7 @@ static void run_line(struct both *b, const char *exe, const char *line)
         ev.exec.caller = BYTES_LIT("/bin/init");
         set_args(&ev.exec, exe, line, space);
         ev.exec.actor.exe = bytes_str(exe);
-        send(b, &ev);
+        send_to(b, &ev);
 }
 
 static void test_write_layer(void)
@@ -325,11 +325,11 @@ static void test_mount_point(void)
         struct both b;
 
         both_open(&b);
-        send(&b, &ev);
+        send_to(&b, &ev);
         write_file(&b, &(struct written_file){.path = "/entry.sh", .ops = OP_FOUND});
         write_file(&b, &(struct written_file){.path = "/copied.sh", .ops = OP_FOUND, .size = 10});
         ev = (struct tide_event){.kind = TIDE_WALK, .walk = {.reason = WALK_START, .ended = 1, .complete = 1}};
-        send(&b, &ev);
+        send_to(&b, &ev);
         run_line(&b, "/bin/dash", "sh /entry.sh");
         CU_ASSERT_STRING_EQUAL(b.script, "");
         run_line(&b, "/bin/dash", "sh /copied.sh"); /* by "cp" of the runtime, before it was started */
