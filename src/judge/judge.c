@@ -976,6 +976,7 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 [TIDE_HASH] = on_hash,     [TIDE_EXIT] = session_exit,
         };
         struct container_memory *c;
+        bool gone;
         int r;
 
         if (ev->kind >= ARRAY_LEN(rows) || !rows[ev->kind])
@@ -992,9 +993,10 @@ static int on_container_event(struct judge *j, const struct tide_event *ev)
                 j->stats.refused++;
                 return 0;
         }
+        gone = ev->kind == TIDE_CTR_STOP || ev->kind == TIDE_HASH; /* perhaps forgotten with that */
         r = rows[ev->kind](j, c, ev);
         if (r == 0 && rows[ev->kind] != on_act && rows[ev->kind] != on_flow)
-                judge_verdict(j, ev, ev->kind == TIDE_CTR_STOP ? NULL : c->workload, "", 0);
+                judge_verdict(j, ev, gone ? NULL : c->workload, "", 0);
         return r;
 }
 

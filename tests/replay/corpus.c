@@ -199,7 +199,7 @@ static int as_file(struct bytes content)
         FILE *f = tmpfile();
         int fd = f ? dup(fileno(f)) : -1;
 
-        if (fd < 0 || fwrite(content.p, 1, content.len, f) != content.len || fclose(f) != 0 ||
+        if (fd < 0 || (content.len && fwrite(content.p, 1, content.len, f) != content.len) || fclose(f) != 0 ||
             lseek(fd, 0, SEEK_SET) < 0)
                 die("a temporary file cannot be written");
         return fd;

@@ -143,7 +143,7 @@ static void test_drop(void)
 
 /* ---- workers ---- */
 
-static bool refused(const char *path, int flags)
+static TM_UNUSED bool refused(const char *path, int flags)
 {
         int fd = open(path, flags, 0600);
 
@@ -202,8 +202,12 @@ static int run_file_reader(void)
                 r = 3;
 #endif
         if (unlink(path) == 0 || errno != EPERM || mkdir("/tmp/tidemark-confine-dir", 0700) == 0 ||
-            socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || fork() >= 0)
+            socket(AF_UNIX, SOCK_STREAM, 0) >= 0)
                 r = 4;
+#ifndef TM_SANITIZE /* which may fork, to tell what it found */
+        if (r == 0 && fork() >= 0)
+                r = 5;
+#endif
         return r;
 }
 
