@@ -384,8 +384,10 @@ int main(int argc, char **argv)
                 return EXIT_DONE;
         }
         for (size_t i = 0; i < ARRAY_LEN(stages); i++)
-                if (stages[i](&s) < 0)
+                if (stages[i](&s) < 0) {
+                        keys_free(s.keys);
                         return EXIT_FAILED;
+                }
         setup = (struct sensor_setup){.cfg = &s.cfg, .state_dir = s.state, .trail_dir = s.trail_dir,
                                       .runtime_dir = s.runtime,
                                       .pair_fd = s.pair[0], .admin_fd = s.admin_fd, .engine = s.engine,

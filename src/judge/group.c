@@ -239,15 +239,17 @@ static struct bytes directory_of(struct bytes path)
 }
 
 /* Data that one program writes into one directory in one burst, the init itself, too: one cause of many names. */
-static bool joins_by_burst(const struct finding *f, const struct observation *o)
+static bool joins_by_burst(const struct judge *j, const struct finding *f, const struct observation *o)
 {
+        int64_t most = j->p.join_ns < BURST_NS ? (int64_t)j->p.join_ns : BURST_NS;
+
         if (o->dim != DIM_FILE || o->executable || o->never_silent || !o->known_exe || o->exe.len == 0)
                 return false;
         for (uint32_t i = 0; i < f->nsignals; i++) {
                 const struct finding_signal *s = &f->signals[i];
                 int64_t apart = ns_apart(o->ev->wall_ns, s->last_ns);
 
-                if (s->kind == DIM_FILE && apart < BURST_NS && apart > -BURST_NS && is_of_container(f, s, o) &&
+                if (s->kind == DIM_FILE && apart < most && apart > -most && is_of_container(f, s, o) &&
                     signal_is_kept(&s->executable, o->exe, EXE_KEPT) &&
                     bytes_eq(directory_of(str_get(&s->subject)), directory_of(o->subject)))
                         return true;
@@ -332,7 +334,7 @@ static struct finding *find(struct judge *j, const struct workload *w, const str
 
                 if (is_of_workload(f, w) &&
                     (joins_by_cause(f, o, cause) || joins_by_path(f, o) || joins_by_program(f, o) ||
-                     joins_by_caller(j, f, o) || joins_by_burst(f, o) || joins_by_lineage(j, f, o)))
+                     joins_by_caller(j, f, o) || joins_by_burst(j, f, o) || joins_by_lineage(j, f, o)))
                         return f;
         }
         for (size_t i = j->nopen; i > 0; i--)

@@ -17,7 +17,7 @@ static const struct judge_factor table[FACTOR__MAX] = {
                                     "a program ran that is in the container's write layer and not in its image"},
         [FACTOR_RAN_MEMFD] = {"ran_memfd", 44, "a program ran from memory (memfd), with no file at all"},
         [FACTOR_RAN_DELETED] = {"ran_deleted", 44, "a program ran whose file was already deleted"},
-        [FACTOR_RAN_TMPFS] = {"ran_tmpfs", 24, "a program ran from a tmpfs"},
+        [FACTOR_RAN_TMPFS] = {"ran_tmpfs", 28, "a program ran from a tmpfs"},
         [FACTOR_RAN_MOUNT] = {"ran_mount", 4, "a program ran from a volume"},
         [FACTOR_RAN_CHANGED_IMAGE_FILE] = {"ran_changed_image_file", 44,
                                            "a program of the image ran after it was changed"},

@@ -112,7 +112,9 @@ class Service:
         return [f for f in self.d.findings(self.workload, every=every) if f["type"] == "drift"]
 
     def quiet(self, what):
-        check(not self.findings(), what + " is quiet", "\n".join(self.brief()))
+        """Nothing, above the threshold or below; but who wrote what when the kernel's queue overflowed is not known."""
+        raised = [f for f in self.findings() if not (f["loss"] and f["below_show"])]
+        check(not raised, what + " is quiet", "\n".join(self.brief()))
 
     def brief(self):
         """What a failed test has to say of the findings."""

@@ -99,7 +99,7 @@ def fuse(lab, them):
     wait("something to be learned", lambda: any(x["entries"] for x in d.workload(name)["dimensions"]))
     d.activate(name)
     work.sh("cp /bin/busybox /tmp/sleep; chmod 755 /tmp/sleep; /tmp/sleep 1")  # no opening is told of FUSE: what is gone at once is not known
-    f = wait("the new program to be raised", lambda: next((f for f in d.findings(name) if any(s["subject"] == "/tmp/sleep" for s in f["signals"])), None))
+    f = wait("the new program to be raised", lambda: next((f for f in d.findings(name, every=True) if any(s["subject"] == "/tmp/sleep" for s in f["signals"])), None))
     check(not any(s["kind"] == "file" for s in f["signals"]), "by its execution: what is written is not seen there", f)
 
 

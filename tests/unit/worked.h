@@ -14,7 +14,7 @@ static const struct worked worked[] = {
         {"a changed program of the image", RUNS, "/bin/ls", 0, LAYER_WRITE, CHANGE_MODIFIED, ENTRY, false,
          "-6 + 11 ran_changed_image_file + 0 new_program + 8 novelty = 13: 99 %, page"},
         {"a program from shared memory", RUNS, "/dev/shm/x", 0, LAYER_TMPFS, CHANGE_UNKNOWN, ENTRY, false,
-         "-6 + 6 ran_tmpfs + 0 new_program + 8 novelty = 8: 99 %, page"},
+         "-6 + 7 ran_tmpfs + 0 new_program + 8 novelty = 9: 99 %, page"},
         {"a program of the image that never ran", RUNS, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN, ENTRY, false,
          "-6 + 0 new_program + 8 novelty = 2: 80 %, show"},
         {"the same, of a baseline that was declared complete", RUNS, "/usr/bin/nc", 0, LAYER_IMAGE, CHANGE_UNKNOWN,
