@@ -60,6 +60,9 @@ void str_escape(struct bytes s, struct buf *out);
  * spelling; or out's error. */
 int str_unescape(struct bytes text, struct buf *out) TM_CHECK;
 
+/* Bytes as lower-case hexadecimal digits, terminated. dst has room for 2 * s.len + 1. Returns dst. */
+char *str_hex(struct bytes s, char *dst);
+
 /* As str_escape, into a fixed array, always terminated; "..." at the end if it did not fit. Returns dst. */
 char *str_print(struct bytes s, char *dst, size_t size);
 

@@ -8,6 +8,18 @@
 
 #include "tidemark/buf.h"
 
+char *str_hex(struct bytes s, char *dst)
+{
+        static const char digits[] = "0123456789abcdef";
+
+        for (uint32_t i = 0; i < s.len; i++) {
+                dst[2 * i] = digits[s.p[i] >> 4];
+                dst[2 * i + 1] = digits[s.p[i] & 15];
+        }
+        dst[2 * s.len] = '\0';
+        return dst;
+}
+
 bool bytes_eq(struct bytes a, struct bytes b)
 {
         return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);

@@ -21,26 +21,11 @@ int document_order(const struct transfer_entry *a, const struct transfer_entry *
         return r ? r : bytes_cmp(a->exe, b->exe);
 }
 
-static json_t *phases_json(uint8_t phases)
-{
-        _cleanup_json_ json_t *a = json_array();
-
-        for (unsigned p = PHASE_STARTUP; p <= PHASE_SHUTDOWN; p++)
-                if ((phases & 1u << p) && json_array_append_new(a, json_string(finding_phase_name(p))) < 0)
-                        return NULL;
-        return TAKE_PTR(a);
-}
-
 static json_t *hex_json(struct bytes s)
 {
-        static const char digits[] = "0123456789abcdef";
-        char text[2 * TIDE_SHA256 + 1] = "";
+        char text[2 * TIDE_SHA256 + 1];
 
-        for (uint32_t i = 0; i < s.len && i < TIDE_SHA256; i++) {
-                text[2 * i] = digits[s.p[i] >> 4];
-                text[2 * i + 1] = digits[s.p[i] & 15];
-        }
-        return json_string(text);
+        return json_string(str_hex(bytes_of(s.p, s.len < TIDE_SHA256 ? s.len : TIDE_SHA256), text));
 }
 
 static json_t *approved_json(const struct transfer_entry *e)
@@ -69,7 +54,7 @@ json_t *document_entry_json(const struct transfer_entry *e, bool candidate)
                 bad |= json_object_set_new(o, "windows", json_integer(e->windows));
         }
         if (e->dim == DIM_NETWORK) {
-                bad |= json_object_set_new(o, "phases", phases_json(e->phases));
+                bad |= json_object_set_new(o, "phases", cj_phases(e->phases));
                 bad |= json_object_set_new(o, "replicas", json_integer(e->replicas));
                 bad |= json_object_set_new(o, "several", json_boolean(e->several));
         }

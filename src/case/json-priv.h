@@ -36,6 +36,8 @@ json_t *cj_real(double v) TM_CHECK; /* null for what JSON cannot say */
 json_t *cj_split(struct bytes s) TM_CHECK;
 /* A list of key, value (event.h) as an object; of keys that are there twice the first one counts. */
 json_t *cj_list(struct bytes list) TM_CHECK;
+/* Words for a set of 1 << enum finding_phase; a phase that is not known is none of them. */
+json_t *cj_phases(uint32_t phases) TM_CHECK;
 /* Words for EVF_* flags. */
 json_t *cj_flags(unsigned flags) TM_CHECK;
 json_t *cj_watched(uint8_t flows) TM_CHECK; /* enum tide_flows: true, false; null where nobody said */

@@ -15,6 +15,7 @@
 
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
+#include "tidemark/finding.h"
 
 /* Escaping makes at most four bytes of one. */
 #define TEXT_MAX (4u * 1024 * 1024)
@@ -190,6 +191,16 @@ json_t *cj_list(struct bytes list)
                         return NULL;
         }
         return TAKE_PTR(o);
+}
+
+json_t *cj_phases(uint32_t phases)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (unsigned p = PHASE_STARTUP; p <= PHASE_SHUTDOWN; p++)
+                if ((phases & 1u << p) && json_array_append_new(a, json_string(finding_phase_name(p))) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
 }
 
 json_t *cj_flags(unsigned flags)

@@ -178,16 +178,6 @@ json_t *query_baseline_list(const struct query_env *env, const json_t *request)
         return query_ok(TAKE_PTR(a));
 }
 
-static json_t *phases_json(const struct judge_entry *e)
-{
-        _cleanup_json_ json_t *a = json_array();
-
-        for (unsigned p = PHASE_STARTUP; p <= PHASE_SHUTDOWN; p++)
-                if ((e->phases & 1u << p) && json_array_append_new(a, json_string(finding_phase_name(p))) < 0)
-                        return NULL;
-        return TAKE_PTR(a);
-}
-
 static json_t *item_json(uint32_t item)
 {
         char text[16];
@@ -213,7 +203,7 @@ static json_t *entry_json(const struct judge_entry *e)
         bad |= json_object_set_new(o, "candidate", json_boolean(e->candidate));
         bad |= json_object_set_new(o, "raised", json_boolean(e->candidate && !e->waiting));
         bad |= json_object_set_new(o, "why", e->candidate ? json_string(e->why) : json_null());
-        bad |= json_object_set_new(o, "phases", phases_json(e));
+        bad |= json_object_set_new(o, "phases", cj_phases(e->phases));
         bad |= json_object_set_new(o, "inherited", json_boolean(e->inherited));
         bad |= json_object_set_new(o, "rejected", json_boolean(e->rejected));
         bad |= json_object_set_new(o, "item", item_json(e->item));

@@ -236,16 +236,6 @@ static json_t *who_json(const struct judge_entry *e)
         return bad ? NULL : TAKE_PTR(o);
 }
 
-static json_t *phases_json(uint32_t phases)
-{
-        _cleanup_json_ json_t *a = json_array();
-
-        for (unsigned p = PHASE_STARTUP; p <= PHASE_SHUTDOWN; p++)
-                if ((phases & 1u << p) && json_array_append_new(a, json_string(finding_phase_name(p))) < 0)
-                        return NULL;
-        return TAKE_PTR(a);
-}
-
 static const char *why_of(const struct judge_entry *e)
 {
         return e->candidate ? e->why : e->offered ? "other-content" : "other-phase";
@@ -268,7 +258,7 @@ static json_t *group_json(const struct review *v, const struct cause *g)
         bad |= json_object_set_new(o, "why", json_string(why_of(e)));
         bad |= json_object_set_new(o, "rejected", json_boolean(e->rejected));
         bad |= json_object_set_new(o, "raised", json_boolean(!e->candidate || !e->waiting));
-        bad |= json_object_set_new(o, "phases", phases_json(e->candidate ? e->phases : e->asked));
+        bad |= json_object_set_new(o, "phases", cj_phases(e->candidate ? e->phases : e->asked));
         bad |= json_object_set_new(o, "confidence", confidence_json(g->quarters));
         bad |= json_object_set_new(o, "count", cj_u64(g->count));
         bad |= json_object_set_new(o, "first_seen", cj_time(g->first_ns));

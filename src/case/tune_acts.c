@@ -243,28 +243,8 @@ static bool covers(const json_t *rule, const struct tune_act *a)
                (!place || (a->dim == DIM_NETWORK && place_fits(place, a)));
 }
 
-bool tune_covers(const json_t *rule, const json_t *finding)
-{
-        const json_t *signals = json_object_get(finding, "signals");
-        const char *workload = tune_text(json_object_get(finding, "workload"), "name");
-        size_t i;
-        json_t *s;
-
-        if (!text_fits(rule, "workload", 0, workload) || json_array_size(signals) == 0 ||
-            json_integer_value(json_object_get(finding, "signals_more")) > 0)
-                return false;
-        json_array_foreach(signals, i, s)
-        {
-                struct tune_act a;
-
-                tune_act_of(s, &a);
-                if (!covers(rule, &a))
-                        return false;
-        }
-        return true;
-}
-
-bool tune_may_hide(const json_t *rule, const json_t *finding)
+/* Every act of the finding; unsure ones only where they count. */
+static bool covers_all(const json_t *rule, const json_t *finding, bool unsure_counts)
 {
         size_t i;
         json_t *s;
@@ -276,10 +256,21 @@ bool tune_may_hide(const json_t *rule, const json_t *finding)
                 struct tune_act a;
 
                 tune_act_of(s, &a);
-                if (!a.unsure && !covers(rule, &a))
+                if ((unsure_counts || !a.unsure) && !covers(rule, &a))
                         return false;
         }
         return true;
+}
+
+bool tune_covers(const json_t *rule, const json_t *finding)
+{
+        return json_array_size(json_object_get(finding, "signals")) > 0 &&
+               json_integer_value(json_object_get(finding, "signals_more")) <= 0 && covers_all(rule, finding, true);
+}
+
+bool tune_may_hide(const json_t *rule, const json_t *finding)
+{
+        return covers_all(rule, finding, false);
 }
 
 bool tune_concerns(const json_t *rule, const json_t *finding)

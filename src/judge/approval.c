@@ -13,6 +13,7 @@
 #include "judge/baseline-priv.h"
 #include "tidemark/err.h"
 
+#define SUM_SHOWN 6u               /* bytes of a hash */
 #define TOLD_WITHIN_NS 60000000000 /* the sensor's own deadline is shorter: after that it tells that it was late */
 
 /* Told apart by who wrote it, or by its content: what runs, is loaded, or gives rights. */
@@ -21,24 +22,13 @@ static bool is_code(const struct entry *e)
         return e->dim != DIM_NETWORK;
 }
 
-static void content_text(const struct content *v, char hex[2 * 6 + 1])
-{
-        static const char digits[] = "0123456789abcdef";
-
-        for (size_t i = 0; i < 6; i++) {
-                hex[2 * i] = digits[v->sha256[i] >> 4];
-                hex[2 * i + 1] = digits[v->sha256[i] & 15];
-        }
-        hex[12] = '\0';
-}
-
 const char *approval_basis(const struct entry *e, char *dst, size_t size)
 {
-        char hex[2 * 6 + 1], exe[200];
+        char hex[2 * SUM_SHOWN + 1], exe[200];
 
         if (e->offered && e->offered->state == HASH_KNOWN) {
-                content_text(e->offered, hex);
-                snprintf(dst, size, "its content now, sha256 %s...", hex);
+                snprintf(dst, size, "its content now, sha256 %s...",
+                         str_hex(bytes_of(e->offered->sha256, SUM_SHOWN), hex));
                 return dst;
         }
         if (is_code(e) && e->written == WRITTEN_AT_START && e->written_by.len) {
@@ -47,8 +37,7 @@ const char *approval_basis(const struct entry *e, char *dst, size_t size)
                 return dst;
         }
         if (e->dim == DIM_PROCESS && e->content && e->content->state == HASH_KNOWN) {
-                content_text(e->content, hex);
-                snprintf(dst, size, "its content, sha256 %s...", hex);
+                snprintf(dst, size, "its content, sha256 %s...", str_hex(bytes_of(e->content->sha256, SUM_SHOWN), hex));
                 return dst;
         }
         if (e->dim == DIM_NETWORK) {

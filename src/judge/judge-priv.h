@@ -367,6 +367,13 @@ struct observation {
         struct net_facts net; /* dimension network */
 };
 
+/* By a process of the workload itself: its entrypoint's, or a probe. */
+static inline bool is_workloads_own(const struct observation *o)
+{
+        return (o->actor->flags & ACTOR_PID) &&
+               (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
+}
+
 /* 0; -EAGAIN: the event is nothing that a baseline holds. */
 int observe(struct judge *j, struct container_memory *c, const struct tide_event *ev, struct observation *ret);
 

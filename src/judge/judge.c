@@ -135,8 +135,7 @@ static bool teaches(const struct observation *o)
                 return true;
         if (o->dim == DIM_NETWORK && !(o->actor->flags & ACTOR_PID))
                 return true;
-        return (o->actor->flags & ACTOR_PID) &&
-               (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
+        return is_workloads_own(o);
 }
 
 /* A connection that was open before we watched teaches nothing, but it may be approved. */

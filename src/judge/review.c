@@ -149,7 +149,7 @@ static int by_items(struct choice *c, choice_act check, choice_act act)
                 if (!e)
                         return decide_refuse(c->j, "no candidate %s of this workload: see tidemark baseline review",
                                              str_print(text, shown, sizeof(shown)));
-                r = check(c, e);
+                r = check ? check(c, e) : 0;
         }
         for (size_t n = 0; r == 0 && (text = decide_arg_n(d, "item", n)).len; n++) {
                 struct entry *e = find_item(c->w, item_number(text));
@@ -270,13 +270,6 @@ int review_approve(struct judge *j, struct workload *w, const struct tide_event 
 
 /* ---- reject ---- */
 
-static int may_reject(struct choice *c, struct entry *e)
-{
-        (void)c;
-        (void)e;
-        return 0;
-}
-
 /* It stays, as what is never learned; what was asked of a phase is answered by no. */
 static int reject(struct choice *c, struct entry *e)
 {
@@ -316,7 +309,7 @@ static int reject(struct choice *c, struct entry *e)
 
 int review_reject(struct judge *j, struct workload *w, const struct tide_event *ev)
 {
-        return choose_and(j, w, ev, false, may_reject, reject);
+        return choose_and(j, w, ev, false, NULL, reject);
 }
 
 /* ---- refresh ---- */

@@ -229,14 +229,11 @@ static const char *exec_excused(const struct judge *j, const struct workload *w,
 
 const char *rollout_excuse(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        bool by_itself = (o->actor->flags & ACTOR_PID) &&
-                         (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
-
         if (!w->roll.open || o->never_silent || o->unseen)
                 return NULL;
         if (o->dim == DIM_NETWORK)
                 return is_declared(j, w, o) ? "excused by the roll-out: the new image declares the port" : NULL;
-        if (!by_itself)
+        if (!is_workloads_own(o))
                 return NULL;
         if (o->dim == DIM_PROCESS)
                 return exec_excused(j, w, o);
@@ -247,10 +244,8 @@ const char *rollout_excuse(const struct judge *j, const struct workload *w, cons
 
 bool rollout_waits(const struct judge *j, const struct workload *w, const struct observation *o)
 {
-        bool by_itself = (o->actor->flags & ACTOR_PID) &&
-                         (o->actor->origin == ORIGIN_ENTRYPOINT || o->actor->origin == ORIGIN_PROBE);
-
-        if (!w->roll.open || w->roll.read || o->never_silent || o->unseen || !by_itself || o->dim == DIM_NETWORK)
+        if (!w->roll.open || w->roll.read || o->never_silent || o->unseen || !is_workloads_own(o) ||
+            o->dim == DIM_NETWORK)
                 return false;
         if (!prior_is_analysed(j, old_digest(w)) || ns_apart(o->ev->wall_ns, w->roll.since_ns) > PENDING_NS)
                 return false;

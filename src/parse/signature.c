@@ -24,17 +24,12 @@ struct signature_key {
 
 int signature_sha256(struct bytes data, char ret_hex[SIGNATURE_HEX])
 {
-        static const char digits[] = "0123456789abcdef";
         unsigned char sum[EVP_MAX_MD_SIZE];
         unsigned n = 0;
 
         if (EVP_Digest(data.p, data.len, sum, &n, EVP_sha256(), NULL) != 1 || 2 * n + 1 != SIGNATURE_HEX)
                 return -EIO;
-        for (unsigned i = 0; i < n; i++) {
-                ret_hex[2 * i] = digits[sum[i] >> 4];
-                ret_hex[2 * i + 1] = digits[sum[i] & 15];
-        }
-        ret_hex[2 * n] = '\0';
+        str_hex(bytes_of(sum, n), ret_hex);
         return 0;
 }
 
