@@ -67,6 +67,9 @@ enum tide_kind {
         TIDE_HASH,  /* ev.hash: the content of a program that ran and is not the image's */
         /* Between the processes: */
         TIDE_RAN, /* ev.hash: sensor → engine: the same before it was read; its descriptor comes along */
+        /* Recorded: */
+        TIDE_DONE,   /* ev.done: what became of a deed of the sensor's: evidence, containment */
+        TIDE_RECORD, /* ev.supply: what is known of an image's way here, in parts; of no container */
         TIDE__KIND_MAX
 };
 
@@ -470,6 +473,91 @@ struct tide_hash {
         uint64_t mtime_ns, ctime_ns; /* of the file, when it was opened */
 };
 
+/* What the sensor does on request, and what it then says of it. Recorded: never renumber. */
+enum tide_deed {
+        DEED_NONE,
+        DEED_ISOLATE,
+        DEED_RELEASE,
+        DEED_KILL,
+        DEED_CAPTURE, /* evidence of a container */
+        DEED_LIST,    /* what evidence there is */
+        DEED_COPY,    /* evidence leaves its directory */
+        DEED_REMOVE,
+        DEED__MAX
+};
+enum tide_deed_state {
+        DEED_FAILED,
+        DEED_REFUSED, /* nothing was tried */
+        DEED_PLANNED, /* what would be done: a dry run */
+        DEED_BEGAN,   /* a part of it is done; more is said later */
+        DEED_DONE,
+        DEED_CHANGED, /* by itself: it ended in time, was taken away and put back, was found at the start */
+        DEED__STATE_MAX
+};
+enum tide_deed_flag {
+        DEEDF_DRY_RUN = 1u << 0, /* say what would be done */
+        DEEDF_POLICY = 1u << 1,  /* no operator asked: the configuration does, within limits that the sensor holds */
+        DEEDF_NOW = 1u << 2,     /* isolate: cut before the volatile evidence is taken */
+};
+
+struct tide_done {
+        uint8_t deed;       /* enum tide_deed */
+        uint8_t state;      /* enum tide_deed_state */
+        uint8_t last;       /* nothing more is said of this request, of this container */
+        uint64_t command;   /* 0: nobody asked */
+        uint64_t finding;   /* for which it was asked; 0: for none */
+        struct bytes name;  /* evidence: its file */
+        struct bytes words; /* for people: a sentence or two */
+        struct bytes facts; /* one JSON object as text; empty: none */
+};
+
+/*
+ * What was imported of one image, in parts: a SUPPLY_BEGIN names the document, packages and files of an SBOM follow,
+ * in this order and nothing of another document in between, and one SUPPLY_END makes it so. Provenance and admissions
+ * are one part each.
+ */
+enum tide_supply_part {
+        SUPPLY_NONE,
+        SUPPLY_BEGIN, /* of an SBOM */
+        SUPPLY_PACKAGES,
+        SUPPLY_FILES,
+        SUPPLY_END,
+        SUPPLY_PROVENANCE,
+        SUPPLY_ADMISSION,
+        SUPPLY_REMOVED, /* the document of this hash is to be forgotten */
+        SUPPLY__PART_MAX
+};
+/* How its signature stands. */
+enum tide_supply_signature {
+        SIGNATURE_NONE, /* unsigned */
+        SIGNATURE_VERIFIED,
+        SIGNATURE_BAD,     /* by a key that we have, and it does not fit */
+        SIGNATURE_UNKNOWN, /* by no key that we have */
+        SIGNATURE__MAX
+};
+
+struct tide_supply {
+        struct bytes digest;   /* "sha256:…" of the image's manifest or configuration */
+        uint8_t part;          /* enum tide_supply_part */
+        struct bytes document; /* SHA-256 of the document, TIDE_SHA256 bytes: joins its parts */
+        struct bytes source;   /* the file's name */
+        uint8_t signature;     /* enum tide_supply_signature */
+        struct bytes key;      /* which one, in words */
+        struct bytes format;   /* "CycloneDX 1.5", "SPDX 2.3", "SLSA 1" */
+        struct bytes creator;  /* tool, builder, or who admitted */
+        /* Provenance: */
+        struct bytes repository, commit, build_type;
+        int64_t began_ns, ended_ns; /* wall clock; 0: not said. Admission: when; SBOM: when it was made */
+        /* Packages, files: */
+        uint32_t first;    /* number of the list's first one */
+        struct bytes list; /* as of struct tide_prior: see tide_prior_package_put(), tide_prior_file_put() */
+        /* End: */
+        uint32_t packages, files, refused;
+        /* Admission: */
+        uint8_t admitted; /* 0: refused */
+        struct bytes words;
+};
+
 enum tide_act_kind {
         ACT_NONE,
         ACT_REPLY, /* answer for the admin client that sent command id; text is the JSON line */
@@ -482,6 +570,8 @@ enum tide_act_kind {
         ACT_WHO,      /* who is (or was) process act.pid? Answered by TIDE_WHO with act.id as its token */
         ACT_IMAGE,    /* open the files of the image that the container named in ev.container runs, and pass them into
                        * the socket that comes along; act.id names the request */
+        ACT_DEED,     /* act.deed, for the command act.id or by policy, of the container named in ev.container */
+        ACT_NEWS,     /* news of finding act.finding, for the trail and the audit log: args say what */
         ACT__MAX
 };
 
@@ -491,6 +581,10 @@ struct tide_act {
         uint32_t uid, pid, login_uid; /* TIDE_COMMAND: peer credentials */
         struct bytes name;    /* TIDE_FILES: path that was opened; empty text and no descriptor: could not be opened */
         struct bytes text;
+        uint8_t deed;        /* ACT_DEED: enum tide_deed */
+        uint32_t flags;      /* ACT_DEED: set of enum tide_deed_flag; ACT_NEWS: of enum finding_news */
+        uint64_t finding;    /* 0: none */
+        struct bytes args;   /* list of key, value */
 };
 
 struct tide_event {
@@ -521,6 +615,8 @@ struct tide_event {
                 struct tide_act act;
                 struct tide_prior prior;
                 struct tide_hash hash;
+                struct tide_done done;
+                struct tide_supply supply;
         };
 };
 
@@ -600,6 +696,10 @@ const char *tide_class_name(unsigned v);
 const char *tide_prior_state_name(unsigned v); /* "failed", "partial", "complete" */
 const char *tide_prior_kind_name(unsigned v);  /* "other", "program", "library", "script" */
 const char *tide_package_db_name(unsigned v);  /* "dpkg", "apk", "rpm" */
+/* "isolate", "release", "kill", "capture", "list", "copy", "remove" */
+const char *tide_deed_name(unsigned deed);
+const char *tide_deed_state_name(unsigned state); /* "failed", "refused", "planned", "began", "done", "changed" */
+const char *tide_signature_name(unsigned v);      /* "unsigned", "verified", "bad", "unknown-key" */
 const char *tide_hash_name(unsigned state);    /* "unreadable", "known", "too-large", "gone", "replaced", "late" */
 /* "proc connector + fanotify content". */
 #define TIDE_SOURCES_TEXT 160

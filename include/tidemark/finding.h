@@ -19,6 +19,7 @@
 #include "tidemark/str.h"
 
 struct buf;
+struct tide_event;
 
 #define FINDING_SIGNALS 32    /* kept one by one; more are counted */
 #define FINDING_FIRST 8       /* of these: how it began; of the others those that say most, and what came last */
@@ -30,6 +31,7 @@ struct buf;
 #define FINDING_PROCS 64      /* identities that later acts are joined by */
 #define FINDING_INVENTORY 24  /* names kept in a first-sight inventory */
 #define FINDING_NET 12        /* listeners and flows kept there */
+#define FINDING_DEEDS 16      /* what was done about it: the first ones, and the latest */
 
 /* Stored: never renumber. */
 enum finding_type {
@@ -132,6 +134,16 @@ struct finding_inventory { /* FINDING_FIRST_SIGHT */
         uint32_t nnet;
 };
 
+/* What was done about it: evidence, containment. A dated fact. */
+struct finding_deed {
+        uint8_t deed, state; /* enum tide_deed, enum tide_deed_state */
+        int64_t wall_ns;
+        uint64_t command;            /* number of the command in the trail; 0: by itself */
+        struct str_owned container;  /* its id */
+        struct str_owned name;       /* evidence: its file */
+        struct str_owned words;
+};
+
 struct finding {
         uint64_t id; /* shown as F-%lu */
         enum finding_type type;
@@ -187,6 +199,11 @@ struct finding {
         uint32_t exit_status;        /* … and how, as wait(2) has it */
         uint64_t visits;             /* sessions of one command and login that are one item */
         uint64_t runs;               /* programs that they ran */
+        /* Since format 6: */
+        struct finding_deed deeds[FINDING_DEEDS];
+        uint32_t ndeeds;
+        uint64_t deeds_more; /* that are not kept */
+        struct str_owned criteria; /* version of the playbook by which the last verdict was given */
         /* Not stored: */
         bool anew; /* it was triaged, and the act at hand is something that it did not hold then */
 };
@@ -214,6 +231,8 @@ DEFINE_CLEANUP(struct finding *, finding_free)
 int str_set(struct str_owned *s, struct bytes v) TM_CHECK;
 void str_clear(struct str_owned *s);
 void signal_release(struct finding_signal *s); /* its strings */
+/* Append one; beyond the limit the first half and the latest stay. 0 or -ENOMEM. */
+int finding_deed_add(struct finding *f, const struct tide_event *done) TM_CHECK;
 static inline struct bytes str_get(const struct str_owned *s)
 {
         return (struct bytes){(const uint8_t *)s->p, s->len};

@@ -147,6 +147,30 @@ struct query_import_source {
 typedef int (*query_import_cb)(struct tide_event *ev, void *arg);
 int query_import(const struct query_env *env, const json_t *request, const struct query_import_source *source,
                  query_import_cb cb, void *arg, json_t **ret_answer) TM_CHECK;
+/*
+ * The changing commands that the sensor carries out, of containers or of evidence: "contain.isolate",
+ * "contain.release", "contain.kill" {"target": a finding's id, 12 digits or more of a container's id, or its full name,
+ * …},
+ * "evidence.capture" {"target", …}, "evidence.list", "evidence.copy", "evidence.remove" {"name", …}. What is asked is
+ * resolved here and put to the sensor by the daemon. 0 with *ret filled and the other fields of the request in args (a
+ * list of key, value); negative with *ret_answer an {"ok": false…} object (NULL: out of memory).
+ */
+#define QUERY_DEED_ID 65
+#define QUERY_DEED_CONTAINERS 16u
+struct query_deed_container {
+        char id[QUERY_DEED_ID], name[128]; /* name: escaped */
+};
+struct query_deed {
+        uint8_t deed; /* enum tide_deed */
+        bool dry_run;
+        uint64_t finding; /* that was named; 0: none */
+        struct query_deed_container containers[QUERY_DEED_CONTAINERS];
+        size_t n;         /* 0: it is about no container */
+        const char *name; /* of evidence; NULL: none. Borrowed from request */
+};
+bool query_is_deed(const json_t *request);
+int query_deed(const struct query_env *env, const json_t *request, struct query_deed *ret, struct buf *args,
+               json_t **ret_answer) TM_CHECK;
 bool query_has_document(const json_t *request); /* is it for query_import() */
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 

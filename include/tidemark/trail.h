@@ -32,8 +32,21 @@ struct trail_file;
 #define TRAIL_KIND_MAX 32u
 #define TRAIL_WHY 160u
 
+/* Where what it says comes from. */
+enum trail_source {
+        TRAIL_AGENT,    /* the sensor itself: what it did, saw or refused */
+        TRAIL_OPERATOR, /* who asked for something */
+        TRAIL_ENGINE,   /* the engine's word: it may be wrong, and cannot be an operator's */
+        TRAIL_KERNEL,   /* what a kernel interface said: losses */
+        TRAIL_SOURCE__MAX
+};
+
 struct trail_entry {
         const char *kind; /* "started", "asked", "outcome", "ended", … */
+        enum trail_source source;
+        struct bytes container; /* its id; empty: of none */
+        uint64_t finding;       /* 0: none */
+        struct bytes comm;      /* command name of pid */
         uint64_t command; /* number of the command; asked and outcome share it; 0: none */
         uint32_t uid, login_uid, pid;
         int64_t wall_ns;

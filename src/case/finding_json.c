@@ -299,6 +299,7 @@ static int put_head(json_t *o, const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "verdict_at", cj_time(f->verdict_ns));
         bad |= json_object_set_new(o, "closed_by", cj_words_or_null(str_get(&f->closed_by)));
         bad |= json_object_set_new(o, "closed_at", cj_time(f->closed_ns));
+        bad |= json_object_set_new(o, "criteria_version", cj_text_or_null(str_get(&f->criteria)));
         return bad;
 }
 
@@ -323,6 +324,42 @@ static json_t *session_json(const struct finding *f)
         return bad ? NULL : TAKE_PTR(o);
 }
 
+static json_t *deed_json(const struct finding_deed *d)
+{
+        _cleanup_json_ json_t *o = json_object();
+        int bad = 0;
+
+        bad |= json_object_set_new(o, "act", json_string(tide_deed_name(d->deed)));
+        bad |= json_object_set_new(o, "state", json_string(tide_deed_state_name(d->state)));
+        bad |= json_object_set_new(o, "time", cj_time(d->wall_ns));
+        bad |= json_object_set_new(o, "command", d->command ? cj_u64(d->command) : json_null());
+        bad |= json_object_set_new(o, "container", cj_text(str_get(&d->container)));
+        bad |= json_object_set_new(o, "name", cj_text_or_null(str_get(&d->name)));
+        bad |= json_object_set_new(o, "words", cj_words(str_get(&d->words)));
+        return bad ? NULL : TAKE_PTR(o);
+}
+
+static json_t *deeds_json(const struct finding *f, bool of_evidence)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->ndeeds; i++)
+                if ((f->deeds[i].deed >= DEED_CAPTURE) == of_evidence &&
+                    json_array_append_new(a, deed_json(&f->deeds[i])) < 0)
+                        return NULL;
+        return TAKE_PTR(a);
+}
+
+/* Null where nobody ever thought of it. */
+static json_t *containment_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *acts = deeds_json(f, false);
+
+        if (!acts || json_array_size(acts) == 0)
+                return acts ? json_null() : NULL;
+        return json_pack("{s:O}", "acts", acts);
+}
+
 json_t *finding_json(const struct finding *f, uint32_t show)
 {
         _cleanup_json_ json_t *o = json_object();
@@ -342,9 +379,9 @@ json_t *finding_json(const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "inventory", inventory_json(f));
         bad |= json_object_set_new(o, "session", session_json(f));
         bad |= json_object_set_new(o, "loss", cj_words_or_null(str_get(&f->loss)));
-        /* Filled by the playbook's facts, once there are any. */
-        bad |= json_object_set_new(o, "containment", json_null());
-        bad |= json_object_set_new(o, "evidence", json_array());
+        bad |= json_object_set_new(o, "containment", containment_json(f));
+        bad |= json_object_set_new(o, "evidence", deeds_json(f, true));
+        /* Filled by what is known of the image's way here. */
         bad |= json_object_set_new(o, "provenance", json_null());
         bad |= json_object_set_new(o, "sbom", json_null());
         bad |= json_object_set_new(o, "admissions", json_array());

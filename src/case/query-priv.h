@@ -63,6 +63,8 @@ json_t *query_net_json(const struct judge_net *n);
 json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
 /* One analysed image without its facts. */
 json_t *query_image_json(const struct judge *j, const struct judge_image *im) TM_CHECK;
+/* Of a deed: fills containers and finding from the request's target, if it has one. NULL, or the refusal. */
+json_t *query_deed_target(const struct query_env *env, const json_t *request, struct query_deed *ret);
 /* Bytes of v as it will be sent. */
 size_t query_size(const json_t *v);
 

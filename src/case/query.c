@@ -33,9 +33,10 @@ struct field {
 };
 
 /* What a changing command is about, and in which field it says so. The other fields are the decision's arguments. */
-enum target { OF_NONE, OF_WORKLOAD, OF_FINDING, OF_DOCUMENT };
-static const char *const target_fields[] = {[OF_NONE] = "", [OF_WORKLOAD] = "workload", [OF_FINDING] = "id",
-                                            [OF_DOCUMENT] = ""};
+enum target { OF_NONE, OF_WORKLOAD, OF_FINDING, OF_DOCUMENT, OF_CONTAINER, OF_EVIDENCE };
+static const char *const target_fields[] = {[OF_NONE] = "",         [OF_WORKLOAD] = "workload", [OF_FINDING] = "id",
+                                            [OF_DOCUMENT] = "",     [OF_CONTAINER] = "target",
+                                            [OF_EVIDENCE] = "name"};
 
 struct command {
         const char *name;
@@ -43,6 +44,8 @@ struct command {
         json_t *(*run)(const struct query_env *env, const json_t *request); /* NULL: a changing one */
         struct field fields[FIELDS];
 };
+
+#define TARGET_FIELD {"target", T_STRING, true, "a finding's id such as \"F-12\", or a container's id or full name"}
 
 /* Of a rule of either kind. */
 #define RULE_FIELDS                                                                                                    \
@@ -196,6 +199,62 @@ static const struct command commands[] = {
           {"close", T_BOOL, false, "true or false"},
           {"reopen", T_BOOL, false, "true or false"},
           {"dry_run", T_BOOL, false, "true or false"}}},
+        {"contain.isolate",
+         OF_CONTAINER,
+         NULL,
+         {TARGET_FIELD,
+          {"all", T_BOOL, false, "true or false"},
+          {"now", T_BOOL, false, "true or false"},
+          {"keep_probes", T_BOOL, false, "true or false"},
+          {"for", T_NUMBER, false, "seconds"},
+          {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"contain.release",
+         OF_CONTAINER,
+         NULL,
+         {TARGET_FIELD,
+          {"all", T_BOOL, false, "true or false"},
+          {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"contain.kill",
+         OF_CONTAINER,
+         NULL,
+         {TARGET_FIELD,
+          {"yes_lose_state", T_STRING, false, "the container's full name, once more"},
+          {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"evidence.capture",
+         OF_CONTAINER,
+         NULL,
+         {TARGET_FIELD,
+          {"all", T_BOOL, false, "true or false"},
+          {"freeze", T_BOOL, false, "true or false"},
+          {"no_wait", T_BOOL, false, "true or false"},
+          {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"evidence.list", OF_NONE, NULL, {{0}}},
+        {"evidence.copy",
+         OF_EVIDENCE,
+         NULL,
+         {{"name", T_STRING, true, "the evidence's file name"},
+          {"to", T_STRING, true, "where it goes, for the trail"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"evidence.remove",
+         OF_EVIDENCE,
+         NULL,
+         {{"name", T_STRING, true, "the evidence's file name, in full"},
+          {"reason", T_STRING, true, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+};
+
+/* What the sensor does for some of them. */
+static const struct {
+        const char *command;
+        enum tide_deed deed;
+} deeds[] = {
+        {"contain.isolate", DEED_ISOLATE}, {"contain.release", DEED_RELEASE}, {"contain.kill", DEED_KILL},
+        {"evidence.capture", DEED_CAPTURE}, {"evidence.list", DEED_LIST},     {"evidence.copy", DEED_COPY},
+        {"evidence.remove", DEED_REMOVE},
 };
 
 json_t *query_ok(json_t *data)
@@ -611,6 +670,43 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
         ev->decision.target = bytes_of(scratch->p, target);
         ev->decision.args = bytes_of(scratch->p + target, scratch->len - target);
         return 0;
+}
+
+static enum tide_deed find_deed(const json_t *request)
+{
+        const char *name = json_string_value(json_object_get(request, "cmd"));
+
+        for (size_t i = 0; name && i < ARRAY_LEN(deeds); i++)
+                if (!strcmp(deeds[i].command, name))
+                        return deeds[i].deed;
+        return DEED_NONE;
+}
+
+bool query_is_deed(const json_t *request)
+{
+        return find_deed(request) != DEED_NONE;
+}
+
+int query_deed(const struct query_env *env, const json_t *request, struct query_deed *ret, struct buf *args,
+               json_t **ret_answer)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+
+        *ret_answer = c && query_is_deed(request) ? check_fields(c, request) : no_command(request);
+        if (*ret_answer)
+                return -EINVAL;
+        memset(ret, 0, sizeof(*ret));
+        ret->deed = (uint8_t)find_deed(request);
+        ret->dry_run = json_is_true(json_object_get(request, "dry_run"));
+        ret->name = json_string_value(json_object_get(request, "name"));
+        *ret_answer = query_deed_target(env, request, ret);
+        if (*ret_answer)
+                return -ENOENT;
+        buf_reset(args);
+        put_args(c, request, args);
+        if (args->err)
+                *ret_answer = query_fail(QUERY_FAILED, "%s: %s", c->name, err_str(args->err));
+        return args->err;
 }
 
 int query_outcome(const struct query_env *env, json_t *answer)

@@ -28,6 +28,7 @@ struct keys;
 struct query_env;
 struct ring;
 struct syslog_sink;
+struct engine_deeds;
 struct engine_hash;
 struct engine_image;
 struct engine_setup;
@@ -62,6 +63,7 @@ struct engine {
         struct engine_resolv *resolv;   /* engine_resolv.c */
         struct engine_image *image;     /* engine_image.c */
         struct engine_hash *hash;       /* engine_hash.c */
+        struct engine_deeds *deeds;     /* engine_deed.c */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -186,6 +188,16 @@ void engine_control_watch(struct engine *e, const struct tide_event *ev, struct 
 void engine_control_finding(struct engine *e, const struct finding *f);
 /* Of a workload, or (empty) of a rule. */
 void engine_control_note(struct engine *e, struct bytes workload, const char *words);
+/* The answer to a command that waited: taken over; NULL: out of memory. */
+void engine_control_reply(struct engine *e, uint64_t command, json_t *answer);
 void engine_control_close(struct engine *e);
+
+/* engine_deed.c: what the sensor is asked to do to containers and with evidence */
+int engine_deed_open(struct engine *e);
+void engine_deed_close(struct engine *e);
+/* NULL: it is under way, and answered by engine_control_reply(); else the answer. */
+json_t *engine_deed_command(struct engine *e, const struct query_env *env, uint64_t command, const json_t *request);
+/* TIDE_DONE. Result as of engine_event(). */
+int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd);
 
 #endif

@@ -255,6 +255,7 @@ static int (*const handlers[TIDE__KIND_MAX])(struct engine *, const struct tide_
         [TIDE_COUNTERS] = on_counters, [TIDE_PRIV] = on_tide,        [TIDE_FLOW] = on_tide,
         [TIDE_PACKET] = on_packet, [TIDE_RAN] = engine_hash_ran,
         [TIDE_AUDIT] = engine_audit_record, [TIDE_WHO] = engine_audit_who,
+        [TIDE_DONE] = engine_deed_done,
 };
 
 static int on_record(const struct tide_event *ev, int *fd, void *arg)
@@ -472,6 +473,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = engine_hash_open(e, s->image_fd);
         if (r == 0)
+                r = engine_deed_open(e);
+        if (r == 0)
                 r = open_recording(e, s->record_fd);
         if (r == 0)
                 engine_ring_open(e, s->dir);
@@ -507,6 +510,7 @@ static int stop(struct engine *e, int r)
         engine_audit_close(e);
         engine_net_close(e);
         engine_hash_close(e);
+        engine_deed_close(e);
         engine_image_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);

@@ -299,7 +299,7 @@ void engine_control_note(struct engine *e, struct bytes workload, const char *wo
 
 /* ---- the operator's commands ---- */
 
-static void reply(struct engine *e, uint64_t command, json_t *answer)
+void engine_control_reply(struct engine *e, uint64_t command, json_t *answer)
 {
         struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_REPLY, .id = command}};
         char *text = answer ? json_dumps(answer, QUERY_JSON_FLAGS) : NULL;
@@ -355,6 +355,12 @@ void engine_control_command(struct engine *e, const struct tide_event *command, 
         if (!json_is_object(request) || !query_is_change(request)) {
                 answer = refusal(EXIT_USAGE, "not a changing command: expected such as {\"cmd\": "
                                              "\"baseline.activate\", \"workload\": \"NAME\"}");
+        } else if (query_is_deed(request)) {
+                answer = engine_deed_command(e, &env, command->act.id, request);
+                if (!answer) {
+                        json_decref(request);
+                        return;
+                }
         } else if (query_has_document(request)) {
                 answer = engine_import(e, &env, command, request, fd);
         } else if (query_decision(&env, request, &scratch, &ev, &answer) == 0) {
@@ -364,6 +370,6 @@ void engine_control_command(struct engine *e, const struct tide_event *command, 
                 ev.decision.pid = command->act.pid;
                 answer = decide(e, &env, &ev, json_is_true(json_object_get(request, "dry_run")), answer);
         }
-        reply(e, command->act.id, answer);
+        engine_control_reply(e, command->act.id, answer);
         json_decref(request);
 }

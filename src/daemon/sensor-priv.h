@@ -12,6 +12,7 @@
 #include "daemon/notify.h"
 #include "daemon/pace.h"
 #include "daemon/process.h"
+#include "tidemark/audit_log.h"
 #include "tidemark/buf.h"
 #include "tidemark/container.h"
 #include "tidemark/event.h"
@@ -244,7 +245,35 @@ void sensor_resolv_query(struct sensor *s, uint64_t netns);
 void sensor_resolv_round(struct sensor *s);
 void sensor_resolv_gone(struct sensor *s, const struct container *c);
 
+/* sensor_deed.c: what the engine asks to be done to a container, or with evidence */
+struct sensor_deed {
+        uint8_t deed;              /* enum tide_deed */
+        uint64_t command, finding; /* 0: none */
+        uint32_t flags;            /* set of enum tide_deed_flag */
+        uint32_t uid, login_uid, pid; /* who asked; by policy: 0, none, 0 */
+        char container[65];        /* empty: of none */
+        struct bytes name, args;   /* borrowed until run() returns: who goes on later copies what it needs */
+};
+/* What becomes of it. Texts: NULL is empty. facts: one JSON object. */
+struct sensor_said {
+        enum tide_deed_state state;
+        bool last; /* no more is said of this request and container */
+        const char *name, *words, *facts;
+};
+void sensor_deed_run(struct sensor *s, const struct tide_event *act);
+void sensor_deed_say(struct sensor *s, const struct sensor_deed *d, const struct sensor_said *said);
+/* A field of the request. -ENOENT: it has none of this name. */
+int sensor_deed_arg(const struct sensor_deed *d, const char *key, struct bytes *ret);
+bool sensor_deed_flag(const struct sensor_deed *d, const char *key);
+
+/* sensor_auditlog.c: into the kernel's audit log; queued, what fails is counted */
+void sensor_auditlog(struct sensor *s, const struct audit_note *note);
+
 /* sensor_admin.c: admin.sock, the trail, and the way of a command */
+/* A command that is under way and not answered yet; NULL: none of this number. */
+const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
+/* Append to the trail: queued. wall_ns 0: now. Texts are borrowed until it returns. */
+void sensor_trail(struct sensor *s, const struct trail_entry *e);
 int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
 void sensor_admin_note(struct sensor *s, const char *kind, const char *text);

@@ -243,7 +243,8 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
         static void (*const acts[ACT__MAX])(struct sensor *, const struct tide_event *) = {
                 [ACT_REPLY] = act_reply,       [ACT_WALK] = act_walk,   [ACT_PONG] = act_pong, [ACT_OPEN] = act_open,
                 [ACT_TRAIL] = act_trail,
-                [ACT_COUNTERS] = act_counters, [ACT_FACTS] = act_facts, [ACT_WHO] = act_who};
+                [ACT_COUNTERS] = act_counters, [ACT_FACTS] = act_facts, [ACT_WHO] = act_who,
+                [ACT_DEED] = sensor_deed_run};
         struct sensor *s = arg;
         char text[64];
 

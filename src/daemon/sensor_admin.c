@@ -133,14 +133,29 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
                 on_trail(c->id, 0, -ENOBUFS, s);
 }
 
-void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
+const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)
 {
-        struct trail_entry e = {
-                .kind = kind, .uid = 0, .login_uid = NO_LOGIN, .wall_ns = clock_wall_ns(), .text = bytes_str(text)};
-        int r = trail_append(s->trail, 0, &e);
+        const struct sensor_command *c = id ? find(s, id) : NULL;
 
+        return c && !c->answered ? c : NULL;
+}
+
+void sensor_trail(struct sensor *s, const struct trail_entry *entry)
+{
+        struct trail_entry e = *entry;
+        int r;
+
+        if (e.wall_ns == 0)
+                e.wall_ns = clock_wall_ns();
+        r = trail_append(s->trail, 0, &e);
         if (r < 0)
                 log_error(MOD, "the trail cannot be written: %s", err_str(r));
+}
+
+void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
+{
+        sensor_trail(s, &(struct trail_entry){
+                                .kind = kind, .source = TRAIL_AGENT, .login_uid = NO_LOGIN, .text = bytes_str(text)});
 }
 
 int sensor_admin_open(struct sensor *s)

@@ -352,6 +352,7 @@ int fuse_event(struct fuse *f, const struct tide_event *ev)
                 [TIDE_EXEC] = on_exec,       [TIDE_FORK] = pass,        [TIDE_EXIT] = pass,    [TIDE_FILE] = on_file,
                 [TIDE_CTR_START] = on_start, [TIDE_CTR_STOP] = on_stop, [TIDE_WALK] = on_walk, [TIDE_TICK] = on_tick,
                 [TIDE_FLOW] = pass,          [TIDE_NAME] = pass,        [TIDE_PRIOR] = pass,
+                [TIDE_RECORD] = pass,
         };
         int r;
 

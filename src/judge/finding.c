@@ -10,9 +10,10 @@
 #include "tidemark/event.h"
 
 /* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later;
- * 3: nothing of rules, verdicts, closing, sessions; 4: nor of what was told of it, its past in words, a session's end
+ * 3: nothing of rules, verdicts, closing, sessions; 4: nor of what was told of it, its past in words, a session's end;
+ * 5: nor what was done about it, and by which criteria it was judged
  */
-#define FORMAT 5u
+#define FORMAT 6u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
@@ -50,6 +51,13 @@ void str_clear(struct str_owned *s)
 {
         free(s->p);
         *s = (struct str_owned){NULL, 0};
+}
+
+static void deed_release(struct finding_deed *d)
+{
+        str_clear(&d->container);
+        str_clear(&d->name);
+        str_clear(&d->words);
 }
 
 int str_set(struct str_owned *s, struct bytes v)
@@ -116,8 +124,32 @@ struct finding *finding_free(struct finding *f)
                 str_clear(&f->inventory.names[i]);
         for (size_t i = 0; i < FINDING_NET; i++)
                 str_clear(&f->inventory.net[i]);
+        for (size_t i = 0; i < FINDING_DEEDS; i++)
+                deed_release(&f->deeds[i]);
+        str_clear(&f->criteria);
         free(f);
         return NULL;
+}
+
+int finding_deed_add(struct finding *f, const struct tide_event *done)
+{
+        struct finding_deed d = {.deed = done->done.deed, .state = done->done.state, .wall_ns = done->wall_ns,
+                                 .command = done->done.command};
+
+        if (str_set(&d.container, done->container) < 0 || str_set(&d.name, done->done.name) < 0 ||
+            str_set(&d.words, done->done.words) < 0) {
+                deed_release(&d);
+                return -ENOMEM;
+        }
+        if (f->ndeeds == FINDING_DEEDS) { /* the oldest of the second half goes */
+                deed_release(&f->deeds[FINDING_DEEDS / 2]);
+                memmove(&f->deeds[FINDING_DEEDS / 2], &f->deeds[FINDING_DEEDS / 2 + 1],
+                        (FINDING_DEEDS / 2 - 1) * sizeof(f->deeds[0]));
+                f->ndeeds--;
+                f->deeds_more++;
+        }
+        f->deeds[f->ndeeds++] = d;
+        return 0;
 }
 
 /*
@@ -403,6 +435,24 @@ static void c_case(struct codec *c, struct finding *f)
         c_u64(c, &f->runs);
 }
 
+static void c_deeds(struct codec *c, struct finding *f)
+{
+        c_count(c, &f->ndeeds, FINDING_DEEDS);
+        for (uint32_t i = 0; i < f->ndeeds; i++) {
+                struct finding_deed *d = &f->deeds[i];
+
+                d->deed = (uint8_t)c_enum(c, d->deed, DEED__MAX);
+                d->state = (uint8_t)c_enum(c, d->state, DEED__STATE_MAX);
+                c_i64(c, &d->wall_ns);
+                c_u64(c, &d->command);
+                c_str(c, &d->container);
+                c_str(c, &d->name);
+                c_str(c, &d->words);
+        }
+        c_u64(c, &f->deeds_more);
+        c_str(c, &f->criteria);
+}
+
 static void c_finding(struct codec *c, struct finding *f)
 {
         c_u64(c, &f->id);
@@ -432,6 +482,8 @@ static void c_finding(struct codec *c, struct finding *f)
         c_bool(c, &f->suppressed);
         if (c->format > 3)
                 c_case(c, f);
+        if (c->format > 5)
+                c_deeds(c, f);
 }
 
 int finding_encode(const struct finding *f, struct buf *out)

@@ -947,6 +947,26 @@ static int on_prior(struct judge *j, const struct tide_event *ev)
         return r;
 }
 
+/* What was done about a container is a fact of every finding that it is in, and of the one that it was done for. */
+static int on_done(struct judge *j, const struct tide_event *ev)
+{
+        int r = 0;
+
+        for (size_t i = 0; i < j->nopen && r == 0; i++) {
+                struct finding *f = j->open[i];
+                bool its = f->id == ev->done.finding && ev->done.finding;
+
+                for (uint32_t c = 0; c < f->ncontainers && !its; c++)
+                        its = ev->container.len && bytes_eq(str_get(&f->containers[c].id), ev->container);
+                if (!its)
+                        continue;
+                r = finding_deed_add(f, ev);
+                if (r == 0)
+                        group_changed(j, f, false);
+        }
+        return r;
+}
+
 static int on_loss(struct judge *j, const struct tide_event *ev)
 {
         j->stats.losses++;
@@ -1010,6 +1030,8 @@ static int on_event(struct judge *j, const struct tide_event *ev)
                 return decide_run(j, ev);
         case TIDE_PRIOR:
                 return on_prior(j, ev);
+        case TIDE_DONE:
+                return on_done(j, ev);
         default:
                 return on_container_event(j, ev);
         }

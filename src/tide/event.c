@@ -93,7 +93,8 @@ static const struct field loss_fields[] = {U16(loss.lost_source), U64(loss.count
                                            STR(loss.what)};
 static const struct field state_fields[] = {U16(state.what), STR(state.host), STR(state.text)};
 static const struct field act_fields[] = {U16(act.act),       U64(act.id),   U32(act.uid), U32(act.pid),
-                                          U32(act.login_uid), STR(act.name), STR(act.text)};
+                                          U32(act.login_uid), STR(act.name), STR(act.text),
+                                          ENUM8(act.deed, DEED__MAX), U32(act.flags), U64(act.finding), STR(act.args)};
 static const struct field prior_fields[] = {
         STR(prior.digest), ENUM8(prior.part, PRIOR__PART_MAX), STR(prior.entrypoint), STR(prior.command),
         STR(prior.health), STR(prior.user), STR(prior.ports), STR(prior.volumes), U32(prior.first), STR(prior.list),
@@ -103,6 +104,17 @@ static const struct field prior_fields[] = {
 static const struct field hash_fields[] = {
         STR(hash.path), ENUM8(hash.layer, LAYER__MAX), ENUM8(hash.state, HASH__MAX), U64(hash.size), U64(hash.ino),
         STR(hash.sha256), U64(hash.mtime_ns), U64(hash.ctime_ns),
+};
+static const struct field done_fields[] = {
+        ENUM8(done.deed, DEED__MAX), ENUM8(done.state, DEED__STATE_MAX), U8(done.last), U64(done.command),
+        U64(done.finding), STR(done.name), STR(done.words), STR(done.facts),
+};
+static const struct field supply_fields[] = {
+        STR(supply.digest), ENUM8(supply.part, SUPPLY__PART_MAX), STR(supply.document), STR(supply.source),
+        ENUM8(supply.signature, SIGNATURE__MAX), STR(supply.key), STR(supply.format), STR(supply.creator),
+        STR(supply.repository), STR(supply.commit), STR(supply.build_type), U64(supply.began_ns), U64(supply.ended_ns),
+        U32(supply.first), STR(supply.list), U32(supply.packages), U32(supply.files), U32(supply.refused),
+        U8(supply.admitted), STR(supply.words),
 };
 
 struct kind {
@@ -140,6 +152,8 @@ static const struct kind kinds[TIDE__KIND_MAX] = {
         [TIDE_PRIOR] = KIND("prior", prior_fields),
         [TIDE_HASH] = KIND("hash", hash_fields),
         [TIDE_RAN] = KIND("ran", hash_fields),
+        [TIDE_DONE] = KIND("done", done_fields),
+        [TIDE_RECORD] = KIND("record", supply_fields),
 };
 
 #define HEAD_BYTES (4 + 2 + 2 + 8 + 8 + 8 + 2 + 2) /* before the container */
@@ -415,7 +429,7 @@ const char *tide_kind_name(unsigned kind)
 bool tide_kind_is_event(unsigned kind)
 {
         return (kind > TIDE_NONE && kind < TIDE_SNAPSHOT) || (kind >= TIDE_PRIV && kind <= TIDE_NAME) ||
-               kind == TIDE_PRIOR || kind == TIDE_HASH;
+               kind == TIDE_PRIOR || kind == TIDE_HASH || kind == TIDE_DONE || kind == TIDE_RECORD;
 }
 
 const char *tide_origin_name(unsigned origin)
@@ -581,6 +595,27 @@ const char *tide_package_db_name(unsigned v)
         static const char *const names[] = {NULL, "dpkg", "apk", "rpm"};
 
         return word(names, ARRAY_LEN(names), v);
+}
+
+const char *tide_deed_name(unsigned deed)
+{
+        static const char *const words[] = {"none", "isolate", "release", "kill", "capture", "list", "copy", "remove"};
+
+        return word(words, ARRAY_LEN(words), deed);
+}
+
+const char *tide_deed_state_name(unsigned state)
+{
+        static const char *const words[] = {"failed", "refused", "planned", "began", "done", "changed"};
+
+        return word(words, ARRAY_LEN(words), state);
+}
+
+const char *tide_signature_name(unsigned v)
+{
+        static const char *const words[] = {"unsigned", "verified", "bad", "unknown-key"};
+
+        return word(words, ARRAY_LEN(words), v);
 }
 
 const char *tide_hash_name(unsigned state)

@@ -68,6 +68,13 @@
                         N(prior.files) N(prior.read_bytes) N(prior.entries)
 #define HASH(N, E, S) S(hash.path) E(hash.layer) E(hash.state) N(hash.size) N(hash.ino) S(hash.sha256)              \
         N(hash.mtime_ns) N(hash.ctime_ns)
+#define DONE(N, E, S)                                                                                                  \
+        E(done.deed) E(done.state) N(done.last) N(done.command) N(done.finding) S(done.name) S(done.words) S(done.facts)
+#define SUPPLY(N, E, S)                                                                                                \
+        S(supply.digest) E(supply.part) S(supply.document) S(supply.source) E(supply.signature) S(supply.key)          \
+                S(supply.format) S(supply.creator) S(supply.repository) S(supply.commit) S(supply.build_type)          \
+                N(supply.began_ns) N(supply.ended_ns) N(supply.first) S(supply.list) N(supply.packages)                \
+                N(supply.files) N(supply.refused) N(supply.admitted) S(supply.words)
 #define NOTHING(N, E, S)
 
 /* Filling: no two fields alike, and the highest byte of each number in use, so that a narrower one shows. */
@@ -126,6 +133,8 @@ DEFINE(audit, AUDIT)
 DEFINE(who, WHO)
 DEFINE(prior, PRIOR)
 DEFINE(hash, HASH)
+DEFINE(done, DONE)
+DEFINE(supply, SUPPLY)
 DEFINE(nothing, NOTHING)
 
 /*
@@ -166,6 +175,8 @@ static const struct {
         [TIDE_PRIOR] = {KIND(prior), 139, 0x855d40fb},
         [TIDE_HASH] = {KIND(hash), 72, 0xba9a2211},
         [TIDE_RAN] = {KIND(hash), 72, 0xefd98d41},
+        [TIDE_DONE] = {KIND(done), 82, 0x4e576da0},
+        [TIDE_RECORD] = {KIND(supply), 0, 0},
 };
 
 static struct tide_event filled(unsigned kind, struct fill *f)
