@@ -38,6 +38,11 @@ const struct caps_need *caps_reader(size_t *ret_n);
 /* What a helper needs that enters network namespaces and makes our table there. */
 const struct caps_need *caps_enterer(size_t *ret_n);
 
+/* What the helper needs that cuts containers off the network. */
+const struct caps_need *caps_isolator(size_t *ret_n);
+/* What the helper needs that kills a container's tasks; it has it before the sensor gives it up. */
+const struct caps_need *caps_killer(size_t *ret_n);
+
 /* What a helper needs that opens the files of images. */
 const struct caps_need *caps_opener(size_t *ret_n);
 

@@ -69,6 +69,28 @@ const struct caps_need *caps_auditor(size_t *ret_n)
         return auditor_needs;
 }
 
+static const struct caps_need isolator_needs[] = {
+        {CAP_SYS_ADMIN, "other processes' network namespaces"},
+        {CAP_SYS_PTRACE, "which namespaces and capabilities other users' processes have"},
+        {CAP_NET_ADMIN, "tables of nftables, entries of conntrack, sockets that are ended"},
+};
+
+const struct caps_need *caps_isolator(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(isolator_needs);
+        return isolator_needs;
+}
+
+static const struct caps_need killer_needs[] = {
+        {CAP_KILL, "SIGKILL to the tasks of a container, whoever they are"},
+};
+
+const struct caps_need *caps_killer(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(killer_needs);
+        return killer_needs;
+}
+
 static bool needed(const struct caps_need *needs, size_t n, int cap)
 {
         for (size_t i = 0; i < n; i++)
