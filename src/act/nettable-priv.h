@@ -110,6 +110,9 @@ int nettable_plan(const char *instance, uint32_t parts, uint16_t group, uint32_t
  */
 enum nettable_how { NETTABLE_FRESH, NETTABLE_ANEW, NETTABLE_GONE };
 #define NETTABLE_BATCH (16u * 1024)
+struct nfbatch;
+/* The table's own messages for that, whatever table it is; what it holds comes behind. */
+void nettable_put_how(struct nfbatch *b, enum nettable_how how);
 ssize_t nettable_batch(const struct nettable_plan *p, enum nettable_how how, void *out, size_t size,
                        uint32_t *ret_last) TM_CHECK;
 
