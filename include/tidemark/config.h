@@ -23,6 +23,22 @@ struct buf;
 
 enum net_scope { NET_SCOPE_NAMESPACE, NET_SCOPE_HOST, NET_SCOPE_OFF };
 
+/* evidence.*: what is taken of a container, and how long it is kept. */
+struct cfg_evidence {
+        uint64_t max_size;    /* evidence.max_size, bytes, default 2 GiB */
+        uint64_t max_file;    /* evidence.max_file, default 1 GiB */
+        uint64_t max_time_ns; /* evidence.max_time, default 10 min */
+        uint64_t volatile_ns; /* evidence.volatile_deadline, default 1 s */
+        bool freeze;          /* evidence.freeze, default false */
+        uint64_t keep_size;   /* evidence.keep_size, bytes, default 20 GiB */
+        uint64_t keep_age_ns; /* evidence.keep_age, default 400 days */
+        uint64_t min_free;    /* evidence.min_free, bytes, default 1 GiB */
+        char sign_key[256];   /* evidence.sign_key, default none */
+        char by_policy[8];    /* evidence.auto: "no", "page" */
+        struct str_list workloads; /* evidence.workloads, default "*" */
+        uint32_t per_hour;         /* evidence.auto_per_hour, default 6 */
+};
+
 struct cfg {
         char engine_user[64];   /* engine.user, default "tidemark" */
         char control_group[64]; /* control.group, default "tidemark" */
@@ -58,6 +74,7 @@ struct cfg {
         bool sink_syslog;                               /* sink.syslog, default true */
         char sink_socket[100];                          /* sink.syslog_socket, default "/dev/log" */
         char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */
+        struct cfg_evidence evidence;
         struct str_list import_keys; /* import.keys: files of public keys, default none */
         struct judge_params judge;
         struct fuse_params fuse;

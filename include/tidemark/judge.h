@@ -145,7 +145,7 @@ struct judge_params {
         uint32_t max_sessions;         /* limits.sessions 100: exec sessions kept as items */
         uint32_t max_closed;           /* limits.closed_findings 1000: kept in the store */
         uint64_t finding_expire_ns; /* queue.expire, default 30 days: not seen for so long, it closes by itself */
-        uint64_t finding_keep_ns; /* queue.keep, default 365 days: closed ones are kept for so long */
+        uint64_t finding_keep_ns; /* queue.keep, default 400 days: closed ones are kept for so long */
         uint32_t max_names;            /* limits.names 512: names and addresses of one container */
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t max_images;           /* limits.images 64: analysed ones that are kept */

@@ -32,14 +32,14 @@ static void put_time(uint64_t ns, struct buf *out)
         buf_printf(out, "\"%.6fms\"", (double)ns / 1e6);
 }
 
-static void put_bytes(uint32_t n, struct buf *out)
+static void put_bytes(uint64_t n, struct buf *out)
 {
         if (n && n % (1u << 20) == 0)
-                buf_printf(out, "\"%uM\"", n >> 20);
+                buf_printf(out, "\"%lluM\"", (unsigned long long)n >> 20);
         else if (n && n % 1024 == 0)
-                buf_printf(out, "\"%uK\"", n >> 10);
+                buf_printf(out, "\"%lluK\"", (unsigned long long)n >> 10);
         else
-                buf_printf(out, "%u", n);
+                buf_printf(out, "%llu", (unsigned long long)n);
 }
 
 static void put_disabled(const struct cfg *c, struct buf *out)
@@ -73,6 +73,7 @@ void config_put_value(const struct cfg *c, const struct option_row *o, const cha
         switch (o->form) {
         case OPT_TEXT:
         case OPT_WORD:
+        case OPT_PATH:
                 put_quoted(p, out);
                 break;
         case OPT_COUNT:
@@ -87,6 +88,9 @@ void config_put_value(const struct cfg *c, const struct option_row *o, const cha
                 break;
         case OPT_BYTES:
                 put_bytes(*(const uint32_t *)p, out);
+                break;
+        case OPT_BYTES64:
+                put_bytes(*(const uint64_t *)p, out);
                 break;
         case OPT_TIME:
                 put_time(*(const uint64_t *)p, out);

@@ -166,7 +166,14 @@ static const char *const expected[] = {
         [OPT_PATTERNS] = "a list of texts, such as [\"--pin=\"]",
         [OPT_NAMES] = "a list of names, such as [\"ci-*\"]",
         [OPT_PATHS] = "a list of absolute paths, such as [\"/etc/tidemark/keys/release.pem\"]",
+        [OPT_BYTES64] = "a number of bytes, such as 65536 or \"20G\"",
+        [OPT_PATH] = "an absolute path, or \"\" for none",
 };
+
+static bool is_bytes(enum option_form form)
+{
+        return form == OPT_BYTES || form == OPT_BYTES64;
+}
 
 static bool is_whole(enum option_form form)
 {
@@ -180,6 +187,7 @@ static void set_number(struct cfg *c, const struct option_row *o, double v)
         switch (o->form) {
         case OPT_COUNT64:
         case OPT_TIME:
+        case OPT_BYTES64:
                 *(uint64_t *)p = (uint64_t)llround(v);
                 break;
         case OPT_SIZE:
@@ -201,7 +209,7 @@ static void put_limit(const struct option_row *o, double v, char *dst, size_t si
 {
         const struct time_unit *u = config_time_units;
 
-        if (o->form == OPT_BYTES) {
+        if (is_bytes(o->form)) {
                 unsigned i = 0;
 
                 for (; i < 3 && v >= 1024 && fmod(v, 1024) == 0; i++)
@@ -223,7 +231,7 @@ static void load_number(struct loader *l, const struct option_row *o, const conf
         int line = config_setting_source_line(s);
         char min[32], max[32];
         double v;
-        bool ok = o->form == OPT_TIME ? get_time(s, &v) : o->form == OPT_BYTES ? get_bytes(s, &v) : get_number(s, &v);
+        bool ok = o->form == OPT_TIME ? get_time(s, &v) : is_bytes(o->form) ? get_bytes(s, &v) : get_number(s, &v);
 
         if (!ok || (is_whole(o->form) && floor(v) != v) || (o->form == OPT_BITS && floor(4 * v) != 4 * v)) {
                 mistake(l, line, "%s: expected %s", o->name, expected[o->form]);
@@ -244,7 +252,7 @@ static void load_text(struct loader *l, const struct option_row *o, const config
         int line = config_setting_source_line(s);
         bool known = !o->words;
 
-        if (!text || !*text) {
+        if (!text || (o->form == OPT_PATH ? *text && *text != '/' : !*text)) {
                 mistake(l, line, "%s: expected %s", o->name, expected[o->form]);
                 return;
         }
@@ -387,7 +395,7 @@ static void load_setting(struct loader *l, const char *group, const config_setti
         for (size_t i = 0; i < n; i++) {
                 if (strcmp(o[i].name, name) != 0)
                         continue;
-                if (o[i].form == OPT_TEXT || o[i].form == OPT_WORD)
+                if (o[i].form == OPT_TEXT || o[i].form == OPT_WORD || o[i].form == OPT_PATH)
                         load_text(l, &o[i], s);
                 else if (o[i].form == OPT_DISABLE)
                         load_disable(l, &o[i], s);

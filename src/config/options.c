@@ -18,12 +18,14 @@
 #define HOUR (3600 * SECOND)
 #define DAY (24 * HOUR)
 #define MIB (1024.0 * 1024)
+#define GIB (1024 * MIB)
 
 static const char *const audit_sources[] = {"auto", "none", "multicast", "plugin", NULL};
 static const char *const audit_rules[] = {"none", "exec", "exec+connect", NULL};
 static const char *const scopes[] = {"namespace", "host", "off", "auto", NULL}; /* as enum net_scope, and one more */
 static const char *const syslog_facilities[] = {"authpriv", "auth",   "daemon", "user",   "local0", "local1", "local2",
                                                 "local3",   "local4", "local5", "local6", "local7", NULL};
+static const char *const evidence_autos[] = {"no", "page", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
@@ -140,6 +142,28 @@ static const struct option_row rows[] = {
             "and for so long at most, while containers of the old image still run"),
         {"import.keys", OPT_PATHS, AT(import_keys), 0, 0, 0, NULL,
          "files of public keys (PEM): a baseline is imported only with a signature of one of them; none: without any"},
+        NUM("evidence.max_size", OPT_BYTES64, evidence.max_size, MIB, 1024 * GIB,
+            "most bytes that are read for one piece of evidence; what is cut is named in it"),
+        NUM("evidence.max_file", OPT_BYTES64, evidence.max_file, 4096, 1024 * GIB, "the same of one file"),
+        NUM("evidence.max_time", OPT_TIME, evidence.max_time_ns, SECOND, DAY, "the same in time"),
+        NUM("evidence.volatile_deadline", OPT_TIME, evidence.volatile_ns, 1e7, 60 * SECOND,
+            "processes, sockets and executables are taken first, within so long; what is not is named"),
+        {"evidence.freeze", OPT_YES, AT(evidence.freeze), 0, 0, 0, NULL,
+         "stop the container for the time of that, by its cgroup's freezer"},
+        NUM("evidence.keep_size", OPT_BYTES64, evidence.keep_size, MIB, 65536 * GIB,
+            "most bytes of evidence that are kept; the oldest goes, that of open findings last"),
+        NUM("evidence.keep_age", OPT_TIME, evidence.keep_age_ns, HOUR, 3650 * DAY,
+            "evidence is kept for so long, and that of an open finding longer"),
+        NUM("evidence.min_free", OPT_BYTES64, evidence.min_free, 0, 65536 * GIB,
+            "so much of the disk stays free: no evidence is taken that would go below it"),
+        {"evidence.sign_key", OPT_PATH, AT(evidence.sign_key), sizeof(((struct cfg *)0)->evidence.sign_key), 0, 0, NULL,
+         "file of a private key (PEM) by which evidence is signed; none: it is not"},
+        {"evidence.auto", OPT_WORD, AT(evidence.by_policy), sizeof(((struct cfg *)0)->evidence.by_policy), 0, 0,
+         evidence_autos, "take evidence without being asked: no; page: when a finding crosses queue.page"},
+        {"evidence.workloads", OPT_NAMES, AT(evidence.workloads), 0, 0, 0, NULL,
+         "names of the workloads that this is done for, * for anything"},
+        NUM("evidence.auto_per_hour", OPT_COUNT, evidence.per_hour, 1, 1000,
+            "it is done so often within an hour at most; of one container once"),
         NUM("group.join", OPT_TIME, judge.join_ns, 0, 30 * DAY,
             "acts of one lineage so close together are one finding"),
         NUM("queue.show", OPT_PERCENT, judge.show, 0, 100, "findings of at least this confidence are shown"),
@@ -260,6 +284,16 @@ void cfg_default(struct cfg *c)
         c->ring_size = 256u << 20;
         c->ring_segment = 16u << 20;
         c->ring_period_ns = (uint64_t)DAY;
+        c->evidence.max_size = (uint64_t)(2 * GIB);
+        c->evidence.max_file = (uint64_t)GIB;
+        c->evidence.max_time_ns = (uint64_t)(10 * 60 * SECOND);
+        c->evidence.volatile_ns = (uint64_t)SECOND;
+        c->evidence.keep_size = (uint64_t)(20 * GIB);
+        c->evidence.keep_age_ns = (uint64_t)(400 * DAY);
+        c->evidence.min_free = (uint64_t)GIB;
+        snprintf(c->evidence.by_policy, sizeof(c->evidence.by_policy), "no");
+        snprintf(c->evidence.workloads.text[c->evidence.workloads.n++], STR_LIST_TEXT, "*");
+        c->evidence.per_hour = 6;
         c->sink_syslog = true;
         snprintf(c->sink_socket, sizeof(c->sink_socket), "/dev/log");
         snprintf(c->sink_facility, sizeof(c->sink_facility), "authpriv");

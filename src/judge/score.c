@@ -184,7 +184,7 @@ void judge_params_default(struct judge_params *p)
         p->max_sessions = 100;
         p->max_closed = 1000;
         p->finding_expire_ns = 30 * 24 * hour;
-        p->finding_keep_ns = 365 * 24 * hour;
+        p->finding_keep_ns = 400 * 24 * hour;
         p->max_names = 512;
         p->max_images = 64;
         p->max_image_files = 10000;
