@@ -40,7 +40,7 @@ struct start {
         struct keys *keys;
         enum log_level level;
         const char *state, *runtime; /* command line, else configuration */
-        char engine_dir[512], trail_dir[512];
+        char engine_dir[512], trail_dir[512], evidence_dir[512];
         uid_t engine_uid;
         gid_t engine_gid, control_gid;
         int record_fd, control_fd, admin_fd, image_fd;
@@ -230,7 +230,9 @@ static int stage_dirs(struct start *s)
         int r;
 
         if ((size_t)snprintf(s->engine_dir, sizeof(s->engine_dir), "%s/engine", s->state) >= sizeof(s->engine_dir) ||
-            (size_t)snprintf(s->trail_dir, sizeof(s->trail_dir), "%s/trail", s->state) >= sizeof(s->trail_dir)) {
+            (size_t)snprintf(s->trail_dir, sizeof(s->trail_dir), "%s/trail", s->state) >= sizeof(s->trail_dir) ||
+            (size_t)snprintf(s->evidence_dir, sizeof(s->evidence_dir), "%s/evidence", s->state) >=
+                    sizeof(s->evidence_dir)) {
                 log_error(MOD, "the path of the state directory is too long: %s", s->state);
                 return -ENAMETOOLONG;
         }
@@ -239,6 +241,8 @@ static int stage_dirs(struct start *s)
                 r = make_dir(s->engine_dir, 0700, s->engine_uid, s->engine_gid);
         if (r == 0)
                 r = make_dir(s->trail_dir, 0700, 0, 0);
+        if (r == 0)
+                r = make_dir(s->evidence_dir, 0700, 0, 0);
         if (r == 0)
                 r = make_dir(s->runtime, 0755, 0, s->control_gid);
         return r;
@@ -388,7 +392,7 @@ int main(int argc, char **argv)
                         keys_free(s.keys);
                         return EXIT_FAILED;
                 }
-        setup = (struct sensor_setup){.cfg = &s.cfg, .state_dir = s.state, .trail_dir = s.trail_dir,
+        setup = (struct sensor_setup){.cfg = &s.cfg, .state_dir = s.state, .trail_dir = s.trail_dir, .evidence_dir = s.evidence_dir,
                                       .runtime_dir = s.runtime,
                                       .pair_fd = s.pair[0], .admin_fd = s.admin_fd, .engine = s.engine,
                                       .foreground = s.opt.foreground};

@@ -34,6 +34,7 @@ struct sensor_setup {
         const struct cfg *cfg;
         const char *state_dir;
         const char *trail_dir;
+        const char *evidence_dir;
         const char *runtime_dir;
         int pair_fd;
         int admin_fd; /* listening admin.sock */

@@ -124,6 +124,7 @@ struct sensor {
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
         struct sensor_image *image; /* sensor_image.c */
+        struct sensor_evidence *evidence; /* sensor_evidence.c */
         struct rate ran;            /* programs of write layers whose files are passed on: sensor_ran.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
         struct map *resolvs;   /* sensor_resolv.c */
@@ -265,6 +266,29 @@ void sensor_deed_say(struct sensor *s, const struct sensor_deed *d, const struct
 /* A field of the request. -ENOENT: it has none of this name. */
 int sensor_deed_arg(const struct sensor_deed *d, const char *key, struct bytes *ret);
 bool sensor_deed_flag(const struct sensor_deed *d, const char *key);
+
+/* sensor_evidence.c: what is taken of containers, and what becomes of it */
+int sensor_evidence_start(struct sensor *s);
+void sensor_evidence_stop(struct sensor *s);
+int sensor_evidence_deed(struct sensor *s, const struct sensor_deed *d);
+/* The slow round: what is too old goes. */
+void sensor_evidence_round(struct sensor *s);
+/* Before something is done to a container: its volatile part, and the rest afterwards. */
+struct sensor_evidence_taken {
+        bool ok;           /* the volatile part is taken, though something of it may be missed */
+        uint64_t ns;       /* how long it took */
+        uint64_t missed;   /* parts of it that were not reached, or were gone */
+        const char *name;  /* the evidence's file, which is complete later */
+        const char *words; /* for people: a sentence */
+};
+typedef void (*sensor_evidence_cb)(struct sensor *s, const struct sensor_evidence_taken *taken, void *arg);
+/*
+ * cb comes once, never from within: when the volatile part is taken, has failed, or deadline_ns (from now) is over;
+ * evidence of the rest goes on by itself, and is told as a deed of its own. d: what it is taken for; copied. Negative:
+ * none can be begun, and cb does not come (-EBUSY: too much is being taken; -ENOSPC; -ESRCH: it does not run).
+ */
+int sensor_evidence_before(struct sensor *s, const struct sensor_deed *d, const struct container *c,
+                           uint64_t deadline_ns, sensor_evidence_cb cb, void *arg) TM_CHECK;
 
 /* sensor_auditlog.c: into the kernel's audit log; queued, what fails is counted */
 void sensor_auditlog(struct sensor *s, const struct audit_note *note);

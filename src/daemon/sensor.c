@@ -162,6 +162,7 @@ static void on_round(struct loop_timer *t, void *arg)
         sensor_mapped_round(s);
         sensor_net_round(s);
         sensor_resolv_round(s);
+        sensor_evidence_round(s);
         loop_timer_set(t, loop_now(s->loop) + s->cfg->round_ns);
 }
 
@@ -465,6 +466,8 @@ static int stage_processes(struct sensor *s)
         if (r == 0)
                 r = sensor_image_start(s);
         if (r == 0)
+                r = sensor_evidence_start(s);
+        if (r == 0)
                 r = sensor_net_start(s);
         if (r == 0)
                 r = sensor_resolv_start(s);
@@ -553,6 +556,7 @@ static void stop(struct sensor *s)
         sensor_peek_stop(s);
         sensor_mapped_stop(s);
         sensor_image_stop(s);
+        sensor_evidence_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         sensor_resolv_stop(s);

@@ -23,9 +23,9 @@ static const struct {
         int (*run)(struct sensor *s, const struct sensor_deed *d);
 } owners[DEED__MAX] = {
         [DEED_ISOLATE] = {"contain.isolate", NULL}, [DEED_RELEASE] = {"contain.release", NULL},
-        [DEED_KILL] = {"contain.kill", NULL},       [DEED_CAPTURE] = {"evidence.capture", NULL},
-        [DEED_LIST] = {"evidence.list", NULL},      [DEED_COPY] = {"evidence.copy", NULL},
-        [DEED_REMOVE] = {"evidence.remove", NULL},
+        [DEED_KILL] = {"contain.kill", NULL},       [DEED_CAPTURE] = {"evidence.capture", sensor_evidence_deed},
+        [DEED_LIST] = {"evidence.list", sensor_evidence_deed},      [DEED_COPY] = {"evidence.copy", sensor_evidence_deed},
+        [DEED_REMOVE] = {"evidence.remove", sensor_evidence_deed},
 };
 
 /* A container that was named by its id's digits is that one. By another name, or by a finding, the engine resolves. */
