@@ -512,9 +512,11 @@ struct tide_done {
 };
 
 /*
- * What was imported of one image, in parts: a SUPPLY_BEGIN names the document, packages and files of an SBOM follow,
- * in this order and nothing of another document in between, and one SUPPLY_END makes it so. Provenance and admissions
- * are one part each.
+ * What was imported of one image, in parts. Of an SBOM: one SUPPLY_BEGIN, packages, files (which name packages by
+ * number), one SUPPLY_END, in this order and nothing of another document in between; what has no end never counts, and
+ * another SUPPLY_BEGIN or a SUPPLY_REMOVED of it takes it back. Provenance and admissions are one part each. A document
+ * that names several images comes once for each. The same document of the same image, told again, takes the place of
+ * what it told before: so a signature that fits now is so for what is known.
  */
 enum tide_supply_part {
         SUPPLY_NONE,
@@ -524,38 +526,47 @@ enum tide_supply_part {
         SUPPLY_END,
         SUPPLY_PROVENANCE,
         SUPPLY_ADMISSION,
-        SUPPLY_REMOVED, /* the document of this hash is to be forgotten */
+        SUPPLY_REMOVED, /* the document of this hash is to be forgotten; digest empty: of every image */
         SUPPLY__PART_MAX
 };
 /* How its signature stands. */
 enum tide_supply_signature {
         SIGNATURE_NONE, /* unsigned */
         SIGNATURE_VERIFIED,
-        SIGNATURE_BAD,     /* by a key that we have, and it does not fit */
-        SIGNATURE_UNKNOWN, /* by no key that we have */
+        SIGNATURE_BAD,     /* in the name of a key that we have, and it does not fit; or it is no signature */
+        SIGNATURE_UNKNOWN, /* it fits no key that we have */
         SIGNATURE__MAX
 };
+#define TIDE_SUPPLY_TEXT 512u /* bytes of one text, but words, at most: longer ones are cut */
 
 struct tide_supply {
-        struct bytes digest;   /* "sha256:…" of the image's manifest or configuration */
+        struct bytes digest;   /* "sha256:…" of the image's manifest, index or configuration: which is not said there */
         uint8_t part;          /* enum tide_supply_part */
-        struct bytes document; /* SHA-256 of the document, TIDE_SHA256 bytes: joins its parts */
+        struct bytes document; /* SHA-256 of the document (of what is signed; of an admission's line), TIDE_SHA256
+                                * bytes: joins its parts */
+        /* Begin, provenance, admission: */
         struct bytes source;   /* the file's name */
         uint8_t signature;     /* enum tide_supply_signature */
-        struct bytes key;      /* which one, in words */
-        struct bytes format;   /* "CycloneDX 1.5", "SPDX 2.3", "SLSA 1" */
+        struct bytes key;      /* verified: the file of the key; else why it is not, in words */
+        struct bytes format;   /* "CycloneDX 1.5", "SPDX 2.3", "SLSA 1", "SLSA 0.2", "Kubernetes audit", "line" */
         struct bytes creator;  /* tool, builder, or who admitted */
         /* Provenance: */
         struct bytes repository, commit, build_type;
-        int64_t began_ns, ended_ns; /* wall clock; 0: not said. Admission: when; SBOM: when it was made */
+        int64_t began_ns, ended_ns; /* wall clock; 0: not said. Admission: when, in began; SBOM: when it was made */
         /* Packages, files: */
-        uint32_t first;    /* number of the list's first one */
-        struct bytes list; /* as of struct tide_prior: see tide_prior_package_put(), tide_prior_file_put() */
+        uint32_t first;    /* number of the list's first one, of its kind, in this document */
+        struct bytes list; /* at most TIDE_PRIOR_LIST: tide_prior_package_put(), tide_prior_file_put() (of a file: path,
+                            * package, sha256; flags PRIORF_UNHASHED where the SBOM has no SHA-256 of it) */
         /* End: */
-        uint32_t packages, files, refused;
+        uint32_t packages, files; /* told */
+        uint32_t refused;         /* above limits.record_entries, too large, or not to be understood */
         /* Admission: */
-        uint8_t admitted; /* 0: refused */
-        struct bytes words;
+        uint8_t admitted;   /* 0: refused */
+        struct bytes words; /* the reason; SBOM, provenance: what of it was left out, or is doubtful; empty: nothing */
+        struct bytes from;  /* what named the digest: "subject", "image", "component", "operator" */
+        struct bytes image; /* the image's name there */
+        struct bytes place; /* admission: "namespace/pod" */
+        struct bytes key_id; /* verified: SHA-256 of the key, in hexadecimal */
 };
 
 enum tide_act_kind {

@@ -150,6 +150,8 @@ struct judge_params {
         struct str_list of_class[CLASS__MAX]; /* workloads.services, .jobs, .sessions: names, * for anything */
         uint32_t max_images;           /* limits.images 64: analysed ones that are kept */
         uint32_t max_image_files;      /* limits.image_files 10000: of one of them */
+        uint32_t max_records;          /* limits.records 64: images of which records are kept */
+        uint32_t max_record_entries;   /* limits.record_entries 50000: packages, and files, of one SBOM */
         bool review;              /* learn.review: when learning ends wait for an operator; default false */
         uint64_t limit_ns;        /* learn.limit 14 d: activates by then, or says why not */
         uint64_t stale_ns;        /* learn.stale 30 d: unseen for so long an active baseline is stale */
@@ -181,6 +183,8 @@ enum judge_piece {
         PIECE_LOSS = 15, /* in snapshots only */
         PIECE_PAST = 20,  /* what is remembered of a closed finding, whose piece stays */
         PIECE_WEEKS = 21, /* numbers of the last weeks of the workloads of one name */
+        PIECE_RECORD = 24, /* that a document was imported of an image, and what it says at its beginning */
+        PIECE_PAPER = 25,  /* its lists, as PIECE_FACTS */
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -373,6 +377,22 @@ int judge_image_get(const struct judge *j, struct bytes digest, struct judge_ima
  * number of its first one, the list. */
 void judge_facts_key(struct bytes digest, uint32_t number, struct buf *out);
 
+/* A document that was imported of an image: its provenance, an SBOM, an admission. */
+struct judge_record {
+        struct bytes digest, document; /* as of struct tide_supply */
+        struct bytes head;             /* encoded TIDE_RECORD: SUPPLY_BEGIN, SUPPLY_PROVENANCE or SUPPLY_ADMISSION */
+        uint8_t part;                  /* of it */
+        uint8_t signature;             /* enum tide_supply_signature */
+        int64_t imported_ns;           /* wall clock */
+        bool whole;                    /* false: of an SBOM whose end did not come */
+        uint32_t packages, files, refused;
+        uint32_t parts; /* of its lists: judge_paper_key() */
+};
+int judge_record_next(const struct judge *j, size_t *i, struct judge_record *ret);
+/* Under what key the store has part number (from 0) of a document's lists, as PIECE_PAPER: u8 enum tide_supply_part,
+ * u32 number of its first one, the list. */
+void judge_paper_key(struct bytes digest, struct bytes document, uint32_t number, struct buf *out);
+
 /* An operator's rule, in force or ended a while ago. Stored: never renumber. */
 enum judge_rule_kind { RULE_ALLOW = 1, RULE_SUPPRESS = 2 };
 struct judge_rule {
@@ -456,6 +476,9 @@ struct judge_stats {
         uint64_t starts, gaps, gap_sum_ns, gap_max_ns; /* gaps: so many were measured */
         /* Images: facts that did not fit together, images for which there was no room, and that made room. */
         uint64_t priors_malformed, priors_refused, priors_dropped;
+        /* The same of documents of the supply chain; kept now. */
+        uint64_t records_malformed, records_refused, records_dropped;
+        size_t records;
         /* Hashes of programs from write layers that were told; others than before. */
         uint64_t contents, contents_changed;
         size_t images, images_bytes;

@@ -27,6 +27,23 @@ DEFINE_CLEANUP(struct signature_key *, signature_key_free)
  */
 const char *signature_key_id(const struct signature_key *k);
 bool signature_fits(const struct signature_key *k, struct bytes data, struct bytes signature);
+
+/* The same over what comes in pieces: its SHA-256, and its SHA-384 for keys on P-384, which are used with either. Of
+ * RSA keys PSS is taken, too: those who sign envelopes use either. */
+struct signature_sums {
+        uint8_t sha256[32], sha384[48];
+};
+struct signature_summer;
+int signature_summer_new(struct signature_summer **ret) TM_CHECK;
+struct signature_summer *signature_summer_free(struct signature_summer *s);
+DEFINE_CLEANUP(struct signature_summer *, signature_summer_free)
+/* 0 or -EIO. The first call, and each after signature_summer_done(), begins anew. */
+int signature_summer_add(struct signature_summer *s, struct bytes part) TM_CHECK;
+int signature_summer_done(struct signature_summer *s, struct signature_sums *ret) TM_CHECK;
+bool signature_fits_sums(const struct signature_key *k, const struct signature_sums *sums, struct bytes signature);
+/* Can it be a signature of this key at all, by its form? */
+bool signature_has_form(const struct signature_key *k, struct bytes signature);
+
 /* 0 or -EIO: libcrypto refuses. */
 int signature_sha256(struct bytes data, char ret_hex[SIGNATURE_HEX]) TM_CHECK;
 

@@ -12,6 +12,7 @@
  *     score.c      factors and their sum (score_session.c: of sessions; score_net.c: of flows)
  *     group.c      which finding it belongs to
  *     signals.c    what a finding keeps of its acts
+ *     records.c    documents of the supply chain: which there are, of which images (records-priv.h)
  *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
  *     content.c    hashes of programs that ran and are not the image's
  *     candidates.c what is kept of candidates for their reviewer
@@ -31,6 +32,7 @@
 
 #include "judge/names-priv.h"
 #include "judge/prior-priv.h"
+#include "judge/records-priv.h"
 #include "judge/writers-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
@@ -274,6 +276,7 @@ struct judge {
         struct known_loss losses[LOSSES_KEPT];
         size_t next_loss;
         struct prior_memory prior;
+        struct record_memory records;
         struct rules *rules;
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */

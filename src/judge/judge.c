@@ -39,6 +39,8 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         if (r == 0)
                 r = prior_open(j);
         if (r == 0)
+                r = records_open(j);
+        if (r == 0)
                 r = rules_new(&j->rules);
         if (r == 0)
                 r = map_new(p->max_workloads, seed, weeks_free, &j->weeks);
@@ -56,6 +58,7 @@ struct judge *judge_free(struct judge *j)
         map_free(j->workloads);
         transfer_free(j->import);
         prior_close(j);
+        records_close(j);
         rules_free(j->rules);
         for (size_t i = 0; i < j->nopen; i++)
                 finding_free(j->open[i]);
@@ -947,6 +950,16 @@ static int on_prior(struct judge *j, const struct tide_event *ev)
         return r;
 }
 
+/* What counts of it is told further when it is whole. */
+static int on_record(struct judge *j, const struct tide_event *ev)
+{
+        int r = records_event(j, ev);
+
+        if (r == 1)
+                judge_verdict(j, ev, NULL, "", 0);
+        return r < 0 ? r : 0;
+}
+
 /* What was done about a container is a fact of every finding that it is in, and of the one that it was done for. */
 static int on_done(struct judge *j, const struct tide_event *ev)
 {
@@ -1030,6 +1043,8 @@ static int on_event(struct judge *j, const struct tide_event *ev)
                 return decide_run(j, ev);
         case TIDE_PRIOR:
                 return on_prior(j, ev);
+        case TIDE_RECORD:
+                return on_record(j, ev);
         case TIDE_DONE:
                 return on_done(j, ev);
         default:

@@ -5,8 +5,8 @@
  * Keys: meta: empty; workload: its id; entry: string id · dim · string key · exe; finding: its number, big-endian, so
  * that the store's order is theirs; container: its id; name: string id · kind · string address · name; told: string
  * id · flow; prior: see prior_pieces.c; writer: string id · hash of the path, or nothing for those that are not of the
- * start, which a snapshot alone holds; past: a finding's number; weeks: a workload's name. Each blob begins with its
- * format's number.
+ * start, which a snapshot alone holds; past: a finding's number; weeks: a workload's name; record: see records.c. Each
+ * blob begins with its format's number.
  */
 #include <errno.h>
 #include <string.h>
@@ -997,7 +997,7 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 [PIECE_NAME] = restore_name,        [PIECE_TOLD] = restore_told,
                 [PIECE_PRIOR] = prior_restore,      [PIECE_WRITER] = restore_writer,
                 [PIECE_LOSS] = pieces_restore_loss, [PIECE_PAST] = restore_past,
-                [PIECE_WEEKS] = restore_weeks,
+                [PIECE_WEEKS] = restore_weeks,      [PIECE_RECORD] = records_restore,
         };
         uint32_t format;
         struct rd r;
@@ -1107,6 +1107,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
                 r = each_container(j, cb, arg);
         if (r >= 0)
                 r = prior_each(j, cb, arg);
+        if (r >= 0)
+                r = records_each(j, cb, arg);
         if (r >= 0)
                 r = pieces_each_loss(j, cb, arg);
         if (r >= 0)

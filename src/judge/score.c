@@ -188,6 +188,8 @@ void judge_params_default(struct judge_params *p)
         p->max_names = 512;
         p->max_images = 64;
         p->max_image_files = 10000;
+        p->max_records = 64;
+        p->max_record_entries = 50000;
         p->max_rules = 500;
         p->suppress_break_through = 99;
         p->suppress_max_ns = 90 * 24 * hour;

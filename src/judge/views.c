@@ -201,6 +201,7 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         ret->names = 0;
         ret->images = map_count(j->prior.images);
         ret->images_bytes = prior_bytes(j);
+        ret->records = map_count(j->records.all);
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
                 ret->entries += map_count(((struct workload *)value)->entries);
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
@@ -214,7 +215,7 @@ bool judge_settled(const struct judge *j)
 {
         void *value;
 
-        if (j->prior.coming || j->import) /* in parts, of which the last is not told yet */
+        if (j->prior.coming || j->records.coming || j->import) /* in parts, of which the last is not told yet */
                 return false;
         for (size_t i = 0; map_next(j->containers, &i, NULL, &value);) {
                 const struct container_memory *c = value;

@@ -3,8 +3,10 @@
 #include "tidemark/signature.h"
 
 #include <errno.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,4 +159,111 @@ bool signature_fits(const struct signature_key *k, struct bytes data, struct byt
 
         EVP_MD_CTX_destroy(ctx);
         return fits;
+}
+
+/* ---- in pieces ---- */
+
+struct signature_summer {
+        EVP_MD_CTX *sha256, *sha384;
+        bool begun;
+};
+
+struct signature_summer *signature_summer_free(struct signature_summer *s)
+{
+        if (!s)
+                return NULL;
+        EVP_MD_CTX_destroy(s->sha256);
+        EVP_MD_CTX_destroy(s->sha384);
+        free(s);
+        return NULL;
+}
+
+int signature_summer_new(struct signature_summer **ret)
+{
+        _cleanup_(signature_summer_freep) struct signature_summer *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return -ENOMEM;
+        s->sha256 = EVP_MD_CTX_create();
+        s->sha384 = EVP_MD_CTX_create();
+        if (!s->sha256 || !s->sha384)
+                return -ENOMEM;
+        *ret = TAKE_PTR(s);
+        return 0;
+}
+
+static int begin(struct signature_summer *s)
+{
+        if (s->begun)
+                return 0;
+        if (EVP_DigestInit_ex(s->sha256, EVP_sha256(), NULL) != 1 ||
+            EVP_DigestInit_ex(s->sha384, EVP_sha384(), NULL) != 1)
+                return -EIO;
+        s->begun = true;
+        return 0;
+}
+
+int signature_summer_add(struct signature_summer *s, struct bytes part)
+{
+        if (begin(s) < 0)
+                return -EIO;
+        return EVP_DigestUpdate(s->sha256, part.p, part.len) == 1 && EVP_DigestUpdate(s->sha384, part.p, part.len) == 1
+                       ? 0
+                       : -EIO;
+}
+
+int signature_summer_done(struct signature_summer *s, struct signature_sums *ret)
+{
+        struct signature_sums sums;
+
+        if (begin(s) < 0 || EVP_DigestFinal_ex(s->sha256, sums.sha256, NULL) != 1 ||
+            EVP_DigestFinal_ex(s->sha384, sums.sha384, NULL) != 1)
+                return -EIO;
+        s->begun = false;
+        *ret = sums;
+        return 0;
+}
+
+/* padding: of RSA; 0: none is set. */
+static bool fits_sum(EVP_PKEY *pkey, int padding, const EVP_MD *md, struct bytes sum, struct bytes signature)
+{
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
+        bool fits = ctx && EVP_PKEY_verify_init(ctx) == 1;
+
+        fits = fits && (!padding || EVP_PKEY_CTX_set_rsa_padding(ctx, padding) > 0);
+        fits = fits && EVP_PKEY_CTX_set_signature_md(ctx, md) > 0;
+        fits = fits && (padding != RSA_PKCS1_PSS_PADDING || EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, -2) > 0); /* any */
+        fits = fits && EVP_PKEY_verify(ctx, signature.p, signature.len, sum.p, sum.len) == 1;
+        EVP_PKEY_CTX_free(ctx);
+        return fits;
+}
+
+bool signature_fits_sums(const struct signature_key *k, const struct signature_sums *sums, struct bytes signature)
+{
+        struct bytes sha256 = bytes_of(sums->sha256, sizeof(sums->sha256));
+        struct bytes sha384 = bytes_of(sums->sha384, sizeof(sums->sha384));
+
+        if (signature.len == 0 || signature.len > SIGNATURE_MAX)
+                return false;
+        if (EVP_PKEY_base_id(k->pkey) == EVP_PKEY_RSA)
+                return fits_sum(k->pkey, RSA_PKCS1_PADDING, EVP_sha256(), sha256, signature) ||
+                       fits_sum(k->pkey, RSA_PKCS1_PSS_PADDING, EVP_sha256(), sha256, signature);
+        return fits_sum(k->pkey, 0, EVP_sha256(), sha256, signature) ||
+               (EVP_PKEY_bits(k->pkey) == 384 && fits_sum(k->pkey, 0, EVP_sha384(), sha384, signature));
+}
+
+bool signature_has_form(const struct signature_key *k, struct bytes signature)
+{
+        const unsigned char *p = signature.p;
+        ECDSA_SIG *sig;
+        bool has;
+
+        if (signature.len == 0 || signature.len > SIGNATURE_MAX)
+                return false;
+        if (EVP_PKEY_base_id(k->pkey) == EVP_PKEY_RSA)
+                return signature.len == (uint32_t)EVP_PKEY_size(k->pkey);
+        sig = d2i_ECDSA_SIG(NULL, &p, (long)signature.len);
+        has = sig && p == signature.p + signature.len && signature.len <= (uint32_t)EVP_PKEY_size(k->pkey);
+        ECDSA_SIG_free(sig);
+        return has;
 }

@@ -114,7 +114,8 @@ static const struct field supply_fields[] = {
         ENUM8(supply.signature, SIGNATURE__MAX), STR(supply.key), STR(supply.format), STR(supply.creator),
         STR(supply.repository), STR(supply.commit), STR(supply.build_type), U64(supply.began_ns), U64(supply.ended_ns),
         U32(supply.first), STR(supply.list), U32(supply.packages), U32(supply.files), U32(supply.refused),
-        U8(supply.admitted), STR(supply.words),
+        U8(supply.admitted), STR(supply.words), STR(supply.from), STR(supply.image), STR(supply.place),
+        STR(supply.key_id),
 };
 
 struct kind {
