@@ -44,6 +44,8 @@ bool signature_fits_sums(const struct signature_key *k, const struct signature_s
 /* Can it be a signature of this key at all, by its form? */
 bool signature_has_form(const struct signature_key *k, struct bytes signature);
 
+/* The same of something whose SHA-256 (32 bytes) is known. */
+bool signature_fits_sha256(const struct signature_key *k, struct bytes sha256, struct bytes signature);
 /* 0 or -EIO: libcrypto refuses. */
 int signature_sha256(struct bytes data, char ret_hex[SIGNATURE_HEX]) TM_CHECK;
 

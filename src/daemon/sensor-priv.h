@@ -284,11 +284,15 @@ struct sensor_evidence_taken {
 typedef void (*sensor_evidence_cb)(struct sensor *s, const struct sensor_evidence_taken *taken, void *arg);
 /*
  * cb comes once, never from within: when the volatile part is taken, has failed, or deadline_ns (from now) is over;
- * evidence of the rest goes on by itself, and is told as a deed of its own. d: what it is taken for; copied. Negative:
+ * evidence of the rest waits for sensor_evidence_contained(), some seconds at most, and goes on by itself, told as a
+ * deed of its own. d: what it is taken for; copied. Negative:
  * none can be begun, and cb does not come (-EBUSY: too much is being taken; -ENOSPC; -ESRCH: it does not run).
  */
 int sensor_evidence_before(struct sensor *s, const struct sensor_deed *d, const struct container *c,
                            uint64_t deadline_ns, sensor_evidence_cb cb, void *arg) TM_CHECK;
+
+/* It has been isolated (boot time), or has not (0): what was held for that goes on, and parts are told apart by it. */
+void sensor_evidence_contained(struct sensor *s, const char *container, uint64_t boot_ns);
 
 /* sensor_auditlog.c: into the kernel's audit log; queued, what fails is counted */
 void sensor_auditlog(struct sensor *s, const struct audit_note *note);

@@ -29,6 +29,11 @@ int sensor_evidence_deed(struct sensor *s, const struct sensor_deed *d)
         return -EOPNOTSUPP;
 }
 
+void sensor_evidence_contained(struct sensor *s, const char *container, uint64_t boot_ns)
+{
+        (void)s, (void)container, (void)boot_ns;
+}
+
 int sensor_evidence_before(struct sensor *s, const struct sensor_deed *d, const struct container *c,
                            uint64_t deadline_ns, sensor_evidence_cb cb, void *arg)
 {

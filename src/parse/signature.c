@@ -267,3 +267,16 @@ bool signature_has_form(const struct signature_key *k, struct bytes signature)
         ECDSA_SIG_free(sig);
         return has;
 }
+bool signature_fits_sha256(const struct signature_key *k, struct bytes sha256, struct bytes signature)
+{
+        EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);
+        bool fits = ctx && sha256.len == 32 && signature.len && signature.len <= SIGNATURE_MAX &&
+                    EVP_PKEY_verify_init(ctx) == 1;
+
+        if (fits && EVP_PKEY_base_id(k->pkey) == EVP_PKEY_RSA)
+                fits = EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1;
+        fits = fits && EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
+               EVP_PKEY_verify(ctx, signature.p, signature.len, sha256.p, sha256.len) == 1;
+        EVP_PKEY_CTX_free(ctx);
+        return fits;
+}
