@@ -91,7 +91,8 @@ static void add_piece(struct work *w, const char *name, int64_t wall_ns)
         memset(p, 0, sizeof(*p));
         snprintf(p->name, sizeof(p->name), "%s", name);
         p->wall_ns = wall_ns;
-        p->size = size_of(w, name) + size_of(w, beside(name, FACTS, other)) + size_of(w, beside(name, SIGNATURE, other));
+        p->size = size_of(w, name) + size_of(w, beside(name, FACTS, other));
+        p->size += size_of(w, beside(name, SIGNATURE, other));
         p->held = is_listed(w->ask->held, name);
         p->busy = is_busy(w, name);
         w->n++;

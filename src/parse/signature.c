@@ -267,6 +267,7 @@ bool signature_has_form(const struct signature_key *k, struct bytes signature)
         ECDSA_SIG_free(sig);
         return has;
 }
+
 bool signature_fits_sha256(const struct signature_key *k, struct bytes sha256, struct bytes signature)
 {
         EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(k->pkey, NULL);

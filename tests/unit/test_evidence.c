@@ -253,8 +253,9 @@ static void finish(void)
 
 static void test_sweep(void)
 {
-        struct evidence_ask a = {.job = EVIDENCE_SWEEP, .rules = {.keep_size = 2500, .keep_age_ns = 36500 * (uint64_t)DAY},
-                                 .wanted = 400, .held = BYTES_LIT(HELD "\n"), .keep = true};
+        struct evidence_ask a = {.job = EVIDENCE_SWEEP,
+                                 .rules = {.keep_size = 2500, .keep_age_ns = 36500 * (uint64_t)DAY}, .wanted = 400,
+                                 .held = BYTES_LIT(HELD "\n"), .keep = true};
 
         begin();
         put(OLD, 1000);
@@ -361,7 +362,8 @@ static void make_key(const char *path, mode_t mode)
         pub = fopen(other, "we");
         CU_ASSERT_FATAL(ctx && f && pub && EVP_PKEY_keygen_init(ctx) == 1 &&
                         EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx, NID_X9_62_prime256v1) > 0 &&
-                        EVP_PKEY_CTX_set_ec_param_enc(ctx, OPENSSL_EC_NAMED_CURVE) > 0 && EVP_PKEY_keygen(ctx, &key) == 1);
+                        EVP_PKEY_CTX_set_ec_param_enc(ctx, OPENSSL_EC_NAMED_CURVE) > 0 &&
+                        EVP_PKEY_keygen(ctx, &key) == 1);
         CU_ASSERT_EQUAL(PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL), 1);
         CU_ASSERT_EQUAL(PEM_write_PUBKEY(pub, key), 1);
         fclose(f);
