@@ -46,6 +46,7 @@ struct audit_rules_ops {
          * kernel, did not answer in time; -EPIPE: the helper is gone. */
         void (*state)(const struct audit_rules_state *st, void *arg);
         int (*confine)(void); /* in the helper: give up what it does not need */
+        bool stay;            /* it is kept where no rules are wanted, too: to look at the kernel's numbers */
         /* In the helper, for tests: in place of what speaks to the kernel (audit_rules-priv.h). Else NULL. */
         int (*set)(enum audit_rules_want want, const char *key, struct audit_rules_state *ret);
         int (*again)(enum audit_rules_want want, const char *key, struct audit_rules_state *st);
@@ -55,7 +56,7 @@ struct audit_rules_ops {
 int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char *instance, uint64_t deadline_ns,
                       const struct audit_rules_ops *ops, void *arg, struct audit_rules **ret) TM_CHECK;
 /* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is
- * done where none are wanted, or while the helper is at work. */
+ * done while the helper is at work, or where none are wanted and it does not stay. */
 void audit_rules_look(struct audit_rules *r);
 /*
  * The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0: none of

@@ -32,6 +32,8 @@ int caps_keep(const struct caps_need *needs, size_t n, const char **ret_missing)
 
 /* What the helper needs that sets and removes audit rules; it has it before the sensor gives it up. */
 const struct caps_need *caps_auditor(size_t *ret_n);
+/* What the helper needs that writes records of audit; it has it before the sensor gives it up. */
+const struct caps_need *caps_audit_writer(size_t *ret_n);
 /* What a helper needs that reads other processes' memory. */
 const struct caps_need *caps_reader(size_t *ret_n);
 

@@ -60,6 +60,8 @@ struct cfg {
         uint64_t image_deadline_ns; /* image.deadline, for one image, default 10 min */
         char audit_source[16];     /* audit.source: "auto", "none", "multicast", "plugin" */
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
+        bool audit_log;            /* audit.log, default true */
+        bool audit_log_containers; /* audit.log_containers, default false */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         char net_scope_word[16];   /* network.scope: "auto", "namespace", "host", "off"; see cfg_net_scope() */
         enum net_scope net_auto;   /* what "auto" is on this host: not of a file, but tried at the start */

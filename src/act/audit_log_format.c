@@ -180,8 +180,10 @@ static void put_address(struct text *t, struct bytes address)
 {
         char text[TIDE_ADDRESS_TEXT];
 
-        if (address.len == 4 || address.len == 16)
-                put(t, "daddr", tide_address_text(address, text), strlen(text));
+        if (address.len != 4 && address.len != 16)
+                return;
+        tide_address_text(address, text);
+        put(t, "daddr", text, strlen(text));
 }
 
 int audit_log_format(const struct audit_note *n, uint16_t *ret_type, struct buf *out)

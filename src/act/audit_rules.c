@@ -39,6 +39,12 @@ static bool say(int fd, const struct audit_rules_state *st)
         return send(fd, st, sizeof(*st), MSG_NOSIGNAL) == (ssize_t)sizeof(*st);
 }
 
+/* With its first look: nothing is wanted of it any more. */
+static bool is_done(const struct audit_rules *r)
+{
+        return r->want == AUDIT_RULES_NONE && !r->ops->stay;
+}
+
 static int helper(int fd, void *arg)
 {
         const struct audit_rules *r = arg;
@@ -53,7 +59,7 @@ static int helper(int fd, void *arg)
         st.error = r->ops->confine ? r->ops->confine() : 0;
         if (st.error == 0)
                 set(r->want, r->key, &st);
-        if (!say(fd, &st) || st.error < 0 || r->want == AUDIT_RULES_NONE)
+        if (!say(fd, &st) || st.error < 0 || is_done(r))
                 return st.error;
         while (recv(fd, &word, 1, 0) > 0) {
                 stood = st.stand > stood ? st.stand : stood;
@@ -105,7 +111,7 @@ static int on_answer(struct loop_src *src, int fd, short revents, void *arg)
         loop_timer_stop(r->timer);
         r->asked = false;
         note(r, &st);
-        if (gone || !r->set || r->want == AUDIT_RULES_NONE)
+        if (gone || !r->set || is_done(r))
                 end_helper(r);
         r->ops->state(&st, r->arg);
         return LOOP_DONE;
@@ -122,7 +128,7 @@ static void on_late(struct loop_timer *t, void *arg)
 
 void audit_rules_look(struct audit_rules *r)
 {
-        if (r->fd < 0 || r->want == AUDIT_RULES_NONE || r->asked)
+        if (r->fd < 0 || is_done(r) || r->asked)
                 return;
         if (send(r->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
                 return; /* it is gone: that is told by its end of the pair */

@@ -255,8 +255,9 @@ static int again(int fd, enum audit_rules_want want, const char *key, uint32_t s
         _cleanup_(free_list) struct list l = {.n = 0};
         int r = ask_status(fd, st);
 
-        if (r == 0)
-                r = list_rules(fd, key, &l, st);
+        if (r < 0 || want == AUDIT_RULES_NONE)
+                return r;
+        r = list_rules(fd, key, &l, st);
         st->wanted = st->stand = (uint32_t)l.n;
         if (r < 0 || st->enabled == 2 || l.n >= stood)
                 return r;

@@ -98,10 +98,20 @@ static int check_storing(const json_t *o, json_t *list)
                        : 0;
 }
 
+/* Audit that an administrator has switched off is his wish, and no problem. */
+static int check_audit_log(const json_t *o, json_t *list)
+{
+        const char *state = json_string_value(json_object_get(json_object_get(o, "audit_log"), "state"));
+
+        if (!state || (strncmp(state, "off: ", 5) != 0 && strncmp(state, "failing: ", 9) != 0))
+                return 0;
+        return problem(list, "records for the audit log are not written: %.200s", state);
+}
+
 int query_put_check(json_t *o)
 {
         static int (*const checks[])(const json_t *, json_t *) = {check_sensors, check_losses, check_containers,
-                                                                  check_storing};
+                                                                  check_storing, check_audit_log};
         _cleanup_json_ json_t *list = json_array();
         int bad = 0;
 

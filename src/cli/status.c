@@ -241,6 +241,29 @@ static void print_name_servers(const json_t *n)
         }
 }
 
+/* What an auditor will find there, and what he will not. */
+static void print_audit_log(const json_t *log)
+{
+        long long missed = (long long)(cli_int(log, "failed") + cli_int(log, "refused"));
+        char text[500];
+        size_t n;
+
+        if (!log)
+                return;
+        snprintf(text, sizeof(text), "Audit log: %.150s; %lld records written", cli_text(log, "state"),
+                 (long long)cli_int(log, "written"));
+        n = strlen(text);
+        if (cli_int(log, "not_kept"))
+                n += (size_t)snprintf(text + n, sizeof(text) - n, ", %lld while audit was switched off",
+                                      (long long)cli_int(log, "not_kept"));
+        if (missed)
+                n += (size_t)snprintf(text + n, sizeof(text) - n, ", %lld not", missed);
+        if (cli_int(log, "withheld"))
+                snprintf(text + n, sizeof(text) - n, ", %lld withheld in storms", (long long)cli_int(log, "withheld"));
+        strcat(text, ".");
+        cli_wrap(stdout, text, 0, 2);
+}
+
 /* One line; 1 where something is wrong. */
 static int check(struct cli *c, const json_t *data)
 {
@@ -317,6 +340,7 @@ int cli_status(struct cli *c)
         print_flows(json_object_get(data, "flows"));
         print_name_servers(json_object_get(data, "name_servers"));
         print_ring(json_object_get(data, "ring"));
+        print_audit_log(json_object_get(data, "audit_log"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
                        "containers on cgroup v1).\n",

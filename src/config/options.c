@@ -68,6 +68,10 @@ static const struct option_row rows[] = {
          "where audit records come from: auto (only with audit.rules), none, multicast, plugin (of auditd)"},
         {"audit.rules", OPT_WORD, AT(audit_rules), sizeof(((struct cfg *)0)->audit_rules), 0, 0, audit_rules,
          "audit rules to add, and to remove at the end: none, exec, exec+connect; see tidemark.conf(5) for their cost"},
+        {"audit.log", OPT_YES, AT(audit_log), 0, 0, 0, NULL,
+         "write findings, acts and the head of the trail into the kernel's audit log"},
+        {"audit.log_containers", OPT_YES, AT(audit_log_containers), 0, 0, 0, NULL,
+         "write there, too, each container that starts or stops"},
         {"network.scope", OPT_WORD, AT(net_scope_word), sizeof(((struct cfg *)0)->net_scope_word), 0, 0, scopes,
          "where flows are watched: in each container's own network namespace, or for all in the host's, or not: "
          "namespace, host, off; auto: by what this kernel does"},
@@ -278,6 +282,7 @@ void cfg_default(struct cfg *c)
         c->image_deadline_ns = (uint64_t)(10 * 60 * SECOND);
         snprintf(c->audit_source, sizeof(c->audit_source), "auto");
         snprintf(c->audit_rules, sizeof(c->audit_rules), "none");
+        c->audit_log = true;
         snprintf(c->net_scope_word, sizeof(c->net_scope_word), "auto");
         c->net_guard = 50;
         c->net_rcvbuf = 1u << 20;

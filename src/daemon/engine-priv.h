@@ -76,6 +76,8 @@ struct engine {
         uint64_t news_since;        /* boot time since when syslog has no room; 0: it has */
         uint64_t news_lost;         /* of them: there was no room for too long */
         struct loop_timer *news_timer;
+        struct buf told;    /* the same for the sensor, as acts */
+        uint64_t told_lost; /* there was no room */
         struct engine_asker askers[ENGINE_ASKERS];
         size_t naskers;
         bool up; /* the sensor's first ping was answered */
@@ -150,6 +152,13 @@ void engine_news_tell(struct engine *e, const struct finding *f, unsigned news);
 void engine_news_committed(struct engine *e);
 void engine_news_status(const struct engine *e, json_t *o);
 void engine_news_close(struct engine *e);
+
+/* engine_told.c: the same for the trail and the audit log, by the sensor */
+void engine_told_open(struct engine *e);
+void engine_told_tell(struct engine *e, const struct finding *f, unsigned news);
+void engine_told_committed(struct engine *e);
+void engine_told_status(const struct engine *e, json_t *o);
+void engine_told_close(struct engine *e);
 /* engine_worker.c: a process of tidemark-image, by its open program. files: a socket that it gets beside its own; -1.
  * idle: nobody waits for it, it runs when nothing else does. *ret_fd: our end of its own, blocking. */
 int engine_worker(int program, char *const *argv, int files, bool idle, int *ret_fd, pid_t *ret_pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: what is told of findings to those who do not watch: it waits for the commit that holds the finding, then goes
- * to syslog. Must not: decide what is news (the judge does, once each), or wait for anybody.
+ * to syslog (and to the sensor: engine_told.c). Must not: decide what is news (the judge does, once each), or wait for anybody.
  */
 #include "daemon/engine-priv.h"
 
@@ -21,6 +21,7 @@
 /* Flag, length, text; news of one finding one by one. */
 void engine_news_tell(struct engine *e, const struct finding *f, unsigned news)
 {
+        engine_told_tell(e, f, news);
         for (unsigned b = 0; e->syslog && b < NEWS_BITS; b++) {
                 _cleanup_buf_ struct buf text;
                 size_t before = e->news.len;
@@ -100,6 +101,7 @@ static void on_again(struct loop_timer *t, void *arg)
 
 void engine_news_committed(struct engine *e)
 {
+        engine_told_committed(e);
         e->news_ready = e->news.len;
         send_ready(e);
 }
@@ -109,6 +111,7 @@ int engine_news_open(struct engine *e)
         int r = 0;
 
         buf_init(&e->news, WAITING_MAX);
+        engine_told_open(e);
         if (!e->cfg->sink_syslog)
                 return 0;
         r = syslog_sink_new(e->cfg->sink_socket, e->cfg->sink_facility, &e->syslog);
@@ -124,6 +127,7 @@ void engine_news_status(const struct engine *e, json_t *o)
 {
         struct syslog_stats st = {0};
 
+        engine_told_status(e, o);
         if (e->syslog)
                 syslog_stats(e->syslog, &st);
         json_object_set_new(o, "syslog",
@@ -136,4 +140,5 @@ void engine_news_close(struct engine *e)
         e->syslog = syslog_sink_free(e->syslog);
         loop_timer_free(e->news_timer);
         buf_release(&e->news);
+        engine_told_close(e);
 }

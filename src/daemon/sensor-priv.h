@@ -121,6 +121,7 @@ struct sensor {
         struct names_source *names; /* NULL: not to be had */
         struct walker *walker;
         struct sensor_audit *audit; /* sensor_audit.c */
+        struct sensor_auditlog *auditlog; /* sensor_auditlog.c */
         struct peek *peek_args;
         struct mapped *mapped; /* sensor_mapped.c */
         struct sensor_image *image; /* sensor_image.c */
@@ -191,12 +192,15 @@ struct sensor_audit_stats {
         uint64_t again;      /* rules of ours that were gone, and were set again */
         uint32_t rules;      /* of ours, that stand */
         int enabled;         /* as the kernel says: 0 off, 1 on, 2 locked; -1: not known */
+        uint32_t kernel_lost; /* records that it had to drop, of whomever */
 };
 int sensor_audit_start(struct sensor *s);
 void sensor_audit_stop(struct sensor *s);
 /* Does it tell who connects, as far as is configured? */
 bool sensor_audit_tells_calls(const struct sensor *s);
 void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret);
+/* Ask the kernel for its numbers; sensor_auditlog_looked() when they have come. */
+void sensor_audit_look(struct sensor *s);
 /* Answer ACT_WHO. */
 void sensor_audit_who(struct sensor *s, const struct tide_event *ask);
 
@@ -295,7 +299,22 @@ int sensor_evidence_before(struct sensor *s, const struct sensor_deed *d, const 
 void sensor_evidence_contained(struct sensor *s, const char *container, uint64_t boot_ns);
 
 /* sensor_auditlog.c: into the kernel's audit log; queued, what fails is counted */
+int sensor_auditlog_start(struct sensor *s);
+void sensor_auditlog_stop(struct sensor *s);
 void sensor_auditlog(struct sensor *s, const struct audit_note *note);
+/* sensor_audit.c knows anew whether audit is switched on. */
+void sensor_auditlog_looked(struct sensor *s);
+/* ACT_NEWS: into the trail as the engine's word, and into the audit log. */
+void sensor_auditlog_news(struct sensor *s, const struct tide_event *act);
+struct sensor_auditlog_stats {
+        struct audit_log_stats log;
+        const char *state;                       /* words; "off: …" and "failing: …" are not as it should be */
+        uint64_t written, not_kept, unconfirmed; /* of log.taken: audit was on, it was off, it is not known yet */
+        uint64_t news, news_refused;             /* of findings: told; over the limit, or not understood */
+        int enabled;                             /* as sensor_audit_stats.enabled */
+        uint32_t kernel_lost, pid;
+};
+void sensor_auditlog_stats(const struct sensor *s, struct sensor_auditlog_stats *ret);
 
 /* sensor_admin.c: admin.sock, the trail, and the way of a command */
 /* A command that is under way and not answered yet; NULL: none of this number. */

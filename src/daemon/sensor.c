@@ -245,7 +245,7 @@ static int on_act(const struct tide_event *ev, int *fd, void *arg)
                 [ACT_REPLY] = act_reply,       [ACT_WALK] = act_walk,   [ACT_PONG] = act_pong, [ACT_OPEN] = act_open,
                 [ACT_TRAIL] = act_trail,
                 [ACT_COUNTERS] = act_counters, [ACT_FACTS] = act_facts, [ACT_WHO] = act_who,
-                [ACT_DEED] = sensor_deed_run};
+                [ACT_DEED] = sensor_deed_run,  [ACT_NEWS] = sensor_auditlog_news};
         struct sensor *s = arg;
         char text[64];
 
@@ -506,9 +506,9 @@ static int stage_timers(struct sensor *s)
         return 0;
 }
 
-static int (*const stages[])(struct sensor *) = {stage_priority,    stage_descriptors, stage_loop,  sensor_audit_start,
-                                                 stage_privileges,  stage_admin,       stage_files, stage_processes,
-                                                 sensor_pace_start, stage_timers};
+static int (*const stages[])(struct sensor *) = {
+        stage_priority, stage_descriptors, stage_loop,      sensor_audit_start, sensor_auditlog_start, stage_privileges,
+        stage_admin,    stage_files,       stage_processes, sensor_pace_start,  stage_timers};
 
 /* ---- the end ---- */
 
@@ -548,6 +548,7 @@ static void stop(struct sensor *s)
         if (s->trail)
                 sensor_admin_note(s, "ended", s->rc == EXIT_DONE ? "as asked" : "by a failure: see the log");
         sensor_admin_close(s);
+        sensor_auditlog_stop(s);
         walker_stop(s->walker);
         names_source_close(s->names);
         fan_source_close(s->fan);

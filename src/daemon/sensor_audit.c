@@ -59,6 +59,12 @@ static void look(struct sensor *s)
                 audit_rules_look(a->rules);
 }
 
+void sensor_audit_look(struct sensor *s)
+{
+        if (s->audit)
+                look(s);
+}
+
 static void on_look(struct loop_timer *t, void *arg)
 {
         (void)t;
@@ -209,7 +215,9 @@ static void on_looked(struct sensor *s, const struct audit_rules_state *st)
 
         a->look_error = st->error;
         if (st->error) {
-                if (st->error == -EPIPE)
+                if (st->error == -EPIPE && a->want == AUDIT_RULES_NONE)
+                        log_warn(MOD, "the helper that asks whether audit is switched on is gone until the next start");
+                else if (st->error == -EPIPE)
                         log_error(MOD, "the helper for audit rules is gone: ours are left alone now, and stay until "
                                        "the next start removes them");
                 else if (st->error != known)
@@ -217,6 +225,8 @@ static void on_looked(struct sensor *s, const struct audit_rules_state *st)
                 return;
         }
         a->state = *st;
+        if (a->want == AUDIT_RULES_NONE)
+                return; /* nobody listens */
         if (st->lost > before) /* less: somebody has set it back */
                 on_loss(st->lost - before, a->looked_ns > LOOK_NS ? a->looked_ns - LOOK_NS : 0, s);
         if (st->again == 0)
@@ -235,10 +245,12 @@ static void on_rules(const struct audit_rules_state *st, void *arg)
 
         if (a->answered) {
                 on_looked(s, st);
+                sensor_auditlog_looked(s);
                 return;
         }
         a->state = *st;
         a->answered = true;
+        sensor_auditlog_looked(s);
         if (st->removed)
                 log_info(MOD, "%u audit rules that an earlier life of the agent had left are removed", st->removed);
         if (a->want == AUDIT_RULES_NONE) {
@@ -257,11 +269,13 @@ static void on_rules(const struct audit_rules_state *st, void *arg)
 
 static int start_rules(struct sensor *s)
 {
-        static const struct audit_rules_ops ops = {.state = on_rules, .confine = confine};
+        static const struct audit_rules_ops ends = {.state = on_rules, .confine = confine},
+                                            stays = {.state = on_rules, .confine = confine, .stay = true};
         char name[CFG_INSTANCE];
 
         cfg_instance(s->setup->state_dir, name);
-        return audit_rules_start(s->loop, s->audit->want, name, RULES_DEADLINE_NS, &ops, s, &s->audit->rules);
+        return audit_rules_start(s->loop, s->audit->want, name, RULES_DEADLINE_NS,
+                                 s->cfg->audit_log ? &stays : &ends, s, &s->audit->rules);
 }
 
 /* ---- start and end ---- */
@@ -350,7 +364,8 @@ void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret)
         *ret = a->stats;
         ret->source = a->source ? "multicast group" : a->plugin ? "auditd's plugin" : "off";
         ret->rules = a->state.stand;
-        ret->enabled = a->answered && a->state.error == 0 ? (int)a->state.enabled : -1;
+        ret->enabled = a->answered && a->state.error == 0 && a->look_error == 0 ? (int)a->state.enabled : -1;
+        ret->kernel_lost = a->state.lost;
         if (!a->source)
                 return;
         audit_source_stats(a->source, &st);

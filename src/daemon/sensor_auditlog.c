@@ -1,11 +1,427 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Records of ours in the kernel's audit log. Owns: which of them are asked for. Must not: block. Hands over: to
- * act/audit_log.
+ * Records of ours in the kernel's audit log, and news of findings.
+ *
+ * Owns: what of the engine's news is taken into the trail and the audit log (each field bounded and looked at: the
+ * engine may be in a container's hands), and whether what was written was kept. Must not: block, parse JSON, or take a
+ * record for kept while audit may be switched off. Hands over: to act/audit_log and to the trail.
+ *
+ * The kernel takes a record also where audit is switched off, and drops it. Only who may change audit may ask whether
+ * it is (CAP_AUDIT_CONTROL: the helper of sensor_audit.c): so what was taken is unconfirmed until that has looked the
+ * next time, a moment later.
  */
 #include "daemon/sensor-priv.h"
 
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tidemark/audit_log.h"
+#include "tidemark/caps.h"
+#include "tidemark/clock.h"
+#include "tidemark/err.h"
+#include "tidemark/finding.h"
+#include "tidemark/log.h"
+
+#define MOD "audit-log"
+#define DEADLINE_NS (5 * NSEC_PER_SEC)
+#define END_MS 2000
+#define CONFIRM_NS (500 * NSEC_PER_MSEC) /* behind a record: whether it was kept is asked */
+#define CONFIRM_EVERY_NS (10 * NSEC_PER_SEC)
+#define NEWS_PER_SECOND 20u
+#define NEWS_BURST 200u
+
+struct sensor_auditlog {
+        struct audit_log *log; /* NULL: audit.log = no, or it could not be started */
+        int error;             /* why it could not */
+        struct loop_timer *confirm_timer;
+        uint64_t confirmed_ns; /* when it was asked last; 0: never */
+        bool failing;          /* said */
+        struct rate news_rate;
+        struct sensor_auditlog_stats stats;
+};
+
+/* ---- was it kept? ---- */
+
+static void on_confirm(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+
+        (void)t;
+        s->auditlog->confirmed_ns = loop_now(s->loop);
+        sensor_audit_look(s);
+}
+
+static void confirm_later(struct sensor *s)
+{
+        struct sensor_auditlog *a = s->auditlog;
+        uint64_t at = loop_now(s->loop) + CONFIRM_NS;
+
+        if (a->confirmed_ns && at < a->confirmed_ns + CONFIRM_EVERY_NS)
+                at = a->confirmed_ns + CONFIRM_EVERY_NS;
+        loop_timer_set(a->confirm_timer, at);
+}
+
+static int is_enabled(const struct sensor *s, uint32_t *ret_lost)
+{
+        struct sensor_audit_stats st = {.enabled = -1};
+
+        if (s->audit)
+                sensor_audit_stats(s, &st);
+        if (ret_lost)
+                *ret_lost = st.kernel_lost;
+        return st.enabled;
+}
+
+void sensor_auditlog_looked(struct sensor *s)
+{
+        struct sensor_auditlog *a = s->auditlog;
+        int enabled = is_enabled(s, NULL);
+
+        if (!a || enabled < 0)
+                return;
+        if (enabled > 0)
+                a->stats.written += a->stats.unconfirmed;
+        else
+                a->stats.not_kept += a->stats.unconfirmed;
+        a->stats.unconfirmed = 0;
+}
+
+static void on_taken(int err, void *arg)
+{
+        struct sensor *s = arg;
+        struct sensor_auditlog *a = s->auditlog;
+
+        if (err < 0 && !a->failing)
+                log_warn(MOD, "a record for the audit log could not be written: %s; such records are counted in status "
+                              "until one goes through",
+                         err_str(err));
+        else if (err == 0 && a->failing)
+                log_info(MOD, "records for the audit log are written again");
+        a->failing = err < 0;
+        if (err < 0)
+                return;
+        if (a->stats.unconfirmed++ == 0)
+                confirm_later(s);
+}
+
+/* ---- what is handed over ---- */
+
 void sensor_auditlog(struct sensor *s, const struct audit_note *note)
 {
-        (void)s, (void)note;
+        if (s->auditlog && s->auditlog->log)
+                audit_log_put(s->auditlog->log, note); /* what is refused is counted there */
+}
+
+/* ---- news of findings ---- */
+
+/* What the engine says of a finding: each key once, none longer than is shown. */
+#define NEWS_TEXT 240u
+enum news_key {
+        KEY_TYPE,
+        KEY_WORKLOAD,
+        KEY_IMAGE,
+        KEY_WHAT,
+        KEY_REASON,
+        KEY_SUBJECT,
+        KEY_EXECUTABLE,
+        KEY_COMM,
+        KEY_CMD,
+        KEY_ADDRESS,
+        KEY_PROTO,
+        KEY_PORT,
+        KEY_PID,
+        KEY_CONFIDENCE,
+        KEY_SEVERITY,
+        KEY_COUNT,
+        KEY_STATE,
+        KEY_VERDICT,
+        KEY_BY,
+        KEY_NOTE,
+        KEY__MAX
+};
+static const struct {
+        const char *name;
+        uint32_t max;
+        enum { NEWS_WORDS, NEWS_NUMBER, NEWS_UNTOLD } as; /* in the trail */
+} keys[KEY__MAX] = {
+        [KEY_TYPE] = {"type", 32, NEWS_WORDS},
+        [KEY_WORKLOAD] = {"workload", 256, NEWS_WORDS},
+        [KEY_IMAGE] = {"image", 80, NEWS_WORDS},
+        [KEY_WHAT] = {"what", 32, NEWS_WORDS},
+        [KEY_REASON] = {"reason", 64, NEWS_WORDS},
+        [KEY_SUBJECT] = {"subject", 4096, NEWS_WORDS},
+        [KEY_EXECUTABLE] = {"executable", 4096, NEWS_WORDS},
+        [KEY_COMM] = {"comm", 64, NEWS_WORDS},
+        [KEY_CMD] = {"cmd", 4096, NEWS_WORDS},
+        [KEY_ADDRESS] = {"address", 16, NEWS_UNTOLD},
+        [KEY_PROTO] = {"proto", 3, NEWS_UNTOLD},
+        [KEY_PORT] = {"port", 5, NEWS_UNTOLD},
+        [KEY_PID] = {"pid", 10, NEWS_NUMBER},
+        [KEY_CONFIDENCE] = {"confidence", 3, NEWS_NUMBER},
+        [KEY_SEVERITY] = {"severity", 16, NEWS_WORDS},
+        [KEY_COUNT] = {"count", 19, NEWS_NUMBER},
+        [KEY_STATE] = {"state", 16, NEWS_WORDS},
+        [KEY_VERDICT] = {"verdict", 32, NEWS_WORDS},
+        [KEY_BY] = {"by", 200, NEWS_WORDS},
+        [KEY_NOTE] = {"note", 1000, NEWS_WORDS},
+};
+struct news {
+        struct bytes of[KEY__MAX];
+        unsigned bit; /* one of enum finding_news */
+};
+
+static int news_read(struct bytes args, struct news *ret)
+{
+        struct news n = {.bit = 0};
+        struct bytes k, v;
+        struct rd r;
+
+        rd_init(&r, args.p, args.len);
+        while (tide_list_next(&r, &k, &v)) {
+                size_t i = 0;
+
+                while (i < KEY__MAX && !bytes_eq(k, bytes_str(keys[i].name)))
+                        i++;
+                if (i == KEY__MAX || v.len > keys[i].max || n.of[i].len)
+                        return -EINVAL;
+                n.of[i] = v;
+        }
+        if (r.err)
+                return r.err;
+        *ret = n;
+        return 0;
+}
+
+/* 0 for what is no number. */
+static uint64_t news_number(const struct news *n, enum news_key key, uint64_t max)
+{
+        uint64_t v = 0;
+
+        for (uint32_t i = 0; i < n->of[key].len; i++) {
+                uint8_t c = n->of[key].p[i];
+
+                if (c < '0' || c > '9')
+                        return 0;
+                v = v * 10 + (uint64_t)(c - '0');
+        }
+        return v <= max ? v : 0;
+}
+
+static int put_key(json_t *o, const struct news *n, enum news_key key)
+{
+        char text[NEWS_TEXT];
+
+        if (keys[key].as == NEWS_UNTOLD || n->of[key].len == 0)
+                return 0;
+        if (keys[key].as == NEWS_NUMBER)
+                return json_object_set_new(o, keys[key].name,
+                                           json_integer((json_int_t)news_number(n, key, INT64_MAX)));
+        return json_object_set_new(o, keys[key].name, json_string(str_print(n->of[key], text, sizeof(text))));
+}
+
+static void news_to_trail(struct sensor *s, const struct tide_event *act, const struct news *n)
+{
+        struct trail_entry e = {.kind = "finding", .source = TRAIL_ENGINE, .container = act->container,
+                                .finding = act->act.finding, .login_uid = UINT32_MAX};
+        json_t *o = json_pack("{s:s}", "event", finding_news_name(n->bit));
+        char name[NEWS_TEXT], *text = NULL;
+        int bad = o ? 0 : -1;
+
+        if (o && act->act.name.len)
+                bad |= json_object_set_new(o, "name", json_string(str_print(act->act.name, name, sizeof(name))));
+        for (unsigned i = 0; o && i < KEY__MAX; i++)
+                bad |= put_key(o, n, (enum news_key)i);
+        if (!bad)
+                text = json_dumps(o, JSON_COMPACT);
+        json_decref(o);
+        if (!text) {
+                log_error(MOD, "a finding is not in the trail: %s", err_str(-ENOMEM));
+                return;
+        }
+        e.text = bytes_str(text);
+        sensor_trail(s, &e);
+        free(text);
+}
+
+static enum audit_note_type note_type(const struct news *n)
+{
+        static const struct {
+                const char *what;
+                enum audit_note_type type;
+        } rows[] = {{"exec", AUDIT_NOTE_EXEC},       {"executable", AUDIT_NOTE_EXECUTABLE},
+                    {"file", AUDIT_NOTE_FILE},       {"network", AUDIT_NOTE_NETWORK},
+                    {"privilege", AUDIT_NOTE_PRIVILEGE}, {"session", AUDIT_NOTE_SESSION}};
+        static const struct {
+                unsigned bit;
+                enum audit_note_type type;
+        } bits[] = {{NEWS_PAGED, AUDIT_NOTE_PAGED},
+                    {NEWS_EXPIRED, AUDIT_NOTE_CLOSED},
+                    {NEWS_CLOSED, AUDIT_NOTE_CLOSED},
+                    {NEWS_REOPENED, AUDIT_NOTE_REOPENED}};
+
+        for (size_t i = 0; i < ARRAY_LEN(bits); i++)
+                if (n->bit == bits[i].bit)
+                        return bits[i].type;
+        if (n->bit != NEWS_OPENED)
+                return AUDIT_NOTE_NONE; /* contained: the act itself is a record */
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (bytes_eq(n->of[KEY_WHAT], bytes_str(rows[i].what)))
+                        return rows[i].type;
+        return AUDIT_NOTE_FINDING;
+}
+
+static bool has_path(const struct bytes path)
+{
+        return path.len && path.p[0] == '/';
+}
+
+static void news_to_audit(struct sensor *s, const struct tide_event *act, const struct news *n)
+{
+        struct audit_note note = {
+                .type = note_type(n),
+                .ok = true,
+                .container = act->container,
+                .name = act->act.name.len ? act->act.name : n->of[KEY_WORKLOAD],
+                .image = n->of[KEY_IMAGE],
+                .comm = n->of[KEY_COMM],
+                .cmd = n->of[KEY_CMD],
+                .reason = n->of[KEY_REASON],
+                .address = n->of[KEY_ADDRESS],
+                .pid = (uint32_t)news_number(n, KEY_PID, UINT32_MAX),
+                .port = (uint16_t)news_number(n, KEY_PORT, UINT16_MAX),
+                .proto = (uint8_t)news_number(n, KEY_PROTO, UINT8_MAX),
+                .finding = act->act.finding,
+        };
+
+        if (note.type == AUDIT_NOTE_NONE)
+                return;
+        if (note.type == AUDIT_NOTE_CLOSED)
+                note.reason = n->bit == NEWS_EXPIRED ? BYTES_LIT("expired") : n->of[KEY_VERDICT];
+        note.path = has_path(n->of[KEY_SUBJECT])      ? n->of[KEY_SUBJECT]
+                    : has_path(n->of[KEY_EXECUTABLE]) ? n->of[KEY_EXECUTABLE]
+                                                      : bytes_of(NULL, 0);
+        sensor_auditlog(s, &note);
+}
+
+static void news_withheld(struct sensor *s, uint64_t held)
+{
+        char text[120];
+
+        snprintf(text, sizeof(text),
+                 "{\"event\":\"withheld\",\"count\":%llu,\"why\":\"more news of findings than are written in a second\"}",
+                 (unsigned long long)held);
+        sensor_trail(s, &(struct trail_entry){.kind = "finding", .source = TRAIL_AGENT, .login_uid = UINT32_MAX,
+                                              .text = bytes_str(text)});
+}
+
+void sensor_auditlog_news(struct sensor *s, const struct tide_event *act)
+{
+        struct sensor_auditlog *a = s->auditlog;
+        uint32_t known = (1u << NEWS_BITS) - 1;
+        uint64_t held = 0;
+        struct news n;
+
+        if (!a)
+                return;
+        if ((act->act.flags & ~known) || act->act.flags == 0 || act->act.finding == 0 || act->act.name.len > 256 ||
+            news_read(act->act.args, &n) < 0) {
+                a->stats.news_refused++;
+                return;
+        }
+        if (!rate_pass(&a->news_rate, loop_now(s->loop), &held)) {
+                a->stats.news_refused++;
+                return;
+        }
+        if (held)
+                news_withheld(s, held);
+        for (unsigned b = 0; b < NEWS_BITS; b++) {
+                n.bit = 1u << b;
+                if (!(act->act.flags & n.bit))
+                        continue;
+                a->stats.news++;
+                news_to_trail(s, act, &n);
+                news_to_audit(s, act, &n);
+        }
+}
+
+/* ---- start, end, status ---- */
+
+static int confine(void)
+{
+        size_t n;
+        const struct caps_need *needs = caps_audit_writer(&n);
+
+        return caps_keep(needs, n, NULL);
+}
+
+/* Without it findings are in the trail all the same: no reason not to watch. */
+int sensor_auditlog_start(struct sensor *s)
+{
+        static const struct audit_log_ops ops = {.taken = on_taken, .confine = confine};
+        struct sensor_auditlog *a = calloc(1, sizeof(*a));
+        int r;
+
+        if (!a)
+                return -ENOMEM;
+        s->auditlog = a;
+        a->news_rate = (struct rate){.interval_ns = NSEC_PER_SEC / NEWS_PER_SECOND, .burst = NEWS_BURST};
+        if (!s->cfg->audit_log)
+                return 0;
+        r = loop_timer_new(s->loop, on_confirm, s, &a->confirm_timer);
+        if (r == 0)
+                r = audit_log_start(s->loop, DEADLINE_NS, &ops, s, &a->log);
+        a->error = r;
+        if (r < 0)
+                log_warn(MOD, "the helper that writes records of audit cannot be started: %s; findings and acts are in "
+                              "the trail alone",
+                         err_str(r));
+        return 0;
+}
+
+void sensor_auditlog_stop(struct sensor *s)
+{
+        if (!s->auditlog)
+                return;
+        s->auditlog->log = audit_log_stop(s->auditlog->log, END_MS);
+        loop_timer_free(s->auditlog->confirm_timer);
+        free(s->auditlog);
+        s->auditlog = NULL;
+}
+
+static const char *state_of(const struct sensor *s, const struct audit_log_stats *log)
+{
+        const struct sensor_auditlog *a = s->auditlog;
+        int enabled = is_enabled(s, NULL);
+
+        if (!s->cfg->audit_log)
+                return "off, as configured (audit.log)";
+        if (!a || !a->log)
+                return "off: its helper could not be started";
+        if (log->gone)
+                return "off: its helper is gone, until the next start";
+        if (log->error == -EPERM)
+                return "failing: this process may not write to the audit log (CAP_AUDIT_WRITE)";
+        if (log->error == -ECONNREFUSED || log->error == -EPROTONOSUPPORT || log->error == -EAFNOSUPPORT)
+                return "failing: this kernel has no audit, or not for this namespace";
+        if (log->error < 0)
+                return log->error == -ETIMEDOUT ? "failing: the kernel does not take records in time"
+                                                : "failing: the kernel does not take records (see the log)";
+        return enabled > 0    ? "on"
+               : enabled == 0 ? "on, but audit is switched off in this kernel (auditctl -e 1)"
+                              : "on, but whether audit is switched on is not known";
+}
+
+void sensor_auditlog_stats(const struct sensor *s, struct sensor_auditlog_stats *ret)
+{
+        const struct sensor_auditlog *a = s->auditlog;
+
+        *ret = a ? a->stats : (struct sensor_auditlog_stats){.written = 0};
+        if (a && a->log) {
+                audit_log_stats(a->log, &ret->log);
+                ret->pid = audit_log_pid(a->log);
+        }
+        ret->state = state_of(s, &ret->log);
+        ret->enabled = is_enabled(s, &ret->kernel_lost);
 }

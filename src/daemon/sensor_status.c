@@ -90,6 +90,24 @@ static json_t *audit_status(const struct sensor *s)
         return o;
 }
 
+static json_t *auditlog_status(const struct sensor *s)
+{
+        struct sensor_auditlog_stats st;
+        json_t *o;
+
+        sensor_auditlog_stats(s, &st);
+        o = json_pack("{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "state", st.state, "written",
+                      num(st.written), "not_kept", num(st.not_kept), "unconfirmed", num(st.unconfirmed), "failed",
+                      num(st.log.failed), "late", num(st.log.late), "refused", num(st.log.refused), "withheld",
+                      num(st.log.withheld), "waiting", num(st.log.waiting), "stuck", num(st.log.stuck), "news",
+                      num(st.news), "news_refused", num(st.news_refused));
+        if (o && st.enabled >= 0) {
+                json_object_set_new(o, "audit_enabled", json_boolean(st.enabled > 0));
+                json_object_set_new(o, "kernel_lost", json_integer(num(st.kernel_lost)));
+        }
+        return o;
+}
+
 /* What is read out of processes' memory by a helper, and what came of it. */
 static json_t *args_status(const struct sensor *s, const struct proctab_stats *st)
 {
@@ -229,10 +247,12 @@ static json_t *pair_status(const struct sensor *s)
 
 static uint64_t helpers_pss_kib(const struct sensor *s)
 {
+        struct sensor_auditlog_stats log;
         struct sensor_mapped_stats m;
 
+        sensor_auditlog_stats(s, &log);
         sensor_mapped_stats(s, &m);
-        return memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
+        return memory_pss_kib((pid_t)log.pid) + memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
                memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid) +
                (s->nets ? memory_pss_kib(nsworker_pid(s->nets->worker)) : 0);
 }
@@ -260,8 +280,9 @@ void sensor_status_send(struct sensor *s)
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
-                content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "network",
+                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "audit_log",
+                auditlog_status(s), "network",
                 network_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)), "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",

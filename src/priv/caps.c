@@ -69,6 +69,16 @@ const struct caps_need *caps_auditor(size_t *ret_n)
         return auditor_needs;
 }
 
+static const struct caps_need audit_writer_needs[] = {
+        {CAP_AUDIT_WRITE, "findings, acts and the trail's head as records of audit"},
+};
+
+const struct caps_need *caps_audit_writer(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(audit_writer_needs);
+        return audit_writer_needs;
+}
+
 static const struct caps_need isolator_needs[] = {
         {CAP_SYS_ADMIN, "other processes' network namespaces"},
         {CAP_SYS_PTRACE, "which namespaces and capabilities other users' processes have"},
