@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * audit_log - what the agent found, did and swears to, as records of the kernel's audit: where an auditor looks anyway,
- * and where whoever takes this agent over cannot take it back.
+ * audit_log - what the agent found, did and swears to, as records of the kernel's audit: where an auditor looks
+ * anyway, and where whoever takes this agent over cannot take it back.
  *
  * Owns:      the form of a record (types and field names of audit's dictionary, so that ausearch -i and aureport read
  *            them), and the helper processes that write: libaudit may wait for the kernel for seconds.
- * Never:     waits, switches audit on, or fills the kernel's queue: so many notes a second go through, what is over it is
- *            counted, and told by one record.
+ * Never:     waits, switches audit on, or fills the kernel's queue: so many notes a second go through, what is over it
+ *            is counted, and told by one record.
  * Hands over: what became of each note, as numbers.
  *
  * Two processes: one keeps nothing but CAP_AUDIT_WRITE, from before the sensor gives it up, and reads notes; its child
- * writes them, and is replaced when it hangs. A note is "taken" when the kernel has taken it; whether audit was switched
- * on, the kernel does not tell a writer (it takes and drops): sensor_auditlog.c asks who may know.
+ * writes them, and is replaced when it hangs. A note is "taken" when the kernel has taken it; whether audit was
+ * switched on, the kernel does not tell a writer (it takes and drops): sensor_auditlog.c asks who may know.
  *
  * Record types: linux/audit.h and libaudit.h; names of fields: the field dictionary of linux-audit's documentation. vm,
  * path, comm and cmd hold what a container may choose, and are encoded as audit_encode_nv_string(3) does, but more
@@ -55,7 +55,7 @@ enum audit_note_type {
         /* Containers. */
         AUDIT_NOTE_STARTED,  /* VIRT_CONTROL op=start */
         AUDIT_NOTE_STOPPED,  /* VIRT_CONTROL op=stop */
-        AUDIT_NOTE_COMPARED, /* VIRT_INTEGRITY_CHECK: its write layer was looked through; ok: whole; n: what was found */
+        AUDIT_NOTE_COMPARED, /* VIRT_INTEGRITY_CHECK: its write layer was looked through; ok: whole; n: entries */
         /* The agent. */
         AUDIT_NOTE_CONFIGURED, /* USYS_CONFIG op=config-change */
         AUDIT_NOTE_REFUSED,    /* USER_CMD, res=failed: somebody may not do what he asked for; cmd: what that is */

@@ -198,6 +198,7 @@ int audit_log_format(const struct audit_note *n, uint16_t *ret_type, struct buf 
         put_encoded(&t, "vm", n->name, NAME_ROOM);
         put_number(&t, "vm-pid", "", n->pid);
         put_word(&t, "ctr-id", "", n->container, ID_ROOM);
+        put_encoded(&t, "path", n->path, PATH_ROOM);
         put_word(&t, "reason", "", n->reason, WORD_ROOM);
         put_asked(&t, n);
         put_number(&t, "n", "", n->n);
@@ -206,7 +207,6 @@ int audit_log_format(const struct audit_note *n, uint16_t *ret_type, struct buf 
         put_number(&t, "rport", "", n->port);
         put_number(&t, "proto", "", n->proto);
         put_encoded(&t, "comm", n->comm, COMM_ROOM);
-        put_encoded(&t, "path", n->path, PATH_ROOM);
         put_word(&t, "img-digest", "", n->image, WORD_ROOM);
         put_command(&t, n->cmd);
         buf_put(out, t.p, t.len);

@@ -31,6 +31,7 @@
 #define CONFIRM_EVERY_NS (10 * NSEC_PER_SEC)
 #define NEWS_PER_SECOND 20u
 #define NEWS_BURST 200u
+#define KINDS 256u
 
 struct sensor_auditlog {
         struct audit_log *log; /* NULL: audit.log = no, or it could not be started */
@@ -39,6 +40,10 @@ struct sensor_auditlog {
         uint64_t confirmed_ns; /* when it was asked last; 0: never */
         bool failing;          /* said */
         struct rate news_rate;
+        struct {
+                uint64_t finding;
+                enum audit_note_type type;
+        } kinds[KINDS]; /* of findings of late: the record that was written last */
         struct sensor_auditlog_stats stats;
 };
 
@@ -245,7 +250,8 @@ static void news_to_trail(struct sensor *s, const struct tide_event *act, const 
         free(text);
 }
 
-static enum audit_note_type note_type(const struct news *n)
+/* By the signal that says most. */
+static enum audit_note_type note_kind(const struct news *n)
 {
         static const struct {
                 const char *what;
@@ -253,6 +259,15 @@ static enum audit_note_type note_type(const struct news *n)
         } rows[] = {{"exec", AUDIT_NOTE_EXEC},       {"executable", AUDIT_NOTE_EXECUTABLE},
                     {"file", AUDIT_NOTE_FILE},       {"network", AUDIT_NOTE_NETWORK},
                     {"privilege", AUDIT_NOTE_PRIVILEGE}, {"session", AUDIT_NOTE_SESSION}};
+
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+                if (bytes_eq(n->of[KEY_WHAT], bytes_str(rows[i].what)))
+                        return rows[i].type;
+        return AUDIT_NOTE_FINDING;
+}
+
+static enum audit_note_type note_type(const struct news *n)
+{
         static const struct {
                 unsigned bit;
                 enum audit_note_type type;
@@ -264,12 +279,20 @@ static enum audit_note_type note_type(const struct news *n)
         for (size_t i = 0; i < ARRAY_LEN(bits); i++)
                 if (n->bit == bits[i].bit)
                         return bits[i].type;
-        if (n->bit != NEWS_OPENED)
-                return AUDIT_NOTE_NONE; /* contained: the act itself is a record */
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                if (bytes_eq(n->of[KEY_WHAT], bytes_str(rows[i].what)))
-                        return rows[i].type;
-        return AUDIT_NOTE_FINDING;
+        return n->bit == NEWS_OPENED ? note_kind(n) : AUDIT_NOTE_NONE; /* contained: the act itself is a record */
+}
+
+/* What was a file when the finding was opened has been run meanwhile: who looks for executions must find it. */
+static bool has_come_to_run(struct sensor_auditlog *a, uint64_t finding, const struct news *n)
+{
+        enum audit_note_type kind = note_kind(n), before = AUDIT_NOTE_NONE;
+        size_t at = finding % KINDS;
+
+        if (a->kinds[at].finding == finding)
+                before = a->kinds[at].type;
+        a->kinds[at].finding = finding;
+        a->kinds[at].type = kind;
+        return n->bit == NEWS_PAGED && kind == AUDIT_NOTE_EXEC && before != kind;
 }
 
 static bool has_path(const struct bytes path)
@@ -302,6 +325,13 @@ static void news_to_audit(struct sensor *s, const struct tide_event *act, const 
         note.path = has_path(n->of[KEY_SUBJECT])      ? n->of[KEY_SUBJECT]
                     : has_path(n->of[KEY_EXECUTABLE]) ? n->of[KEY_EXECUTABLE]
                                                       : bytes_of(NULL, 0);
+        if ((n->bit & (NEWS_OPENED | NEWS_PAGED)) && has_come_to_run(s->auditlog, act->act.finding, n)) {
+                enum audit_note_type type = note.type;
+
+                note.type = AUDIT_NOTE_EXEC;
+                sensor_auditlog(s, &note);
+                note.type = type;
+        }
         sensor_auditlog(s, &note);
 }
 
