@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: what is told of findings to those who do not watch: it waits for the commit that holds the finding, then goes
- * to syslog (and to the sensor: engine_told.c). Must not: decide what is news (the judge does, once each), or wait for anybody.
+ * to syslog (and to the sensor: engine_told.c). Must not: decide what is news (the judge does, once each), or wait for
+ * anybody.
  */
 #include "daemon/engine-priv.h"
 

@@ -337,10 +337,11 @@ static void news_to_audit(struct sensor *s, const struct tide_event *act, const 
 
 static void news_withheld(struct sensor *s, uint64_t held)
 {
-        char text[120];
+        char text[160];
 
         snprintf(text, sizeof(text),
-                 "{\"event\":\"withheld\",\"count\":%llu,\"why\":\"more news of findings than are written in a second\"}",
+                 "{\"event\":\"withheld\",\"count\":%llu,\"why\":\"more news of findings than are written in "
+                 "a second\"}",
                  (unsigned long long)held);
         sensor_trail(s, &(struct trail_entry){.kind = "finding", .source = TRAIL_AGENT, .login_uid = UINT32_MAX,
                                               .text = bytes_str(text)});

@@ -252,7 +252,8 @@ static uint64_t helpers_pss_kib(const struct sensor *s)
 
         sensor_auditlog_stats(s, &log);
         sensor_mapped_stats(s, &m);
-        return memory_pss_kib((pid_t)log.pid) + memory_pss_kib((pid_t)walker_pid(s->walker)) + memory_pss_kib((pid_t)trail_pid(s->trail)) +
+        return memory_pss_kib((pid_t)log.pid) + memory_pss_kib((pid_t)walker_pid(s->walker)) +
+               memory_pss_kib((pid_t)trail_pid(s->trail)) +
                memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid) +
                (s->nets ? memory_pss_kib(nsworker_pid(s->nets->worker)) : 0);
 }
