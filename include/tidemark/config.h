@@ -73,6 +73,12 @@ struct cfg {
         uint32_t ring_size;        /* record.ring_size, bytes, default 256 MiB; 0: no recordings for tune */
         uint32_t ring_segment;     /* record.segment, bytes, default 16 MiB */
         uint64_t ring_period_ns;   /* record.segment_time, default 1 d */
+        struct str_list contain_allow;     /* contain.allow: addresses and networks (cidr.h), default none */
+        char contain_auto[16];             /* contain.auto: "off", "dry-run", "on" */
+        struct str_list contain_workloads; /* contain.workloads: patterns of names, default none */
+        uint32_t contain_confidence;       /* contain.confidence, percent, default 99 */
+        uint32_t contain_per_hour;         /* contain.per_hour, containers of this host, default 3 */
+        uint32_t contain_reassert;         /* contain.reassert, times a minute for one container, default 30 */
         bool sink_syslog;                               /* sink.syslog, default true */
         char sink_socket[100];                          /* sink.syslog_socket, default "/dev/log" */
         char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */

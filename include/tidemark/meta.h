@@ -9,6 +9,7 @@
 #ifndef TIDEMARK_META_H
 #define TIDEMARK_META_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,17 @@ size_t meta_wants(struct meta *m, struct metafile_want *ret, size_t max);
  * like the names that runtimes make up (adjective_surname): nothing on disk tells more.
  */
 void meta_content(struct meta *m, struct tide_event *ret_ev);
+/*
+ * What becomes of the container when it ends or is unwell, as far as its runtime's own records say; after
+ * meta_content(), borrowed from m.
+ */
+struct meta_fate {
+        struct bytes restart;   /* "no", "always", "on-failure", "unless-stopped"; empty: not known */
+        struct bytes unhealthy; /* what follows if its health check fails: "kill", "restart", "stop"; empty: nothing */
+        bool removed;           /* it is removed with its write layer */
+        bool kube; /* Kubernetes': the kubelet restarts it, and has probes of its own, which are not known here */
+};
+void meta_fate(struct meta *m, struct meta_fate *ret);
 /* What the image's own configuration says, into the parts of PRIOR_BEGIN; borrowed from m. */
 void meta_image(const struct meta *m, struct tide_prior *ret);
 /* What the files say of the container's name servers; borrowed from m. */

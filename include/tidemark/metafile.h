@@ -26,6 +26,7 @@ enum metafile {
         METAFILE_DOCKER_HOSTCONFIG, /* ROOT/containers/ID/hostconfig.json: name servers of the command line */
         METAFILE_RESOLV_HOST, /* the host's own, where the runtime asks its servers on behalf of its containers */
         METAFILE_DOCKER_NETWORKS, /* as METAFILE_DOCKER_CONFIG: which networks it is connected to now */
+        METAFILE_DOCKER_FATE,     /* as METAFILE_DOCKER_HOSTCONFIG: when it is started anew, and whether it is kept */
         METAFILE_RESOLV_END, /* no descriptor: all was sent that says which servers the container may ask now */
         METAFILE__MAX
 };

@@ -44,6 +44,7 @@ int cli_baseline_reject(struct cli *c);
 int cli_baseline_refresh(struct cli *c);
 int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of their own */
 int cli_baseline_import(struct cli *c);
+int cli_contain(struct cli *c);
 int cli_image(struct cli *c);
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);

@@ -16,6 +16,10 @@ static const struct cli_command commands[] = {
         {"show", "ID", "one finding, whole", cli_show},
         {"triage", "ID... [--verdict VERDICT] [--note TEXT] [--close | --reopen]",
          "what you make of findings: malicious, misconfigured, benign, unsure", cli_triage},
+        {"contain",
+         "isolate CONTAINER|ID [--all] [--now] [--keep-probes] [--for TIME] [--reason TEXT] |\n"
+         "      release CONTAINER | list | kill CONTAINER --yes-lose-state NAME",
+         "cut a container off from its network, let it go again, or end it", cli_contain},
         {"watch", "", "live events and findings, until interrupted", cli_watch},
         {"baseline",
          "list | show WORKLOAD | learn WORKLOAD | activate WORKLOAD | review [WORKLOAD] |\n"

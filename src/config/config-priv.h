@@ -21,6 +21,7 @@ enum option_form {
         OPT_PATTERNS, /* struct str_list, of mask.h's expressions */
         OPT_NAMES,    /* struct str_list, of names in which * stands for anything */
         OPT_PATHS,    /* struct str_list, of absolute paths */
+        OPT_PLACES,   /* struct str_list, of addresses and networks: cidr.h */
         OPT_BYTES64,  /* uint64_t; "20G" */
         OPT_PATH,     /* char array: an absolute path, or nothing */
 };

@@ -110,6 +110,7 @@ void config_put_value(const struct cfg *c, const struct option_row *o, const cha
         case OPT_PATTERNS:
         case OPT_NAMES:
         case OPT_PATHS:
+        case OPT_PLACES:
                 put_list(p, indent, out);
                 break;
         }

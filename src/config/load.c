@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "config/config-priv.h"
+#include "tidemark/cidr.h"
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 
@@ -165,6 +166,7 @@ static const char *const expected[] = {
         [OPT_YES] = "true or false",
         [OPT_PATTERNS] = "a list of texts, such as [\"--pin=\"]",
         [OPT_NAMES] = "a list of names, such as [\"ci-*\"]",
+        [OPT_PLACES] = "a list of addresses and networks, such as [\"10.0.0.7\", \"fd00::/64\"]",
         [OPT_PATHS] = "a list of absolute paths, such as [\"/etc/tidemark/keys/release.pem\"]",
         [OPT_BYTES64] = "a number of bytes, such as 65536 or \"20G\"",
         [OPT_PATH] = "an absolute path, or \"\" for none",
@@ -309,11 +311,29 @@ static int check_path(const char *path, char *why, size_t size)
         return path[0] == '/' ? 0 : -EINVAL;
 }
 
+static int check_place(const char *place, char *why, size_t size)
+{
+        struct cidr c;
+
+        snprintf(why, size, "it must be an address, or a network whose bits behind its prefix are 0");
+        return strlen(place) < STR_LIST_TEXT ? cidr_parse(place, &c) : -EINVAL;
+}
+
+/* How a text of each kind of list is looked at, and what it is called. */
+static const struct list_kind {
+        int (*check)(const char *text, char *why, size_t size);
+        const char *what;
+} list_kinds[OPT_PLACES + 1] = {
+        [OPT_PATTERNS] = {mask_check, "pattern"},
+        [OPT_NAMES] = {check_name, "name"},
+        [OPT_PATHS] = {check_path, "path"},
+        [OPT_PLACES] = {check_place, "place"},
+};
+
 static void load_list(struct loader *l, const struct option_row *o, const config_setting_t *s)
 {
         struct str_list *list = (struct str_list *)((char *)l->c + o->offset);
-        bool names = o->form == OPT_NAMES, paths = o->form == OPT_PATHS;
-        int (*check)(const char *, char *, size_t) = names ? check_name : paths ? check_path : mask_check;
+        const struct list_kind *kind = &list_kinds[o->form];
         char why[128];
         int n = config_setting_length(s);
 
@@ -329,9 +349,9 @@ static void load_list(struct loader *l, const struct option_row *o, const config
 
                 if (!text)
                         mistake(l, config_setting_source_line(elem), "%s: expected %s", o->name, expected[o->form]);
-                else if (check(text, why, sizeof(why)) < 0)
+                else if (kind->check(text, why, sizeof(why)) < 0)
                         mistake(l, config_setting_source_line(elem), "%s: the %s \"%.60s\" cannot be used: %s",
-                                o->name, names ? "name" : paths ? "path" : "pattern", text, why);
+                                o->name, kind->what, text, why);
                 else
                         memcpy(list->text[list->n++], text, strlen(text) + 1);
         }
@@ -401,7 +421,7 @@ static void load_setting(struct loader *l, const char *group, const config_setti
                         load_disable(l, &o[i], s);
                 else if (o[i].form == OPT_YES)
                         load_yes(l, &o[i], s);
-                else if (o[i].form == OPT_PATTERNS || o[i].form == OPT_NAMES || o[i].form == OPT_PATHS)
+                else if (o[i].form >= OPT_PATTERNS && o[i].form <= OPT_PLACES)
                         load_list(l, &o[i], s);
                 else
                         load_number(l, &o[i], s);

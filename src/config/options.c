@@ -26,6 +26,7 @@ static const char *const scopes[] = {"namespace", "host", "off", "auto", NULL}; 
 static const char *const syslog_facilities[] = {"authpriv", "auth",   "daemon", "user",   "local0", "local1", "local2",
                                                 "local3",   "local4", "local5", "local6", "local7", NULL};
 static const char *const evidence_autos[] = {"no", "page", NULL};
+static const char *const automatic[] = {"off", "dry-run", "on", NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 
 const struct time_unit config_time_units[] = {{"d", DAY},    {"h", HOUR}, {"m", 60 * SECOND},
@@ -186,6 +187,18 @@ static const struct option_row rows[] = {
             "no suppress rule lasts longer: how far ahead --until may be"),
         NUM("suppress.tell_before", OPT_TIME, judge.suppress_tell_ns, 0, 365 * DAY,
             "so long before the end of a rule it is told"),
+        {"contain.allow", OPT_PLACES, AT(contain_allow), 0, 0, 0, NULL,
+         "addresses and networks that an isolated container still reaches, and is reached from: forensic ones"},
+        {"contain.auto", OPT_WORD, AT(contain_auto), sizeof(((struct cfg *)0)->contain_auto), 0, 0, automatic,
+         "isolate by itself what contain.workloads names: off, dry-run (only say what it would do), on"},
+        {"contain.workloads", OPT_NAMES, AT(contain_workloads), 0, 0, 0, NULL,
+         "names of workloads, * for anything, that may be isolated so; none: nobody's"},
+        NUM("contain.confidence", OPT_PERCENT, contain_confidence, 50, 100,
+            "a finding isolates by itself when it is above queue.page and of at least this confidence"),
+        NUM("contain.per_hour", OPT_COUNT, contain_per_hour, 1, 100,
+            "so many containers of this host are isolated by itself in an hour at most"),
+        NUM("contain.reassert", OPT_COUNT, contain_reassert, 1, 1000,
+            "so often in a minute, at most, rules of one container that somebody removed are made again"),
         {"sink.syslog", OPT_YES, AT(sink_syslog), 0, 0, 0, NULL,
          "a line of JSON to syslog when a finding opens, crosses queue.page, doubles its count, expires or closes"},
         TEXT("sink.syslog_socket", sink_socket, "where syslog listens"),
@@ -303,6 +316,10 @@ void cfg_default(struct cfg *c)
         snprintf(c->evidence.by_policy, sizeof(c->evidence.by_policy), "no");
         snprintf(c->evidence.workloads.text[c->evidence.workloads.n++], STR_LIST_TEXT, "*");
         c->evidence.per_hour = 6;
+        snprintf(c->contain_auto, sizeof(c->contain_auto), "off");
+        c->contain_confidence = 99;
+        c->contain_per_hour = 3;
+        c->contain_reassert = 30;
         c->sink_syslog = true;
         snprintf(c->sink_socket, sizeof(c->sink_socket), "/dev/log");
         snprintf(c->sink_facility, sizeof(c->sink_facility), "authpriv");

@@ -39,6 +39,7 @@ static const struct candidate candidates[] = {
         {"crio", METAFILE_PODMAN_VOLATILE, BASE_ROOT, "overlay-containers/volatile-containers.json", NULL},
         {"crio", METAFILE_PODMAN_IMAGES, BASE_ROOT, "overlay-images/images.json", NULL},
         {"docker", METAFILE_DOCKER_CONFIG, BASE_ROOT, "containers/", "/config.v2.json"},
+        {"docker", METAFILE_DOCKER_FATE, BASE_ROOT, "containers/", "/hostconfig.json"},
         {"docker", METAFILE_DOCKER_REPOSITORIES, BASE_ROOT, "image/overlay2/repositories.json", NULL},
         {"containerd", METAFILE_OCI_CONFIG, BASE_BUNDLE, "config.json", NULL},
         {"containerd", METAFILE_CONTAINERD_DB, BASE_STORE, "io.containerd.metadata.v1.bolt/meta.db", NULL},

@@ -7,8 +7,9 @@
  *      image's and those of the command line)}}
  *
  * and image/DRIVER/repositories.json: {Repositories {NAME {"NAME@sha256:MANIFEST": "sha256:IMAGE"}}}; images that were
- * built or loaded here have no manifest in it. And containers/ID/hostconfig.json: {Dns [address]}: what --dns said; and
- * in config.v2.json again: {NetworkSettings {Networks {NAME}}}: what it is connected to.
+ * built or loaded here have no manifest in it. And containers/ID/hostconfig.json: {Dns [address]: what --dns said,
+ * RestartPolicy {Name}, AutoRemove}; and in config.v2.json again: {NetworkSettings {Networks {NAME}}}: what it is
+ * connected to.
  *
  * With containerd's image store, Image is the digest of a manifest or an index and ImageManifest is there.
  */
@@ -121,6 +122,16 @@ int docker_hostconfig(struct meta *m, const json_t *root, struct bytes path)
                 if (i < META_SERVERS)
                         resolv_add_server(m, meta_json_bytes(v));
         return json_is_object(root) ? 0 : ERR_SCHEMA;
+}
+
+int docker_fate(struct meta *m, const json_t *root, struct bytes path)
+{
+        (void)path;
+        if (!json_is_object(root))
+                return ERR_SCHEMA;
+        meta_set(m, FIELD_RESTART, meta_str(m, meta_sub(m, root, "RestartPolicy", JSON_OBJECT), "Name"));
+        m->removed = m->removed || json_is_true(json_object_get(root, "AutoRemove"));
+        return 0;
 }
 
 int docker_repositories(struct meta *m, const json_t *root, struct bytes path)

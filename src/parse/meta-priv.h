@@ -49,6 +49,8 @@ enum meta_field {
         FIELD_IMAGE_HEALTH,
         FIELD_USER,
         FIELD_VOLUMES, /* list of path, nothing */
+        FIELD_RESTART, /* when its runtime starts it anew: "no", "always", "on-failure", "unless-stopped" */
+        FIELD_UNHEALTHY, /* what its runtime does when its health check fails: "kill", "restart", "stop" */
         FIELD__MAX
 };
 
@@ -78,6 +80,7 @@ struct meta {
         bool name_by_person;     /* seen on the command line that made it */
         bool terminal, stdin_open, detached; /* how it was started, where the runtime records that */
         bool built;              /* a step of an image's build */
+        bool removed;            /* its runtime removes it, with its write layer, when it ends */
         uint8_t asked;           /* bits of meta.c's table of wants */
         json_t *labels;          /* of the container, image's merged in; NULL: not known */
         json_t *image_labels;    /* array of objects; NULL: not known */
@@ -120,11 +123,14 @@ json_t *meta_json_text(struct meta *m, struct bytes text);
 /* The formats. 0; ERR_SCHEMA: not of the expected shape. */
 int podman_containers(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int podman_images(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+/* Those of the bundle, which podman makes. */
+void podman_annotations(struct meta *m, const json_t *annotations);
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int oci_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_networks(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_hostconfig(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
+int docker_fate(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int docker_repositories(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int containerd_manifest(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;
 int image_config(struct meta *m, const json_t *root, struct bytes path) TM_CHECK;

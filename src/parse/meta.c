@@ -49,6 +49,7 @@ static const struct kind {
         [METAFILE_CONTAINERD_IMAGE_CONFIG] = {"the image's configuration", 4, .parse = image_config,
                                               .digest = meta_config_digest},
         [METAFILE_DOCKER_HOSTCONFIG] = {"hostconfig.json", 4, .parse = docker_hostconfig},
+        [METAFILE_DOCKER_FATE] = {"hostconfig.json", 4, .parse = docker_fate},
         [METAFILE_RESOLV_CONF] = {"resolv.conf", 1, .text = resolv_own},
         [METAFILE_RESOLV_HOST] = {"the host's resolv.conf", 1, .text = resolv_host},
         [METAFILE_DOCKER_NETWORKS] = {"config.v2.json", 4, .parse = docker_networks},

@@ -328,6 +328,19 @@ void meta_content(struct meta *m, struct tide_event *ret_ev)
         c->ports = buf_bytes(&m->ports);
 }
 
+void meta_fate(struct meta *m, struct meta_fate *ret)
+{
+        /* nerdctl's, and whoever uses containerd's restart monitor: containerd goes by what is in its own record */
+        const json_t *label = m->labels ? json_object_get(m->labels, "containerd.io/restart.policy") : NULL;
+
+        if (flavour_of(m)->known_by == METAFILE_CONTAINERD_DB)
+                meta_set(m, FIELD_RESTART, m->labels && !label ? BYTES_LIT("no") : meta_json_bytes(label));
+        ret->restart = meta_get(m, FIELD_RESTART);
+        ret->unhealthy = meta_get(m, FIELD_UNHEALTHY);
+        ret->removed = m->removed;
+        ret->kube = m->workload.len > 0;
+}
+
 void meta_image(const struct meta *m, struct tide_prior *ret)
 {
         ret->entrypoint = meta_get(m, FIELD_ENTRYPOINT);

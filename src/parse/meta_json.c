@@ -133,7 +133,7 @@ static const uint32_t field_max[FIELD__MAX] = {
         [FIELD_CREATED] = 64,  [FIELD_HEALTH] = 4096,    [FIELD_MANIFEST] = 80, [FIELD_DRIVER] = 32,
         [FIELD_TARGET] = 80,   [FIELD_POD] = 253,        [FIELD_POD_NAMESPACE] = 253, [FIELD_POD_CONTAINER] = 253,
         [FIELD_ENTRYPOINT] = 4096, [FIELD_COMMAND] = 4096, [FIELD_IMAGE_HEALTH] = 4096, [FIELD_USER] = 256,
-        [FIELD_VOLUMES] = META_WORDS_BYTES,
+        [FIELD_VOLUMES] = META_WORDS_BYTES, [FIELD_RESTART] = 64, [FIELD_UNHEALTHY] = 16,
 };
 
 void meta_set(struct meta *m, enum meta_field f, struct bytes v)

@@ -81,8 +81,10 @@ int oci_config(struct meta *m, const json_t *root, struct bytes path)
         m->terminal = json_is_true(json_object_get(meta_sub(m, root, "process", JSON_OBJECT), "terminal"));
         a = meta_sub(m, root, "annotations", JSON_OBJECT);
         if (!a || bytes_eq(runtime, BYTES_LIT("podman")) ||
-            bytes_eq(meta_str(m, a, "io.container.manager"), BYTES_LIT("libpod")))
+            bytes_eq(meta_str(m, a, "io.container.manager"), BYTES_LIT("libpod"))) {
+                podman_annotations(m, a);
                 return 0;
+        }
         /* Each runtime's own words alone: in the other's names its users may write what they like. */
         read_sandbox(m, a);
         if (bytes_eq(runtime, BYTES_LIT("containerd"))) {

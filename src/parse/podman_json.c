@@ -5,7 +5,8 @@
  *     overlay-containers/containers.json, volatile-containers.json   [{id, names, image, metadata (JSON in a string),
  * created}] overlay-images/images.json        [{id, digest, names, big-data-names, big-data-digests}] bolt_state.db:
  * ctr/ID/config      {name, labels, healthcheck {Test}, rootfsImageID, rootfsImageName, CreateCommand, createdTime,
- *                    stdin}
+ *                    stdin, restart_policy (left out: "no"), healthcheck_on_failure_action (a number),
+ *                    spec {annotations {io.podman.annotations.autoremove}}}
  *
  * Never: takes a label for the container's own; image_config.c and meta.c take the image's away first.
  */
@@ -107,6 +108,25 @@ static bool is_detached(const json_t *argv)
         return false;
 }
 
+void podman_annotations(struct meta *m, const json_t *annotations)
+{
+        if (bytes_eq(meta_str(m, annotations, "io.podman.annotations.autoremove"), BYTES_LIT("TRUE")))
+                m->removed = true;
+}
+
+/* What becomes of it when it ends or is unwell (libpod/define: RestartPolicy*, HealthCheckOnFailureAction*). */
+static void read_fate(struct meta *m, const json_t *root)
+{
+        static const char *const actions[] = {"", "", "kill", "restart", "stop"};
+        struct bytes policy = meta_str(m, root, "restart_policy");
+        json_int_t action = json_integer_value(json_object_get(root, "healthcheck_on_failure_action"));
+
+        meta_set(m, FIELD_RESTART, policy.len ? policy : BYTES_LIT("no"));
+        if (action > 0 && action < (json_int_t)ARRAY_LEN(actions))
+                meta_set(m, FIELD_UNHEALTHY, bytes_str(actions[action]));
+        podman_annotations(m, meta_sub(m, meta_sub(m, root, "spec", JSON_OBJECT), "annotations", JSON_OBJECT));
+}
+
 int podman_container_config(struct meta *m, const json_t *root, struct bytes path)
 {
         static const char *const shell[] = {"sh", "-c"};
@@ -124,6 +144,7 @@ int podman_container_config(struct meta *m, const json_t *root, struct bytes pat
         m->stdin_open = json_is_true(json_object_get(root, "stdin"));
         m->detached = is_detached(meta_sub(m, root, "CreateCommand", JSON_ARRAY));
         set_image(m, image, path);
+        read_fate(m, root);
         health = meta_sub(m, root, "healthcheck", JSON_OBJECT);
         meta_set_health(m, meta_sub(m, health, "Test", JSON_ARRAY), shell, ARRAY_LEN(shell));
         labels = json_object_get(root, "labels");

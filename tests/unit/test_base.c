@@ -7,6 +7,7 @@
 
 #include "tests/unit/unit.h"
 #include "tidemark/buf.h"
+#include "tidemark/cidr.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/map.h"
@@ -268,6 +269,30 @@ static void test_err(void)
                 CU_ASSERT_PTR_NULL(strstr(err_str(e), "nknown error"));
 }
 
+/* ---- addresses ---- */
+
+static void test_cidr(void)
+{
+        static const struct {
+                const char *text;
+                unsigned len, bits;
+        } rows[] = {{"10.0.0.7", 4, 32}, {"10.0.0.0/8", 4, 8},      {"0.0.0.0/0", 4, 0},
+                    {"::1", 16, 128},    {"fd00::/64", 16, 64},     {"10.0.0.128/25", 4, 25}};
+        static const char *const wrong[] = {"",           "10.0.0",      "10.0.0.7/8", "10.0.0.0/33", "10.0.0.0/",
+                                            "10.0.0.0/08", "fd00::/129", "host",       "10.0.0.0/-1", " 10.0.0.7",
+                                            "10.0.0.7/32/32", "fe80::1%eth0", "10.0.0.0/99999999999999999999"};
+        struct cidr c = {.len = 7};
+
+        for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+                CU_ASSERT_EQUAL(cidr_parse(wrong[i], &c), -EINVAL);
+        CU_ASSERT_EQUAL(c.len, 7);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                CU_ASSERT_EQUAL(cidr_parse(rows[i].text, &c), 0);
+                CU_ASSERT_EQUAL(c.len, rows[i].len);
+                CU_ASSERT_EQUAL(c.bits, rows[i].bits);
+        }
+}
+
 static const struct unit_case cases[] = {
         {"what was put is read back", test_buf_round},
         {"a full buffer keeps its error and its content", test_buf_limit},
@@ -282,5 +307,6 @@ static const struct unit_case cases[] = {
         {"times are shown as RFC 3339", test_rfc3339},
         {"a bucket passes, holds back and tells", test_rate},
         {"every error of ours has words", test_err},
+        {"addresses with a prefix", test_cidr},
 };
 UNIT_MAIN("base", cases)

@@ -717,6 +717,80 @@ static void test_resolv(void)
         }
 }
 
+/* What becomes of a container, by each runtime's own record. */
+static void fate_is(struct meta *m, const char *restart, const char *unhealthy, bool removed, bool kube)
+{
+        struct meta_fate f;
+        struct tide_event ev;
+
+        meta_content(m, &ev);
+        meta_fate(m, &f);
+        is(f.restart, restart);
+        is(f.unhealthy, unhealthy);
+        CU_ASSERT_EQUAL(f.removed, removed);
+        CU_ASSERT_EQUAL(f.kube, kube);
+        meta_free(m);
+}
+
+static void test_fate(void)
+{
+        struct meta *m = new_meta("c1", "docker");
+
+        give_text(m, METAFILE_DOCKER_CONFIG,
+                  "{\"ID\":\"c1\",\"Name\":\"/web\",\"Config\":{\"Image\":\"i:1\"}}", "/c");
+        give_text(m, METAFILE_DOCKER_FATE,
+                  "{\"RestartPolicy\":{\"Name\":\"unless-stopped\"},\"AutoRemove\":false}", "/h");
+        fate_is(m, "unless-stopped", "", false, false);
+        m = new_meta("c1", "docker");
+        give_text(m, METAFILE_DOCKER_FATE, "{\"RestartPolicy\":{\"Name\":\"no\"},\"AutoRemove\":true}", "/h");
+        fate_is(m, "no", "", true, false);
+        m = new_meta("c1", "docker");
+        give_text(m, METAFILE_DOCKER_FATE, "{\"RestartPolicy\":7,\"AutoRemove\":\"yes\"}", "/h");
+        fate_is(m, "", "", false, false);
+        m = new_meta("c1", "docker");
+        give_text(m, METAFILE_DOCKER_FATE, "[]", "/h");
+        fate_is(m, "", "", false, false);
+
+        m = new_meta(WEB1, "podman"); /* made with --rm? no: tests/fixtures */
+        give(m, METAFILE_PODMAN_DB, "podman/bolt_state.db", ROOT "/libpod/bolt_state.db");
+        fate_is(m, "no", "", false, false);
+        m = new_meta(COOL, "podman");
+        give(m, METAFILE_PODMAN_DB, "podman/bolt_state.db", ROOT "/libpod/bolt_state.db");
+        fate_is(m, "no", "", true, false);
+        m = new_meta("c1", "podman"); /* a database that is not read: the bundle still says that it goes */
+        give_text(m, METAFILE_OCI_CONFIG, "{\"annotations\":{\"io.podman.annotations.autoremove\":\"TRUE\"}}", "/b");
+        fate_is(m, "", "", true, false);
+
+        m = new_meta("c1", "containerd");
+        give_text(m, METAFILE_OCI_CONFIG,
+                  "{\"annotations\":{\"io.kubernetes.cri.container-name\":\"web\",\"io.kubernetes.cri.sandbox-name\":"
+                  "\"shop-5d59d67564-2xkqp\",\"io.kubernetes.cri.sandbox-namespace\":\"prod\"}}",
+                  "/b");
+        fate_is(m, "", "", false, true);
+}
+
+static void test_fate_podman(void)
+{
+        static const struct {
+                const char *config, *restart, *unhealthy;
+        } cases[] = {
+                {"{\"restart_policy\":\"always\",\"healthcheck_on_failure_action\":3}", "always", "restart"},
+                {"{\"restart_policy\":\"on-failure\",\"healthcheck_on_failure_action\":2}", "on-failure", "kill"},
+                {"{\"healthcheck_on_failure_action\":0}", "no", ""},
+                {"{\"restart_policy\":[],\"healthcheck_on_failure_action\":99}", "no", ""},
+                {"{\"healthcheck_on_failure_action\":-1}", "no", ""},
+        };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                struct meta *m = new_meta("c1", "podman");
+                json_t *j = json_loads(cases[i].config, 0, NULL);
+
+                CU_ASSERT_EQUAL(podman_container_config(m, j, BYTES_LIT("/db")), 0);
+                json_decref(j);
+                fate_is(m, cases[i].restart, cases[i].unhealthy, false, false);
+        }
+}
+
 static void test_resolv_long(void)
 {
         struct meta *m = new_meta("c1", "docker");
@@ -1107,6 +1181,8 @@ static const struct unit_case cases[] = {
         {"docker, also with containerd's image store", test_docker},
         {"resolv.conf, servers that were given, networks with an embedded one", test_resolv},
         {"resolv.conf: too long", test_resolv_long},
+        {"restart policy, removal, Kubernetes: each runtime's own word", test_fate},
+        {"podman: restart policy, what its health check does", test_fate_podman},
         {"docker: manifest digests of pulled images", test_docker_repositories},
         {"containerd: from its database to the image's configuration", test_containerd},
         {"containerd: through an index of platforms", test_containerd_index},
