@@ -62,6 +62,7 @@ struct cfg {
         char audit_rules[16];      /* audit.rules: "none", "exec", "exec+connect" */
         bool audit_log;            /* audit.log, default true */
         bool audit_log_containers; /* audit.log_containers, default false */
+        char playbook[256];        /* playbook.file, default "auto": beside the configuration, if it is there */
         char log_level[16];        /* log.level: "error", "warn", "info", "debug" */
         char net_scope_word[16];   /* network.scope: "auto", "namespace", "host", "off"; see cfg_net_scope() */
         enum net_scope net_auto;   /* what "auto" is on this host: not of a file, but tried at the start */
@@ -123,6 +124,14 @@ char *cfg_instance(const char *state_dir, char dst[CFG_INSTANCE]);
  */
 int cfg_load(const char *path, struct cfg *c, struct cfg_mistakes *ms) TM_CHECK;
 int cfg_load_text(struct bytes text, const char *name, struct cfg *c, struct cfg_mistakes *ms) TM_CHECK;
+
+/*
+ * The criteria of triage, playbook.conf: version, owner, review (a date) and criteria, a list of groups with name,
+ * verdict, text, factors and any. libconfig syntax. 0; -EINVAL: every mistake is in ms, and *ret as it was; -ENOMEM.
+ */
+struct playbook;
+int playbook_load(const char *path, struct playbook *ret, struct cfg_mistakes *ms) TM_CHECK;
+int playbook_load_text(struct bytes text, const char *name, struct playbook *ret, struct cfg_mistakes *ms) TM_CHECK;
 /* Every option with its value, as configuration text that cfg_load_text reads back to the same. */
 int cfg_dump(const struct cfg *c, struct buf *out) TM_CHECK;
 /* The shipped tidemark.conf: every option with help and default. */

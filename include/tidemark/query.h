@@ -14,6 +14,7 @@
 #include "tidemark/finding.h"
 
 struct pipeline;
+struct playbook;
 struct store;
 struct judge_params;
 
@@ -24,6 +25,7 @@ struct query_env {
         struct pipeline *pipeline;
         struct store *store;              /* NULL: findings come from the pipeline's judge alone (replay) */
         const struct judge_params *params;
+        const struct playbook *playbook;  /* NULL: none */
         int64_t now_ns;                   /* wall clock, for what would be decided now; 0: when it was last seen */
         json_t *(*status)(void *arg);     /* the daemon's own part of status: sensors, losses, memory; may be NULL */
         void *arg;
@@ -64,7 +66,16 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 "pages", "false_positives" (judged benign), "false_positives_per_week", "verdicts" {…, "none"},
  *                 "while_learning", "first_sights", "sessions", "sessions_shown", "suppressed", "not_judged_hours",
  *                 "connections_not_watched_hours", "not_watched_hours"
- *   show {id}     one finding
+ *   report.quarter {quarter: "2026Q4"; else the present one}  {"host", "quarter", "from", "to", "playbook", "findings":
+ *                 {"findings", "verdicts" {…, "none"}} that had to be looked at, "criteria": [the same with "name",
+ *                 "suggests"…], "no_criterion": the same, of those that fit none, "judged_by": [{"version",
+ *                 "verdicts", "first", "last"}…], "new_benign": [{"workload", "what", "findings", "first_judged"}…],
+ *                 "rules_ending", "rules_endless": [{"id", "kind", "text", "reason", "by", "until", "hidden"}…],
+ *                 "not_counted", "damaged"}
+ *   show {id}     one finding, with "explanations" {"benign" {"text", "facts" [], "check"}, "malicious"},
+ *                 "criteria" [{"name", "verdict", "text"}…] of the playbook that fit, "playbook" {"version", "review"}
+ *                 or null, "image" (as of image.list; null: not analysed), "watched" [{"container", "coverage",
+ *                 "connections", "gap_ms", "running_before", "state"}…]
  *   explain {id: "F-3"}  {"of": "finding", some of its fields, "show", "page", "break_through": thresholds,
  *                 "signals": [{"kind", "subject", "operation", "executable", "origin", "phase", "count", "last_seen",
  *                 and why: "decided": words, "baseline" {"dimension", "state", "entries", "p_new", "entry",

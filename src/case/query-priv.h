@@ -39,6 +39,9 @@ json_t *query_rules_json(const struct judge *j) TM_CHECK;
 json_t *query_check(const json_t *request, const char *command) TM_CHECK;
 
 json_t *query_report(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_quarter(const struct query_env *env, const json_t *request) TM_CHECK;
+/* The signal by which people name a finding: what ran, else the first. NULL: it has none. */
+const struct finding_signal *query_headline(const struct finding *f);
 /* "check" of status, of what else it says. 0; else out of memory. */
 int query_put_check(json_t *status);
 
@@ -65,6 +68,14 @@ json_t *query_workload_json(const struct judge *j, const struct judge_workload *
 json_t *query_image_json(const struct judge *j, const struct judge_image *im) TM_CHECK;
 /* Of a deed: fills containers and finding from the request's target, if it has one. NULL, or the refusal. */
 json_t *query_deed_target(const struct query_env *env, const json_t *request, struct query_deed *ret);
+/* What the page of a finding has beside the finding: query_page.c. 0; else out of memory. */
+int query_put_page(const struct query_env *env, const struct finding *f, json_t *o) TM_CHECK;
+/* {"version", "owner", "review", "days"} or null */
+json_t *query_playbook_json(const struct playbook *p, int64_t now_ns) TM_CHECK;
+/* {"benign": {"text", "facts" [], "check"}, "malicious": …}: explanation.c */
+json_t *query_explanations(const struct finding *f) TM_CHECK;
+/* The n-th factor that an explanation rests on; NULL: there are no more. For the test that each exists. */
+const char *query_explanation_factor(size_t n);
 /* Bytes of v as it will be sent. */
 size_t query_size(const json_t *v);
 

@@ -16,6 +16,7 @@
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/pipeline.h"
+#include "tidemark/playbook.h"
 
 #define T(t) (1u << (t))
 #define T_STRING T(JSON_STRING)
@@ -69,6 +70,7 @@ static const struct command commands[] = {
          query_report,
          {{"weeks", T_NUMBER, false, "a number of weeks"},
           {"workload", T_STRING, false, "a workload's name or its beginning"}}},
+        {"report.quarter", OF_NONE, query_quarter, {{"quarter", T_STRING, false, "a quarter such as \"2026Q4\""}}},
         {"findings",
          OF_NONE,
          query_findings,
@@ -654,6 +656,8 @@ int query_decision(const struct query_env *env, const json_t *request, struct bu
 
         /* All of it first, pointers after: the buffer may move while it grows. */
         put_args(c, request, scratch);
+        if (c->of == OF_FINDING && env->playbook && json_object_get(request, "verdict")) /* by which it was judged */
+                tide_list_put(scratch, BYTES_LIT("criteria"), bytes_str(env->playbook->version));
         r = c->of == OF_FINDING ? put_kept(env, request, scratch) : 0;
         if (r == 0)
                 r = scratch->err;

@@ -359,7 +359,7 @@ struct lookup {
         const char *digits;
         uint64_t exact, prefix; /* findings that fit */
         uint64_t fits;          /* the one */
-        uint32_t show;
+        const struct query_env *env;
         json_t *found;
 };
 
@@ -388,14 +388,14 @@ static int look_json(const struct finding *f, void *arg)
 
         if (f->id != l->fits || l->found)
                 return 0;
-        l->found = finding_json(f, l->show);
-        return l->found ? 0 : -ENOMEM;
+        l->found = finding_json(f, l->env->params->show);
+        return l->found && query_put_page(l->env, f, l->found) == 0 ? 0 : -ENOMEM;
 }
 
 json_t *query_show(const struct query_env *env, const json_t *request)
 {
         const char *text = json_string_value(json_object_get(request, "id"));
-        struct lookup l = {.show = env->params->show};
+        struct lookup l = {.env = env};
         uint64_t damaged;
         int r;
 

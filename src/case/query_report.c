@@ -191,7 +191,7 @@ static json_t *workloads_json(struct report *r)
 
 /* ---- causes ---- */
 
-static const struct finding_signal *headline(const struct finding *f)
+const struct finding_signal *query_headline(const struct finding *f)
 {
         for (uint32_t i = 0; i < f->nsignals; i++)
                 if (f->signals[i].kind == DIM_PROCESS)
@@ -201,7 +201,7 @@ static const struct finding_signal *headline(const struct finding *f)
 
 static int note_cause(const struct finding *f, void *arg)
 {
-        const struct finding_signal *s = headline(f);
+        const struct finding_signal *s = query_headline(f);
         struct report *r = arg;
         char workload[80], what[CAUSE_TEXT];
         struct cause *c = r->causes;

@@ -285,6 +285,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
         bad |= json_object_set_new(o, "rules", query_rules_json(j));
+        bad |= json_object_set_new(o, "playbook", query_playbook_json(env->playbook, env->now_ns));
         bad |= put_index(o, env->pipeline);
         bad |= put_net(o, j);
         bad |= put_losses(o, j);

@@ -51,6 +51,7 @@ int cli_allow(struct cli *c);
 int cli_explain(struct cli *c);
 int cli_suppress(struct cli *c);
 int cli_report(struct cli *c);
+int cli_quarter(struct cli *c, const char *quarter); /* of report; "now": the present one */
 int cli_triage(struct cli *c);
 int cli_tune(struct cli *c);
 

@@ -144,8 +144,9 @@ static void print(const json_t *data)
 
 int cli_report(struct cli *c)
 {
-        const char *weeks = NULL, *workload = NULL;
-        const struct cli_option options[] = {{"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}};
+        const char *weeks = NULL, *workload = NULL, *quarter = NULL;
+        const struct cli_option options[] = {
+                {"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}, {"--quarter", &quarter, NULL}};
         json_t *request, *data = NULL;
         char *end = NULL;
         long n = 0;
@@ -153,6 +154,10 @@ int cli_report(struct cli *c)
 
         if (r != CLI_DONE || operands)
                 return r != CLI_DONE ? r : cli_usage("report takes no operand");
+        if (quarter && (weeks || workload))
+                return cli_usage("report --quarter takes no other option");
+        if (quarter)
+                return cli_quarter(c, quarter);
         if (weeks)
                 n = strtol(weeks, &end, 10);
         if (weeks && (*end || n < 1 || n > 1000))

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/cli-priv.h"
+#include "cli/show-priv.h"
 
 static void field(const char *name, const char *text)
 {
@@ -11,7 +11,7 @@ static void field(const char *name, const char *text)
         cli_wrap(stdout, *text ? text : "not known", 14, 14);
 }
 
-static void heading(const struct cli *c, const char *text)
+void show_heading(const struct cli *c, const char *text)
 {
         putchar('\n');
         cli_colour(c, stdout, CLI_BOLD);
@@ -25,8 +25,10 @@ static void print_case(const json_t *f)
         char text[512];
 
         if (*cli_text(f, "verdict")) {
-                snprintf(text, sizeof(text), "%s, by %s at %s", cli_text(f, "verdict"), cli_text(f, "verdict_by"),
-                         cli_text(f, "verdict_at"));
+                const char *version = cli_text(f, "criteria_version");
+
+                snprintf(text, sizeof(text), "%s, by %s at %s%s%s", cli_text(f, "verdict"), cli_text(f, "verdict_by"),
+                         cli_text(f, "verdict_at"), *version ? ", by playbook " : "", version);
                 field("verdict", text);
         }
         if (*cli_text(f, "note"))
@@ -98,7 +100,7 @@ static void print_story(const struct cli *c, const json_t *f)
         size_t i;
         json_t *s;
 
-        heading(c, "What happened");
+        show_heading(c, "What happened");
         json_array_foreach(json_object_get(f, "story"), i, s) {
                 fputs("  ", stdout);
                 cli_wrap(stdout, json_string_value(s) ? json_string_value(s) : "", 2, 4);
@@ -112,7 +114,7 @@ static void print_lineage(const struct cli *c, const json_t *f)
 
         if (json_array_size(json_object_get(f, "lineage")) == 0)
                 return;
-        heading(c, "Who did it");
+        show_heading(c, "Who did it");
         json_array_foreach(json_object_get(f, "lineage"), i, p) {
                 const char *exe = cli_text(p, "executable"), *comm = cli_text(p, "comm");
                 char text[400];
@@ -139,7 +141,7 @@ static void print_factors(const struct cli *c, const json_t *f)
         size_t i;
         json_t *x;
 
-        heading(c, "Why it is here (bits)");
+        show_heading(c, "Why it is here (bits)");
         printf("  %+7.2f  before anything is known\n", json_number_value(json_object_get(f, "prior_bits")));
         json_array_foreach(json_object_get(f, "factors"), i, x) {
                 printf("  %+7.2f  ", json_number_value(json_object_get(x, "bits")));
@@ -149,89 +151,18 @@ static void print_factors(const struct cli *c, const json_t *f)
                (long long)cli_int(f, "confidence"));
 }
 
-/* A command with the workload's name, and what it is good for. */
-static void next_line(const char *command, const char *name, const char *why)
-{
-        fprintf(stdout, "  %s", command);
-        cli_put(stdout, name, 60);
-        printf("\n      %s\n", why);
-}
-
-static void print_next(const struct cli *c, const json_t *f)
-{
-        const char *name = cli_text(json_object_get(f, "workload"), "name");
-
-        heading(c, "Next");
-        next_line("tidemark findings --workload ", name, "what else it did");
-        next_line("tidemark baseline show ", name, "what it is known to do");
-        next_line("tidemark watch", "", "what happens now");
-}
-
-/* System calls by which each operation is done: what an audit rule would have to watch. */
-static const struct {
-        const char *operation, *calls;
-} calls[] = {
-        {"attribute", "chmod,fchmod,fchmodat,chown,fchownat,setxattr,fsetxattr"},
-        {"delete", "unlink,unlinkat,rmdir"},
-        {"rename", "rename,renameat,renameat2"},
-        {"create", "open,openat,mkdir,mkdirat,symlinkat,linkat,mknodat"},
-        {"write", "open,openat,truncate"},
-};
-
-/* Nobody told which process changed this file: what would, the next time. */
-static bool print_unknown(const json_t *signal)
-{
-        const char *operation = cli_text(signal, "operation");
-
-        if (strcmp(cli_text(signal, "kind"), "network") == 0 && json_is_null(json_object_get(signal, "pid"))) {
-                fputs("  ", stdout);
-                cli_wrap(stdout,
-                         "which process called is not known: it was gone before its socket was looked up. With "
-                         "audit.rules = \"exec+connect\" the kernel names it the next time: tidemark.conf(5) says what "
-                         "that costs",
-                         2, 2);
-                return true;
-        }
-        if (strcmp(cli_text(signal, "kind"), "file") != 0 || json_is_integer(json_object_get(signal, "pid")))
-                return false;
-        for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
-                char text[400];
-
-                if (!strstr(operation, calls[i].operation))
-                        continue;
-                snprintf(text, sizeof(text),
-                         "which process did this is not known: %s. An audit rule tells the next time: auditctl -a "
-                         "always,exit -F arch=b64 -S %s -k drift",
-                         cli_text(signal, "subject"), calls[i].calls);
-                fputs("  ", stdout);
-                cli_wrap(stdout, text, 2, 2);
-                return true;
-        }
-        return false;
-}
-
-static void print_not_seen(const struct cli *c, const json_t *f)
-{
-        size_t i;
-        json_t *s;
-
-        heading(c, "Not seen");
-        fputs("  ", stdout);
-        cli_wrap(stdout, *cli_text(f, "loss") ? cli_text(f, "loss") : "no loss is known of this time", 2, 2);
-        json_array_foreach(json_object_get(f, "signals"), i, s)
-                if (print_unknown(s))
-                        return; /* one shows what is meant */
-}
-
 void cli_print_finding(const struct cli *c, const json_t *f)
 {
         print_head(c, f);
         print_containers(f);
         print_story(c, f);
         print_lineage(c, f);
+        show_explained(c, f);
         print_factors(c, f);
-        print_not_seen(c, f);
-        print_next(c, f);
+        show_image(c, f);
+        show_watched(c, f);
+        show_done(c, f);
+        show_next(c, f);
 }
 
 int cli_show(struct cli *c)

@@ -176,6 +176,23 @@ static void print_tables(const json_t *network)
 }
 
 /* Rules in force, what they keep from the queue, and which of them end soon. */
+/* By which criteria findings are judged, and when these are to be looked at again. */
+static void print_playbook(const json_t *p)
+{
+        long long days = (long long)cli_int(p, "days");
+        char text[500], due[80];
+
+        if (!json_is_object(p))
+                return;
+        if (days < 0)
+                snprintf(due, sizeof(due), "was due on %s, %lld days ago", cli_text(p, "review"), -days);
+        else
+                snprintf(due, sizeof(due), "is due on %s, in %lld days", cli_text(p, "review"), days);
+        snprintf(text, sizeof(text), "Playbook: version %s, %lld criteria, owner %s; its review %s.",
+                 cli_text(p, "version"), (long long)cli_int(p, "criteria"), cli_text(p, "owner"), due);
+        cli_wrap(stdout, text, 0, 0);
+}
+
 static void print_rules(const json_t *rules)
 {
         long long allow = (long long)cli_int(rules, "allow"), suppress = (long long)cli_int(rules, "suppress");
@@ -337,6 +354,7 @@ int cli_status(struct cli *c)
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));
         print_rules(json_object_get(data, "rules"));
+        print_playbook(json_object_get(data, "playbook"));
         print_flows(json_object_get(data, "flows"));
         print_name_servers(json_object_get(data, "name_servers"));
         print_ring(json_object_get(data, "ring"));

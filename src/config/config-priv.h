@@ -41,6 +41,11 @@ const struct option_row *config_options(size_t *ret_n);
 /* An option's present value, as it is written in a file; indent begins each further line of it. */
 void config_put_value(const struct cfg *c, const struct option_row *o, const char *indent, struct buf *out);
 
+/* Note one, with line 0 for none; -EINVAL. */
+int config_mistake(struct cfg_mistakes *ms, const char *file, int line, const char *fmt, ...) TM_PRINTF(4, 5);
+/* A file of root's, whole; -EINVAL: why not is noted. */
+int config_take_file(const char *path, struct buf *out, struct cfg_mistakes *ms) TM_CHECK;
+
 struct time_unit {
         const char *suffix;
         double ns;

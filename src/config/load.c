@@ -59,35 +59,51 @@ void cfg_mistakes_release(struct cfg_mistakes *ms)
         memset(ms, 0, sizeof(*ms));
 }
 
-static void TM_PRINTF(3, 4) mistake(struct loader *l, int line, const char *fmt, ...)
+static void put_mistake(struct cfg_mistakes *ms, const char *file, int line, const char *fmt, va_list ap)
 {
         struct cfg_mistake *m;
-        va_list ap;
 
-        if (l->ms->n == MISTAKES_MAX)
+        if (ms->n == MISTAKES_MAX)
                 return; /* nobody reads more, and there is one in any case */
-        if (l->ms->n == l->ms->cap) {
-                size_t cap = l->ms->cap ? 2 * l->ms->cap : 8;
+        if (ms->n == ms->cap) {
+                size_t cap = ms->cap ? 2 * ms->cap : 8;
 
-                m = realloc(l->ms->m, cap * sizeof(*m));
+                m = realloc(ms->m, cap * sizeof(*m));
                 if (!m)
                         return;
-                l->ms->m = m;
-                l->ms->cap = cap;
+                ms->m = m;
+                ms->cap = cap;
         }
-        m = &l->ms->m[l->ms->n];
+        m = &ms->m[ms->n];
         m->line = line;
-        m->file = strdup(l->file);
-        va_start(ap, fmt);
+        m->file = strdup(file);
         if (vasprintf(&m->text, fmt, ap) < 0)
                 m->text = NULL;
-        va_end(ap);
         if (m->file && m->text) {
-                l->ms->n++;
+                ms->n++;
                 return;
         }
         free(m->file);
         free(m->text);
+}
+
+static void TM_PRINTF(3, 4) mistake(struct loader *l, int line, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        put_mistake(l->ms, l->file, line, fmt, ap);
+        va_end(ap);
+}
+
+int config_mistake(struct cfg_mistakes *ms, const char *file, int line, const char *fmt, ...)
+{
+        va_list ap;
+
+        va_start(ap, fmt);
+        put_mistake(ms, file, line, fmt, ap);
+        va_end(ap);
+        return -EINVAL;
 }
 
 /* ---- values ---- */
@@ -556,6 +572,13 @@ static int read_file(struct loader *l, const char *path, struct buf *out)
                 return -EINVAL;
         }
         return 0;
+}
+
+int config_take_file(const char *path, struct buf *out, struct cfg_mistakes *ms)
+{
+        struct loader l = {.ms = ms, .file = path};
+
+        return read_file(&l, path, out);
 }
 
 static void load_file(const char *path, struct cfg *draft, struct cfg_mistakes *ms)

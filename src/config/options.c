@@ -37,6 +37,8 @@ static const struct option_row rows[] = {
         TEXT("control.group", control_group, "group whose members may read through control.sock"),
         TEXT("paths.state", state_dir, "where baselines, findings and the trail are kept"),
         TEXT("paths.runtime", runtime_dir, "where control.sock and admin.sock are made"),
+        {"playbook.file", OPT_TEXT, AT(playbook), sizeof(((struct cfg *)0)->playbook), 0, 0, NULL,
+         "the criteria of triage; auto: playbook.conf beside the configuration, if there is one"},
         {"log.level", OPT_WORD, AT(log_level), sizeof(((struct cfg *)0)->log_level), 0, 0, levels,
          "how much is logged: error, warn, info, debug"},
         {"probe.disable", OPT_DISABLE, AT(disabled), 0, 0, 0, NULL,
@@ -279,6 +281,7 @@ void cfg_default(struct cfg *c)
         snprintf(c->state_dir, sizeof(c->state_dir), "%s", TM_STATEDIR);
         snprintf(c->runtime_dir, sizeof(c->runtime_dir), "%s", TM_RUNDIR);
         snprintf(c->log_level, sizeof(c->log_level), "info");
+        snprintf(c->playbook, sizeof(c->playbook), "auto");
         c->proc_rcvbuf = c->pair_queue = 4u << 20;
         c->cpu_max = 10;
         c->max_containers = 1024;

@@ -59,6 +59,7 @@ struct engine {
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
         struct keys *keys;              /* of import.keys, borrowed */
+        const struct playbook *playbook; /* NULL: none; borrowed */
         struct dns *dns;
         struct engine_resolv *resolv;   /* engine_resolv.c */
         struct engine_image *image;     /* engine_image.c */

@@ -529,7 +529,7 @@ static int stop(struct engine *e, int r)
 
 int engine_run(const struct engine_setup *s)
 {
-        struct engine e = {.cfg = s->cfg, .sensor = getppid()};
+        struct engine e = {.cfg = s->cfg, .playbook = s->playbook, .sensor = getppid()};
         int r;
 
         buf_init(&e.outbox, OUTBOX_MAX);

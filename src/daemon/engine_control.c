@@ -142,7 +142,8 @@ static json_t *status_part(void *arg)
 static json_t *run(struct engine *e, const json_t *request)
 {
         struct query_env env = {
-                .pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge, .now_ns = clock_wall_ns(),
+                .pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge, .playbook = e->playbook,
+                .now_ns = clock_wall_ns(),
                 .status = status_part, .arg = e};
 
         /* Only what is stored is shown: what a client has read is never taken back. If it cannot be stored now,
@@ -344,7 +345,8 @@ static json_t *decide(struct engine *e, const struct query_env *env, struct tide
 
 void engine_control_command(struct engine *e, const struct tide_event *command, int fd)
 {
-        struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge};
+        struct query_env env = {.pipeline = e->pipeline, .store = e->store, .params = &e->cfg->judge,
+                                .playbook = e->playbook, .now_ns = clock_wall_ns()};
         json_t *request =
                 json_loadb((const char *)command->act.text.p, command->act.text.len, JSON_REJECT_DUPLICATES, NULL);
         struct tide_event ev = {.kind = TIDE_DECISION, .sources = SRC_OPERATOR};

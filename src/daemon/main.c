@@ -20,6 +20,7 @@
 #include "daemon/keys.h"
 #include "daemon/process.h"
 #include "tidemark/err.h"
+#include "tidemark/playbook.h"
 #include "tidemark/lineserver.h"
 #include "tidemark/log.h"
 #include "tidemark/nstry.h"
@@ -38,6 +39,7 @@ struct start {
         struct options opt;
         struct cfg cfg;
         struct keys *keys;
+        struct playbook *playbook; /* NULL: none */
         enum log_level level;
         const char *state, *runtime; /* command line, else configuration */
         char engine_dir[512], trail_dir[512], evidence_dir[512];
@@ -106,6 +108,24 @@ static int parse_options(struct options *o, int argc, char **argv)
 
 /* ---- stages: each logs its own failure ---- */
 
+/* Beside the configuration, unless it names another. A file that is named must be there. */
+static int load_playbook(struct start *s, const char *config, struct cfg_mistakes *ms)
+{
+        const char *path = s->cfg.playbook, *slash = config ? strrchr(config, '/') : NULL;
+        char beside[4096];
+
+        if (strcmp(path, "auto") == 0) {
+                if (!config)
+                        config = TM_SYSCONFDIR "/tidemark/tidemark.conf", slash = strrchr(config, '/');
+                snprintf(beside, sizeof(beside), "%.*splaybook.conf", slash ? (int)(slash - config) + 1 : 0, config);
+                path = beside;
+                if (access(path, F_OK) < 0)
+                        return 0;
+        }
+        s->playbook = calloc(1, sizeof(*s->playbook));
+        return s->playbook ? playbook_load(path, s->playbook, ms) : -ENOMEM;
+}
+
 static int stage_config(struct start *s)
 {
         struct cfg_mistakes ms = {0};
@@ -116,6 +136,8 @@ static int stage_config(struct start *s)
                 path = cfg_default_path();
         cfg_default(&s->cfg);
         r = cfg_load(path, &s->cfg, &ms);
+        if (r == 0)
+                r = load_playbook(s, path, &ms);
         cfg_mistakes_print(&ms, stderr);
         if (r < 0 && ms.n == 0)
                 fprintf(stderr, "tidemarkd: configuration: %s\n", err_str(r));
@@ -327,6 +349,7 @@ static void run_engine(struct start *s)
 {
         struct engine_setup setup = {.cfg = &s->cfg, .dir = s->engine_dir, .pair_fd = s->pair[1],
                                      .control_fd = s->control_fd, .record_fd = s->record_fd, .keys = s->keys,
+                                     .playbook = s->playbook,
                                      .image_fd = s->image_fd,
                                      .uid = s->engine_uid, .gid = s->engine_gid};
 

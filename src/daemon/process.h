@@ -12,6 +12,7 @@
 #include "tidemark/config.h"
 
 struct keys;
+struct playbook;
 
 /* Exit statuses of the daemon, as the command line's (DESIGN section 6). */
 enum { EXIT_DONE = 0, EXIT_FOUND = 1, EXIT_USAGE = 2, EXIT_FAILED = 4 };
@@ -24,6 +25,7 @@ struct engine_setup {
         int control_fd;  /* listening control.sock */
         int record_fd;   /* new, empty file for the recording */
         struct keys *keys; /* of import.keys, read; borrowed */
+        const struct playbook *playbook; /* NULL: none; borrowed */
         int image_fd;    /* the program that reads images; it runs what was there when we started */
         uid_t uid;
         gid_t gid;

@@ -278,7 +278,7 @@ void life_tick(struct judge *j, int64_t wall_ns)
 
 struct triage {
         uint64_t id;
-        struct bytes verdict, note;
+        struct bytes verdict, note, criteria;
         bool close, reopen;
 };
 
@@ -316,6 +316,7 @@ static int read_triage(struct judge *j, const struct tide_decision *d, struct tr
 
         *t = (struct triage){.id = number_of(d->target),
                              .verdict = decide_arg(d, "verdict"),
+                             .criteria = decide_arg(d, "criteria"),
                              .note = decide_arg(d, "note"),
                              .close = is_set(d, "close"),
                              .reopen = is_set(d, "reopen")};
@@ -397,6 +398,8 @@ static int judge_it(struct judge *j, const struct triage *t, struct finding *f, 
         if (t->verdict.len) {
                 weeks_verdict(j, f, t->verdict);
                 r = str_set(&f->verdict, t->verdict);
+                if (r == 0)
+                        r = str_set(&f->criteria, t->criteria);
                 if (r == 0)
                         r = str_set(&f->verdict_by, bytes_str(decide_by(ev, by)));
                 f->verdict_ns = ev->wall_ns;

@@ -51,7 +51,8 @@ def test_every_command(lab):
             r = d.tidemark(*argv[:place], "--json", *argv[place:])
             check(r.returncode == 0 and json.loads(r.stdout) is not None, "--json at any place: " + " ".join(argv), r.stderr)
     page = d.tidemark("show", fid).stdout
-    for word in ("queue", "localhost/work:1", "sha256:", "What happened", "Who did it", "Why it is here", "Not seen", "Next", "in sum"):
+    for word in ("queue", "localhost/work:1", "sha256:", "What happened", "Who did it", "Why it is here", "What it may be", "IF BENIGN", "The image", "What was seen, and what not",
+                 "Next", "in sum"):
         check(word in page, "the page holds: " + word, page)
 
 

@@ -11,7 +11,7 @@
 #include "finding_sample.h"
 #include "fixture.h"
 #include "tidemark/buf.h"
-#include "tidemark/query.h"
+#include "case/query-priv.h"
 
 #define SHOW 50
 
@@ -223,6 +223,74 @@ static void test_hostile(void)
         finding_free(f);
 }
 
+/* ---- explanations ---- */
+
+static void add_factor(struct finding *f, const char *name, int32_t quarters, const char *text)
+{
+        struct finding_factor *x = &f->factors[f->nfactors++];
+
+        CU_ASSERT_EQUAL_FATAL(str_set(&x->name, bytes_str(name)), 0);
+        CU_ASSERT_EQUAL_FATAL(str_set(&x->text, bytes_str(text)), 0);
+        x->quarters = quarters;
+}
+
+static bool says(const struct finding *f, const char *side, const char *words, const char *fact)
+{
+        json_t *o = query_explanations(f), *s = json_object_get(o, side), *v;
+        const char *text = json_string_value(json_object_get(s, "text"));
+        bool found = !fact && json_array_size(json_object_get(s, "facts")) == 0;
+        size_t i;
+
+        json_array_foreach(json_object_get(s, "facts"), i, v) found =
+                found || (fact && strstr(json_string_value(v), fact));
+        found = found && text && strstr(text, words);
+        if (!found)
+                printf("\n%s: %s", side, text ? text : "nothing");
+        json_decref(o);
+        return found;
+}
+
+static void test_explanations(void)
+{
+        struct finding *f = finding_new();
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        CU_ASSERT_TRUE(says(f, "benign", "ask whoever runs", NULL));
+        CU_ASSERT_TRUE(says(f, "malicious", "if it is one", NULL));
+        add_factor(f, "ran_write_layer", 44, "it ran from the write layer: /tmp/x");
+        add_factor(f, "new_destination", 4, "never called: 203.0.113.5");
+        CU_ASSERT_TRUE(says(f, "malicious", "a program of his own", "/tmp/x"));
+        CU_ASSERT_TRUE(says(f, "benign", "ask whoever runs", NULL));
+        f->actor_known = true;
+        f->login_uid = 1000;
+        CU_ASSERT_TRUE(says(f, "benign", "by hand", "uid 1000"));
+        f->nlineage = 1;
+        CU_ASSERT_EQUAL(str_set(&f->lineage[0].exe, BYTES_LIT("/usr/bin/apt-get")), 0);
+        f->login_uid = UINT32_MAX;
+        CU_ASSERT_TRUE(says(f, "benign", "brought up to date", "/usr/bin/apt-get"));
+        add_factor(f, "lasting_place", 200, "a file by which something runs: /etc/cron.d/x");
+        CU_ASSERT_TRUE(says(f, "malicious", "way back", "/etc/cron.d/x"));
+        finding_free(f);
+}
+
+/* A misspelt name would be an explanation that nothing ever speaks for. */
+static void test_explanation_factors(void)
+{
+        const char *name;
+        size_t n = 0;
+
+        while ((name = query_explanation_factor(n++))) {
+                bool found = false;
+
+                for (int i = 0; i < FACTOR__MAX; i++)
+                        found = found || strcmp(judge_factors()[i].name, name) == 0;
+                CU_ASSERT_TRUE(found);
+                if (!found)
+                        printf("\nno factor %s", name);
+        }
+        CU_ASSERT_TRUE(n > 40);
+}
+
 static const struct unit_case cases[] = {
         {"a finding with everything, to the byte", test_golden},
         {"an empty finding has every promised field", test_fields},
@@ -231,5 +299,7 @@ static const struct unit_case cases[] = {
         {"flows that are not kept one by one", test_rest},
         {"all tables full", test_full},
         {"hostile bytes stay data", test_hostile},
+        {"both explanations rest on facts", test_explanations},
+        {"explanations name factors that exist", test_explanation_factors},
 };
 UNIT_MAIN("finding_json", cases)

@@ -15,6 +15,7 @@
 #include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/pipeline.h"
+#include "tidemark/playbook.h"
 #include "tidemark/query.h"
 #include "tidemark/store.h"
 
@@ -1295,6 +1296,67 @@ static void test_report(void)
         finding_free(f);
 }
 
+/* ---- a quarter ---- */
+
+static struct playbook book = {.version = "4", .owner = "o", .review = "2027-02-26", .n = 2,
+                               .criteria = {{.name = "first", .verdict = "benign", .any = {"alpha"}, .nany = 1},
+                                            {.name = "second", .verdict = "unsure", .any = {"beta"}, .nany = 1}}};
+
+static void add_judged(uint64_t id, const char *factor, const char *verdict, int64_t shown_ns, int64_t verdict_ns)
+{
+        struct finding *f = finding_sample(id);
+
+        CU_ASSERT_EQUAL_FATAL(str_set(&f->factors[0].name, bytes_str(factor)), 0);
+        CU_ASSERT_EQUAL(str_set(&f->verdict, bytes_str(verdict)), 0);
+        CU_ASSERT_EQUAL(str_set(&f->criteria, BYTES_LIT("3")), 0);
+        f->suppressed = false;
+        f->shown_ns = shown_ns;
+        f->verdict_ns = verdict_ns;
+        add_finding(f);
+        finding_free(f);
+}
+
+static json_int_t number_of(const json_t *o, const char *key)
+{
+        return json_integer_value(json_object_get(o, key));
+}
+
+static void test_quarter(void)
+{
+        const int64_t in = SAMPLE_NS, before = INT64_C(1780000000000000000); /* 2026-11, 2026-05 */
+        json_t *hold, *d, *c;
+
+        set_up();
+        env.playbook = &book;
+        env.now_ns = in;
+        add_judged(1, "alpha", "benign", in, in);
+        add_judged(2, "alpha", "malicious", in, in + 1);
+        add_judged(3, "gamma", "", in, 0);
+        add_judged(4, "beta", "unsure", before, before);
+        d = good("{'cmd': 'report.quarter', 'quarter': '2026Q4'}", &hold);
+        CU_ASSERT_EQUAL(strncmp(json_string_value(json_object_get(d, "from")), "2026-10-01T00:00:00", 19), 0);
+        CU_ASSERT_EQUAL(strncmp(json_string_value(json_object_get(d, "to")), "2027-01-01T00:00:00", 19), 0);
+        CU_ASSERT_EQUAL(number_of(json_object_get(d, "findings"), "findings"), 3);
+        c = json_array_get(json_object_get(d, "criteria"), 0);
+        CU_ASSERT_EQUAL(number_of(c, "findings"), 2);
+        CU_ASSERT_EQUAL(number_of(json_object_get(c, "verdicts"), "malicious"), 1);
+        CU_ASSERT_EQUAL(number_of(json_array_get(json_object_get(d, "criteria"), 1), "findings"), 0);
+        CU_ASSERT_EQUAL(number_of(json_object_get(d, "no_criterion"), "findings"), 1);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "judged_by")), 1);
+        CU_ASSERT_EQUAL(number_of(json_array_get(json_object_get(d, "judged_by"), 0), "verdicts"), 2);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "new_benign")), 1);
+        json_decref(hold);
+        add_judged(5, "alpha", "benign", before, before); /* the same was judged so before: it is not new */
+        d = good("{'cmd': 'report.quarter'}", &hold);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(d, "quarter")), "2026Q4");
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(d, "new_benign")), 0);
+        json_decref(hold);
+        bad("{'cmd': 'report.quarter', 'quarter': '2026Q5'}", 2, "2026Q4");
+        bad("{'cmd': 'report.quarter', 'quarter': '26Q1x'}", 2, "2026Q4");
+        env.playbook = NULL;
+        env.now_ns = 0;
+}
+
 static const struct unit_case cases[] = {
         {"rules: lists, their part of status, decisions", test_rules},
         {"explain: a finding, an act that is thought of, what cannot be", test_explain},
@@ -1317,5 +1379,6 @@ static const struct unit_case cases[] = {
         {"watch shows what it should, and no more", test_watch},
         {"bands of a report", test_bands},
         {"a report", test_report},
+        {"a quarter, for the review of the playbook", test_quarter},
 };
 UNIT_MAIN("query", cases)

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* tidemark report --quarter: what the owner of the playbook reviews. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli-priv.h"
+
+static void print_playbook(const json_t *data)
+{
+        const json_t *p = json_object_get(data, "playbook");
+        json_int_t days = cli_int(p, "days");
+        char text[700], due[120];
+
+        if (!json_is_object(p)) {
+                puts("There is no playbook.conf: findings are judged by no written criteria. See tidemark.conf(5).");
+                return;
+        }
+        if (days < 0)
+                snprintf(due, sizeof(due), "The review was due on %s: %lld days ago.", cli_text(p, "review"),
+                         (long long)-days);
+        else
+                snprintf(due, sizeof(due), "The next review is due on %s, in %lld days.", cli_text(p, "review"),
+                         (long long)days);
+        snprintf(text, sizeof(text), "Playbook version %s, owner %s. %s", cli_text(p, "version"), cli_text(p, "owner"),
+                 due);
+        cli_wrap(stdout, text, 0, 0);
+}
+
+static void row(struct cli_table *t, const char *name, const char *suggests, const json_t *o)
+{
+        static const char *const verdicts[] = {"malicious", "misconfigured", "benign", "unsure", "none"};
+        const json_t *v = json_object_get(o, "verdicts");
+        const char *cells[3 + ARRAY_LEN(verdicts)];
+        char n[1 + ARRAY_LEN(verdicts)][24];
+
+        snprintf(n[0], sizeof(n[0]), "%lld", (long long)cli_int(o, "findings"));
+        cells[0] = n[0];
+        for (size_t i = 0; i < ARRAY_LEN(verdicts); i++) {
+                snprintf(n[i + 1], sizeof(n[0]), "%lld", (long long)cli_int(v, verdicts[i]));
+                cells[i + 1] = n[i + 1];
+        }
+        cells[ARRAY_LEN(verdicts) + 1] = suggests;
+        cells[ARRAY_LEN(verdicts) + 2] = name;
+        cli_table_row(t, cells);
+}
+
+static void print_criteria(const json_t *data)
+{
+        static const char *const head[] = {"FINDINGS", "MALICIOUS", "MISCONF.", "BENIGN",
+                                           "UNSURE",   "NONE",      "SUGGESTS", "CRITERION"};
+        struct cli_table *t = cli_table_new(ARRAY_LEN(head), head);
+        size_t i;
+        json_t *o;
+
+        json_array_foreach(json_object_get(data, "criteria"), i, o)
+                row(t, cli_text(o, "name"), cli_text(o, "suggests"), o);
+        row(t, "(fits none)", "-", json_object_get(data, "no_criterion"));
+        row(t, "(all)", "-", json_object_get(data, "findings"));
+        putchar('\n');
+        cli_table_print(stdout, t);
+}
+
+static void print_versions(const json_t *data)
+{
+        const json_t *all = json_object_get(data, "judged_by");
+        size_t i;
+        json_t *o;
+
+        printf("\nRevisions that verdicts were given by:%s\n", json_array_size(all) ? "" : " none was given");
+        json_array_foreach(all, i, o)
+                printf("  version %s: %lld verdicts, %.10s to %.10s\n", cli_text(o, "version"),
+                       (long long)cli_int(o, "verdicts"), cli_text(o, "first"), cli_text(o, "last"));
+}
+
+static void print_benign(const json_t *data)
+{
+        const json_t *all = json_object_get(data, "new_benign");
+        size_t i;
+        json_t *o;
+
+        printf("\nNew kinds of benign drift, judged so for the first time:%s\n", json_array_size(all) ? "" : " none");
+        json_array_foreach(all, i, o)
+        {
+                char text[400];
+
+                snprintf(text, sizeof(text), "%s: %s (%lld findings, first on %.10s)", cli_text(o, "workload"),
+                         cli_text(o, "what"), (long long)cli_int(o, "findings"), cli_text(o, "first_judged"));
+                fputs("  ", stdout);
+                cli_wrap(stdout, text, 2, 4);
+        }
+}
+
+static void print_rules(const json_t *data, const char *array, const char *heading)
+{
+        const json_t *all = json_object_get(data, array);
+        size_t i;
+        json_t *o;
+
+        printf("\n%s:%s\n", heading, json_array_size(all) ? "" : " none");
+        json_array_foreach(all, i, o)
+        {
+                char text[900];
+
+                snprintf(text, sizeof(text), "%s %s: %s; because: %s; by %s%s%.10s; hid %lld", cli_text(o, "id"),
+                         cli_text(o, "kind"), cli_text(o, "text"), cli_text(o, "reason"), cli_text(o, "by"),
+                         *cli_text(o, "until") ? "; until " : "", cli_text(o, "until"),
+                         (long long)cli_int(o, "hidden"));
+                fputs("  ", stdout);
+                cli_wrap(stdout, text, 2, 4);
+        }
+}
+
+int cli_quarter(struct cli *c, const char *quarter)
+{
+        json_t *request = json_pack("{s:s}", "cmd", "report.quarter"), *data = NULL;
+        int r;
+
+        if (quarter && strcmp(quarter, "now") != 0)
+                json_object_set_new(request, "quarter", json_string(quarter));
+        r = cli_ask(c, CLI_CONTROL, request, &data);
+        if (r != CLI_DONE)
+                return r;
+        if (c->json) {
+                r = cli_print_json(data);
+        } else {
+                printf("Host %.64s, quarter %s: %.10s to %.10s (UTC).\n", cli_text(data, "host"),
+                       cli_text(data, "quarter"), cli_text(data, "from"), cli_text(data, "to"));
+                print_playbook(data);
+                print_criteria(data);
+                print_versions(data);
+                print_benign(data);
+                print_rules(data, "rules_ending", "Exceptions that end within 92 days");
+                print_rules(data, "rules_endless", "Exceptions without an end");
+        }
+        json_decref(data);
+        return r;
+}
