@@ -63,6 +63,8 @@ struct container {
         struct layer *layer; /* NULL without an upper directory */
         uint32_t tasks;      /* living processes that trace/ knows */
         uint64_t walks, walk_entries;
+        uint64_t compare_told_ns; /* when a comparison of all of it was recorded for auditors; 0: never */
+        bool compare_told_whole;  /* … and whether it met everything */
         uint64_t walked_wall_ns; /* when the last walk of everything began that met all and compared all */
         uint32_t dirs_refused;       /* of the last walk of everything, and of subtrees since */
         char covered[COVERAGE_MAX];  /* by what, as it was told last */

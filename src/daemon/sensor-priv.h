@@ -304,6 +304,9 @@ void sensor_auditlog_stop(struct sensor *s);
 void sensor_auditlog(struct sensor *s, const struct audit_note *note);
 /* sensor_audit.c knows anew whether audit is switched on. */
 void sensor_auditlog_looked(struct sensor *s);
+/* All of a container's write layer was looked through, or not all: recorded once a day, and when that changes. */
+void sensor_auditlog_compared(struct sensor *s, struct container *c, bool whole, uint64_t entries);
+void sensor_auditlog_container(struct sensor *s, const struct container *c, bool started);
 /* ACT_NEWS: into the trail as the engine's word, and into the audit log. */
 void sensor_auditlog_news(struct sensor *s, const struct tide_event *act);
 struct sensor_auditlog_stats {

@@ -32,6 +32,7 @@
 #define NEWS_PER_SECOND 20u
 #define NEWS_BURST 200u
 #define KINDS 256u
+#define COMPARED_EVERY_NS (24 * 3600 * NSEC_PER_SEC)
 
 struct sensor_auditlog {
         struct audit_log *log; /* NULL: audit.log = no, or it could not be started */
@@ -117,6 +118,35 @@ void sensor_auditlog(struct sensor *s, const struct audit_note *note)
 {
         if (s->auditlog && s->auditlog->log)
                 audit_log_put(s->auditlog->log, note); /* what is refused is counted there */
+}
+
+/* A round comes each hour; who asks for a comparison each week is served by one a day. */
+void sensor_auditlog_compared(struct sensor *s, struct container *c, bool whole, uint64_t entries)
+{
+        struct audit_note note = {.type = AUDIT_NOTE_COMPARED, .ok = whole, .container = bytes_str(c->id),
+                                  .pid = c->init_pid, .n = entries};
+        uint64_t now = loop_now(s->loop);
+        char text[120];
+
+        if (c->compare_told_ns && now - c->compare_told_ns < COMPARED_EVERY_NS &&
+            (c->compare_told_whole || !whole)) /* the first whole one is told at once */
+                return;
+        c->compare_told_ns = now;
+        c->compare_told_whole = whole;
+        snprintf(text, sizeof(text), "{\"what\":\"write layer\",\"complete\":%s,\"entries\":%llu}",
+                 whole ? "true" : "false", (unsigned long long)entries);
+        sensor_trail(s, &(struct trail_entry){.kind = "compared", .source = TRAIL_AGENT, .login_uid = UINT32_MAX,
+                                              .container = bytes_str(c->id), .text = bytes_str(text)});
+        sensor_auditlog(s, &note);
+}
+
+void sensor_auditlog_container(struct sensor *s, const struct container *c, bool started)
+{
+        struct audit_note note = {.type = started ? AUDIT_NOTE_STARTED : AUDIT_NOTE_STOPPED, .ok = true,
+                                  .container = bytes_str(c->id), .pid = c->init_pid};
+
+        if (s->cfg->audit_log_containers && !(started && c->running_before))
+                sensor_auditlog(s, &note);
 }
 
 /* ---- news of findings ---- */

@@ -125,6 +125,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
 
         switch (ev->kind) {
         case TIDE_CTR_START:
+                sensor_auditlog_container(s, c, true);
                 sensor_container_tell(s, c);
                 sensor_meta_send(s, c);
                 sensor_walk(s, c, c->running_before ? WALK_FOUND : WALK_START);
@@ -139,6 +140,7 @@ static void on_event(struct tide_event *ev, struct container *c, void *arg)
                 sensor_send(s, ev->priv.what == PRIV_COMM ? PAIR_FILE : PAIR_EXEC, ev, -1);
                 break;
         case TIDE_CTR_STOP:
+                sensor_auditlog_container(s, c, false);
                 sensor_send(s, PAIR_CONTROL, ev, -1);
                 break;
         case TIDE_EXIT: /* where a session is over; else forks and exits are the process table's alone */

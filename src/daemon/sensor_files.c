@@ -563,6 +563,8 @@ static void on_walk_end(uint32_t tag, uint64_t cookie, uint64_t entries, bool co
                         c->walked_wall_ns = s->walk.began_wall_ns;
                 if (!complete && cookie != WALK_SUBTREE)
                         s->repair.walk_incomplete++;
+                if (cookie != WALK_SUBTREE && !c->empty_boot_ns)
+                        sensor_auditlog_compared(s, c, complete, entries);
                 if (c->marked_boot_ns == 0 || cookie != WALK_SUBTREE)
                         sensor_container_covered(s, c);
         }

@@ -32,7 +32,7 @@ def test_read_by_an_auditor(lab):
     """A finding is a record of the type that says what it is, with its path as it was, whatever bytes that has; a page
     and its end are records, too. What was written is known to be kept."""
     with audit_on(), auditd(lab) as a:
-        d = lab.daemon()
+        d = lab.daemon(config="audit: { log_containers = true; };\n")
         f = drift(d, lab.container("watched"))
         wait("our record", lambda: records(a, "ANOM_EXEC"))
         lines = records(a, "ANOM_EXEC", "-i")
@@ -41,6 +41,11 @@ def test_read_by_an_auditor(lab):
               and "ctr-id=" + f["containers"][0]["id"][:12] in lines[0], "what ran, readable", lines)
         raw = records(a, "ANOM_EXEC")
         check(" path=2F746D702F61206222632720C3A90A2E7368 " in raw[0] and len(raw[0]) < 1024, "and encoded", raw)
+        short = " ctr-id=%s " % f["containers"][0]["id"][:12]
+        lines = records(a, "VIRT_INTEGRITY_CHECK", "-i")
+        check(len(lines) == 1 and "op=compare-image" in lines[0] and short in lines[0] and "res=success" in lines[0], "it was compared", lines)
+        lines = records(a, "VIRT_CONTROL", "-i")
+        check(len(lines) == 1 and "op=start" in lines[0] and short in lines[0], "it was started", lines)
         check("ANOM_EXEC" in run(["aureport", "-if", a.log, "--anomaly"]).stdout, "a report of anomalies")
         check("RESP_ALERT" in run(["aureport", "-if", a.log, "--response"]).stdout, "and of responses")
         check(d.tidemark("triage", f["id"], "--verdict", "benign", "--close").returncode == 0, "triage")
@@ -62,6 +67,9 @@ def test_where_it_is_not_kept(lab):
         check("switched off" in log_of(d)["state"] and log_of(d)["written"] == 0, "said", log_of(d))
         check("audit is switched off" in d.tidemark("status").stdout, "to people, too", d.tidemark("status").stdout)
         check("audit log" not in d.tidemark("status", "--check").stdout, "but it is nobody's failure")
+        for name, cap in (("tidemark-auditl", 29), ("tidemark-audit", 30)):  # AUDIT_WRITE, AUDIT_CONTROL
+            caps = [x.split()[1] for x in open("/proc/%d/status" % d.children()[name]) if x.startswith(("CapPrm", "CapEff", "CapBnd"))]
+            check([int(x, 16) for x in caps] == 3 * [1 << cap], name + " has one capability", caps)
         os.kill(d.children()["tidemark-auditl"], signal.SIGKILL)
         wait("its end to be seen", lambda: log_of(d)["state"].startswith("off: its helper is gone"))
         r = d.tidemark("status", "--check")

@@ -110,6 +110,12 @@
 #include <unistd.h>
 #include <zlib.h>
 
+/* macros of libaudit.h: of audit 3 */
+#undef AUDIT_ANOM_SESSION
+#undef AUDIT_RESP_ORIGIN_BLOCK
+#undef AUDIT_RESP_ORIGIN_BLOCK_TIMED
+#undef AUDIT_RESP_ORIGIN_UNBLOCK_TIMED
+
 /* macros of linux/fanotify.h */
 #undef FAN_ATTRIB
 #undef FAN_MOVED_FROM

@@ -234,6 +234,20 @@ static void test_rules_left(void)
         CU_ASSERT(end_play(begin_play(PLAY_WELL), &st) == 0 && st.removed == 2);
 }
 
+/* Where none are wanted it ends with its first look; or it stays, is looked by, and takes nothing away but by rights. */
+static void test_stays(void)
+{
+        static const struct audit_rules_ops stays = {.state = on_state, .set = set, .again = again, .stay = true};
+        struct audit_rules *rules = begin_play(PLAY_WELL);
+
+        CU_ASSERT_EQUAL(audit_rules_end(rules, 10000, NULL), 0);
+        CU_ASSERT_EQUAL_FATAL(
+                audit_rules_start(told.loop, AUDIT_RULES_NONE, "1", 30 * NSEC_PER_SEC, &stays, NULL, &rules), 0);
+        CU_ASSERT(loop_run(told.loop) == 0 && told.error == 0);
+        CU_ASSERT(look(rules) == 0 && look(rules) == 0 && asked->looks == 2);
+        CU_ASSERT_EQUAL(end_play(rules, NULL), 0);
+}
+
 static const struct unit_case cases[] = {
         {"a rule is ours by its key alone", test_keys},
         {"a rule with impossible lengths is not", test_damaged},
@@ -241,6 +255,7 @@ static const struct unit_case cases[] = {
         {"a look that fails", test_look_fails},
         {"a look that fails at the end", test_look_at_the_end},
         {"rules that are left are told", test_rules_left},
+        {"a helper that stays", test_stays},
 };
 
 UNIT_MAIN("audit rules", cases)
