@@ -58,6 +58,8 @@ int audit_rules_start(struct loop *loop, enum audit_rules_want want, const char 
 /* Do they still stand? What is missing is set again, and the kernel's numbers are read; ops.state tells. Nothing is
  * done while the helper is at work, or where none are wanted and it does not stay. */
 void audit_rules_look(struct audit_rules *r);
+/* The kernel's numbers alone: no rule is looked at, or set again while somebody is about to remove them. */
+void audit_rules_ask(struct audit_rules *r);
 /*
  * The rules go, and the helper: waits for that, timeout_ms at most. *ret_state (may be NULL): what it said. 0: none of
  * ours stands. -EROFS: they stand until the next boot, since audit's rules were locked meanwhile. Any other error: they

@@ -9,7 +9,7 @@
 
 /* Remove what has the key, then add what is wanted; all of it is told in *ret. Its result is also in ret->error. */
 int audit_rules_set(enum audit_rules_want want, const char *key, struct audit_rules_state *ret);
-/* st: as it was told last. If fewer than these stand, all are set anew. */
+/* st: as it was told last. If fewer than these stand, all are set anew; want AUDIT_RULES_NONE: the numbers alone. */
 int audit_rules_again(enum audit_rules_want want, const char *key, struct audit_rules_state *st);
 
 #endif

@@ -28,9 +28,13 @@ struct audit_rules {
         struct loop_timer *timer;
         uint64_t deadline_ns;
         bool asked;     /* it is at work */
+        bool look_next; /* and is to look when it is done */
         bool set;       /* it has done what it is for: from here on it is kept, whatever a look brings */
         uint32_t stand; /* when it was last known */
 };
+
+/* What the helper is asked for. */
+enum { LOOK, NUMBERS };
 
 /* ---- in the helper ---- */
 
@@ -64,7 +68,7 @@ static int helper(int fd, void *arg)
         while (recv(fd, &word, 1, 0) > 0) {
                 stood = st.stand > stood ? st.stand : stood;
                 st.stand = stood; /* also where setting them again has failed meanwhile */
-                again(r->want, r->key, &st);
+                again(word == NUMBERS ? AUDIT_RULES_NONE : r->want, r->key, &st);
                 if (!say(fd, &st))
                         break;
         }
@@ -114,6 +118,8 @@ static int on_answer(struct loop_src *src, int fd, short revents, void *arg)
         if (gone || !r->set || is_done(r))
                 end_helper(r);
         r->ops->state(&st, r->arg);
+        if (r->look_next)
+                audit_rules_look(r);
         return LOOP_DONE;
 }
 
@@ -126,14 +132,25 @@ static void on_late(struct loop_timer *t, void *arg)
         r->ops->state(&st, r->arg); /* it is left to it: what it was asked for may yet be done, and is removed later */
 }
 
-void audit_rules_look(struct audit_rules *r)
+static void ask(struct audit_rules *r, char what)
 {
         if (r->fd < 0 || is_done(r) || r->asked)
                 return;
-        if (send(r->fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
+        if (send(r->fd, &what, 1, MSG_DONTWAIT | MSG_NOSIGNAL) != 1)
                 return; /* it is gone: that is told by its end of the pair */
         r->asked = true;
         loop_timer_set(r->timer, clock_boot_ns() + r->deadline_ns);
+}
+
+void audit_rules_look(struct audit_rules *r)
+{
+        r->look_next = r->asked && r->fd >= 0;
+        ask(r, LOOK);
+}
+
+void audit_rules_ask(struct audit_rules *r)
+{
+        ask(r, NUMBERS);
 }
 
 static struct audit_rules *rules_free(struct audit_rules *r)

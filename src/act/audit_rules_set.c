@@ -255,6 +255,8 @@ static int again(int fd, enum audit_rules_want want, const char *key, uint32_t s
         _cleanup_(free_list) struct list l = {.n = 0};
         int r = ask_status(fd, st);
 
+        if (want == AUDIT_RULES_NONE)
+                st->wanted = st->stand = stood; /* as far as we know */
         if (r < 0 || want == AUDIT_RULES_NONE)
                 return r;
         r = list_rules(fd, key, &l, st);

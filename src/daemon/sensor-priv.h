@@ -200,7 +200,7 @@ void sensor_audit_stop(struct sensor *s);
 bool sensor_audit_tells_calls(const struct sensor *s);
 void sensor_audit_stats(const struct sensor *s, struct sensor_audit_stats *ret);
 /* Ask the kernel for its numbers; sensor_auditlog_looked() when they have come. */
-void sensor_audit_look(struct sensor *s);
+void sensor_audit_ask(struct sensor *s);
 /* Answer ACT_WHO. */
 void sensor_audit_who(struct sensor *s, const struct tide_event *ask);
 

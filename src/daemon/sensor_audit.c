@@ -59,10 +59,10 @@ static void look(struct sensor *s)
                 audit_rules_look(a->rules);
 }
 
-void sensor_audit_look(struct sensor *s)
+void sensor_audit_ask(struct sensor *s)
 {
-        if (s->audit)
-                look(s);
+        if (s->audit && s->audit->rules && s->audit->answered)
+                audit_rules_ask(s->audit->rules);
 }
 
 static void on_look(struct loop_timer *t, void *arg)

@@ -56,7 +56,7 @@ static void on_confirm(struct loop_timer *t, void *arg)
 
         (void)t;
         s->auditlog->confirmed_ns = loop_now(s->loop);
-        sensor_audit_look(s);
+        sensor_audit_ask(s);
 }
 
 static void confirm_later(struct sensor *s)

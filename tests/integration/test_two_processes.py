@@ -75,7 +75,7 @@ def test_engine_dies(lab):
 def test_sensor_dies(lab):
     d = lab.daemon()
     pids = d.children()
-    check(len(pids) == 6, "engine, walker, trail, two readers of processes and one that enters namespaces", pids)
+    check(len(pids) == 8, "engine, walker, trail, two readers of processes, one that enters namespaces, two for audit", pids)
     d.proc.kill()
     d.proc.wait()
     wait("engine and helpers to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids.values()))

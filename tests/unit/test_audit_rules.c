@@ -245,6 +245,11 @@ static void test_stays(void)
                 audit_rules_start(told.loop, AUDIT_RULES_NONE, "1", 30 * NSEC_PER_SEC, &stays, NULL, &rules), 0);
         CU_ASSERT(loop_run(told.loop) == 0 && told.error == 0);
         CU_ASSERT(look(rules) == 0 && look(rules) == 0 && asked->looks == 2);
+        told.n = 0;
+        audit_rules_ask(rules);
+        audit_rules_look(rules); /* while it is at work: behind it */
+        CU_ASSERT(loop_run(told.loop) == 0 && told.n == 1 && loop_run(told.loop) == 0 && told.n == 2);
+        CU_ASSERT_EQUAL(asked->looks, 4);
         CU_ASSERT_EQUAL(end_play(rules, NULL), 0);
 }
 
