@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "daemon/engine-priv.h"
+#include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/event.h"
 #include "tidemark/log.h"
@@ -18,16 +19,19 @@
 
 #define MOD "engine"
 #define WAITING 16u
+#define SILENCE_NS (300 * NSEC_PER_SEC)
 
 struct waiting {
         uint64_t command; /* 0: free */
         struct query_deed deed;
         size_t left; /* containers of which the last word has not come */
         json_t *results;
+        uint64_t until; /* boot time: without a word until then it is answered as it stands */
 };
 
 struct engine_deeds {
         struct waiting waiting[WAITING];
+        struct loop_timer *timer;
         uint64_t refused;
 };
 
@@ -58,6 +62,19 @@ static int ask(struct engine *e, const struct waiting *w, const char *container,
         return engine_send(e, &ev);
 }
 
+/* The owners of deeds have deadlines of their own; this one is for what they did not think of. */
+static void wait_longer(struct engine *e, struct waiting *w)
+{
+        uint64_t next = UINT64_MAX;
+
+        w->until = loop_now(e->loop) + SILENCE_NS + e->cfg->evidence.max_time_ns;
+        for (size_t i = 0; i < WAITING; i++)
+                if (e->deeds->waiting[i].command && e->deeds->waiting[i].until < next)
+                        next = e->deeds->waiting[i].until;
+        if (next != UINT64_MAX)
+                loop_timer_set(e->deeds->timer, next);
+}
+
 json_t *engine_deed_command(struct engine *e, const struct query_env *env, uint64_t command, const json_t *request)
 {
         _cleanup_buf_ struct buf args;
@@ -76,6 +93,7 @@ json_t *engine_deed_command(struct engine *e, const struct query_env *env, uint6
         if (!w->results)
                 return failure(EXIT_FAILED, "out of memory");
         w->command = command;
+        wait_longer(e, w);
         w->left = w->deed.n ? w->deed.n : 1;
         r = w->deed.n ? 0 : ask(e, w, "", buf_bytes(&args));
         for (size_t i = 0; i < w->deed.n && r == 0; i++)
@@ -143,6 +161,7 @@ int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd)
         (void)fd;
         if (!w)
                 return r;
+        wait_longer(e, w);
         if (add_result(w, ev) < 0)
                 log_error(MOD, "an answer to command %llu was lost: %s", (unsigned long long)w->command,
                           err_str(-ENOMEM));
@@ -151,16 +170,37 @@ int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd)
         return r;
 }
 
+static void on_silence(struct loop_timer *t, void *arg)
+{
+        struct engine *e = arg;
+
+        (void)t;
+        for (size_t i = 0; i < WAITING; i++) {
+                struct waiting *w = &e->deeds->waiting[i];
+
+                if (!w->command || w->until > loop_now(e->loop))
+                        continue;
+                log_error(MOD, "command %llu: what became of it was not said", (unsigned long long)w->command);
+                engine_control_reply(e, w->command,
+                                     failure(EXIT_FAILED, "what became of it was not said in time: see tidemark trail "
+                                                          "show, and tidemark contain list"));
+                json_decref(w->results);
+                memset(w, 0, sizeof(*w));
+        }
+}
+
 int engine_deed_open(struct engine *e)
 {
         e->deeds = calloc(1, sizeof(*e->deeds));
-        return e->deeds ? 0 : -ENOMEM;
+        return e->deeds ? loop_timer_new(e->loop, on_silence, e, &e->deeds->timer) : -ENOMEM;
 }
 
 void engine_deed_close(struct engine *e)
 {
         for (size_t i = 0; e->deeds && i < WAITING; i++)
                 json_decref(e->deeds->waiting[i].results);
+        if (e->deeds)
+                loop_timer_free(e->deeds->timer);
         free(e->deeds);
         e->deeds = NULL;
 }

@@ -223,6 +223,54 @@ static void test_hostile(void)
         finding_free(f);
 }
 
+/* ---- what was done ---- */
+
+static void add_deed(struct finding *f, unsigned deed, unsigned state, int64_t at)
+{
+        struct tide_event ev = {.kind = TIDE_DONE, .wall_ns = at, .container = BYTES_LIT("c1")};
+
+        ev.done = (struct tide_done){.deed = (uint8_t)deed, .state = (uint8_t)state, .command = (uint64_t)at,
+                                     .name = BYTES_LIT("E-1"), .words = BYTES_LIT("so\x1b it was")};
+        CU_ASSERT_EQUAL_FATAL(finding_deed_add(f, &ev), 0);
+}
+
+/* The first ones and the latest stay; each is kept, and shown with the others of its kind. */
+static void test_deeds(void)
+{
+        struct finding *f = finding_new(), *back = NULL;
+        _cleanup_buf_ struct buf b;
+        json_t *o, *acts;
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        o = finding_json(f, SHOW);
+        CU_ASSERT_TRUE(json_is_null(json_object_get(o, "containment")));
+        json_decref(o);
+        add_deed(f, DEED_CAPTURE, DEED_DONE, 1);
+        for (int64_t i = 2; i <= FINDING_DEEDS + 5; i++)
+                add_deed(f, DEED_ISOLATE, DEED_CHANGED, i);
+        CU_ASSERT_EQUAL(f->ndeeds, FINDING_DEEDS);
+        CU_ASSERT_EQUAL(f->deeds_more, 5);
+        CU_ASSERT_EQUAL(f->deeds[0].wall_ns, 1);
+        CU_ASSERT_EQUAL(f->deeds[FINDING_DEEDS / 2 - 1].wall_ns, FINDING_DEEDS / 2);
+        CU_ASSERT_EQUAL(f->deeds[FINDING_DEEDS / 2].wall_ns, FINDING_DEEDS / 2 + 6);
+        CU_ASSERT_EQUAL(f->deeds[FINDING_DEEDS - 1].wall_ns, FINDING_DEEDS + 5);
+        buf_init(&b, 1 << 20);
+        CU_ASSERT_EQUAL_FATAL(finding_encode(f, &b), 0);
+        CU_ASSERT_EQUAL_FATAL(finding_decode(buf_bytes(&b), &back), 0);
+        CU_ASSERT_EQUAL(back->ndeeds, FINDING_DEEDS);
+        CU_ASSERT_EQUAL(back->deeds_more, 5);
+        CU_ASSERT_TRUE(bytes_eq(str_get(&back->deeds[3].words), BYTES_LIT("so\x1b it was")));
+        o = finding_json(back, SHOW);
+        CU_ASSERT_EQUAL(json_array_size(json_object_get(o, "evidence")), 1);
+        acts = json_object_get(json_object_get(o, "containment"), "acts");
+        CU_ASSERT_EQUAL(json_array_size(acts), FINDING_DEEDS - 1);
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(acts, 0), "act")), "isolate");
+        CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(json_array_get(acts, 0), "state")), "changed");
+        json_decref(o);
+        finding_free(back);
+        finding_free(f);
+}
+
 /* ---- explanations ---- */
 
 static void add_factor(struct finding *f, const char *name, int32_t quarters, const char *text)
@@ -301,5 +349,6 @@ static const struct unit_case cases[] = {
         {"hostile bytes stay data", test_hostile},
         {"both explanations rest on facts", test_explanations},
         {"explanations name factors that exist", test_explanation_factors},
+        {"what was done about it", test_deeds},
 };
 UNIT_MAIN("finding_json", cases)

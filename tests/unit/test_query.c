@@ -26,7 +26,7 @@ struct judge {
         size_t nw;
         struct judge_entry e[64];
         size_t ne;
-        struct judge_container c[2];
+        struct judge_container c[4];
         size_t nc;
         struct judge_image im[4];
         size_t ni;
@@ -1296,6 +1296,97 @@ static void test_report(void)
         finding_free(f);
 }
 
+/* ---- deeds: which containers they are about ---- */
+
+#define WEB_ID "11112222333344445555666677778888111122223333444455556666777788aa"
+#define WEB2_ID "11112222333399995555666677778888111122223333444455556666777788bb"
+
+static void add_container(const char *id, const char *name, bool running)
+{
+        struct judge_container *c = &judge.c[judge.nc++];
+
+        memset(c, 0, sizeof(*c));
+        c->id = bytes_str(id);
+        c->name = bytes_str(name);
+        c->running = running;
+}
+
+static int deed(const char *request, struct query_deed *d, char *error, size_t size)
+{
+        json_t *j = parse(request), *answer = NULL;
+        _cleanup_buf_ struct buf args;
+        int r;
+
+        buf_init(&args, 4096);
+        CU_ASSERT_TRUE(query_is_deed(j) && query_is_change(j));
+        r = query_deed(&env, j, d, &args, &answer);
+        snprintf(error, size, "%s", answer ? json_string_value(json_object_get(answer, "error")) : "");
+        json_decref(answer);
+        json_decref(j);
+        return r;
+}
+
+static void deed_fails(const char *request, const char *words)
+{
+        struct query_deed d;
+        char error[1024];
+
+        CU_ASSERT_TRUE(deed(request, &d, error, sizeof(error)) < 0);
+        CU_ASSERT_PTR_NOT_NULL(strstr(error, words));
+        if (!strstr(error, words))
+                printf("\n%s: %s", request, error);
+}
+
+static void test_deeds(void)
+{
+        struct finding *f;
+        struct query_deed d;
+        char error[1024];
+
+        set_up();
+        add_container(WEB_ID, "web", true);
+        add_container(WEB2_ID, "web-2", true);
+        add_container("aaaa", "gone", false);
+        CU_ASSERT_EQUAL(deed("{'cmd': 'contain.isolate', 'target': 'web', 'dry_run': true}", &d, error, sizeof(error)),
+                        0);
+        CU_ASSERT_TRUE(d.deed == DEED_ISOLATE && d.dry_run && d.n == 1 && d.finding == 0);
+        CU_ASSERT_STRING_EQUAL(d.containers[0].id, WEB_ID);
+        CU_ASSERT_STRING_EQUAL(d.containers[0].name, "web");
+        CU_ASSERT_EQUAL(deed("{'cmd': 'contain.release', 'target': '11112222333399'}", &d, error, sizeof(error)), 0);
+        CU_ASSERT_STRING_EQUAL(d.containers[0].id, WEB2_ID);
+        deed_fails("{'cmd': 'contain.kill', 'target': '111122223333'}", "2 containers are called");
+        deed_fails("{'cmd': 'contain.kill', 'target': '11112222'}", "no container is called");
+        deed_fails("{'cmd': 'contain.kill', 'target': 'we'}", "no container is called");
+        deed_fails("{'cmd': 'contain.kill', 'target': 'gone'}", "no container is called");
+        deed_fails("{'cmd': 'contain.isolate'}", "needs field");
+        deed_fails("{'cmd': 'contain.isolate', 'target': 'web', 'nonsense': 1}", "no field");
+        deed_fails("{'cmd': 'contain.isolate', 'target': 'F-7'}", "no finding F-7");
+
+        /* What the sensor may still know of: by its whole id. */
+        CU_ASSERT_EQUAL(deed("{'cmd': 'contain.release', 'target': "
+                             "'ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff'}",
+                             &d, error, sizeof(error)),
+                        0);
+        CU_ASSERT_EQUAL(d.n, 1);
+
+        f = finding_sample(7);
+        f->ncontainers = 2;
+        CU_ASSERT_EQUAL(str_set(&f->containers[0].id, BYTES_LIT(WEB_ID)), 0);
+        CU_ASSERT_EQUAL(str_set(&f->containers[1].id, BYTES_LIT(WEB2_ID)), 0);
+        CU_ASSERT_EQUAL(str_set(&f->containers[1].name, BYTES_LIT("web-2")), 0);
+        add_finding(f);
+        finding_free(f);
+        deed_fails("{'cmd': 'contain.isolate', 'target': 'F-7'}", "(web-2). Name one of them, or say --all");
+        CU_ASSERT_EQUAL(deed("{'cmd': 'contain.isolate', 'target': 'F-7', 'all': true}", &d, error, sizeof(error)), 0);
+        CU_ASSERT_TRUE(d.n == 2 && d.finding == 7);
+        judge.c[1].running = false; /* one that is over needs no list */
+        CU_ASSERT_EQUAL(deed("{'cmd': 'evidence.capture', 'target': 'F-7'}", &d, error, sizeof(error)), 0);
+        CU_ASSERT_TRUE(d.deed == DEED_CAPTURE && d.n == 1);
+        CU_ASSERT_STRING_EQUAL(d.containers[0].id, WEB_ID);
+        CU_ASSERT_EQUAL(deed("{'cmd': 'evidence.list'}", &d, error, sizeof(error)), 0);
+        CU_ASSERT_TRUE(d.deed == DEED_LIST && d.n == 0);
+}
+
 /* ---- a quarter ---- */
 
 static struct playbook book = {.version = "4", .owner = "o", .review = "2027-02-26", .n = 2,
@@ -1380,5 +1471,6 @@ static const struct unit_case cases[] = {
         {"bands of a report", test_bands},
         {"a report", test_report},
         {"a quarter, for the review of the playbook", test_quarter},
+        {"deeds: which containers they are about", test_deeds},
 };
 UNIT_MAIN("query", cases)
