@@ -97,6 +97,9 @@ struct finding_signal {
         int64_t first_ns, last_ns;
         uint64_t count;
         struct finding_flow flow;
+        /* Since format 7, of a program that is not the image's: */
+        bool hashed; /* the content that ran last is known: */
+        uint8_t sha256[32];
 };
 enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
 

@@ -111,6 +111,12 @@ enum factor {
         FACTOR_SESSION_BLINDED,
         FACTOR_SESSION_LEFT,
         FACTOR_SESSION_LASTING,
+        FACTOR_SBOM_LACKS_FILE,
+        FACTOR_SBOM_LACKS_IMAGE_FILE,
+        FACTOR_SBOM_OTHER_CONTENT,
+        FACTOR_SBOM_IMAGE_DIFFERS,
+        FACTOR_SBOM_LACKS_PACKAGE,
+        FACTOR_SBOM_LISTS_FILE,
         FACTOR__MAX
 };
 struct judge_factor {
@@ -185,6 +191,7 @@ enum judge_piece {
         PIECE_WEEKS = 21, /* numbers of the last weeks of the workloads of one name */
         PIECE_RECORD = 24, /* that a document was imported of an image, and what it says at its beginning */
         PIECE_PAPER = 25,  /* its lists, as PIECE_FACTS */
+        PIECE_SUPPLY = 26, /* the table of an image's SBOM */
 }; /* 16: fuse.h */
 
 struct judge_ops {
@@ -313,6 +320,71 @@ struct judge_container {
         enum tide_class class;
 };
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
+
+/* ---- what records of an image say of a finding ---- */
+
+enum judge_tri { TRI_UNKNOWN, TRI_NO, TRI_YES };
+enum judge_sbom_state {
+        SBOM_NONE,
+        SBOM_NOT_KEPT,      /* another one stood before it, and is gone: it counts once it is imported again */
+        SBOM_BAD_SIGNATURE, /* in the name of a key that we have, and it does not fit: nothing of it is believed */
+        SBOM_NO_FILES,      /* lists packages only */
+        SBOM_FEW_FILES,     /* lists files, but less than half of the image's programs: what it lacks says nothing */
+        SBOM_PARTIAL,       /* something of it was left out, by limits: the same */
+        SBOM_FILES,
+        SBOM__STATE_MAX
+};
+/* The image's own programs, libraries and scripts, as they were analysed, against its SBOM. */
+struct judge_cover {
+        uint32_t files, listed, differ; /* differ: listed with another content */
+};
+struct judge_sbom {
+        enum judge_sbom_state state;
+        struct bytes digest; /* under which it was recorded */
+        struct bytes head;   /* encoded TIDE_RECORD, as of struct judge_record; empty: there is none */
+        uint8_t signature;   /* enum tide_supply_signature */
+        int64_t imported_ns;
+        uint32_t packages, files, refused;
+        uint32_t others; /* SBOMs of the image that do not count, for this one does */
+        struct judge_cover cover;
+};
+struct judge_statement { /* provenance, or an admission */
+        struct bytes digest, head;
+        uint8_t signature;
+        int64_t when_ns, imported_ns; /* when: as it says itself, 0: it does not */
+};
+#define JUDGE_BUILDS 8
+#define JUDGE_ADMISSIONS 16
+/* One path that was run, loaded or changed. */
+struct judge_compared {
+        struct bytes path;
+        bool ran;      /* or was loaded; else it was changed only */
+        uint8_t layer; /* enum tide_layer; of what was only changed 0 */
+        enum judge_tri in_image;
+        enum judge_tri in_sbom;
+        enum judge_tri run_fits;   /* the content that ran, against the SBOM; unknown: what ran is the image's, or no
+                                    * hash of it is known */
+        enum judge_tri image_fits; /* what the image holds there, against the SBOM */
+        struct bytes package, version; /* that owns it, by the image's database, else by the SBOM; empty: not known */
+        bool package_by_sbom;
+        enum judge_tri package_in_sbom; /* in that version */
+        struct bytes sbom_version;      /* empty, or the version that the SBOM has instead */
+};
+struct judge_comparison {
+        struct judge_sbom sbom;
+        struct judge_statement builds[JUDGE_BUILDS]; /* the most trustworthy first, the latest of equals */
+        uint32_t nbuilds;
+        struct judge_statement admissions[JUDGE_ADMISSIONS]; /* the latest first */
+        uint32_t nadmissions;
+        uint32_t builds_more, admissions_more;
+        struct judge_compared paths[FINDING_SIGNALS];
+        uint32_t npaths;
+        struct bytes manifest; /* its digest, by which provenance is found as a rule; empty: not known */
+};
+/* What records say of a finding: by the tables as they are now. Strings are borrowed until the next event, or f's. */
+void judge_compare(const struct judge *j, const struct finding *f, struct judge_comparison *ret);
+const char *judge_sbom_state_name(unsigned v); /* "none", "not-kept", "bad-signature", "no-files", "few-files",
+                                                * "partial", "files" */
 
 /* Names that led to the other side of a flow, as its container was told; asked by ops.verdict, the one that was judged
  * first. Borrowed until the next event. Their number, at most max. */
@@ -479,6 +551,7 @@ struct judge_stats {
         /* The same of documents of the supply chain; kept now. */
         uint64_t records_malformed, records_refused, records_dropped;
         size_t records;
+        size_t records_waiting, records_bytes; /* images of no workload; memory of SBOMs' tables */
         /* Hashes of programs from write layers that were told; others than before. */
         uint64_t contents, contents_changed;
         size_t images, images_bytes;

@@ -209,8 +209,8 @@ int pipeline_use_store(struct pipeline *p, struct store *s)
 {
         static const int order[] = {PIECE_META,      PIECE_WORKLOAD, PIECE_ENTRY,
                                     PIECE_CONTAINER, PIECE_NAME,     PIECE_TOLD,  PIECE_PRIOR,
-                                    PIECE_WRITER,    PIECE_RULE,     PIECE_FINDING,  PIECE_PAST,
-                                    PIECE_WEEKS,     PIECE_RECORD,   FUSE_PIECE};
+                                    PIECE_SUPPLY,    PIECE_WRITER,   PIECE_RULE,  PIECE_FINDING,
+                                    PIECE_PAST,      PIECE_WEEKS,    PIECE_RECORD, FUSE_PIECE};
         struct loading l = {.p = p};
         int r = 0;
 

@@ -38,6 +38,7 @@ void baseline_free(void *p)
         str_clear(&w->name);
         str_clear(&w->image);
         str_clear(&w->digest);
+        str_clear(&w->manifest);
         str_clear(&w->roll.from);
         for (uint32_t i = 0; i < PENDING; i++)
                 str_clear(&w->roll.pending[i]);

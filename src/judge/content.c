@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "judge/baseline-priv.h"
 #include "judge/judge-priv.h"
 
 int content_set(struct content **ret, const struct content *v)
@@ -46,6 +47,51 @@ static int observe_again(struct judge *j, struct container_memory *c, const stru
         return observe(j, c, &exec, o);
 }
 
+static bool is_of(const struct finding_signal *s, const struct tide_hash *t)
+{
+        return s->kind == DIM_PROCESS && s->layer == t->layer && signal_is_kept(&s->subject, t->path, NAME_KEPT);
+}
+
+/* Into what open findings of the workload hold of that program. */
+static void note_in_findings(struct judge *j, const struct workload *w, const struct tide_hash *t,
+                             const struct content *v)
+{
+        for (size_t i = 0; i < j->nopen; i++) {
+                struct finding *f = j->open[i];
+                bool its = false;
+
+                if (!group_is_of(f, w))
+                        continue;
+                for (uint32_t k = 0; k < f->nsignals; k++) {
+                        struct finding_signal *s = &f->signals[k];
+
+                        if (!is_of(s, t))
+                                continue;
+                        s->hashed = v->state == HASH_KNOWN;
+                        memcpy(s->sha256, v->sha256, sizeof(s->sha256));
+                        its = true;
+                }
+                if (its && supply_weigh(j, f, false))
+                        group_changed(j, f, false);
+                else if (its)
+                        pieces_save_finding(j, f);
+        }
+}
+
+const struct content *content_of(const struct workload *w, const struct finding_signal *s)
+{
+        _cleanup_buf_ struct buf scratch;
+        struct bytes subject = str_get(&s->subject), key = str_get(&s->key);
+        struct entry *e;
+
+        buf_init(&scratch, 4 * NAME_KEPT);
+        if (s->kind != DIM_PROCESS || !bytes_has_prefix(key, subject) || key.len < subject.len + 2 ||
+            key.p[subject.len] != ' ' || key.p[subject.len + 1] != '[')
+                return NULL; /* a key of several names, or of the image's program */
+        e = entry_find(w, DIM_PROCESS, key, str_get(&s->executable), &scratch);
+        return e && e->content && e->content->state == HASH_KNOWN ? e->content : NULL;
+}
+
 int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev)
 {
         const struct tide_hash *t = &ev->hash;
@@ -64,6 +110,7 @@ int content_event(struct judge *j, struct container_memory *c, const struct tide
         if (r < 0)
                 return r == -ENOMEM ? r : 0;
         j->stats.contents++;
+        note_in_findings(j, c->workload, t, &v);
         r = approval_told(j, c, t, &v); /* before what was there is another one */
         for (size_t i = 0; r == 0 && map_next(c->workload->entries, &i, NULL, &value);) {
                 struct entry *e = value;

@@ -11,9 +11,9 @@
 
 /* 1: without flows; 2: the way before the names, and not how many more there were, nor what of flows came later;
  * 3: nothing of rules, verdicts, closing, sessions; 4: nor of what was told of it, its past in words, a session's end;
- * 5: nor what was done about it, and by which criteria it was judged
+ * 5: nor what was done about it, and by which criteria it was judged; 6: nor of the contents of what ran
  */
-#define FORMAT 6u
+#define FORMAT 7u
 
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
@@ -292,6 +292,13 @@ static void part_subject(struct codec *c, struct finding_signal *s)
                 c->err = b.err ? b.err : str_set(&s->subject, buf_bytes(&b));
 }
 
+static void c_content(struct codec *c, struct finding_signal *s)
+{
+        c_bool(c, &s->hashed);
+        for (size_t i = 0; s->hashed && i < sizeof(s->sha256); i++)
+                c_u8(c, &s->sha256[i]);
+}
+
 static void c_signal(struct codec *c, struct finding_signal *s)
 {
         uint32_t flags = s->flags;
@@ -323,6 +330,8 @@ static void c_signal(struct codec *c, struct finding_signal *s)
                 c_str(c, &s->where);
         else if (s->kind == DIM_NETWORK)
                 part_subject(c, s);
+        if (c->format > 6 && s->kind == DIM_PROCESS)
+                c_content(c, s);
 }
 
 static void c_rest(struct codec *c, struct finding *f)

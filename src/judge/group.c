@@ -485,6 +485,8 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         if (r == 0)
                 r = describe(j, w, o->dim, f);
         if (r == 0)
+                supply_weigh(j, f, false);
+        if (r == 0)
                 r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
         if (r == 0)
                 r = life_link(j, f, signal_cause(o));
@@ -529,6 +531,8 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 r = f->type == FINDING_DRIFT ? rescore(j, w, f, o) : 0;
                 if (r == 0)
                         r = signal_add(f, o);
+                if (r == 0)
+                        supply_weigh(j, f, false);
                 if (r == 0)
                         r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
                 group_changed(j, f, opened);

@@ -14,6 +14,8 @@
  *     signals.c    what a finding keeps of its acts
  *     records.c    documents of the supply chain: which there are, of which images (records-priv.h)
  *     prior.c      images: what they hold, and which package owns it (prior-priv.h)
+ *     supply.c     records of images: SBOMs, provenance, admissions (supply-priv.h); supply_match.c: what they say of a
+ *                  finding; score_supply.c: what that is worth
  *     content.c    hashes of programs that ran and are not the image's
  *     candidates.c what is kept of candidates for their reviewer
  *     rollout.c    a new image of a known workload; what grows old
@@ -33,6 +35,7 @@
 #include "judge/names-priv.h"
 #include "judge/prior-priv.h"
 #include "judge/records-priv.h"
+#include "judge/supply-priv.h"
 #include "judge/writers-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
@@ -173,6 +176,7 @@ struct away {
 
 struct workload {
         struct str_owned id, name, image, digest;
+        struct str_owned manifest; /* its digest, as a container told it last; empty: none did */
         int64_t first_ns, last_ns;
         uint32_t running;
         uint32_t lit, dark;    /* of those that run: whose connections are watched, are not; of others nobody says */
@@ -277,6 +281,7 @@ struct judge {
         size_t next_loss;
         struct prior_memory prior;
         struct record_memory records;
+        struct supply_memory supply;
         struct rules *rules;
         struct buf blob, key, path, subject; /* scratch */
         struct name_fact *led;               /* names of the flow that is looked at */
@@ -616,6 +621,10 @@ int group_take_room(struct judge *j, struct finding *f);
 void group_remove(struct judge *j, struct finding *f); /* out of the table: the caller's again, its piece stays */
 /* The workload that it is of. NULL: not known any more. */
 struct workload *group_workload(const struct judge *j, const struct finding *f);
+static inline bool group_is_of(const struct finding *f, const struct workload *w)
+{
+        return bytes_eq(str_get(&f->workload), str_get(&w->name)) && bytes_eq(str_get(&f->digest), str_get(&w->digest));
+}
 
 /* NULL: it is none of the open ones. */
 struct finding *group_by_id(struct judge *j, uint64_t id);
@@ -745,6 +754,8 @@ int sight_finish(struct judge *j, struct container_memory *c, int64_t wall_ns);
  * by whoever approves.
  */
 int content_event(struct judge *j, struct container_memory *c, const struct tide_event *ev);
+/* The one that was told last of what the signal is about, if it is that of this path and no other. NULL: none. */
+const struct content *content_of(const struct workload *w, const struct finding_signal *s);
 /* Into *ret, which is made if it is NULL. 0 or -ENOMEM. */
 int content_set(struct content **ret, const struct content *v);
 bool content_same(const struct content *a, const struct content *b);

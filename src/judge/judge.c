@@ -41,6 +41,8 @@ int judge_new(const struct judge_params *p, const struct judge_ops *ops, void *a
         if (r == 0)
                 r = records_open(j);
         if (r == 0)
+                r = supply_open(j);
+        if (r == 0)
                 r = rules_new(&j->rules);
         if (r == 0)
                 r = map_new(p->max_workloads, seed, weeks_free, &j->weeks);
@@ -59,6 +61,7 @@ struct judge *judge_free(struct judge *j)
         transfer_free(j->import);
         prior_close(j);
         records_close(j);
+        supply_close(j);
         rules_free(j->rules);
         for (size_t i = 0; i < j->nopen; i++)
                 finding_free(j->open[i]);
@@ -715,6 +718,10 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         w->last_ns = wall_ns;
         c->workload = w;
         prior_used(j, t->config_digest, wall_ns);
+        if (r == 0)
+                r = supply_joined(j, w, t->manifest_digest);
+        if (r > 0)
+                r = 0; /* it is saved below */
         if (r == 0 && fresh)
                 r = rollout_begin(j, w, wall_ns);
         if (c->running)
@@ -751,7 +758,10 @@ static int on_content(struct judge *j, struct container_memory *c, const struct 
                 return r;
         if (c->workload) { /* told again: the workload is what it was when its acts were judged */
                 pieces_save_container(j, c);
-                return 0;
+                r = supply_joined(j, c->workload, t->manifest_digest);
+                if (r > 0)
+                        pieces_save_workload(j, c->workload);
+                return r < 0 ? r : 0;
         }
         return attach(j, c, t, ev->wall_ns);
 }
@@ -953,11 +963,11 @@ static int on_prior(struct judge *j, const struct tide_event *ev)
 /* What counts of it is told further when it is whole. */
 static int on_record(struct judge *j, const struct tide_event *ev)
 {
-        int r = records_event(j, ev);
+        int r = records_event(j, ev), err = r < 0 ? r : supply_event(j, ev, r == 1);
 
         if (r == 1)
                 judge_verdict(j, ev, NULL, "", 0);
-        return r < 0 ? r : 0;
+        return err;
 }
 
 /* What was done about a container is a fact of every finding that it is in, and of the one that it was done for. */

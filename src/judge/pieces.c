@@ -21,8 +21,8 @@
  * 9: nothing of when the last tick was;
  * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out;
  * 12: nothing of when a workload was away, nor of where a name of the start lies;
- * 13: nothing of a clock that leapt */
-#define FORMAT 14u
+ * 13: nothing of a clock that leapt; 14: nothing of manifests of workloads */
+#define FORMAT 15u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -163,6 +163,7 @@ static void put_workload(struct judge *j, const struct workload *w)
         for (uint32_t i = 0; i < w->roll.npending; i++)
                 buf_put_bytes(&j->blob, str_get(&w->roll.pending[i]));
         put_away(&j->blob, w);
+        buf_put_bytes(&j->blob, str_get(&w->manifest));
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -237,7 +238,11 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
         w->dark_since_ns = format > 4 ? (int64_t)rd_u64(r) : 0;
         if (format > 8)
                 get_rollout(r, format, w, &err);
-        return err ? err : get_away(r, format, w);
+        if (err == 0)
+                err = get_away(r, format, w);
+        if (format > 14)
+                get_str(r, &w->manifest, &err);
+        return err;
 }
 
 /* ---- entries ---- */
@@ -1007,6 +1012,8 @@ int judge_restore(struct judge *j, enum judge_piece what, struct bytes key, stru
                 return restore_finding(j, blob);
         if (what == PIECE_RULE)
                 return rules_restore(j, key, blob);
+        if (what == PIECE_SUPPLY)
+                return supply_restore(j, key, blob);
         if ((size_t)what >= ARRAY_LEN(rows) || !rows[what])
                 return ERR_SCHEMA;
         rd_init(&r, blob.p, blob.len);
@@ -1109,6 +1116,8 @@ int judge_each(const struct judge *cj, each_cb cb, void *arg)
                 r = prior_each(j, cb, arg);
         if (r >= 0)
                 r = records_each(j, cb, arg);
+        if (r >= 0)
+                r = supply_each(j, cb, arg);
         if (r >= 0)
                 r = pieces_each_loss(j, cb, arg);
         if (r >= 0)

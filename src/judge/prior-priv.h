@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "judge/package_list-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 #include "tidemark/judge.h"
@@ -42,11 +43,16 @@ struct prior_fact {
         struct bytes package; /* its name and version; borrowed until the next event */
         struct bytes version;
         uint8_t db;           /* enum tide_package_db */
+        uint32_t content;     /* the first bytes of its SHA-256, as prior_content() has them; 0: not known */
 };
 
 /* What is known of path in the image that the workload runs; or in the image of this digest. */
 struct prior_fact prior_lookup(const struct judge *j, const struct workload *w, struct bytes path);
 struct prior_fact prior_lookup_in(const struct judge *j, struct bytes digest, struct bytes path);
+
+/* How a table knows a path, and a content: of SHA-256 whole, else 0. */
+uint64_t prior_path(struct bytes path);
+uint32_t prior_content(struct bytes sha256);
 
 /* How path differs between two images. */
 enum prior_change {
@@ -76,6 +82,9 @@ bool prior_is_analysed(const struct judge *j, struct bytes digest);
 #define PRIOR_WORDS 200
 const char *prior_words(const struct prior_fact *f, char dst[PRIOR_WORDS]);
 
+/* Its table, if it is analysed, at least partly; else NULL. Borrowed until the next event. */
+const struct prior_image *prior_image_usable(const struct judge *j, struct bytes digest);
+
 /* A TIDE_PRIOR. 0, or -ENOMEM: what does not fit together is counted (judge_stats.priors_malformed) and dropped. */
 int prior_event(struct judge *j, const struct tide_event *ev);
 /* A container of this image starts: it is in use. */
@@ -96,8 +105,6 @@ struct prior_file {
 };
 
 #define PRIOR_FILES_PIECE 2500u /* of them in one piece */
-#define PRIOR_PACKAGES_MAX 16384u
-#define PRIOR_PACKAGES_BYTES (1u << 20)
 #define PRIOR_FACTS_MAX 256u /* parts of facts of one image */
 
 struct prior_image {
@@ -109,9 +116,7 @@ struct prior_image {
         struct prior_file *files; /* by path, once sorted */
         uint32_t nfiles, files_cap, files_told;
         bool sorted;
-        struct buf packages; /* as tide_prior_package_put() wrote them */
-        uint32_t *package_at; /* where each begins */
-        uint32_t npackages, package_cap, packages_told;
+        struct package_list packages;
         uint32_t parts;          /* of facts, in the store */
         struct str_owned *facts; /* while they come; then NULL */
         uint32_t nfacts;
@@ -124,8 +129,6 @@ struct prior_memory {
 
 void prior_image_free(void *image);
 struct prior_image *prior_image_new(struct bytes digest);
-/* told: counts those of the list, also where there is no room for them. */
-int prior_add_packages(struct prior_image *im, struct bytes list, uint32_t *told);
 int prior_add_file(struct prior_image *im, const struct prior_file *f);
 void prior_sort(struct prior_image *im);
 void prior_count(const struct prior_image *im, struct judge_image *ret);

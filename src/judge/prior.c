@@ -36,8 +36,7 @@ void prior_image_free(void *p)
                 str_clear(&im->facts[i]);
         free(im->facts);
         free(im->files);
-        free(im->package_at);
-        buf_release(&im->packages);
+        package_list_release(&im->packages);
         free(im);
 }
 
@@ -47,7 +46,7 @@ struct prior_image *prior_image_new(struct bytes digest)
 
         if (!im)
                 return NULL;
-        buf_init(&im->packages, PRIOR_PACKAGES_BYTES);
+        package_list_init(&im->packages);
         if (str_set(&im->digest, digest) < 0) {
                 prior_image_free(im);
                 return NULL;
@@ -66,57 +65,9 @@ void prior_close(struct judge *j)
         prior_image_free(j->prior.coming);
 }
 
-/* Room for one more: doubled, so that adding many is not quadratic. */
-static int grow(void **array, uint32_t *cap, uint32_t n, size_t each)
-{
-        uint32_t more = *cap ? 2 * *cap : 64;
-        void *p;
-
-        if (n < *cap)
-                return 0;
-        p = realloc(*array, more * each);
-        if (!p)
-                return -ENOMEM;
-        *array = p;
-        *cap = more;
-        return 0;
-}
-
-int prior_add_packages(struct prior_image *im, struct bytes list, uint32_t *told)
-{
-        struct tide_prior_package p;
-        struct rd r;
-        int err = 0;
-
-        rd_init(&r, list.p, list.len);
-        while (err == 0 && tide_prior_package_next(&r, &p)) {
-                uint32_t at = (uint32_t)im->packages.len;
-
-                ++*told;
-                if (im->npackages == PRIOR_PACKAGES_MAX) {
-                        im->refused++;
-                        continue;
-                }
-                err = grow((void **)&im->package_at, &im->package_cap, im->npackages, sizeof(*im->package_at));
-                if (err == 0)
-                        tide_prior_package_put(&im->packages, &p);
-                if (err == 0 && im->packages.err == -ENOMEM)
-                        err = -ENOMEM;
-                if (err == 0 && im->packages.err) { /* names of a megabyte: files of the rest are of no known package */
-                        im->packages.len = at;
-                        im->packages.err = 0;
-                        im->refused++;
-                        break;
-                }
-                if (err == 0)
-                        im->package_at[im->npackages++] = at;
-        }
-        return err;
-}
-
 int prior_add_file(struct prior_image *im, const struct prior_file *f)
 {
-        int r = grow((void **)&im->files, &im->files_cap, im->nfiles, sizeof(*im->files));
+        int r = array_grow((void **)&im->files, &im->files_cap, im->nfiles, sizeof(*im->files));
 
         if (r < 0)
                 return r;
@@ -154,8 +105,7 @@ void prior_sort(struct prior_image *im)
 
 static size_t bytes_of_image(const struct prior_image *im)
 {
-        return sizeof(*im) + im->files_cap * sizeof(im->files[0]) + im->packages.cap +
-               im->package_cap * sizeof(im->package_at[0]);
+        return sizeof(*im) + im->files_cap * sizeof(im->files[0]) + package_list_bytes(&im->packages);
 }
 
 size_t prior_bytes(const struct judge *j)
@@ -255,10 +205,10 @@ static int packages(struct judge *j, const struct tide_event *ev)
 {
         int r = keep_facts(j, j->prior.coming, &ev->prior);
 
-        return r < 0 ? r : prior_add_packages(j->prior.coming, ev->prior.list, &j->prior.coming->packages_told);
+        return r < 0 ? r : package_list_add(&j->prior.coming->packages, ev->prior.list);
 }
 
-static uint32_t content_of(struct bytes sha256)
+uint32_t prior_content(struct bytes sha256)
 {
         struct rd r;
 
@@ -266,7 +216,7 @@ static uint32_t content_of(struct bytes sha256)
         return sha256.len == TIDE_SHA256 ? rd_u32(&r) : 0;
 }
 
-static uint64_t path_of(struct bytes path)
+uint64_t prior_path(struct bytes path)
 {
         return map_hash(PATH_SEED, path);
 }
@@ -280,7 +230,7 @@ static int files(struct judge *j, const struct tide_event *ev)
 
         rd_init(&r, ev->prior.list.p, ev->prior.list.len);
         while (err == 0 && tide_prior_file_next(&r, &f)) {
-                struct prior_file kept = {.path = path_of(f.path), .content = content_of(f.sha256), .kind = f.kind};
+                struct prior_file kept = {.path = prior_path(f.path), .kind = f.kind};
 
                 im->files_told++;
                 if (im->nfiles >= j->p.max_image_files) {
@@ -288,7 +238,8 @@ static int files(struct judge *j, const struct tide_event *ev)
                         continue;
                 }
                 kept.flags = f.flags;
-                kept.package = f.package <= im->npackages ? (uint16_t)f.package : 0;
+                kept.content = prior_content(f.sha256);
+                kept.package = f.package <= im->packages.n ? (uint16_t)f.package : 0;
                 err = prior_add_file(im, &kept);
         }
         return err;
@@ -307,7 +258,9 @@ static int end(struct judge *j, const struct tide_event *ev)
         im->read_bytes = t->read_bytes;
         im->entries = t->entries;
         im->files_told = im->nfiles;
-        im->packages_told = im->npackages;
+        im->packages.told = im->packages.n;
+        im->refused += im->packages.refused;
+        im->packages.refused = 0;
         if (im->refused && im->state == PRIOR_COMPLETE)
                 im->state = PRIOR_PARTIAL;
         prior_sort(im);
@@ -339,7 +292,7 @@ int prior_event(struct judge *j, const struct tide_event *ev)
 
         if (t->part >= PRIOR__PART_MAX || !parts[t->part] || t->digest.len == 0 ||
             (t->part != PRIOR_BEGIN && (!im || !bytes_eq(t->digest, str_get(&im->digest)))) ||
-            (t->part == PRIOR_PACKAGES && t->first != im->packages_told) ||
+            (t->part == PRIOR_PACKAGES && t->first != im->packages.told) ||
             (t->part == PRIOR_FILES && t->first != im->files_told)) {
                 j->stats.priors_malformed++;
                 return 0;
@@ -367,7 +320,14 @@ static const struct prior_image *image_of(const struct judge *j, struct bytes di
 /* Of one that was taken up with a piece missing nothing is believed. */
 static bool is_usable(const struct prior_image *im)
 {
-        return im && im->state != PRIOR_FAILED && im->nfiles == im->files_told && im->npackages == im->packages_told;
+        return im && im->state != PRIOR_FAILED && im->nfiles == im->files_told && im->packages.n == im->packages.told;
+}
+
+const struct prior_image *prior_image_usable(const struct judge *j, struct bytes digest)
+{
+        const struct prior_image *im = image_of(j, digest);
+
+        return is_usable(im) ? im : NULL;
 }
 
 static bool is_whole(const struct prior_image *im)
@@ -377,7 +337,7 @@ static bool is_whole(const struct prior_image *im)
 
 static const struct prior_file *find(const struct prior_image *im, struct bytes path)
 {
-        uint64_t want = path_of(path);
+        uint64_t want = prior_path(path);
         uint32_t low = 0, high = im->nfiles;
 
         while (low < high) {
@@ -396,23 +356,19 @@ static struct prior_fact fact_of(const struct prior_image *im, struct bytes path
         const struct prior_file *f = is_usable(im) ? find(im, path) : NULL;
         struct prior_fact fact = {.verdict = PRIOR_NOT_ANALYSED};
         struct tide_prior_package p;
-        struct rd r;
 
         if (!f) {
                 if (is_whole(im))
                         fact.verdict = PRIOR_NOT_IN_IMAGE;
-                fact.has_packages = im && im->npackages > 0 && is_whole(im);
+                fact.has_packages = im && im->packages.n > 0 && is_whole(im);
                 return fact;
         }
         fact = (struct prior_fact){.verdict = PRIOR_UNOWNED,
                                    .kind = f->kind,
                                    .flags = f->flags,
-                                   .has_packages = im->npackages > 0 && is_whole(im)};
-        if (f->package == 0 || f->package > im->npackages)
-                return fact;
-        rd_init(&r, im->packages.p, im->packages.len);
-        rd_take(&r, im->package_at[f->package - 1]);
-        if (tide_prior_package_next(&r, &p)) {
+                                   .content = f->content,
+                                   .has_packages = im->packages.n > 0 && is_whole(im)};
+        if (f->package && package_list_get(&im->packages, f->package - 1u, &p)) {
                 fact.verdict = PRIOR_OWNED;
                 fact.package = p.name;
                 fact.version = p.version;
@@ -560,7 +516,7 @@ static void view(const struct prior_image *im, struct judge_image *ret)
                                     .read_bytes = im->read_bytes,
                                     .entries = im->entries,
                                     .refused = im->refused,
-                                    .packages = im->npackages,
+                                    .packages = im->packages.n,
                                     .files = im->nfiles,
                                     .parts = im->parts,
                                     .memory = bytes_of_image(im)};

@@ -14,7 +14,6 @@
 #include "tidemark/err.h"
 
 enum part { PART_HEAD, PART_PACKAGES, PART_FILES, PART__MAX };
-#define PACKAGES_BYTES (40u * 1024) /* of one piece */
 
 static void key_of(struct buf *b, struct bytes digest, uint8_t part, uint32_t number)
 {
@@ -54,22 +53,9 @@ static void put_head(struct judge *j, const struct prior_image *im)
         buf_put_u64(b, im->read_bytes);
         buf_put_u64(b, im->entries);
         buf_put_u64(b, im->refused);
-        buf_put_u32(b, im->packages_told);
+        buf_put_u32(b, im->packages.told);
         buf_put_u32(b, im->files_told);
         buf_put_u32(b, im->parts);
-}
-
-/* From the package of this number on, as many as fit; the number of the next. */
-static uint32_t put_packages(struct judge *j, const struct prior_image *im, uint32_t from)
-{
-        uint32_t to = from, begin = im->package_at[from];
-
-        while (to < im->npackages && (to == from || im->package_at[to] - begin < PACKAGES_BYTES))
-                to++;
-        pieces_begin(j);
-        buf_put_u32(&j->blob, from);
-        buf_put(&j->blob, im->packages.p + begin, (to < im->npackages ? im->package_at[to] : im->packages.len) - begin);
-        return to;
 }
 
 static uint32_t put_files(struct judge *j, const struct prior_image *im, uint32_t from)
@@ -98,8 +84,9 @@ static int each_piece(struct judge *j, const struct prior_image *im, each_cb cb,
 
         put_head(j, im);
         r = j->blob.err ? j->blob.err : cb(PIECE_PRIOR, set_key(j, im, PART_HEAD, 0), buf_bytes(&j->blob), arg);
-        for (uint32_t from = 0; r >= 0 && from < im->npackages; n++) {
-                from = put_packages(j, im, from);
+        for (uint32_t from = 0; r >= 0 && from < im->packages.n; n++) {
+                pieces_begin(j);
+                from = package_list_put(&im->packages, from, &j->blob);
                 r = j->blob.err ? j->blob.err
                                 : cb(PIECE_PRIOR, set_key(j, im, PART_PACKAGES, n), buf_bytes(&j->blob), arg);
         }
@@ -196,22 +183,12 @@ static int get_head(struct prior_image *im, struct rd *r)
         im->read_bytes = rd_u64(r);
         im->entries = rd_u64(r);
         im->refused = rd_u64(r);
-        im->packages_told = rd_u32(r);
+        im->packages.told = rd_u32(r);
         im->files_told = rd_u32(r);
         im->parts = rd_u32(r);
         if (im->parts > PRIOR_FACTS_MAX)
                 im->parts = PRIOR_FACTS_MAX;
         return err;
-}
-
-/* Pieces of packages must come in their order, for files name them by number; the store and snapshots give them so. */
-static int get_packages(struct prior_image *im, struct rd *r)
-{
-        uint32_t from = rd_u32(r), told = 0;
-
-        if (r->err || from != im->npackages)
-                return ERR_SCHEMA;
-        return prior_add_packages(im, rd_take(r, rd_left(r)), &told);
 }
 
 static int get_files(struct judge *j, struct prior_image *im, struct rd *r)
@@ -264,5 +241,5 @@ int prior_restore(struct judge *j, struct bytes key, struct rd *r, uint32_t form
                 return ERR_LIMIT;
         if (part == PART_HEAD)
                 return get_head(im, r);
-        return part == PART_PACKAGES ? get_packages(im, r) : get_files(j, im, r);
+        return part == PART_PACKAGES ? package_list_take(&im->packages, r) : get_files(j, im, r);
 }

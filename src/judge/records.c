@@ -8,6 +8,7 @@
 #include "judge/records-priv.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,6 +225,7 @@ int records_each(struct judge *j, int (*cb)(enum judge_piece what, struct bytes 
 static void forget(struct judge *j, struct record *k)
 {
         drop_papers(j, k);
+        supply_forget(j, str_get(&k->digest), str_get(&k->document));
         j->ops->save(PIECE_RECORD, key(j, k), bytes_of(NULL, 0), j->arg);
         if (j->records.coming == k)
                 j->records.coming = NULL;
@@ -257,18 +259,24 @@ static struct record *oldest_of(const struct judge *j, struct bytes digest, bool
         return oldest;
 }
 
-/* The image of which something came longest ago. */
+/* The image of which something came longest ago: of those that wait for a container, else of those none of which runs,
+ * else of all. */
 static void forget_oldest_image(struct judge *j)
 {
         struct bytes digest = {NULL, 0}, at;
         int64_t last = INT64_MAX;
+        int least = INT_MAX;
         uint8_t copy[256];
         void *value;
 
         for (size_t i = 0; map_next(j->records.images, &i, &at, &value);) {
                 const struct image *im = value;
+                int use = supply_use_of(j, at);
 
-                if (im->last_ns < last || (im->last_ns == last && bytes_cmp(at, digest) < 0)) {
+                if (use > least)
+                        continue;
+                if (use < least || im->last_ns < last || (im->last_ns == last && bytes_cmp(at, digest) < 0)) {
+                        least = use;
                         last = im->last_ns;
                         digest = at;
                 }

@@ -149,6 +149,17 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_SESSION_LASTING] =
                 {"session_lasting_place", 24,
                  "in a session: a file was made by which something runs, or somebody comes in, later"},
+        [FACTOR_SBOM_LACKS_FILE] = {"sbom_lacks_file", 6, "a program ran that the image's SBOM does not list"},
+        [FACTOR_SBOM_LACKS_IMAGE_FILE] = {"sbom_lacks_image_file", 4,
+                                          "the image holds a program that ran, and its SBOM does not list it"},
+        [FACTOR_SBOM_OTHER_CONTENT] = {"sbom_other_content", 12,
+                                       "a program ran with another content than the image's SBOM lists"},
+        [FACTOR_SBOM_IMAGE_DIFFERS] = {"sbom_image_differs", 16,
+                                       "the image itself holds another content than its SBOM lists"},
+        [FACTOR_SBOM_LACKS_PACKAGE] = {"sbom_lacks_package", 6,
+                                       "a program ran of a package that the image's SBOM does not list"},
+        [FACTOR_SBOM_LISTS_FILE] = {"sbom_lists_file", -8,
+                                    "the image's SBOM lists just this content at the path of what ran"},
         [FACTOR_SESSION_LEFT] = {"session_left_running", 8, "by a process that the session left behind when it ended"},
 };
 
@@ -607,14 +618,14 @@ static int32_t against(const struct finding_factor *fs, uint32_t n)
         int32_t sum = 0;
 
         for (uint32_t i = 0; i < n; i++)
-                sum += fs[i].quarters < 0 ? fs[i].quarters : 0;
+                sum += fs[i].quarters < 0 && !supply_is_factor(&fs[i]) ? fs[i].quarters : 0;
         return sum;
 }
 
 static void drop_against(struct finding *f)
 {
         for (uint32_t i = 0; i < f->nfactors;)
-                if (f->factors[i].quarters < 0)
+                if (f->factors[i].quarters < 0 && !supply_is_factor(&f->factors[i]))
                         drop(f, &f->factors[i]);
                 else
                         i++;

@@ -294,6 +294,8 @@ static int add(struct judge *j, struct workload *w, struct observation *o, const
         if (r == 0)
                 r = note_begin(f, o, a);
         if (r == 0)
+                supply_weigh(j, f, false);
+        if (r == 0)
                 r = settle(j, f, o, window, &opened);
         if (r == 0)
                 r = group_note_loss(j, f, o);

@@ -220,6 +220,16 @@ static void set_flow(const struct workload *w, struct finding_signal *s, const s
                 s->flow.novelty = (uint8_t)net_novelty(w, o);
 }
 
+/* It is told once of a file: perhaps when this program ran before. */
+static void set_content(struct finding_signal *s, const struct observation *o)
+{
+        const struct content *v = o->c->workload ? content_of(o->c->workload, s) : NULL;
+
+        s->hashed = v != NULL;
+        if (v)
+                memcpy(s->sha256, v->sha256, sizeof(s->sha256));
+}
+
 static int fill_signal(struct finding_signal *s, const struct observation *o)
 {
         const struct tide_event *ev = o->ev;
@@ -242,6 +252,8 @@ static int fill_signal(struct finding_signal *s, const struct observation *o)
                 r = keep(&s->executable, o->exe, EXE_KEPT);
         if (r == 0 && ev->kind == TIDE_EXEC)
                 r = str_set(&s->args, cut(ev->exec.args, ARGS_KEPT));
+        if (r == 0 && ev->kind == TIDE_EXEC)
+                set_content(s, o);
         if (r == 0 && ev->kind == TIDE_PRIV)
                 r = set_parts(s, ev);
         if (o->dim == DIM_NETWORK) {

@@ -190,6 +190,7 @@ void judge_rule_words(const struct judge *j, uint64_t id, struct buf *out)
 
 void judge_stats(const struct judge *j, struct judge_stats *ret)
 {
+        struct bytes digest;
         void *value;
 
         *ret = j->stats;
@@ -199,6 +200,10 @@ void judge_stats(const struct judge *j, struct judge_stats *ret)
         ret->findings = j->nopen;
         ret->entries = 0;
         ret->names = 0;
+        ret->records_bytes = supply_bytes(j);
+        ret->records_waiting = 0;
+        for (size_t i = 0; map_next(j->records.images, &i, &digest, NULL);)
+                ret->records_waiting += supply_use_of(j, digest) == 0;
         ret->images = map_count(j->prior.images);
         ret->images_bytes = prior_bytes(j);
         ret->records = map_count(j->records.all);

@@ -300,7 +300,7 @@ static void test_expiry(void)
         CU_ASSERT_EQUAL(finding(&w, 2)->past, 1);
         CU_ASSERT_PTR_NOT_NULL(strstr(w.story, "Seen before: F-1, which closed by itself"));
         CU_ASSERT_TRUE(has_piece(&w, PIECE_FINDING, 1));
-        w.now += 366 * DAY;
+        w.now += 401 * DAY;
         tick(&w);
         CU_ASSERT_FALSE(has_piece(&w, PIECE_FINDING, 1) || has_piece(&w, PIECE_PAST, 1));
         shut(&w);
