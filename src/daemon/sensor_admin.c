@@ -147,7 +147,7 @@ void sensor_trail(struct sensor *s, const struct trail_entry *entry)
 
         if (e.wall_ns == 0)
                 e.wall_ns = clock_wall_ns();
-        r = trail_append(s->trail, 0, &e);
+        r = trail_keep(s->trail, 0, &e);
         if (r < 0)
                 log_error(MOD, "the trail cannot be written: %s", err_str(r));
 }
@@ -163,7 +163,7 @@ int sensor_admin_open(struct sensor *s)
         static const struct lineserver_ops server_ops = {.line = on_line, .descriptors = true};
         static const struct trail_ops trail_ops = {.done = on_trail, .confine = caps_none};
         char why[TRAIL_WHY];
-        int r = trail_start(s->loop, s->setup->trail_dir, TRAIL_DEADLINE_NS, &trail_ops, s, &s->trail, why);
+        int r = trail_start(s->loop, s->setup->trail_dir, NULL, TRAIL_DEADLINE_NS, &trail_ops, s, &s->trail, why);
 
         if (r < 0) {
                 log_error(MOD, "the trail in %s: %s%s%s", s->setup->trail_dir, err_str(r), why[0] ? "; " : "", why);

@@ -39,6 +39,18 @@ static void remove_dir(void)
         rmdir(dir);
 }
 
+/* 0: it is whole, with that many records; else -EUCLEAN and the first one that is wrong. */
+static int verify(uint64_t *ret_n)
+{
+        struct trail_verdict v;
+        int r = trail_verify(dir, NULL, NULL, NULL, &v);
+
+        if (r < 0)
+                return r;
+        *ret_n = v.wrong ? v.n : v.last;
+        return v.wrong ? -EUCLEAN : 0;
+}
+
 static struct trail_entry entry(const char *kind, const char *text)
 {
         return (struct trail_entry){.kind = kind, .command = 1, .uid = 0, .login_uid = 1000, .pid = 42,
@@ -52,7 +64,7 @@ static void append(const char *text, uint64_t want_n)
         const char *why;
         uint64_t n = 0;
 
-        CU_ASSERT_EQUAL_FATAL(trail_file_open(dir, &f, &why), 0);
+        CU_ASSERT_EQUAL_FATAL(trail_file_open(dir, NULL, &f, &why), 0);
         CU_ASSERT_EQUAL(trail_file_append(f, &e, &n), 0);
         CU_ASSERT_EQUAL(n, want_n);
         trail_file_close(f);
@@ -74,10 +86,10 @@ static void test_chain(void)
         append("one", 1);
         append("two \"quoted\"\nnot a new line", 2);
         append("\xff\xfe bytes", 3);
-        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+        CU_ASSERT_EQUAL(verify(&n), 0);
         CU_ASSERT_EQUAL(n, 3);
         CU_ASSERT_EQUAL(stat(file_path(), &st), 0);
-        CU_ASSERT_EQUAL(st.st_mode & 07777, 0600);
+        CU_ASSERT_EQUAL(st.st_mode & 07777, 0640);
         remove_dir();
 }
 
@@ -101,18 +113,18 @@ static void test_damage(void)
                 char bad = (char)(text[i] ^ 1);
 
                 CU_ASSERT_EQUAL(pwrite(fd, &bad, 1, i), 1);
-                if (trail_file_verify(dir, &n) != -EUCLEAN)
+                if (verify(&n) != -EUCLEAN)
                         undetected++;
                 CU_ASSERT_EQUAL(pwrite(fd, &text[i], 1, i), 1);
         }
         CU_ASSERT_EQUAL(undetected, 0);
-        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+        CU_ASSERT_EQUAL(verify(&n), 0);
         /* Without its first line. */
         char *second = memchr(text, '\n', (size_t)len);
         second++;
         CU_ASSERT_EQUAL(ftruncate(fd, 0), 0);
         CU_ASSERT_EQUAL(pwrite(fd, second, (size_t)(text + len - second), 0), text + len - second);
-        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), -EUCLEAN);
+        CU_ASSERT_EQUAL(verify(&n), -EUCLEAN);
         CU_ASSERT_EQUAL(n, 1);
         close(fd);
         remove_dir();
@@ -133,7 +145,7 @@ static void test_torn(void)
         for (off_t cut = two + 1; cut < three; cut += 7) {
                 CU_ASSERT_EQUAL(truncate(file_path(), cut), 0);
                 append("three again", 4); /* 3 tells of the cut */
-                CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+                CU_ASSERT_EQUAL(verify(&n), 0);
                 CU_ASSERT_EQUAL(n, 4);
                 CU_ASSERT_EQUAL(truncate(file_path(), two), 0);
                 append("three", 3);
@@ -153,13 +165,13 @@ static void test_refused(void)
         fd = open(file_path(), O_WRONLY | O_APPEND);
         CU_ASSERT_EQUAL(write(fd, "garbage\n", 8), 8);
         close(fd);
-        CU_ASSERT_EQUAL(trail_file_open(dir, &f, &why), -EUCLEAN);
+        CU_ASSERT_EQUAL(trail_file_open(dir, NULL, &f, &why), -EUCLEAN);
         CU_ASSERT_PTR_NOT_NULL(strstr(why, "damaged"));
         unlink(file_path());
         CU_ASSERT_EQUAL(symlink("/etc/passwd", file_path()), 0);
-        CU_ASSERT_EQUAL(trail_file_open(dir, &f, &why), -ELOOP);
+        CU_ASSERT_EQUAL(trail_file_open(dir, NULL, &f, &why), -ELOOP);
         remove_dir();
-        CU_ASSERT_EQUAL(trail_file_open(dir, &f, &why), -ENOENT);
+        CU_ASSERT_EQUAL(trail_file_open(dir, NULL, &f, &why), -ENOENT);
 }
 
 /* ---- the writer ---- */
@@ -193,7 +205,7 @@ static void test_writer(void)
 
         fresh_dir();
         CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
-        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
+        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, NULL, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
         for (uint64_t i = 0; i < 10; i++)
                 CU_ASSERT_EQUAL(trail_append(t, 100 + i, &e), 0);
         CU_ASSERT_EQUAL(loop_run(s.loop), 0);
@@ -204,7 +216,7 @@ static void test_writer(void)
         }
         trail_stop(t);
         loop_free(s.loop);
-        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+        CU_ASSERT_EQUAL(verify(&n), 0);
         CU_ASSERT_EQUAL(n, 10);
         remove_dir();
 }
@@ -219,7 +231,7 @@ static void test_writer_lost(void)
 
         fresh_dir();
         CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
-        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, 500 * NSEC_PER_MSEC, &ops, &s, &t, why), 0);
+        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, NULL, 500 * NSEC_PER_MSEC, &ops, &s, &t, why), 0);
         CU_ASSERT_EQUAL(kill((pid_t)trail_pid(t), SIGSTOP), 0);
         CU_ASSERT_EQUAL(trail_append(t, 1, &e), 0);
         CU_ASSERT_EQUAL(trail_append(t, 2, &e), 0);
@@ -253,14 +265,14 @@ static void test_writer_gone(void)
 
         fresh_dir();
         CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
-        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
+        CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, NULL, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
         CU_ASSERT_EQUAL(kill((pid_t)trail_pid(t), SIGKILL), 0);
         CU_ASSERT_EQUAL(waitid(P_PID, trail_pid(t), &si, WEXITED | WNOWAIT), 0);
         CU_ASSERT_EQUAL(trail_append(t, 1, &e), 0);
         trail_stop(t);
         CU_ASSERT(s.count == 1 && s.err[0] == 0 && s.n[0] == 1);
         loop_free(s.loop);
-        CU_ASSERT_EQUAL(trail_file_verify(dir, &n), 0);
+        CU_ASSERT_EQUAL(verify(&n), 0);
         CU_ASSERT_EQUAL(n, 1);
         remove_dir();
 }
@@ -277,7 +289,7 @@ static void test_writer_refused(void)
         CU_ASSERT_EQUAL(write(fd, "garbage\n", 8), 8);
         close(fd);
         CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
-        CU_ASSERT_EQUAL(trail_start(s.loop, dir, 10 * NSEC_PER_SEC, &ops, &s, &t, why), -EUCLEAN);
+        CU_ASSERT_EQUAL(trail_start(s.loop, dir, NULL, 10 * NSEC_PER_SEC, &ops, &s, &t, why), -EUCLEAN);
         CU_ASSERT_PTR_NOT_NULL(strstr(why, "damaged"));
         loop_free(s.loop);
         remove_dir();
