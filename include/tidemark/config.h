@@ -80,6 +80,10 @@ struct cfg {
         uint32_t contain_confidence;       /* contain.confidence, percent, default 99 */
         uint32_t contain_per_hour;         /* contain.per_hour, containers of this host, default 3 */
         uint32_t contain_reassert;         /* contain.reassert, times a minute for one container, default 30 */
+        uint32_t trail_segment;    /* trail.segment, bytes, default 16 MiB */
+        uint64_t trail_keep_ns;    /* trail.keep, default 400 d */
+        uint32_t trail_checkpoint_records; /* trail.checkpoint_records, default 1000 */
+        uint64_t trail_checkpoint_ns;      /* trail.checkpoint, default 10 min */
         bool sink_syslog;                               /* sink.syslog, default true */
         char sink_socket[100];                          /* sink.syslog_socket, default "/dev/log" */
         char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */
@@ -134,6 +138,10 @@ int playbook_load(const char *path, struct playbook *ret, struct cfg_mistakes *m
 int playbook_load_text(struct bytes text, const char *name, struct playbook *ret, struct cfg_mistakes *ms) TM_CHECK;
 /* Every option with its value, as configuration text that cfg_load_text reads back to the same. */
 int cfg_dump(const struct cfg *c, struct buf *out) TM_CHECK;
+/* Every option: its name, and its value on one line as cfg_dump writes it. secret: it is not to be shown, though it may
+ * be compared. */
+int cfg_each(const struct cfg *c, int (*each)(const char *name, const char *value, bool secret, void *arg),
+             void *arg) TM_CHECK;
 /* The shipped tidemark.conf: every option with help and default. */
 void cfg_print_defaults(FILE *out);
 

@@ -82,6 +82,14 @@ struct container {
         uint64_t others_refused; /* there was no room for them */
         uint64_t walk_due_ns;    /* a walk is owed then for the sake of another namespace; 0: none */
         uint64_t walked_ns;      /* when the last such one was */
+        struct { /* what the trail holds of how it is watched: the daemon's */
+                uint64_t from_ns;   /* boot time since when; 0: not yet */
+                uint64_t due_ns;    /* something is to be recorded then; 0: nothing */
+                uint64_t losses;    /* that had been told before */
+                uint32_t changes;   /* recorded */
+                bool began;         /* recorded */
+                char means[160];    /* as it was recorded last */
+        } trail;
         struct rate priv_rate[PRIV_RATE__MAX]; /* how many privilege events it has told */
 };
 

@@ -32,6 +32,7 @@ struct lineserver_ops {
         /* A whole line without its newline. Answer now or later with lineclient_send. */
         void (*line)(struct lineclient *c, struct bytes line, void *arg);
         void (*gone)(struct lineclient *c, void *arg); /* c is invalid after this; may be NULL */
+        size_t others;    /* connections of users other than root, at most at once; 0: as many as of root */
         bool descriptors; /* clients may pass one along with a line's newline (SCM_RIGHTS): lineclient_take_fd() */
 };
 struct lineserver_stats {

@@ -15,7 +15,8 @@
  *
  * A line that a crash left without its newline was never acknowledged: opening cuts it, and says so in a record of its
  * own. A file that is large or old enough becomes DIR/trail-NNNNNNNNNNNN.jsonl, by the number of its first record, and
- * the chain goes on in a new one. A file whose records are all older than they are kept is removed; before that, a record
+ * the chain goes on in a new one. A file whose records are all older than they are kept is removed; before that, a
+ * record
  * ("removed") names it, its last number and its last hash: so the chain may begin behind it.
  *
  * trail_file_* writes and blocks in fsync(2). The sensor's loop may not, so it uses trail_*: a forked writer, to which
@@ -28,10 +29,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "tidemark/attr.h"
 #include "tidemark/str.h"
 
+struct buf;
 struct loop;
 struct trail;
 struct trail_file;
@@ -58,7 +61,7 @@ struct trail_entry {
         struct bytes container; /* its id; empty: of none */
         uint64_t finding;       /* 0: none */
         struct bytes comm;      /* command name of pid */
-        uint64_t command; /* number of the command; asked and outcome share it; 0: none */
+        uint64_t command;       /* number of the command; asked and outcome share it; 0: none */
         uint32_t uid, login_uid, pid;
         int64_t wall_ns;
         uint64_t boot_ns; /* 0: not known */
@@ -73,8 +76,8 @@ struct trail_limits {
         uint64_t keep_ns; /* how long records are kept at least; 0: for ever */
 };
 
-/* Open or create; checks the chain of the last record. -EUCLEAN: the file's end is not a record of ours; -EBUSY: another
- * process writes there. limits may be NULL: none. *ret_why: words, static. */
+/* Open or create; checks the chain of the last record. -EUCLEAN: the file's end is not a record of ours; -EBUSY:
+ * another process writes there. limits may be NULL: none. *ret_why: words, static. */
 int trail_file_open(const char *dir, const struct trail_limits *limits, struct trail_file **ret,
                     const char **ret_why) TM_CHECK;
 struct trail_file *trail_file_close(struct trail_file *f);
@@ -89,6 +92,17 @@ int trail_file_sync(struct trail_file *f) TM_CHECK;
 int trail_file_append(struct trail_file *f, const struct trail_entry *e, uint64_t *ret_n) TM_CHECK;
 /* Number of the last record (0: none), and its hash. */
 uint64_t trail_file_head(const struct trail_file *f, char ret_hash[TRAIL_HASH + 1]);
+
+/* Give the files that are there to a group, which may read: those of an earlier configuration, or of an earlier agent.
+ * Needs the privilege. */
+int trail_set_group(const char *dir, gid_t group) TM_CHECK;
+
+/* SHA-256 in hexadecimal. */
+int trail_hash(struct bytes s, char ret[TRAIL_HASH + 1]) TM_CHECK;
+
+/* A small file of ours beside the trail (at most 4 MiB), whole or not at all, on the disk when it returns. */
+int trail_kept_read(const char *dir, const char *name, struct buf *out) TM_CHECK;
+int trail_kept_write(const char *dir, const char *name, struct bytes text) TM_CHECK;
 
 /* ---- reading ---- */
 
@@ -109,10 +123,10 @@ struct trail_record {
 /* What is wrong with a trail, where it is found first. */
 enum trail_wrong {
         TRAIL_WHOLE,
-        TRAIL_CHANGED,    /* the hash is not that of the line, or the line is no record */
-        TRAIL_MISSING,    /* records are not where they belong: removed, or moved */
-        TRAIL_UNLINKED,   /* its own hash fits, but the next one follows from another: it was changed, and hashed anew */
-        TRAIL_BEGINNING,  /* the first ones are missing, and no record says that they were removed */
+        TRAIL_CHANGED,   /* the hash is not that of the line, or the line is no record */
+        TRAIL_MISSING,   /* records are not where they belong: removed, or moved */
+        TRAIL_UNLINKED,  /* its own hash fits, but the next one follows from another: it was changed, and hashed anew */
+        TRAIL_BEGINNING, /* the first ones are missing, and no record says that they were removed */
         TRAIL_UNFINISHED, /* the last line has no end */
         TRAIL_CUT,        /* the audit log knows records behind the last one */
         TRAIL_REWRITTEN,  /* the chain holds, but the audit log knows another hash */
@@ -132,8 +146,8 @@ struct trail_checkpoints {
         size_t n, cap;
         uint64_t refused;
 };
-/* Add those of an audit log: its lines of our checkpoints of the trail with this name (cfg_instance()). Only when the file
- * cannot be opened or read: negative errno. Others' lines, and ones that are cut or wrong, are passed over. */
+/* Add those of an audit log: its lines of our checkpoints of the trail with this name (cfg_instance()). Only when the
+ * file cannot be opened or read: negative errno. Others' lines, and ones that are cut or wrong, are passed over. */
 int trail_checkpoints_read(const char *path, const char *instance, struct trail_checkpoints *cs) TM_CHECK;
 /* One line of it: true if it is one. Pure. */
 bool trail_checkpoint_parse(struct bytes line, const char *instance, struct trail_checkpoint *ret);
@@ -147,15 +161,15 @@ struct trail_verdict {
         uint64_t first, last, records, files; /* that were read, up to there */
         int64_t first_ns, last_ns;
         char head[TRAIL_HASH + 1];
-        uint64_t removed;             /* records before the first one that were removed, and are named */
-        size_t checkpoints;           /* that fit */
+        uint64_t removed;                        /* records before the first one that were removed, and are named */
+        size_t checkpoints;                      /* that fit */
         struct trail_checkpoint last_checkpoint; /* of those; n 0: none */
 };
 
 /*
  * Read all files of dir from the first record to the last, and follow the chain; each (may be NULL) is called for every
- * record that fits, and ends the reading by returning other than 0, which is then returned. cs may be NULL. 0: *ret says
- * what was found. Negative errno: it could not be read; -ENOENT: there is no trail.
+ * record that fits, and ends the reading by returning other than 0, which is then returned. cs may be NULL. 0: *ret
+ * says what was found. Negative errno: it could not be read; -ENOENT: there is no trail.
  */
 int trail_verify(const char *dir, struct trail_checkpoints *cs, int (*each)(const struct trail_record *r, void *arg),
                  void *arg, struct trail_verdict *ret) TM_CHECK;
@@ -166,6 +180,8 @@ struct trail_ops {
         /* An entry is on the disk with number n (err 0), or is not (err negative: nothing may be done on its strength).
          */
         void (*done)(uint64_t cookie, uint64_t n, int err, void *arg);
+        /* One more is on the disk: the head of the chain. May be NULL. */
+        void (*head)(uint64_t n, const char *hash, void *arg);
         /* The writer can write again, or no more (err negative). May be NULL. */
         void (*state)(int err, void *arg);
         /* In the writer, before it opens anything: give up what it does not need. A failure ends it. */
@@ -195,8 +211,8 @@ DEFINE_CLEANUP(struct trail *, trail_stop)
  * cookie: not 0. -ENOBUFS: too many wait already. */
 int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e) TM_CHECK;
 /* Queue an entry that is not given up: if it cannot be written now, it waits, keeps its place before all that come
- * later, and is written late. cookie 0: nobody waits; else ops.done is called once, also if it only failed for now. When
- * there is no room any more it is counted, and a record says how many were not written: -ENOBUFS. */
+ * later, and is written late. cookie 0: nobody waits; else ops.done is called once, also if it only failed for now.
+ * When there is no room any more it is counted, and a record says how many were not written: -ENOBUFS. */
 int trail_keep(struct trail *t, uint64_t cookie, const struct trail_entry *e);
 void trail_stats(const struct trail *t, struct trail_stats *ret);
 uint32_t trail_pid(const struct trail *t); /* of the writer; 0: none now */

@@ -4,10 +4,10 @@
  * file itself (trail_file.c, in the writer), or block the loop. Hands over: each entry's number or error, by ops.done.
  *
  * Between the two: SOCK_SEQPACKET, one datagram an entry. Request: u64 cookie · u8 late · u8 source · u64 command ·
- * u32 uid · u32 login uid · u32 pid · u64 wall · u64 boot · u64 finding · string kind · string comm · string container ·
- * string text. Answer: u64 cookie · u64 n · u32 error (positive) · u8 fatal · string hash · string why. Cookies here are
- * numbers of this file's own. The writer answers in order, when it is on the disk; after an error that is fatal (the
- * disk's, not the entry's) it ends, so that nothing overtakes what failed.
+ * u32 uid · u32 login uid · u32 pid · u64 wall · u64 boot · u64 finding · string kind · string comm · string container
+ * · string text. Answer: u64 cookie · u64 n · u32 error (positive) · u8 fatal · string hash · string why. Cookies here
+ * are numbers of this file's own. The writer answers in order, when it is on the disk; after an error that is fatal
+ * (the disk's, not the entry's) it ends, so that nothing overtakes what failed.
  */
 #include "tidemark/trail.h"
 
@@ -52,8 +52,8 @@ struct trail {
         int fd; /* our end; -1: no writer now */
         pid_t pid;
         struct helper_stuck stuck;
-        bool greeted;              /* the writer has said its first word */
-        uint64_t greet_ns;         /* until when it must */
+        bool greeted;                 /* the writer has said its first word */
+        uint64_t greet_ns;            /* until when it must */
         struct waiting *head, **tail; /* in order */
         size_t nbytes;
         uint64_t last, retry_ns;
@@ -88,7 +88,8 @@ static int answer(int fd, const struct answer *a)
         return send(fd, b.p, b.len, MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-static int read_request(const uint8_t *p, size_t len, char kind[TRAIL_KIND_MAX], struct trail_entry *e, uint64_t *cookie)
+static int read_request(const uint8_t *p, size_t len, char kind[TRAIL_KIND_MAX], struct trail_entry *e,
+                        uint64_t *cookie)
 {
         struct bytes word;
         struct rd r;
@@ -408,8 +409,8 @@ static int queue(struct trail *t, uint64_t cookie, bool keep, const struct trail
 static void tell_dropped(struct trail *t)
 {
         uint64_t n = t->stats.dropped - t->told_dropped;
-        struct trail_entry e = {.kind = "unwritten", .login_uid = UINT32_MAX, .wall_ns = clock_wall_ns(),
-                                .boot_ns = clock_boot_ns()};
+        struct trail_entry e = {
+                .kind = "unwritten", .login_uid = UINT32_MAX, .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns()};
         char text[96];
 
         if (n == 0 || t->stats.waiting >= WAITING_MAX / 2)
@@ -459,6 +460,8 @@ static void settle(struct trail *t, const struct answer *a)
                 memcpy(t->stats.hash, a->hash, sizeof(t->stats.hash));
                 set_state(t, 0);
                 tell_dropped(t);
+                if (t->ops->head)
+                        t->ops->head(a->n, a->hash, t->arg);
         } else if (keep) {
                 t->stats.dropped++;
         }
@@ -616,7 +619,7 @@ int trail_keep(struct trail *t, uint64_t cookie, const struct trail_entry *e)
 {
         size_t spare = cookie ? 0 : WAITING_SPARE;
         int r = t->stats.waiting >= WAITING_MAX - spare || t->nbytes >= WAITING_BYTES ? -ENOBUFS
-                                                                                     : queue(t, cookie, true, e);
+                                                                                      : queue(t, cookie, true, e);
 
         if (r < 0) {
                 t->stats.dropped++;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the trail's files, the head of their chain, what is done with an end that a crash left unfinished, and when a file
- * is full, old, or too old. Must not: be used in a poll loop (it waits for the disk), or change a finished record. Hands
- * over: each record's number.
+ * Owns: the trail's files, the head of their chain, what is done with an end that a crash left unfinished, and when a
+ * file is full, old, or too old. Must not: be used in a poll loop (it waits for the disk), or change a finished record.
+ * Hands over: each record's number.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ struct end {
 struct trail_file {
         int dirfd, fd;
         struct trail_limits limits;
-        struct end head; /* of the chain: what the next record follows */
+        struct end head;   /* of the chain: what the next record follows */
         struct end synced; /* … as it is on the disk */
         off_t size, synced_size;
         uint64_t first; /* number of this file's first record; 0: it has none yet */
@@ -181,8 +181,8 @@ static int append(struct trail_file *f, const struct trail_entry *e)
 static int cut_torn(struct trail_file *f, size_t torn)
 {
         char text[96];
-        struct trail_entry e = {.kind = "repaired", .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns(),
-                                .login_uid = UINT32_MAX};
+        struct trail_entry e = {
+                .kind = "repaired", .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns(), .login_uid = UINT32_MAX};
 
         if (ftruncate(f->fd, f->size - (off_t)torn) < 0)
                 return -errno;
@@ -209,7 +209,8 @@ static int lock(int fd)
 /* Make it, or take it as it is. Its group is the directory's, whose members may read. */
 static int open_current(struct trail_file *f, struct stat *ret)
 {
-        f->fd = openat(f->dirfd, TRAIL_CURRENT, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0640);
+        f->fd = openat(f->dirfd, TRAIL_CURRENT, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
+                       0640);
         if (f->fd < 0 || fstat(f->fd, ret) < 0)
                 return -errno;
         if (!S_ISREG(ret->st_mode))
@@ -360,8 +361,8 @@ static void begin_next(struct trail_file *f)
 static int remove_file(struct trail_file *f, uint64_t first, const struct end *end)
 {
         char name[TRAIL_NAME], until[CLOCK_TEXT], text[320];
-        struct trail_entry e = {.kind = "removed", .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns(),
-                                .login_uid = UINT32_MAX};
+        struct trail_entry e = {
+                .kind = "removed", .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns(), .login_uid = UINT32_MAX};
         int r;
 
         trail_name_of(first, name);
@@ -433,6 +434,33 @@ int trail_file_append(struct trail_file *f, const struct trail_entry *e, uint64_
         if (r == 0)
                 *ret_n = n;
         return r;
+}
+
+static int set_group(int dirfd, const char *name, gid_t group)
+{
+        _cleanup_close_ int fd = openat(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        struct stat st;
+
+        if (fd < 0)
+                return errno == ENOENT ? 0 : -errno;
+        if (fstat(fd, &st) < 0 || (st.st_gid != group && fchown(fd, (uid_t)-1, group) < 0) || fchmod(fd, 0640) < 0)
+                return -errno;
+        return 0;
+}
+
+int trail_set_group(const char *dir, gid_t group)
+{
+        _cleanup_close_ int dirfd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_free_ uint64_t *firsts = NULL;
+        char name[TRAIL_NAME];
+        size_t n = 0;
+        int r = dirfd < 0 ? -errno : trail_names(dirfd, &firsts, &n);
+
+        for (size_t i = 0; r == 0 && i < n; i++) {
+                trail_name_of(firsts[i], name);
+                r = set_group(dirfd, name, group);
+        }
+        return r == 0 ? set_group(dirfd, TRAIL_CURRENT, group) : r;
 }
 
 uint64_t trail_file_head(const struct trail_file *f, char ret_hash[TRAIL_HASH + 1])

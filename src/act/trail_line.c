@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the form of one record and of the names of the trail's files. Pure, but for listing a directory. Must not: write
- * a file. Hands over: to trail_file.c, which writes lines, and trail_read.c, which follows them.
+ * Owns: the form of one record and of the names of the trail's files. Pure, but for listing a directory. Must not:
+ * write a file. Hands over: to trail_file.c, which writes lines, and trail_read.c, which follows them.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,12 +24,12 @@ const char *trail_source_name(unsigned source)
         return source < TRAIL_SOURCE__MAX ? sources[source] : sources[TRAIL_AGENT];
 }
 
-static int hash_hex(const void *p, size_t len, char ret[TRAIL_HASH + 1])
+int trail_hash(struct bytes s, char ret[TRAIL_HASH + 1])
 {
         unsigned char sum[EVP_MAX_MD_SIZE];
         unsigned n = 0;
 
-        if (EVP_Digest(p, len, sum, &n, EVP_sha256(), NULL) != 1 || n * 2 != TRAIL_HASH)
+        if (EVP_Digest(s.p, s.len, sum, &n, EVP_sha256(), NULL) != 1 || n * 2 != TRAIL_HASH)
                 return -EIO;
         str_hex(bytes_of(sum, n), ret);
         return 0;
@@ -100,7 +100,7 @@ int trail_line_build(const struct trail_entry *e, uint64_t n, const char *prev, 
 int trail_line_seal(struct buf *line, char ret_hash[TRAIL_HASH + 1])
 {
         char hash[TRAIL_HASH + 1];
-        int r = hash_hex(line->p, line->len, hash);
+        int r = trail_hash(buf_bytes(line), hash);
 
         if (r < 0)
                 return r;
@@ -120,7 +120,7 @@ int trail_line_check(const char *line, size_t len, json_t **ret, char ret_hash[T
         if (len <= tail || memcmp(line + len - tail, TRAIL_HASH_FIELD, strlen(TRAIL_HASH_FIELD)) != 0 ||
             memcmp(line + len - 2, "\"}", 2) != 0)
                 return -EUCLEAN;
-        if (hash_hex(line, len - tail, hash) < 0)
+        if (trail_hash(bytes_of(line, len - tail), hash) < 0)
                 return -EIO;
         if (memcmp(line + len - tail + strlen(TRAIL_HASH_FIELD), hash, TRAIL_HASH) != 0)
                 return -EUCLEAN;
@@ -219,5 +219,6 @@ int64_t trail_time(const char *text)
         tm.tm_year -= 1900;
         tm.tm_mon -= 1;
         t = timegm(&tm);
-        return t > 0 && (uint64_t)t < (uint64_t)INT64_MAX / 1000000000 - 1 ? (int64_t)t * 1000000000 + ms * 1000000LL : 0;
+        return t > 0 && (uint64_t)t < (uint64_t)INT64_MAX / 1000000000 - 1 ? (int64_t)t * 1000000000 + ms * 1000000LL
+                                                                           : 0;
 }

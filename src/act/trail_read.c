@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Owns: the way through all files of a trail, from the first record to the last, and what is found wrong on it. Must not:
- * write, or trust any byte of it. Hands over: records that fit to the caller, and a verdict with the first that does not.
+ * Owns: the way through all files of a trail, from the first record to the last, and what is found wrong on it. Must
+ * not: write, or trust any byte of it. Hands over: records that fit to the caller, and a verdict with the first that
+ * does not.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,11 +28,11 @@ struct reading {
         int (*each)(const struct trail_record *r, void *arg);
         void *arg;
         struct trail_checkpoints *cs;
-        size_t cp;               /* the next checkpoint to come by */
+        size_t cp; /* the next checkpoint to come by */
         struct trail_verdict v;
-        char prev[TRAIL_HASH + 1]; /* hash of the last record */
+        char prev[TRAIL_HASH + 1];   /* hash of the last record */
         char before[TRAIL_HASH + 1]; /* what the first record says it follows */
-        struct { /* where the last record stood */
+        struct {                     /* where the last record stood */
                 char file[TRAIL_NAME];
                 uint64_t line;
         } last;
@@ -40,10 +41,10 @@ struct reading {
         struct buf text;
 };
 
-static void find(struct reading *rd, enum trail_wrong wrong, const char *file, uint64_t line, uint64_t n, const char *fmt,
-                 ...) TM_PRINTF(6, 7);
-static void find(struct reading *rd, enum trail_wrong wrong, const char *file, uint64_t line, uint64_t n, const char *fmt,
-                 ...)
+static void find(struct reading *rd, enum trail_wrong wrong, const char *file, uint64_t line, uint64_t n,
+                 const char *fmt, ...) TM_PRINTF(6, 7);
+static void find(struct reading *rd, enum trail_wrong wrong, const char *file, uint64_t line, uint64_t n,
+                 const char *fmt, ...)
 {
         va_list ap;
 

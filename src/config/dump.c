@@ -146,6 +146,43 @@ static void put_all(const struct cfg *c, struct buf *out, bool with_help)
         buf_put_str(out, "};\n");
 }
 
+/* A list on one line. */
+static void flatten(const struct buf *value, struct buf *out)
+{
+        bool space = false;
+
+        buf_reset(out);
+        for (size_t i = 0; i < value->len; i++) {
+                bool white = value->p[i] == '\n' || value->p[i] == ' ';
+
+                if (!white && space && out->len && out->p[out->len - 1] != '[')
+                        buf_put_u8(out, ' ');
+                if (!white)
+                        buf_put_u8(out, value->p[i]);
+                space = white;
+        }
+}
+
+int cfg_each(const struct cfg *c, int (*each)(const char *name, const char *value, bool secret, void *arg), void *arg)
+{
+        _cleanup_buf_ struct buf value, line;
+        size_t n;
+        const struct option_row *o = config_options(&n);
+        int r = 0;
+
+        buf_init(&value, 1u << 20);
+        buf_init(&line, 1u << 20);
+        for (size_t i = 0; i < n && r == 0; i++) {
+                buf_reset(&value);
+                config_put_value(c, &o[i], "", &value);
+                flatten(&value, &line);
+                r = value.err ? value.err : line.err;
+                if (r == 0)
+                        r = each(o[i].name, buf_cstr(&line), o[i].form == OPT_PATTERNS, arg);
+        }
+        return r;
+}
+
 int cfg_dump(const struct cfg *c, struct buf *out)
 {
         put_all(c, out, false);

@@ -96,6 +96,13 @@ static const struct option_row rows[] = {
         NUM("record.segment", OPT_BYTES, ring_segment, 65536, 1024 * MIB,
             "about so much, packed, is one of them; the oldest goes as a whole"),
         NUM("record.segment_time", OPT_TIME, ring_period_ns, SECOND, 365 * DAY, "a new one is begun at least so often"),
+        NUM("trail.segment", OPT_BYTES, trail_segment, 65536, 1024 * MIB,
+            "a file of the trail that is so large is followed by another"),
+        NUM("trail.keep", OPT_TIME, trail_keep_ns, DAY, 36500 * DAY,
+            "a file of the trail whose records are all older than this is removed"),
+        NUM("trail.checkpoint", OPT_TIME, trail_checkpoint_ns, SECOND, 30 * DAY,
+            "number and hash of the trail's last record go to the audit log so often, if there is a new one"),
+        NUM("trail.checkpoint_records", OPT_COUNT, trail_checkpoint_records, 1, 1e6, "and after so many records"),
         {"workloads.services", OPT_NAMES, AT(judge.of_class[CLASS_SERVICE]), 0, 0, 0, NULL,
          "names of workloads, * for anything, that are learned whatever their runtime says of them"},
         {"workloads.jobs", OPT_NAMES, AT(judge.of_class[CLASS_JOB]), 0, 0, 0, NULL,
@@ -309,6 +316,10 @@ void cfg_default(struct cfg *c)
         c->ring_size = 256u << 20;
         c->ring_segment = 16u << 20;
         c->ring_period_ns = (uint64_t)DAY;
+        c->trail_segment = 16u << 20;
+        c->trail_keep_ns = (uint64_t)(400 * DAY);
+        c->trail_checkpoint_ns = (uint64_t)(600 * SECOND);
+        c->trail_checkpoint_records = 1000;
         c->evidence.max_size = (uint64_t)(2 * GIB);
         c->evidence.max_file = (uint64_t)GIB;
         c->evidence.max_time_ns = (uint64_t)(10 * 60 * SECOND);

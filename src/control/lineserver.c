@@ -387,6 +387,20 @@ static int add_client(struct lineserver *s, int fd)
         return 0;
 }
 
+/* Would this be one too many of users that are not root? */
+static bool is_crowded(const struct lineserver *s, int fd)
+{
+        struct ucred cred;
+        socklen_t len = sizeof(cred);
+        size_t n = 0;
+
+        if (s->ops->others == 0 || (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0 && cred.uid == 0))
+                return false;
+        for (const struct lineclient *c = s->clients; c; c = c->next)
+                n += c->peer.uid != 0;
+        return n >= s->ops->others;
+}
+
 static int on_connect(struct loop_src *src, int fd, short revents, void *arg)
 {
         static const char full[] = "{\"ok\":false,\"error\":\"too many clients: at most 32 at once\",\"code\":4}\n";
@@ -396,7 +410,7 @@ static int on_connect(struct loop_src *src, int fd, short revents, void *arg)
         (void)src, (void)revents;
         if (client < 0)
                 return LOOP_DONE; /* gone again, or no descriptor to be had: it may try again */
-        if (s->stats.clients >= LINESERVER_CLIENTS || add_client(s, client) < 0) {
+        if (s->stats.clients >= LINESERVER_CLIENTS || is_crowded(s, client) || add_client(s, client) < 0) {
                 s->stats.refused++;
                 if (send(client, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                         s->stats.slow_closed++;

@@ -24,6 +24,7 @@
 #include "tidemark/lineserver.h"
 #include "tidemark/log.h"
 #include "tidemark/nstry.h"
+#include "tidemark/trail.h"
 #include "tidemark/user.h"
 
 #define MOD "start"
@@ -247,6 +248,20 @@ static int make_dir(const char *path, mode_t mode, uid_t uid, gid_t gid)
         return r;
 }
 
+/* Root writes, the group reads; what is made in it later is of its group (its writer cannot change groups). */
+static int make_trail(struct start *s)
+{
+        int r = make_dir(s->trail_dir, 02750, 0, s->control_gid);
+
+        if (r < 0)
+                return r;
+        r = trail_set_group(s->trail_dir, s->control_gid);
+        if (r < 0)
+                log_error(MOD, "the trail in %s cannot be given to group '%s': %s", s->trail_dir,
+                          s->cfg.control_group, err_str(r));
+        return r;
+}
+
 static int stage_dirs(struct start *s)
 {
         int r;
@@ -258,11 +273,12 @@ static int stage_dirs(struct start *s)
                 log_error(MOD, "the path of the state directory is too long: %s", s->state);
                 return -ENAMETOOLONG;
         }
-        r = make_dir(s->state, 0750, 0, s->engine_gid);
+        /* Whoever may read the trail passes through, and sees no names on the way. */
+        r = make_dir(s->state, s->control_gid == s->engine_gid ? 0750 : 0751, 0, s->engine_gid);
         if (r == 0)
                 r = make_dir(s->engine_dir, 0700, s->engine_uid, s->engine_gid);
         if (r == 0)
-                r = make_dir(s->trail_dir, 0700, 0, 0);
+                r = make_trail(s);
         if (r == 0)
                 r = make_dir(s->evidence_dir, 0700, 0, 0);
         if (r == 0)
@@ -329,7 +345,7 @@ static int stage_sockets(struct start *s)
         int r = listen_at(s->runtime, "control.sock", 0660, s->control_gid, &s->control_fd);
 
         if (r == 0)
-                r = listen_at(s->runtime, "admin.sock", 0600, 0, &s->admin_fd);
+                r = listen_at(s->runtime, "admin.sock", 0660, s->control_gid, &s->admin_fd);
         if (r == 0 && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, s->pair) < 0) {
                 r = -errno;
                 log_error(MOD, "socket pair: %s", err_str(r));

@@ -34,9 +34,13 @@
 struct sensor_command {
         uint64_t id;     /* 0: free */
         uint64_t client; /* lineclient_id */
+        uint64_t finding; /* that it names; 0: none */
         char *line;      /* what was asked; then what is answered */
+        char comm[16];   /* of who asked */
         struct linepeer peer;
         uint32_t login_uid;
+        bool urgent; /* contain.isolate: it does not wait for a trail that cannot be written */
+        bool passed; /* to the engine */
         bool answered;
         bool has_fd; /* a descriptor came along: it goes to the engine, unread */
         int fd;
@@ -113,7 +117,11 @@ struct sensor {
         struct loop_src *pair_src;
         struct notify *notify;
         struct trail *trail;
+        struct sensor_trail *records; /* sensor_trail.c */
         struct lineserver *admin;
+        struct loop_timer *urgent_timer, *coverage_timer;
+        uint64_t coverage_due_ns; /* when coverage_timer fires; 0: it does not */
+        uint64_t loss_bursts;     /* told, of all sources */
         struct fan_features features;
         struct proc_source *proc;
         struct fan_source *fan;     /* contents; NULL: not to be had */
@@ -319,14 +327,60 @@ struct sensor_auditlog_stats {
 };
 void sensor_auditlog_stats(const struct sensor *s, struct sensor_auditlog_stats *ret);
 
-/* sensor_admin.c: admin.sock, the trail, and the way of a command */
+/* sensor_trail.c: what the sensor itself puts into the trail, and the way there of all that others do */
+struct sensor_who {
+        uint32_t uid, pid;
+};
+struct sensor_trail_stats {
+        struct trail_stats writer;
+        uint64_t checkpoint; /* number of the record that the audit log was given last; 0: none */
+        uint64_t refused;    /* attempts of who may not */
+};
+int sensor_trail_open(struct sensor *s);
+/* That it started, with what, and what is configured otherwise than the last time. */
+void sensor_trail_started(struct sensor *s);
+/* What waits is written, as far as that can be done; the last checkpoint. */
+void sensor_trail_close(struct sensor *s);
+/* Append to the trail: queued; if it cannot be written now it is written late. wall_ns 0: now. Texts are borrowed until
+ * it returns. */
+void sensor_trail(struct sensor *s, const struct trail_entry *e);
+/* The same, for somebody who waits: sensor_admin_written(). keep: it stays queued if it cannot be written now. */
+int sensor_trail_wait(struct sensor *s, uint64_t cookie, bool keep, const struct trail_entry *e) TM_CHECK;
+/* The agent's own, in words. */
+void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
+/* Login uid and command name of a process, now; of one that is gone: none, empty. */
+void sensor_trail_who(uint32_t pid, uint32_t *ret_login_uid, char ret_comm[16]);
+/* Somebody asked for what he may not. So many a minute are recorded, the others counted. */
+void sensor_trail_refused(struct sensor *s, enum trail_source source, const struct sensor_who *who, const char *where,
+                          struct bytes request);
+/* The engine's word. */
+void sensor_trail_engine(struct sensor *s, const struct tide_event *act);
+/* What a source lost, by its name; recorded once a minute at most. */
+void sensor_trail_lost(struct sensor *s, enum sensor_lost_by by, const char *what, const struct sensor_lost *l,
+                       bool unknown);
+
+/* What can be said of it. */
+void sensor_trail_stats(const struct sensor *s, struct sensor_trail_stats *ret);
+/* sensor_trail_config.c: what is configured otherwise than at the last start; the hash of all of it ("": not known) */
+void sensor_trail_config(struct sensor *s);
+void sensor_trail_config_hash(struct sensor *s, char ret_hash[TRAIL_HASH + 1]);
+
+/* sensor_coverage.c: from when to when a container was watched, by what, in the trail */
+void sensor_coverage_began(struct sensor *s, struct container *c);
+/* It may have changed. */
+void sensor_coverage_look(struct sensor *s, struct container *c);
+void sensor_coverage_ended(struct sensor *s, struct container *c, const char *why);
+/* The agent ends. */
+void sensor_coverage_end_all(struct sensor *s);
+void sensor_on_coverage_due(struct loop_timer *t, void *arg);
+
+/* sensor_admin.c: admin.sock, and the way of a command */
 /* A command that is under way and not answered yet; NULL: none of this number. */
 const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
-/* Append to the trail: queued. wall_ns 0: now. Texts are borrowed until it returns. */
-void sensor_trail(struct sensor *s, const struct trail_entry *e);
 int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
-void sensor_admin_note(struct sensor *s, const char *kind, const char *text);
+/* A record of a command's is on the disk, or (err negative) is not. */
+void sensor_admin_written(struct sensor *s, uint64_t cookie, int err);
 void sensor_admin_close(struct sensor *s);
 
 /* sensor_pace.c */

@@ -171,10 +171,7 @@ static void on_round(struct loop_timer *t, void *arg)
 /* The engine's own word: it stands in the trail as that, whatever it says. */
 static void act_trail(struct sensor *s, const struct tide_event *act)
 {
-        _cleanup_free_ char *text = bytes_dup(act->act.text);
-
-        if (text)
-                sensor_admin_note(s, "engine", text);
+        sensor_trail_engine(s, act);
 }
 
 static void act_reply(struct sensor *s, const struct tide_event *ev)
@@ -335,6 +332,8 @@ static int stage_loop(struct sensor *s)
         if (r == 0)
                 r = loop_timer_new(s->loop, sensor_on_walks_due, s, &s->walks_timer);
         if (r == 0)
+                r = loop_timer_new(s->loop, sensor_on_coverage_due, s, &s->coverage_timer);
+        if (r == 0)
                 r = notify_open(&s->notify);
         if (r < 0)
                 log_error(MOD, "the loop cannot be set up: %s", err_str(r));
@@ -400,10 +399,12 @@ static int stage_privileges(struct sensor *s)
 
 static int stage_admin(struct sensor *s)
 {
-        int r = sensor_admin_open(s);
+        int r = sensor_trail_open(s);
 
         if (r == 0)
-                sensor_admin_note(s, "started", "tidemarkd " PACKAGE_VERSION);
+                r = sensor_admin_open(s);
+        if (r == 0)
+                sensor_trail_started(s);
         return r;
 }
 
@@ -545,8 +546,11 @@ static void stop(struct sensor *s)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */
         report_engine(s);
-        if (s->trail)
+        if (s->trail) {
+                sensor_coverage_end_all(s);
                 sensor_admin_note(s, "ended", s->rc == EXIT_DONE ? "as asked" : "by a failure: see the log");
+        }
+        sensor_trail_close(s);
         sensor_admin_close(s);
         sensor_auditlog_stop(s);
         walker_stop(s->walker);
@@ -566,6 +570,7 @@ static void stop(struct sensor *s)
         loop_timer_free(s->watchdog_timer);
         loop_timer_free(s->repair_timer);
         loop_timer_free(s->walks_timer);
+        loop_timer_free(s->coverage_timer);
         sensor_compares_end(s);
         loop_free(s->loop);
         notify_close(s->notify);

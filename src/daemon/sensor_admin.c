@@ -1,23 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: admin.sock and the way of a command: asked (on the disk) ▸ engine ▸ outcome (on the disk) ▸ answer. Must not:
- * understand the command (the engine does), or pass one on that is not in the trail. Hands over: TIDE_COMMAND.
+ * understand the command (the engine does), or pass one on that is not in the trail, but for cutting a container off:
+ * that waits for the disk a second at most, and its records are written late. Hands over: TIDE_COMMAND.
  */
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/sensor-priv.h"
-#include "tidemark/caps.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
-#include "tidemark/procfs.h"
 
 #define MOD "admin"
-#define TRAIL_DEADLINE_NS (10 * NSEC_PER_SEC)
 #define NO_LOGIN UINT32_MAX /* as /proc/PID/loginuid has it when nobody logged in */
+#define OTHERS_MAX 4u       /* connections of users that are not root, of all: they leave room for root's */
+#define URGENT_NS NSEC_PER_SEC
+/* What the trail answers by: two records of a command. */
+#define ASKED(id) (2 * (id))
+#define OUTCOME(id) (2 * (id) + 1)
 
 static struct sensor_command *find(struct sensor *s, uint64_t id)
 {
@@ -43,12 +47,81 @@ static void refuse(struct lineclient *c, const char *what, const char *why)
         lineclient_send(c, bytes_str(text));
 }
 
-static int note(struct sensor *s, const struct sensor_command *c, const char *kind, struct bytes text)
+static void pass_on(struct sensor *s, struct sensor_command *c)
 {
-        struct trail_entry e = {.kind = kind, .command = c->id, .uid = c->peer.uid, .login_uid = c->login_uid,
-                                .pid = (uint32_t)c->peer.pid, .wall_ns = clock_wall_ns(), .text = text};
+        struct tide_event ev = {.kind = TIDE_COMMAND};
 
-        return trail_append(s->trail, c->id, &e);
+        if (c->passed)
+                return;
+        c->passed = true;
+        ev.act.id = c->id;
+        ev.act.uid = c->peer.uid;
+        ev.act.pid = (uint32_t)c->peer.pid;
+        ev.act.login_uid = c->login_uid;
+        ev.act.text = bytes_str(c->line);
+        sensor_send(s, PAIR_CONTROL, &ev, c->has_fd ? c->fd : -1);
+}
+
+static struct trail_entry entry_of(const struct sensor_command *c, const char *kind, struct bytes text)
+{
+        return (struct trail_entry){.kind = kind,
+                                    .source = TRAIL_OPERATOR,
+                                    .finding = c->finding,
+                                    .comm = bytes_str(c->comm),
+                                    .command = c->id,
+                                    .uid = c->peer.uid,
+                                    .login_uid = c->login_uid,
+                                    .pid = (uint32_t)c->peer.pid,
+                                    .text = text};
+}
+
+/* What the trail needs to know of a request; the engine looks at all of it. */
+static void look_into(struct sensor_command *c)
+{
+        static const char *const fields[] = {"id", "target"};
+        json_t *o = json_loads(c->line, 0, NULL);
+        const char *name = json_string_value(json_object_get(o, "cmd"));
+
+        c->urgent = name && strcmp(name, "contain.isolate") == 0;
+        for (size_t i = 0; i < ARRAY_LEN(fields) && c->finding == 0; i++) {
+                const char *text = json_string_value(json_object_get(o, fields[i]));
+                unsigned long long n = 0;
+
+                if (text && strlen(text) < 24 && sscanf(text, "F-%20llu", &n) == 1)
+                        c->finding = n;
+        }
+        json_decref(o);
+}
+
+static int ask(struct sensor *s, struct sensor_command *c)
+{
+        struct trail_entry e;
+        int r;
+
+        if (!c->line)
+                return -ENOMEM;
+        look_into(c);
+        e = entry_of(c, "asked", bytes_str(c->line));
+        if (!c->urgent)
+                return sensor_trail_wait(s, ASKED(c->id), false, &e);
+        r = sensor_trail_wait(s, ASKED(c->id), true, &e);
+        if (r == 0)
+                loop_timer_set(s->urgent_timer, loop_now(s->loop) + URGENT_NS);
+        else /* it goes on all the same: no room is no better reason than no disk */
+                pass_on(s, c);
+        return 0;
+}
+
+/* It is counted, and in the trail as far as the rate allows; an answer that a person understands. */
+static void refuse_stranger(struct sensor *s, struct lineclient *client, struct bytes line)
+{
+        const struct linepeer *peer = lineclient_peer(client);
+        struct sensor_who who = {.uid = peer->uid, .pid = (uint32_t)peer->pid};
+        char words[96];
+
+        sensor_trail_refused(s, TRAIL_AGENT, &who, "admin.sock", line);
+        snprintf(words, sizeof(words), "only root may change something, and this was asked by user %u", peer->uid);
+        refuse(client, "not done", words);
 }
 
 static void on_line(struct lineclient *client, struct bytes line, void *arg)
@@ -59,8 +132,8 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
         _cleanup_close_ int fd = lineclient_take_fd(client);
         int r;
 
-        if (peer->uid != 0) { /* the socket's mode says so already */
-                refuse(client, "not done", "only root may change something");
+        if (peer->uid != 0) {
+                refuse_stranger(s, client, line);
                 return;
         }
         if (!c) {
@@ -69,56 +142,63 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
         }
         *c = (struct sensor_command){
                 .id = ++s->last_command, .client = lineclient_id(client), .peer = *peer, .login_uid = NO_LOGIN};
-        if (procfs_number((uint32_t)peer->pid, "loginuid", &c->login_uid) < 0)
-                c->login_uid = NO_LOGIN;
+        sensor_trail_who((uint32_t)peer->pid, &c->login_uid, c->comm);
         c->has_fd = fd >= 0;
         c->fd = TAKE_FD(fd);
         c->line = bytes_dup(line);
-        r = c->line ? note(s, c, "asked", line) : -ENOMEM;
+        r = ask(s, c);
         if (r < 0) {
                 refuse(client, "not done, the trail cannot be written", err_str(r));
                 forget(c);
         }
 }
 
-static void pass_on(struct sensor *s, const struct sensor_command *c)
-{
-        struct tide_event ev = {.kind = TIDE_COMMAND};
-
-        ev.act.id = c->id;
-        ev.act.uid = c->peer.uid;
-        ev.act.pid = (uint32_t)c->peer.pid;
-        ev.act.login_uid = c->login_uid;
-        ev.act.text = bytes_str(c->line);
-        sensor_send(s, PAIR_CONTROL, &ev, c->has_fd ? c->fd : -1);
-}
-
-/* Written to the trail, or not: the next step of the command. */
-static void on_trail(uint64_t cookie, uint64_t n, int err, void *arg)
+/* It waits for the disk no longer: cutting a container off is worth more than the order of two records. */
+static void on_urgent(struct loop_timer *t, void *arg)
 {
         struct sensor *s = arg;
-        struct sensor_command *c = cookie ? find(s, cookie) : NULL;
-        struct lineclient *client = c ? lineserver_find(s->admin, c->client) : NULL;
 
-        (void)n;
-        if (err < 0)
-                log_error(MOD, "the trail cannot be written: %s", err_str(err));
-        if (!c)
-                return;
-        if (err == 0 && !c->answered) {
+        (void)t;
+        for (size_t i = 0; i < SENSOR_COMMANDS; i++)
+                if (s->commands[i].id && s->commands[i].urgent)
+                        pass_on(s, &s->commands[i]);
+}
+
+/* The first record of a command is on the disk, or is not. */
+static void on_asked(struct sensor *s, struct sensor_command *c, int err)
+{
+        struct lineclient *client = lineserver_find(s->admin, c->client);
+        struct trail_entry e;
+
+        if (err == 0 || c->urgent) {
                 pass_on(s, c);
                 return;
         }
-        if (client && c->answered) /* done, whatever became of the second record: the client must know */
-                lineclient_send(client, bytes_str(c->line));
-        else if (client)
+        if (client)
                 refuse(client, "not done, the trail cannot be written", err_str(err));
+        e = entry_of(c, "refused", bytes_str(c->line));
+        sensor_trail(s, &e); /* late, by then */
         forget(c);
+}
+
+void sensor_admin_written(struct sensor *s, uint64_t cookie, int err)
+{
+        struct sensor_command *c = cookie > 1 ? find(s, cookie / 2) : NULL;
+        struct lineclient *client = c ? lineserver_find(s->admin, c->client) : NULL;
+
+        if (c && cookie == ASKED(c->id)) {
+                on_asked(s, c, err);
+        } else if (c) { /* done, whatever became of the second record, which is written late: the client must know */
+                if (client)
+                        lineclient_send(client, bytes_str(c->line));
+                forget(c);
+        }
 }
 
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
 {
         struct sensor_command *c = act->act.id ? find(s, act->act.id) : NULL;
+        struct trail_entry e;
         char *line;
 
         if (!c || c->answered)
@@ -129,8 +209,10 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
         free(c->line);
         c->line = line;
         c->answered = true;
-        if (note(s, c, "outcome", act->act.text) < 0)
-                on_trail(c->id, 0, -ENOBUFS, s);
+        e = entry_of(c, "outcome", act->act.text);
+        e.source = TRAIL_ENGINE;
+        if (sensor_trail_wait(s, OUTCOME(c->id), true, &e) < 0)
+                sensor_admin_written(s, OUTCOME(c->id), -ENOBUFS);
 }
 
 const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)
@@ -140,36 +222,13 @@ const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)
         return c && !c->answered ? c : NULL;
 }
 
-void sensor_trail(struct sensor *s, const struct trail_entry *entry)
-{
-        struct trail_entry e = *entry;
-        int r;
-
-        if (e.wall_ns == 0)
-                e.wall_ns = clock_wall_ns();
-        r = trail_keep(s->trail, 0, &e);
-        if (r < 0)
-                log_error(MOD, "the trail cannot be written: %s", err_str(r));
-}
-
-void sensor_admin_note(struct sensor *s, const char *kind, const char *text)
-{
-        sensor_trail(s, &(struct trail_entry){
-                                .kind = kind, .source = TRAIL_AGENT, .login_uid = NO_LOGIN, .text = bytes_str(text)});
-}
-
 int sensor_admin_open(struct sensor *s)
 {
-        static const struct lineserver_ops server_ops = {.line = on_line, .descriptors = true};
-        static const struct trail_ops trail_ops = {.done = on_trail, .confine = caps_none};
-        char why[TRAIL_WHY];
-        int r = trail_start(s->loop, s->setup->trail_dir, NULL, TRAIL_DEADLINE_NS, &trail_ops, s, &s->trail, why);
+        static const struct lineserver_ops server_ops = {.line = on_line, .descriptors = true, .others = OTHERS_MAX};
+        int r = loop_timer_new(s->loop, on_urgent, s, &s->urgent_timer);
 
-        if (r < 0) {
-                log_error(MOD, "the trail in %s: %s%s%s", s->setup->trail_dir, err_str(r), why[0] ? "; " : "", why);
-                return r;
-        }
-        r = lineserver_new(s->loop, s->setup->admin_fd, &server_ops, s, &s->admin);
+        if (r == 0)
+                r = lineserver_new(s->loop, s->setup->admin_fd, &server_ops, s, &s->admin);
         if (r < 0)
                 log_error(MOD, "admin.sock cannot be served: %s", err_str(r));
         return r;
@@ -177,8 +236,8 @@ int sensor_admin_open(struct sensor *s)
 
 void sensor_admin_close(struct sensor *s)
 {
-        s->trail = trail_stop(s->trail);
         s->admin = lineserver_free(s->admin);
+        loop_timer_free(s->urgent_timer);
         for (size_t i = 0; i < SENSOR_COMMANDS; i++)
                 forget(&s->commands[i]);
 }

@@ -104,6 +104,7 @@ void sensor_container_tell(struct sensor *s, struct container *c)
         if (!c->running_before && c->marked_boot_ns && !ev.ctr.gap_ns)
                 ev.ctr.gap_ns = 1; /* the marks stood before its first act: measured, and none */
         sensor_send(s, PAIR_CONTROL, &ev, -1);
+        sensor_coverage_look(s, c);
 }
 
 void sensor_container_covered(struct sensor *s, struct container *c)
@@ -212,6 +213,7 @@ static void on_gone(struct container *c, void *arg)
 {
         struct sensor *s = arg;
 
+        sensor_coverage_ended(s, c, "the container has ended");
         sensor_mapped_gone(s, c);
         sensor_resolv_gone(s, c);
         sensor_keep(s, NULL);

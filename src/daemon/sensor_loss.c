@@ -170,6 +170,8 @@ static void tell(struct sensor *s, enum sensor_lost_by by)
                  unknown ? " and more, how many is not known," : "",
                  (unsigned long long)((l->to_ns - l->from_ns) / NSEC_PER_MSEC));
         l->pending = false;
+        s->loss_bursts++;
+        sensor_trail_lost(s, by, rows[by].what, l, unknown);
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 

@@ -92,7 +92,7 @@ def shown(d, name):
 
 
 def trail(d):
-    path, = glob.glob(os.path.join(d.state, "trail", "*"))
+    path, = glob.glob(os.path.join(d.state, "trail", "trail*"))
     with open(path, encoding="utf-8") as f:
         return f.read()
 

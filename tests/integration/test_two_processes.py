@@ -54,10 +54,10 @@ def drop_ptrace():
 
 def test_files_and_sockets(lab):
     d = lab.daemon()
-    for name, mode, group in (("control.sock", 0o660, "tidemark"), ("admin.sock", 0o600, "root")):
+    for name, mode, group in (("control.sock", 0o660, "tidemark"), ("admin.sock", 0o660, "tidemark")):
         st = os.stat(os.path.join(d.runtime, name))
         check(stat.S_IMODE(st.st_mode) == mode and st.st_uid == 0 and st.st_gid == (pwd.getpwnam("tidemark").pw_gid if group == "tidemark" else 0), name, oct(st.st_mode), str(st.st_gid))
-    for path, mode in ((d.state, 0o750), (d.state + "/engine", 0o700), (d.state + "/trail", 0o700), (d.state + "/engine/tidemark.db", 0o600), (d.state + "/trail/trail.jsonl", 0o600)):
+    for path, mode in ((d.state, 0o750), (d.state + "/engine", 0o700), (d.state + "/trail", 0o2750), (d.state + "/engine/tidemark.db", 0o600), (d.state + "/trail/trail.jsonl", 0o640)):
         check(stat.S_IMODE(os.stat(path).st_mode) == mode, "mode of " + path, oct(os.stat(path).st_mode))
     check(d.stop() == 0, "ends as asked", d.text())
     check(not glob.glob(d.runtime + "/*.sock"), "no socket is left")
