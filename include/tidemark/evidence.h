@@ -104,6 +104,7 @@ struct evidence_ask {
 /* What there is, after the job. */
 struct evidence_totals {
         uint64_t pieces, bytes, disk_free;
+        bool writable; /* as far as that can be told without writing */
         bool more; /* list: there are older ones */
         uint64_t granted; /* sweep: as in struct evidence_plan */
         bool by_disk;

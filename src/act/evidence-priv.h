@@ -11,8 +11,8 @@ enum evidence_message {
         EVIDENCE_SAYS_PIECE = 1, /* u8 kind · string name · string facts */
         EVIDENCE_SAYS_REMOVED,   /* u8 kind · string name · u8 verdict · string facts */
         EVIDENCE_SAYS_GRANTED,   /* u8 kind · u64 bytes */
-        EVIDENCE_SAYS_DONE, /* u8 kind · u32 error (as it is) · u64 pieces · u64 bytes · u64 disk_free · u8 more ·
-                             * u64 granted · u8 by_disk · string words */
+        EVIDENCE_SAYS_DONE, /* u8 kind · u32 error (as it is) · u64 pieces · u64 bytes · u64 disk_free ·
+                             * u8 writable · u8 more · u64 granted · u8 by_disk · string words */
 };
 
 /* What a helper does: the whole of one request. Blocks. Its result is said in EVIDENCE_SAYS_DONE; this one is whether

@@ -132,6 +132,7 @@ static int take(struct evidence_desk *d, const uint8_t *p, size_t len)
                 t.pieces = rd_u64(&r);
                 t.bytes = rd_u64(&r);
                 t.disk_free = rd_u64(&r);
+                t.writable = rd_u8(&r) != 0;
                 t.more = rd_u8(&r) != 0;
                 t.granted = rd_u64(&r);
                 t.by_disk = rd_u8(&r) != 0;

@@ -216,6 +216,7 @@ static int say_done(struct work *w, int err)
                 for (size_t i = 0; i < w->n; i++)
                         t->bytes += w->pieces[i].size;
                 t->disk_free = disk_free(w);
+                t->writable = access(w->path, W_OK) == 0;
         }
         if (w->too_many && !t->words[0])
                 snprintf(t->words, sizeof(t->words), "%s holds more than %u pieces: the others are not looked at",
@@ -226,6 +227,7 @@ static int say_done(struct work *w, int err)
         buf_put_u64(&b, t->pieces);
         buf_put_u64(&b, t->bytes);
         buf_put_u64(&b, t->disk_free);
+        buf_put_u8(&b, t->writable);
         buf_put_u8(&b, t->more);
         buf_put_u64(&b, t->granted);
         buf_put_u8(&b, t->by_disk);

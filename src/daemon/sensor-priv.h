@@ -283,6 +283,12 @@ bool sensor_deed_flag(const struct sensor_deed *d, const char *key);
 int sensor_evidence_start(struct sensor *s);
 void sensor_evidence_stop(struct sensor *s);
 int sensor_evidence_deed(struct sensor *s, const struct sensor_deed *d);
+/* Names of evidence that open findings give, one a line: the engine's word. */
+void sensor_evidence_held(struct sensor *s, struct bytes names);
+struct json_t;
+/* Its part of status; new reference. */
+struct json_t *sensor_evidence_status(const struct sensor *s);
+uint32_t sensor_evidence_pid(const struct sensor *s); /* of its helper now; 0: none */
 /* The slow round: what is too old goes. */
 void sensor_evidence_round(struct sensor *s);
 /* Before something is done to a container: its volatile part, and the rest afterwards. */

@@ -214,6 +214,8 @@ static void act_facts(struct sensor *s, const struct tide_event *ev)
         struct container *c = containers_by_id(s->containers, ev->container);
         int r = -EINVAL;
 
+        if (bytes_eq(ev->act.name, BYTES_LIT("evidence-held"))) /* of no container */
+                sensor_evidence_held(s, ev->act.text);
         if (!c)
                 return; /* gone meanwhile */
         if (bytes_eq(ev->act.name, BYTES_LIT("health")))

@@ -253,7 +253,7 @@ static uint64_t helpers_pss_kib(const struct sensor *s)
         sensor_auditlog_stats(s, &log);
         sensor_mapped_stats(s, &m);
         return memory_pss_kib((pid_t)log.pid) + memory_pss_kib((pid_t)walker_pid(s->walker)) +
-               memory_pss_kib((pid_t)trail_pid(s->trail)) +
+               memory_pss_kib((pid_t)trail_pid(s->trail)) + memory_pss_kib((pid_t)sensor_evidence_pid(s)) +
                memory_pss_kib((pid_t)peek_pid(s->peek_args)) + memory_pss_kib((pid_t)m.pid) +
                (s->nets ? memory_pss_kib(nsworker_pid(s->nets->worker)) : 0);
 }
@@ -288,8 +288,11 @@ void sensor_status_send(struct sensor *s)
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)), "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",
                 num(containers_refused(s->containers)), "not_identified", num(containers_unnamed_count(s->containers)));
-        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+        char *text;
 
+        if (o)
+                json_object_set_new(o, "evidence", sensor_evidence_status(s));
+        text = o ? json_dumps(o, JSON_COMPACT) : NULL;
         if (text) {
                 ev.state.text = bytes_str(text);
                 sensor_send(s, PAIR_CONTROL, &ev, -1);
