@@ -9,6 +9,8 @@
 #include "tidemark/lineserver.h"
 
 #define TIMEOUT_MS 15000
+#define TICK_MS 300
+#define LONGEST_MS (24 * 3600 * 1000) /* of what may take long: whoever asked will not wait longer */
 
 static const char *const names[] = {[CLI_CONTROL] = "control.sock", [CLI_ADMIN] = "admin.sock"};
 
@@ -32,7 +34,27 @@ int cli_no_socket(const char *path, int err)
         return CLI_FAILED;
 }
 
-static int exchange(const char *path, struct bytes line, int fd, json_t **ret)
+/* For what may take long: who is called meanwhile. */
+struct waiting {
+        void (*tick)(void *arg); /* may be NULL */
+        void *arg;
+};
+
+static int receive(struct lineconn *conn, const struct waiting *w, struct bytes *ret)
+{
+        int waited = 0, r;
+
+        if (!w)
+                return lineconn_recv(conn, TIMEOUT_MS, ret);
+        while ((r = lineconn_recv(conn, TICK_MS, ret)) == -ETIMEDOUT && waited < LONGEST_MS) {
+                waited += TICK_MS;
+                if (w->tick)
+                        w->tick(w->arg);
+        }
+        return r;
+}
+
+static int exchange(const char *path, struct bytes line, int fd, const struct waiting *w, json_t **ret)
 {
         _cleanup_(lineconn_closep) struct lineconn *conn = NULL;
         struct bytes got;
@@ -41,14 +63,15 @@ static int exchange(const char *path, struct bytes line, int fd, json_t **ret)
         if (r == 0)
                 r = fd < 0 ? lineconn_send(conn, line) : lineconn_send_fd(conn, line, fd);
         if (r == 0)
-                r = lineconn_recv(conn, TIMEOUT_MS, &got);
+                r = receive(conn, w, &got);
         if (r < 0)
                 return r;
         *ret = json_loadb((const char *)got.p, got.len, 0, NULL);
         return *ret ? 0 : -EPROTO;
 }
 
-static int ask(const struct cli *c, enum cli_socket socket, json_t *request, int fd, json_t **ret_data)
+static int ask(const struct cli *c, enum cli_socket socket, json_t *request, int fd, const struct waiting *w,
+               json_t **ret_data)
 {
         char path[512];
         char *line = request ? json_dumps(request, JSON_COMPACT) : NULL;
@@ -58,7 +81,7 @@ static int ask(const struct cli *c, enum cli_socket socket, json_t *request, int
         json_decref(request);
         snprintf(path, sizeof(path), "%s/%s", c->runtime_dir, names[socket]);
         if (r == 0)
-                r = exchange(path, bytes_str(line), fd, &answer);
+                r = exchange(path, bytes_str(line), fd, w, &answer);
         free(line);
         if (r < 0)
                 return cli_no_socket(path, r);
@@ -79,12 +102,19 @@ static int ask(const struct cli *c, enum cli_socket socket, json_t *request, int
 
 int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data)
 {
-        return ask(c, socket, request, -1, ret_data);
+        return ask(c, socket, request, -1, NULL, ret_data);
 }
 
 int cli_ask_with(const struct cli *c, json_t *request, int fd, json_t **ret_data)
 {
-        return ask(c, CLI_ADMIN, request, fd, ret_data);
+        return ask(c, CLI_ADMIN, request, fd, NULL, ret_data);
+}
+
+int cli_ask_long(const struct cli *c, json_t *request, void (*tick)(void *arg), void *arg, json_t **ret_data)
+{
+        const struct waiting w = {tick, arg};
+
+        return ask(c, CLI_ADMIN, request, -1, &w, ret_data);
 }
 
 int cli_ask_all(const struct cli *c, json_t *(*request)(void *arg, json_t *after), void *arg, const char *array,

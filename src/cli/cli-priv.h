@@ -45,6 +45,8 @@ int cli_baseline_refresh(struct cli *c);
 int cli_baseline_export(struct cli *c); /* transfer.c: of baseline, with options of their own */
 int cli_baseline_import(struct cli *c);
 int cli_contain(struct cli *c);
+int cli_evidence(struct cli *c);
+int cli_evidence_verify(struct cli *c); /* evidence_verify.c: of evidence, without a daemon */
 int cli_image(struct cli *c);
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);
@@ -75,6 +77,8 @@ enum cli_socket { CLI_CONTROL, CLI_ADMIN };
 int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t **ret_data);
 /* The same on admin.sock, a descriptor along with it, which stays the caller's. */
 int cli_ask_with(const struct cli *c, json_t *request, int fd, json_t **ret_data);
+/* The same for what may take long: tick (may be NULL) is called now and then until the answer comes. */
+int cli_ask_long(const struct cli *c, json_t *request, void (*tick)(void *arg), void *arg, json_t **ret_data);
 /* What cannot be had of a socket, in words. Returns the exit status. */
 int cli_no_socket(const char *path, int err);
 /* A page after the other of findings or entries: the named array, whole, with the other members of the last page. */

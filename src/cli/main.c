@@ -35,6 +35,10 @@ static const struct cli_command commands[] = {
          cli_suppress},
         {"tune", "[--apply N --reason TEXT] [--time SECONDS]",
          "rules that past findings suggest, each with what it would have hidden", cli_tune},
+        {"evidence",
+         "capture ID|CONTAINER [--all] [--freeze] [--no-wait] [--reason TEXT] | list |\n"
+         "      copy NAME DEST | remove NAME --reason TEXT | verify FILE [--trail DIR] [--key PEM]",
+         "what a container is, taken before it changes: processes, sockets, files, logs", cli_evidence},
         {"image", "list | show DIGEST|WORKLOAD", "what images hold: programs, libraries, and which packages own them",
          cli_image},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
