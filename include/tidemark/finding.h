@@ -234,7 +234,8 @@ DEFINE_CLEANUP(struct finding *, finding_free)
 int str_set(struct str_owned *s, struct bytes v) TM_CHECK;
 void str_clear(struct str_owned *s);
 void signal_release(struct finding_signal *s); /* its strings */
-/* Append one; beyond the limit the first half and the latest stay. 0 or -ENOMEM. */
+/* Append one, or put it in the place of the same deed that had begun; beyond the limit the first half and the latest
+ * stay. 0 or -ENOMEM. */
 int finding_deed_add(struct finding *f, const struct tide_event *done) TM_CHECK;
 static inline struct bytes str_get(const struct str_owned *s)
 {

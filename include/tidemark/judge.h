@@ -319,6 +319,8 @@ struct judge_container {
         struct bytes upper, coverage;
         enum tide_class class;
 };
+/* The i-th of the findings that are not closed, borrowed until the next event; NULL: there are not so many. */
+const struct finding *judge_open_finding(const struct judge *j, size_t i);
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret);
 
 /* ---- what records of an image say of a finding ---- */

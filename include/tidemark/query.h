@@ -182,6 +182,14 @@ struct query_deed {
 bool query_is_deed(const json_t *request);
 int query_deed(const struct query_env *env, const json_t *request, struct query_deed *ret, struct buf *args,
                json_t **ret_answer) TM_CHECK;
+/*
+ * For evidence of a container: {"container": as in status, "workload": as in baseline.list, "finding": as show has it},
+ * null where nothing is known. NULL: out of memory.
+ */
+json_t *query_evidence(const struct query_env *env, struct bytes container, uint64_t finding) TM_CHECK;
+struct judge;
+/* Names of evidence that findings which are not closed give, one a line. Errors stay in out. */
+void query_evidence_held(const struct judge *j, struct buf *out);
 bool query_has_document(const json_t *request); /* is it for query_import() */
 bool query_is_change(const json_t *request); /* is cmd a changing one (belongs to admin.sock) */
 

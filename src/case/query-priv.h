@@ -64,6 +64,8 @@ int query_workload(const struct judge *j, const char *text, bool prefix, struct 
 /* One workload without its entries. */
 json_t *query_net_json(const struct judge_net *n);
 json_t *query_workload_json(const struct judge *j, const struct judge_workload *w) TM_CHECK;
+/* A container as status shows it. */
+json_t *query_container_json(const struct judge_container *c) TM_CHECK;
 /* One analysed image without its facts. */
 json_t *query_image_json(const struct judge *j, const struct judge_image *im) TM_CHECK;
 /* Of a deed: fills containers and finding from the request's target, if it has one. NULL, or the refusal. */

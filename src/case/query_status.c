@@ -12,7 +12,7 @@
 #include "tidemark/err.h"
 #include "tidemark/pipeline.h"
 
-static json_t *container_json(const struct judge_container *c)
+json_t *query_container_json(const struct judge_container *c)
 {
         _cleanup_json_ json_t *o = json_object();
         int bad = 0;
@@ -49,7 +49,7 @@ static int put_containers(json_t *o, const struct judge *j)
         size_t used = 0, i = 0;
 
         while (judge_container_next(j, &i, &c)) {
-                _cleanup_json_ json_t *v = container_json(&c);
+                _cleanup_json_ json_t *v = query_container_json(&c);
 
                 if (!v)
                         return -1;

@@ -224,7 +224,7 @@ static const char *condition(const json_t *piece)
         if (json_is_true(json_object_get(piece, "busy")))
                 return "being written";
         if (!json_is_true(json_object_get(piece, "whole")))
-                return "not whole: it was broken off";
+                return "broken off";
         return json_is_true(json_object_get(piece, "signed")) ? "signed" : "whole";
 }
 
@@ -232,7 +232,7 @@ static void print_list(const json_t *data)
 {
         static const char *const head[] = {"NAME", "SIZE", "FINDING", "OF", "STATE"};
         const json_t *list = json_object_get(data, "evidence");
-        char bytes[SIZE], most[SIZE], left[SIZE];
+        char bytes[SIZE], most[SIZE], left[SIZE], text[600];
         struct cli_table *t;
         size_t i;
         json_t *v;
@@ -254,11 +254,12 @@ static void print_list(const json_t *data)
                         snprintf(finding, sizeof(finding), "F-%lld", (long long)cli_int(v, "finding"));
                 cli_table_row(t, cells);
         }
+        cli_table_keep(t, 0);
         cli_table_print(stdout, t);
-        printf("%s of %s (evidence.keep_size), %s of the disk free, in ", put_size(cli_int(data, "bytes"), bytes),
-               put_size(cli_int(data, "keep_size"), most), put_size(cli_int(data, "disk_free"), left));
-        cli_put(stdout, cli_text(data, "directory"), CLI_WIDTH);
-        putchar('\n');
+        snprintf(text, sizeof(text), "%s of %s (evidence.keep_size), %s of the disk free, in %.400s",
+                 put_size(cli_int(data, "bytes"), bytes), put_size(cli_int(data, "keep_size"), most),
+                 put_size(cli_int(data, "disk_free"), left), cli_text(data, "directory"));
+        cli_wrap(stdout, text, 0, 2);
 }
 
 static int list(struct cli *c)
@@ -347,8 +348,8 @@ static int do_copy(struct cli *c, const json_t *result, const char *dest, int to
 
         if (r < 0) {
                 fprintf(stderr, "tidemark: %s to %s: %s%s\n", path, dest, err_str(r),
-                        r == ERR_CHECKSUM ? ": it is not what was written down when it was taken: see tidemark evidence "
-                                            "verify"
+                        r == ERR_CHECKSUM ? ": it is not what was written down when it was taken: see tidemark "
+                                            "evidence verify"
                                           : "");
                 unlink(dest);
                 return r == ERR_CHECKSUM ? CLI_FOUND : CLI_FAILED;
@@ -362,7 +363,8 @@ static int do_copy(struct cli *c, const json_t *result, const char *dest, int to
                 return r;
         }
         cli_put(stdout, dest, CLI_WIDTH);
-        printf("\n  SHA-256 %s%s\n", hex, *want ? ", as when it was taken" : "; it is not whole, so nothing is known of it");
+        printf("\n  SHA-256 %s%s\n", hex,
+               *want ? ", as when it was taken" : "; it is not whole, so nothing is known of it");
         return CLI_DONE;
 }
 

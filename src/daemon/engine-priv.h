@@ -85,6 +85,7 @@ struct engine {
         uint64_t commit_at; /* boot time at which what changed is committed; 0: nothing waits */
         bool commit_failed;
         uint64_t malformed, unstored;
+        bool evidence_stale; /* which evidence open findings name is to be told anew */
 };
 
 /* engine.c */
@@ -201,6 +202,13 @@ void engine_control_note(struct engine *e, struct bytes workload, const char *wo
 /* The answer to a command that waited: taken over; NULL: out of memory. */
 void engine_control_reply(struct engine *e, uint64_t command, json_t *answer);
 void engine_control_close(struct engine *e);
+
+/* engine_evidence.c */
+/* What is known of a container, for its evidence: appended to a deed's arguments. */
+void engine_evidence_args(struct engine *e, struct bytes container, uint64_t finding, struct buf *args);
+void engine_evidence_news(struct engine *e, const struct finding *f, unsigned news);
+void engine_evidence_done(struct engine *e, const struct tide_event *ev);
+void engine_evidence_committed(struct engine *e);
 
 /* engine_deed.c: what the sensor is asked to do to containers and with evidence */
 int engine_deed_open(struct engine *e);

@@ -81,6 +81,7 @@ int engine_commit(struct engine *e, bool sync)
         }
         buf_reset(&e->outbox);
         engine_news_committed(e);
+        engine_evidence_committed(e);
         return 0;
 }
 
@@ -121,6 +122,7 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
 static void on_news(const struct finding *f, unsigned news, void *arg)
 {
         engine_news_tell(arg, f, news);
+        engine_evidence_news(arg, f, news);
 }
 
 /* What the judge decided by itself: the trail holds it, since an operator would be asked about it. */
@@ -176,6 +178,7 @@ static int on_ping(struct engine *e, const struct tide_event *ev, int *fd)
                 if (engine_inject(e, &tick) < 0) /* from here on time passes */
                         return -EIO;
                 e->up = true;
+                e->evidence_stale = true;
                 if (engine_commit(e, false) < 0)
                         return -EIO;
         }

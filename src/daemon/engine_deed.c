@@ -48,9 +48,16 @@ static struct waiting *find(struct engine *e, uint64_t command)
         return NULL;
 }
 
+/* Of all that is done to a container, but for letting it go again. */
+static bool takes_evidence(unsigned deed)
+{
+        return deed == DEED_CAPTURE || deed == DEED_ISOLATE || deed == DEED_KILL;
+}
+
 static int ask(struct engine *e, const struct waiting *w, const char *container, struct bytes args)
 {
         struct tide_event ev = {.kind = TIDE_ACT, .container = bytes_str(container)};
+        _cleanup_buf_ struct buf more = {.p = NULL};
 
         ev.act.act = ACT_DEED;
         ev.act.id = w->command;
@@ -59,6 +66,12 @@ static int ask(struct engine *e, const struct waiting *w, const char *container,
         ev.act.finding = w->deed.finding;
         ev.act.name = bytes_str(w->deed.name ? w->deed.name : "");
         ev.act.args = args;
+        if (!takes_evidence(w->deed.deed) || w->deed.dry_run)
+                return engine_send(e, &ev);
+        buf_init(&more, TIDE_RECORD_MAX - 4096);
+        buf_put(&more, args.p, args.len);
+        engine_evidence_args(e, ev.container, w->deed.finding, &more);
+        ev.act.args = more.err ? args : buf_bytes(&more);
         return engine_send(e, &ev);
 }
 
@@ -159,6 +172,7 @@ int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd)
         int r = is_fact(&ev->done) ? engine_event(e, &fact) : 0;
 
         (void)fd;
+        engine_evidence_done(e, ev);
         if (!w)
                 return r;
         wait_longer(e, w);

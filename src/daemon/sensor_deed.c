@@ -22,9 +22,12 @@ static const struct {
         const char *command; /* "cmd" of the line on admin.sock that asks for it */
         int (*run)(struct sensor *s, const struct sensor_deed *d);
 } owners[DEED__MAX] = {
-        [DEED_ISOLATE] = {"contain.isolate", NULL}, [DEED_RELEASE] = {"contain.release", NULL},
-        [DEED_KILL] = {"contain.kill", NULL},       [DEED_CAPTURE] = {"evidence.capture", sensor_evidence_deed},
-        [DEED_LIST] = {"evidence.list", sensor_evidence_deed},      [DEED_COPY] = {"evidence.copy", sensor_evidence_deed},
+        [DEED_ISOLATE] = {"contain.isolate", NULL},
+        [DEED_RELEASE] = {"contain.release", NULL},
+        [DEED_KILL] = {"contain.kill", NULL},
+        [DEED_CAPTURE] = {"evidence.capture", sensor_evidence_deed},
+        [DEED_LIST] = {"evidence.list", sensor_evidence_deed},
+        [DEED_COPY] = {"evidence.copy", sensor_evidence_deed},
         [DEED_REMOVE] = {"evidence.remove", sensor_evidence_deed},
 };
 

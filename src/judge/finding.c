@@ -131,15 +131,35 @@ struct finding *finding_free(struct finding *f)
         return NULL;
 }
 
+/* Where it stands that it began: what came of it takes that place. */
+static struct finding_deed *begun(struct finding *f, const struct finding_deed *d)
+{
+        for (uint32_t i = 0; i < f->ndeeds; i++) {
+                struct finding_deed *had = &f->deeds[i];
+
+                if (had->state == DEED_BEGAN && had->deed == d->deed && had->command == d->command &&
+                    bytes_eq(str_get(&had->container), str_get(&d->container)))
+                        return had;
+        }
+        return NULL;
+}
+
 int finding_deed_add(struct finding *f, const struct tide_event *done)
 {
         struct finding_deed d = {.deed = done->done.deed, .state = done->done.state, .wall_ns = done->wall_ns,
                                  .command = done->done.command};
+        struct finding_deed *had;
 
         if (str_set(&d.container, done->container) < 0 || str_set(&d.name, done->done.name) < 0 ||
             str_set(&d.words, done->done.words) < 0) {
                 deed_release(&d);
                 return -ENOMEM;
+        }
+        had = begun(f, &d);
+        if (had) {
+                deed_release(had);
+                *had = d;
+                return 0;
         }
         if (f->ndeeds == FINDING_DEEDS) { /* the oldest of the second half goes */
                 deed_release(&f->deeds[FINDING_DEEDS / 2]);

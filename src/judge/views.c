@@ -112,6 +112,11 @@ int judge_entry_next(const struct judge *j, struct bytes workload_id, size_t *i,
         return 1;
 }
 
+const struct finding *judge_open_finding(const struct judge *j, size_t i)
+{
+        return i < j->nopen ? j->open[i] : NULL;
+}
+
 int judge_container_next(const struct judge *j, size_t *i, struct judge_container *ret)
 {
         const struct container_memory *c;
