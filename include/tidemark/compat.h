@@ -55,6 +55,12 @@
 #ifndef SYS_openat2
 #define SYS_openat2 437
 #endif
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424
+#endif
 #ifndef SYS_statx
 #ifdef __x86_64__
 #define SYS_statx 332
@@ -124,6 +130,28 @@ struct compat_statx {
 /* linux/netfilter/nf_tables.h, Linux 3.19: NFT_MSG_NEWGEN; 4.15: NFTA_GEN_PROC_PID */
 #define COMPAT_NFT_MSG_NEWGEN 15
 #define COMPAT_NFTA_GEN_PROC_PID 2
+
+/* linux/if_link.h, linux/net_namespace.h, linux/rtnetlink.h, Linux 4.0 */
+#define COMPAT_IFLA_LINK_NETNSID 37
+#define COMPAT_RTM_NEWNSID 88
+#define COMPAT_RTM_GETNSID 90
+#define COMPAT_RTGENMSG_LEN 1 /* struct rtgenmsg */
+#define COMPAT_NETNSA_NSID 1
+#define COMPAT_NETNSA_FD 3
+/* linux/nsfs.h, Linux 4.9: _IO(0xb7, 1) */
+#define COMPAT_NS_GET_USERNS 0xb701
+/* linux/sock_diag.h, Linux 4.5 */
+#define COMPAT_SOCK_DESTROY 21
+
+/* linux/netfilter.h, Linux 4.2 (the family netdev and its hooks), 5.16 (egress) */
+#define COMPAT_NFPROTO_NETDEV 5
+#define COMPAT_NF_NETDEV_INGRESS 0
+#define COMPAT_NF_NETDEV_EGRESS 1
+/* linux/netfilter/nf_tables.h, Linux 5.13: NFT_SOCKET_CGROUPV2; libnftnl/expr.h 1.2.0: NFTNL_EXPR_SOCKET_… */
+#define COMPAT_NFT_SOCKET_CGROUPV2 3
+#define COMPAT_NFTNL_EXPR_SOCKET_KEY 1
+#define COMPAT_NFTNL_EXPR_SOCKET_DREG 2
+#define COMPAT_NFTNL_EXPR_SOCKET_LEVEL 3
 
 /* linux/netfilter/nfnetlink_conntrack.h, Linux 4.18: CTA_STATS_GLOBAL_MAX_ENTRIES */
 #define COMPAT_CTA_STATS_GLOBAL_MAX_ENTRIES 2

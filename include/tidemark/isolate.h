@@ -9,8 +9,8 @@
  * Hands over: exactly one answer for every request, later; the news that rules were changed, which a CHECK then sorts.
  *
  * Where it is cut, all by nf_tables, names tidemark-ID-INSTANCE (the first 12 digits of the container's id):
- *   inside     table inet in the container's namespace: prerouting, input, output, postrouting. Everything but loopback
- *              and what is allowed is dropped, established connections too (no rule asks conntrack). The policy is drop,
+ *   inside     table inet in the container's namespace: prerouting, input, output, postrouting. All but loopback and
+ *              what is allowed is dropped, established connections too (no rule asks conntrack). The policy is drop,
  *              so that chains whose rules are flushed stay shut: only the container lives in this namespace. A task
  *              with CAP_NET_ADMIN there could undo it, and one with CAP_NET_RAW could go past it (packet(7)).
  *   host side  table netdev where the other end of its veth lives (as a rule the host's namespace): ingress and, from
@@ -93,7 +93,7 @@ struct isolate_request {
         char cgroup[256];   /* its path in /proc/PID/cgroup, to FREEZE, THAW and KILL what has no pid; "": by pid */
         uint32_t nnets;     /* CUT */
         struct isolate_net nets[ISOLATE_NETS];
-        uint64_t places;    /* RELEASE, CHECK: inode of the namespace of the host side, as CUT told it; 0: the host's */
+        uint64_t places;    /* RELEASE, CHECK: as CUT told them; 0: as it told this isolator; else the host's */
 };
 
 /* Where a container is, or would be, cut. */

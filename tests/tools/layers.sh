@@ -35,7 +35,7 @@ pure='^src/(fuse|judge)/|_decode\.c$'
 impure='tidemark/clock\.h|tidemark/log\.h|<time\.h>|<unistd\.h>|<fcntl\.h>|<sys/socket\.h>'
 
 # One way to open below a directory what somebody else has named: beneath.h. Others open fixed names of the kernel's and our own.
-opens='^src/base/beneath\.c$|^src/case/ring\.c$|^src/trace/peek_worker\.c$|^src/act/trail_(file|kept|line|read)\.c$|^src/priv/probe\.c$'
+opens='^src/base/beneath\.c$|^src/case/ring\.c$|^src/trace/peek_worker\.c$|^src/act/(isolate_list|trail_(file|kept|line|read))\.c$|^src/priv/probe\.c$'
 
 check_file() { # TREE FILE
         local file=$2 room inc lib other why
