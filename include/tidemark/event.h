@@ -500,6 +500,13 @@ enum tide_deed_flag {
         DEEDF_NOW = 1u << 2,     /* isolate: cut before the volatile evidence is taken */
 };
 
+/* What an event of a deed is, beside its state. */
+enum tide_done_what {
+        DONE_PLAIN,
+        DONE_REMOVED_AGAIN, /* isolate, changed: its rules are removed again and again: no accident */
+        DONE__MAX
+};
+
 struct tide_done {
         uint8_t deed;       /* enum tide_deed */
         uint8_t state;      /* enum tide_deed_state */
@@ -509,6 +516,7 @@ struct tide_done {
         struct bytes name;  /* evidence: its file */
         struct bytes words; /* for people: a sentence or two */
         struct bytes facts; /* one JSON object as text; empty: none */
+        uint8_t what;       /* enum tide_done_what */
 };
 
 /*

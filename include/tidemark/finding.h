@@ -39,6 +39,7 @@ enum finding_type {
         FINDING_FIRST_SIGHT,
         FINDING_SESSION, /* what a person's exec session did */
         FINDING_ROLLOUT, /* what a new digest did that the old one did not: at the end of its window */
+        FINDING_CONTAINMENT, /* what happened around an isolation: one in its place, rules removed again and again */
         FINDING__TYPE_MAX
 };
 enum finding_state { FINDING_OPEN, FINDING_TRIAGED, FINDING_CLOSED };
@@ -237,6 +238,20 @@ void signal_release(struct finding_signal *s); /* its strings */
 /* Append one, or put it in the place of the same deed that had begun; beyond the limit the first half and the latest
  * stay. 0 or -ENOMEM. */
 int finding_deed_add(struct finding *f, const struct tide_event *done) TM_CHECK;
+/* How it stands with the containment of what it is about; of several containers the one that is furthest. */
+enum finding_contained {
+        CONTAINED_NO, /* nobody ever thought of it */
+        CONTAINED_REFUSED,
+        CONTAINED_FAILED,
+        CONTAINED_RELEASED,
+        CONTAINED_KILLED,
+        CONTAINED_YES,
+};
+enum finding_contained finding_contained(const struct finding *f);
+/* Of the container that deeds[deed] is about. */
+enum finding_contained finding_contained_container(const struct finding *f, uint32_t deed);
+/* "none", "refused", "failed", "released", "killed", "isolated" */
+const char *finding_contained_name(unsigned v);
 static inline struct bytes str_get(const struct str_owned *s)
 {
         return (struct bytes){(const uint8_t *)s->p, s->len};

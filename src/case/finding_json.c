@@ -350,14 +350,37 @@ static json_t *deeds_json(const struct finding *f, bool of_evidence)
         return TAKE_PTR(a);
 }
 
+/* Each container that something was said of, once, and how it stands with it. */
+static json_t *contained_json(const struct finding *f)
+{
+        _cleanup_json_ json_t *a = json_array();
+
+        for (uint32_t i = 0; i < f->ndeeds; i++) {
+                bool again = f->deeds[i].deed >= DEED_CAPTURE;
+
+                for (uint32_t k = 0; k < i && !again; k++)
+                        again = f->deeds[k].deed < DEED_CAPTURE &&
+                                bytes_eq(str_get(&f->deeds[k].container), str_get(&f->deeds[i].container));
+                if (!again &&
+                    json_array_append_new(
+                            a, json_pack("{s:o,s:s}", "container", cj_text(str_get(&f->deeds[i].container)), "state",
+                                         finding_contained_name(finding_contained_container(f, i)))) < 0)
+                        return NULL;
+        }
+        return TAKE_PTR(a);
+}
+
 /* Null where nobody ever thought of it. */
 static json_t *containment_json(const struct finding *f)
 {
-        _cleanup_json_ json_t *acts = deeds_json(f, false);
+        _cleanup_json_ json_t *acts = deeds_json(f, false), *containers = contained_json(f);
 
-        if (!acts || json_array_size(acts) == 0)
-                return acts ? json_null() : NULL;
-        return json_pack("{s:O}", "acts", acts);
+        if (!acts || !containers)
+                return NULL;
+        if (json_array_size(acts) == 0)
+                return json_null();
+        return json_pack("{s:s,s:O,s:O}", "state", finding_contained_name(finding_contained(f)), "containers", containers,
+                         "acts", acts);
 }
 
 json_t *finding_json(const struct finding *f, uint32_t show)

@@ -31,6 +31,8 @@ static const char *headline(const json_t *f, char *dst, size_t size)
 
         if (strcmp(cli_text(f, "type"), "first-sight") == 0)
                 return "first sight: it ran before this host was watched";
+        if (strcmp(cli_text(f, "type"), "containment") == 0)
+                return "an isolated container: what happened around it";
         if (strcmp(cli_text(f, "type"), "session") == 0)
                 return session_line(f, dst, size);
         json_array_foreach(json_object_get(f, "signals"), i, s) {

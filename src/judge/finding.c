@@ -553,7 +553,58 @@ static const char *word(const char *const *words, size_t n, unsigned v)
 
 const char *finding_type_name(unsigned v)
 {
-        static const char *const words[] = {"drift", "first-sight", "session", "roll-out"};
+        static const char *const words[] = {"drift", "first-sight", "session", "roll-out", "containment"};
+
+        return word(words, ARRAY_LEN(words), v);
+}
+
+/* What stands of it now: the last word on each container, those that say nothing of it passed over. */
+static enum finding_contained last_word(const struct finding *f, struct bytes container)
+{
+        static const enum finding_contained words[DEED__MAX][DEED__STATE_MAX] = {
+                [DEED_ISOLATE] = {[DEED_FAILED] = CONTAINED_FAILED,
+                                  [DEED_REFUSED] = CONTAINED_REFUSED,
+                                  [DEED_DONE] = CONTAINED_YES,
+                                  [DEED_CHANGED] = CONTAINED_YES},
+                [DEED_RELEASE] = {[DEED_DONE] = CONTAINED_RELEASED, [DEED_CHANGED] = CONTAINED_RELEASED},
+                [DEED_KILL] = {[DEED_DONE] = CONTAINED_KILLED},
+        };
+        enum finding_contained said = CONTAINED_NO;
+
+        for (uint32_t i = 0; i < f->ndeeds; i++) {
+                const struct finding_deed *d = &f->deeds[i];
+                enum finding_contained v = words[d->deed][d->state];
+
+                if (!bytes_eq(str_get(&d->container), container) || v == CONTAINED_NO)
+                        continue;
+                if (v == CONTAINED_REFUSED && said == CONTAINED_YES) /* it is so already */
+                        continue;
+                said = v;
+        }
+        return said;
+}
+
+enum finding_contained finding_contained_container(const struct finding *f, uint32_t deed)
+{
+        return last_word(f, str_get(&f->deeds[deed].container));
+}
+
+enum finding_contained finding_contained(const struct finding *f)
+{
+        enum finding_contained best = CONTAINED_NO;
+
+        for (uint32_t i = 0; i < f->ndeeds; i++) {
+                enum finding_contained v = last_word(f, str_get(&f->deeds[i].container));
+
+                if (v > best)
+                        best = v;
+        }
+        return best;
+}
+
+const char *finding_contained_name(unsigned v)
+{
+        static const char *const words[] = {"none", "refused", "failed", "released", "killed", "isolated"};
 
         return word(words, ARRAY_LEN(words), v);
 }

@@ -22,6 +22,7 @@
  *     life.c       verdicts, closing, expiry, the past; what is told once
  *     session.c    exec sessions: a lane of their own
  *     weeks.c      numbers of each week, for the report
+ *     deeds.c      what was done about containers; what happens around an isolation
  *     sight.c      first sight of containers that ran before us
  *     joint.c      files that two programs make together
  *     writers.c    who wrote which name of one container's write layer (written.c: what of it counts)
@@ -174,6 +175,15 @@ struct away {
         int64_t from_ns, to_ns;
 };
 
+/* Containers of a workload that are isolated, by hash of their ids; ns: since when the last one is. */
+#define CONTAINED_KEPT 8u
+struct contained {
+        int64_t ns;
+        uint64_t ids[CONTAINED_KEPT];
+        uint32_t n;
+        uint64_t item; /* the finding that says what happened around it; 0: none */
+};
+
 struct workload {
         struct str_owned id, name, image, digest;
         struct str_owned manifest; /* its digest, as a container told it last; empty: none did */
@@ -188,6 +198,7 @@ struct workload {
         enum tide_class class; /* a service, as soon as one of its containers is */
         struct dim_learning dim[DIM__MAX];
         struct rollout roll;
+        struct contained contained;
         struct map *entries;  /* dim · key length · key · exe → struct entry */
         struct map *keys;     /* dim · key → how many entries have it, as a number; so of hosts, and of candidates */
         struct map *siblings; /* dim · exe length · exe · directory → how many names in it, as a number */
@@ -316,6 +327,13 @@ struct bytes decide_arg_n(const struct tide_decision *d, const char *name, size_
 const char *decide_by(const struct tide_event *ev, char dst[DECIDE_BY]);
 /* For the operator: what was done. Several of one name become a list. */
 void decide_say(struct judge *j, const char *name, const char *fmt, ...) TM_PRINTF(3, 4);
+
+/* ---- deeds ---- */
+
+/* TIDE_DONE. */
+int deeds_done(struct judge *j, const struct tide_event *ev);
+/* It has just got its workload: did it come in the place of one that is isolated? */
+int deeds_container(struct judge *j, struct container_memory *c, int64_t wall_ns);
 
 int transfer_begin(struct judge *j, struct workload *none, const struct tide_event *ev);
 int transfer_entries(struct judge *j, struct workload *none, const struct tide_event *ev);

@@ -684,7 +684,7 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
         _cleanup_buf_ struct buf name, id;
         _cleanup_free_ char *text = NULL;
         struct workload *w;
-        bool fresh;
+        bool fresh, first = !c->workload;
         int r;
 
         buf_init(&name, 1024);
@@ -728,6 +728,8 @@ static int attach(struct judge *j, struct container_memory *c, const struct tide
                 baseline_runs_in(j, w, c, 1, wall_ns);
         pieces_save_workload(j, w);
         pieces_save_container(j, c);
+        if (r == 0 && first)
+                r = deeds_container(j, c, wall_ns);
         return r < 0 ? r : let_go(j, c, wall_ns);
 }
 
@@ -970,26 +972,6 @@ static int on_record(struct judge *j, const struct tide_event *ev)
         return err;
 }
 
-/* What was done about a container is a fact of every finding that it is in, and of the one that it was done for. */
-static int on_done(struct judge *j, const struct tide_event *ev)
-{
-        int r = 0;
-
-        for (size_t i = 0; i < j->nopen && r == 0; i++) {
-                struct finding *f = j->open[i];
-                bool its = f->id == ev->done.finding && ev->done.finding;
-
-                for (uint32_t c = 0; c < f->ncontainers && !its; c++)
-                        its = ev->container.len && bytes_eq(str_get(&f->containers[c].id), ev->container);
-                if (!its)
-                        continue;
-                r = finding_deed_add(f, ev);
-                if (r == 0)
-                        group_changed(j, f, false);
-        }
-        return r;
-}
-
 static int on_loss(struct judge *j, const struct tide_event *ev)
 {
         j->stats.losses++;
@@ -1056,7 +1038,7 @@ static int on_event(struct judge *j, const struct tide_event *ev)
         case TIDE_RECORD:
                 return on_record(j, ev);
         case TIDE_DONE:
-                return on_done(j, ev);
+                return deeds_done(j, ev);
         default:
                 return on_container_event(j, ev);
         }

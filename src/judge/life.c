@@ -24,7 +24,8 @@
 static bool is_shown(const struct judge *j, const struct finding *f)
 {
         return !f->suppressed &&
-               (f->type == FINDING_FIRST_SIGHT || f->type == FINDING_ROLLOUT || f->confidence >= j->p.show);
+               (f->type == FINDING_FIRST_SIGHT || f->type == FINDING_ROLLOUT || f->type == FINDING_CONTAINMENT ||
+                f->confidence >= j->p.show);
 }
 
 static unsigned say(struct finding *f, unsigned news)
@@ -92,6 +93,10 @@ unsigned life_news(struct judge *j, struct finding *f)
         if (anew)
                 news |= say_anew(f);
         news |= say(f, NEWS_OPENED);
+        if (finding_contained(f) == CONTAINED_YES)
+                news |= say(f, NEWS_CONTAINED);
+        else if (finding_contained(f) == CONTAINED_RELEASED) /* a second time is news again */
+                f->told &= ~(unsigned)NEWS_CONTAINED;
         if (f->confidence >= j->p.page && (anew || !f->paged))
                 news |= say_paged(j, f);
         return news | say_doubled(f);

@@ -21,8 +21,9 @@
  * 9: nothing of when the last tick was;
  * 10: nothing of since when a workload's weeks are counted; 11: nothing of what waits in a roll-out;
  * 12: nothing of when a workload was away, nor of where a name of the start lies;
- * 13: nothing of a clock that leapt; 14: nothing of manifests of workloads */
-#define FORMAT 15u
+ * 13: nothing of a clock that leapt; 14: nothing of manifests of workloads;
+ * 15: nothing of which containers of a workload are isolated */
+#define FORMAT 16u
 
 #define PAST_MAX 1000000u /* beyond limits.closed_findings the next tick forgets the oldest */
 
@@ -128,6 +129,31 @@ static int get_away(struct rd *r, uint32_t format, struct workload *w)
         return r->err;
 }
 
+static void put_contained(struct buf *out, const struct workload *w)
+{
+        buf_put_u64(out, (uint64_t)w->contained.ns);
+        buf_put_u64(out, w->contained.item);
+        buf_put_u32(out, w->contained.n);
+        for (uint32_t i = 0; i < w->contained.n; i++)
+                buf_put_u64(out, w->contained.ids[i]);
+}
+
+static int get_contained(struct rd *r, uint32_t format, struct workload *w)
+{
+        uint32_t n;
+
+        if (format < 16)
+                return 0;
+        w->contained.ns = (int64_t)rd_u64(r);
+        w->contained.item = rd_u64(r);
+        n = rd_u32(r);
+        if (r->err || n > CONTAINED_KEPT)
+                return ERR_SCHEMA;
+        for (w->contained.n = 0; w->contained.n < n; w->contained.n++)
+                w->contained.ids[w->contained.n] = rd_u64(r);
+        return r->err;
+}
+
 static void put_workload(struct judge *j, const struct workload *w)
 {
         begin(j);
@@ -164,6 +190,7 @@ static void put_workload(struct judge *j, const struct workload *w)
                 buf_put_bytes(&j->blob, str_get(&w->roll.pending[i]));
         put_away(&j->blob, w);
         buf_put_bytes(&j->blob, str_get(&w->manifest));
+        put_contained(&j->blob, w);
 }
 
 void pieces_save_workload(struct judge *j, const struct workload *w)
@@ -240,9 +267,9 @@ static int restore_workload(struct judge *j, struct bytes key, struct rd *r, uin
                 get_rollout(r, format, w, &err);
         if (err == 0)
                 err = get_away(r, format, w);
-        if (format > 14)
+        if (err == 0 && format > 14)
                 get_str(r, &w->manifest, &err);
-        return err;
+        return err ? err : get_contained(r, format, w);
 }
 
 /* ---- entries ---- */

@@ -101,6 +101,8 @@ static const struct judge_factor table[FACTOR__MAX] = {
         [FACTOR_OTHER_CONTENT] = {"other_content", 4, "it ran before, with another content"},
         [FACTOR_REJECTED] = {"rejected", 8, "an operator has said that this workload must not do it"},
         [FACTOR_ROLLOUT] = {"rollout", 24, "shown once: a new image of this workload does what the old one did not"},
+        [FACTOR_CONTAINMENT] = {"containment", 24,
+                                "shown once: something happened around a container of it that is isolated"},
         [FACTOR_IMAGE_PACKAGED] = {"image_packaged", -12, "the program is the image's, and a package of it owns it"},
         [FACTOR_IMAGE_UNPACKAGED] = {"image_unpackaged", -8,
                                      "the program is the image's, but no package of it owns it"},

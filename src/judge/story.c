@@ -449,6 +449,29 @@ static int put_rollout(const struct finding *f, struct buf *out)
         return 1;
 }
 
+static int put_containment(const struct finding *f, struct buf *out)
+{
+        buf_put_str(out, "A container of this workload is isolated.");
+        if (f->inventory.added) {
+                buf_printf(out, " %llu new container%s of it came since, in its place and not isolated: ",
+                           (unsigned long long)f->inventory.added, f->inventory.added == 1 ? "" : "s");
+                for (uint32_t i = 0; i < f->ncontainers; i++) {
+                        struct bytes id = str_get(&f->containers[i].id);
+
+                        buf_put_str(out, i ? ", " : "");
+                        put_name(f->containers[i].name.len ? str_get(&f->containers[i].name) : id, out);
+                        buf_put_str(out, " (");
+                        put_name(bytes_of(id.p, id.len < 12 ? id.len : 12), out);
+                        buf_put_u8(out, ')');
+                }
+                buf_put_u8(out, '.');
+        }
+        if (f->inventory.modified)
+                buf_put_str(out, " Its rules were removed again and again, which is no accident: somebody works "
+                                 "against the isolation.");
+        return 1;
+}
+
 static void put_rest(const struct finding_rest *x, struct buf *out)
 {
         char proto[TIDE_PROTO_TEXT];
@@ -556,9 +579,9 @@ int finding_story(const struct finding *f, size_t n, struct buf *out)
                         return f->type == FINDING_SESSION ? put_session(f, out) : put_inventory(f, out);
                 n--;
         }
-        if (f->type == FINDING_ROLLOUT) {
+        if (f->type == FINDING_ROLLOUT || f->type == FINDING_CONTAINMENT) {
                 if (n == 0)
-                        return put_rollout(f, out);
+                        return f->type == FINDING_ROLLOUT ? put_rollout(f, out) : put_containment(f, out);
                 n--;
         }
         s = nth(f, n);

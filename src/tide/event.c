@@ -107,7 +107,7 @@ static const struct field hash_fields[] = {
 };
 static const struct field done_fields[] = {
         ENUM8(done.deed, DEED__MAX), ENUM8(done.state, DEED__STATE_MAX), U8(done.last), U64(done.command),
-        U64(done.finding), STR(done.name), STR(done.words), STR(done.facts),
+        U64(done.finding), STR(done.name), STR(done.words), STR(done.facts), ENUM8(done.what, DONE__MAX),
 };
 static const struct field supply_fields[] = {
         STR(supply.digest), ENUM8(supply.part, SUPPLY__PART_MAX), STR(supply.document), STR(supply.source),
