@@ -13,6 +13,7 @@
 #include "tidemark/attr.h"
 #include "tidemark/finding.h"
 
+struct judge;
 struct pipeline;
 struct playbook;
 struct store;
@@ -33,6 +34,9 @@ struct query_env {
 
 /* New reference. show: threshold to tell "below_show". */
 json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
+/* The same with what records of its image say of it, by the judge's tables as they are now: members sbom, provenance,
+ * admissions, conclusion. */
+json_t *finding_json_compared(const struct judge *j, const struct finding *f, uint32_t show) TM_CHECK;
 
 /*
  * request: {"cmd": "findings", …}. Always returns an object (new reference): {"ok": true, "data": …} or
@@ -72,6 +76,14 @@ json_t *finding_json(const struct finding *f, uint32_t show) TM_CHECK;
  *                 "verdicts", "first", "last"}…], "new_benign": [{"workload", "what", "findings", "first_judged"}…],
  *                 "rules_ending", "rules_endless": [{"id", "kind", "text", "reason", "by", "until", "hidden"}…],
  *                 "not_counted", "damaged"}
+ *   findings, show, watch: a finding has, by the records of its image as they are now, "sbom" {"state", "format",
+ *                 "file", "verified", "key", "packages", "files", "image" {"files", "listed", "differ"}, "words", "paths":
+ *                 [{"path", "ran", "in_image", "in_sbom" (null: not known), "hash": "fits", "differs" or null,
+ *                 "hash_of": "run", "image" or null, "package" {"name", "version", "by", "in_sbom",
+ *                 "sbom_version"} or null, "words"}…]}, "provenance" {"state": "none" or how its signature stands,
+ *                 "builder", "source", "commit", "built", "verified", "key", "words"}, "admissions" [{"admitted",
+ *                 "time", "by", "image", "place", "words"}…], "conclusion" {"lean": "runtime compromise more likely"
+ *                 or "treat as both", "words", "facts" [], "missing" []}
  *   show {id}     one finding, with "explanations" {"benign" {"text", "facts" [], "check"}, "malicious"},
  *                 "criteria" [{"name", "verdict", "text"}…] of the playbook that fit, "playbook" {"version", "review"}
  *                 or null, "image" (as of image.list; null: not analysed), "watched" [{"container", "coverage",
@@ -217,7 +229,6 @@ bool query_is_change(const json_t *request); /* is cmd a changing one (belongs t
  *   prior      an image was read, or could not be: "image_digest", "state", "words", "packages", "files"
  *   hash       of a program that ran and is not the image's: "path", "state", "size", "sha256"
  */
-struct judge;
 /* j: for the names of a flow; NULL: without. */
 json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, struct bytes workload,
                           const char *verdict, uint64_t finding) TM_CHECK;

@@ -119,6 +119,14 @@ static int put_flow(json_t *o, const struct finding_signal *s)
         return bad | put_traffic(o, w);
 }
 
+/* The content that ran last, of what is not the image's. */
+static json_t *sha256_json(const struct finding_signal *s)
+{
+        char hex[2 * sizeof(s->sha256) + 1];
+
+        return s->hashed ? json_string(str_hex(bytes_of(s->sha256, sizeof(s->sha256)), hex)) : json_null();
+}
+
 static json_t *signal_json(const struct finding *f, const struct finding_signal *s)
 {
         _cleanup_json_ json_t *o = json_object();
@@ -139,6 +147,7 @@ static json_t *signal_json(const struct finding *f, const struct finding_signal 
         bad |= json_object_set_new(o, "args", s->kind == DIM_NETWORK ? json_array() : cj_split(str_get(&s->args)));
         bad |= json_object_set_new(o, "uid", s->pid ? cj_id_or_null(s->uid) : json_null());
         bad |= json_object_set_new(o, "layer", json_string(tide_layer_name(s->layer)));
+        bad |= json_object_set_new(o, "sha256", sha256_json(s));
         bad |= json_object_set_new(o, "change", json_string(tide_change_name(s->change)));
         bad |= json_object_set_new(o, "container",
                                    s->container < f->ncontainers ? cj_text(str_get(&f->containers[s->container].id))
@@ -404,9 +413,10 @@ json_t *finding_json(const struct finding *f, uint32_t show)
         bad |= json_object_set_new(o, "loss", cj_words_or_null(str_get(&f->loss)));
         bad |= json_object_set_new(o, "containment", containment_json(f));
         bad |= json_object_set_new(o, "evidence", deeds_json(f, true));
-        /* Filled by what is known of the image's way here. */
+        /* What records of the image say: finding_json_compared() */
         bad |= json_object_set_new(o, "provenance", json_null());
         bad |= json_object_set_new(o, "sbom", json_null());
         bad |= json_object_set_new(o, "admissions", json_array());
+        bad |= json_object_set_new(o, "conclusion", json_null());
         return bad ? NULL : TAKE_PTR(o);
 }

@@ -142,11 +142,13 @@ static json_t *signal_why(const struct judge *j, const struct finding *f, const 
 static json_t *finding_why(const struct query_env *env, const struct finding *f)
 {
         const struct judge *j = pipeline_judge(env->pipeline);
-        _cleanup_json_ json_t *o = json_object(), *signals = json_array(), *shown = finding_json(f, env->params->show);
+        _cleanup_json_ json_t *o = json_object(), *signals = json_array(),
+                               *shown = finding_json_compared(j, f, env->params->show);
         static const char *const same[] = {"id",       "type",     "state",         "confidence",
                                            "severity", "count",    "suppressed",    "below_show",
                                            "verdict",  "workload", "prior_bits",    "sum_bits",
-                                           "factors",  "loss",     "suppressed_by", "broke_through"};
+                                           "factors",  "loss",     "suppressed_by", "broke_through",
+                                           "conclusion"};
         int bad = !shown;
 
         bad |= json_object_set_new(o, "of", json_string("finding"));

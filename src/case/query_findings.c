@@ -219,7 +219,8 @@ static int list_json(const struct finding *f, void *arg)
 
         if (!at || l->page[at - l->ids])
                 return 0;
-        l->page[at - l->ids] = finding_json(f, l->env->params->show);
+        l->page[at - l->ids] =
+                finding_json_compared(pipeline_judge(l->env->pipeline), f, l->env->params->show);
         return l->page[at - l->ids] ? 0 : -ENOMEM;
 }
 
@@ -388,7 +389,7 @@ static int look_json(const struct finding *f, void *arg)
 
         if (f->id != l->fits || l->found)
                 return 0;
-        l->found = finding_json(f, l->env->params->show);
+        l->found = finding_json_compared(pipeline_judge(l->env->pipeline), f, l->env->params->show);
         return l->found && query_put_page(l->env, f, l->found) == 0 ? 0 : -ENOMEM;
 }
 

@@ -12,6 +12,8 @@ void show_explained(const struct cli *c, const json_t *finding);
 void show_image(const struct cli *c, const json_t *finding);
 void show_watched(const struct cli *c, const json_t *finding);
 void show_done(const struct cli *c, const json_t *finding);
+/* show_supply.c: what records of the image say, and the conclusion */
+void show_supply(const struct cli *c, const json_t *finding);
 /* show_next.c: the next sensible commands */
 void show_next(const struct cli *c, const json_t *finding);
 

@@ -160,6 +160,7 @@ void cli_print_finding(const struct cli *c, const json_t *f)
         show_explained(c, f);
         print_factors(c, f);
         show_image(c, f);
+        show_supply(c, f);
         show_watched(c, f);
         show_done(c, f);
         show_next(c, f);

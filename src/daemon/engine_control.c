@@ -289,7 +289,8 @@ void engine_control_finding(struct engine *e, const struct finding *f)
 {
         if (!e->control || lineserver_watchers(e->control) == 0)
                 return;
-        queue_line(e, json_pack("{s:o}", "finding", finding_json(f, e->cfg->judge.show)));
+        queue_line(e, json_pack("{s:o}", "finding",
+                                finding_json_compared(pipeline_judge(e->pipeline), f, e->cfg->judge.show)));
 }
 
 void engine_control_note(struct engine *e, struct bytes workload, const char *words)

@@ -22,7 +22,7 @@ static const char *const top[] = {
         "factors",       "story",      "inventory",    "loss",       "containment", "evidence",   "provenance",
         "sbom",          "admissions", "signals_rest", "rate",       "paged",       "shown_at",   "suppressed_by",
         "broke_through", "past",       "note",         "verdict_by", "verdict_at",  "closed_by",  "closed_at",
-        "session",       "criteria_version",
+        "session",       "criteria_version", "conclusion",
 };
 
 static void test_golden(void)
