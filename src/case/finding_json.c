@@ -388,7 +388,8 @@ static json_t *containment_json(const struct finding *f)
                 return NULL;
         if (json_array_size(acts) == 0)
                 return json_null();
-        return json_pack("{s:s,s:O,s:O}", "state", finding_contained_name(finding_contained(f)), "containers", containers,
+        return json_pack("{s:s,s:O,s:O}", "state", finding_contained_name(finding_contained(f)), "containers",
+                         containers,
                          "acts", acts);
 }
 

@@ -95,11 +95,11 @@ json_t *engine_deed_command(struct engine *e, const struct query_env *env, uint6
         json_t *answer = NULL;
         int r;
 
+        buf_init(&args, TIDE_RECORD_MAX / 2);
         if (!w) {
                 e->deeds->refused++;
                 return failure(EXIT_FAILED, "too many containers are being acted on, try again");
         }
-        buf_init(&args, TIDE_RECORD_MAX / 2);
         if (query_deed(env, request, &w->deed, &args, &answer) < 0)
                 return answer ? answer : failure(EXIT_FAILED, "out of memory");
         w->results = json_array();

@@ -91,9 +91,9 @@ void engine_evidence_committed(struct engine *e)
         struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_FACTS, .name = BYTES_LIT("evidence-held")}};
         _cleanup_buf_ struct buf names;
 
+        buf_init(&names, HELD_MAX);
         if (!e->evidence_stale || !e->up)
                 return;
-        buf_init(&names, HELD_MAX);
         query_evidence_held(pipeline_judge(e->pipeline), &names);
         if (names.err)
                 log_warn(MOD, "more evidence is named by open findings than can be told: %s", err_str(names.err));

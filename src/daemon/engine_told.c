@@ -161,10 +161,10 @@ void engine_told_tell(struct engine *e, const struct finding *f, unsigned news)
         struct tide_event ev = {.kind = TIDE_ACT};
         _cleanup_buf_ struct buf args;
 
+        buf_init(&args, TIDE_RECORD_MAX / 2);
         news &= TELLS;
         if (!news)
                 return;
-        buf_init(&args, TIDE_RECORD_MAX / 2);
         put_finding(&args, f);
         if (f->ncontainers) {
                 ev.container = str_get(&f->containers[0].id);

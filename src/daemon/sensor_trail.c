@@ -103,13 +103,13 @@ void sensor_trail_who(uint32_t pid, uint32_t *ret_login_uid, char ret_comm[16])
 {
         _cleanup_buf_ struct buf b;
 
+        buf_init(&b, 256);
         *ret_login_uid = NO_LOGIN;
         ret_comm[0] = '\0';
         if (pid == 0)
                 return;
         if (procfs_number(pid, "loginuid", ret_login_uid) < 0)
                 *ret_login_uid = NO_LOGIN;
-        buf_init(&b, 256);
         if (procfs_read(pid, "comm", &b) < 0)
                 return;
         snprintf(ret_comm, 16, "%s", buf_cstr(&b));

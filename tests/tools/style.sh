@@ -17,7 +17,15 @@ has_tab() { (cd "$1" && grep -rnP '\t' --include='*.[ch]' src include 2>/dev/nul
 foreign_word() { (cd "$1" && grep -rnaE '/work/(main|shared)|\.library|/tmp/(s|wt)/' src include tests packaging conf docs .ci README.md configure.ac \
         Makefile.am 2>/dev/null | grep -v '^tests/tools/style.sh' | cut -d: -f1,2 | sed 's/$/: a path of somebody'"'"'s machine/'); }
 
-all() { no_licence "$1"; too_wide "$1"; has_extern "$1"; bad_name "$1"; has_tab "$1"; foreign_word "$1"; }
+# A buffer that is released at a return before it was set up: what is released then is whatever lay there.
+unset_buf() { (cd "$1" && find src -name '*.c' 2>/dev/null | while read -r f; do awk -v f="$f" '
+        /^}/ { split("", open) }
+        { for (name in open) if (index($0, "&" name)) delete open[name]
+          if ($0 ~ /(^|[^a-z_])(return|goto)([^a-z_]|$)/) for (name in open) { print f ":" NR ": returns before " name " is set up"; delete open[name] } }
+        /_cleanup_buf_ struct buf [a-z0-9_, ]+;/ { line = $0; sub(/.*struct buf /, "", line); sub(/;.*/, "", line); n = split(line, names, /, */)
+          for (i = 1; i <= n; i++) open[names[i]] = 1 }' "$f"; done); }
+
+all() { unset_buf "$1"; no_licence "$1"; too_wide "$1"; has_extern "$1"; bad_name "$1"; has_tab "$1"; foreign_word "$1"; }
 
 self_test() {
         local n=0 out expect
@@ -31,8 +39,9 @@ self_test() {
         echo "$ok" >"$tree/src/util.c"
         printf '%s\n\tint x;\n' "$ok" >"$tree/src/d.c"
         printf '%s\n/* /work/%s */\n' "$ok" main >"$tree/src/e.c"
+        printf '%s\nint f(void)\n{\n        _cleanup_buf_ struct buf a, b;\n        buf_init(&a, 1);\n        if (x)\n                return 0;\n        buf_init(&b, 1);\n}\n' "$ok" >"$tree/src/f.c"
         out=$(all "$tree")
-        for expect in 'a.c: no SPDX' 'b.c:2: 130' 'c.c:2' 'util.c: a name' 'd.c:2: a tab' 'e.c:2: a path'; do
+        for expect in 'a.c: no SPDX' 'b.c:2: 130' 'c.c:2' 'util.c: a name' 'd.c:2: a tab' 'e.c:2: a path' 'f.c:7: returns before b'; do
                 grep -qF "$expect" <<<"$out" || { echo "self-test: not found: $expect"; n=1; }
         done
         return $n

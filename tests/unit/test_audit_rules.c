@@ -234,7 +234,8 @@ static void test_rules_left(void)
         CU_ASSERT(end_play(begin_play(PLAY_WELL), &st) == 0 && st.removed == 2);
 }
 
-/* Where none are wanted it ends with its first look; or it stays, is looked by, and takes nothing away but by rights. */
+/* Where none are wanted it ends with its first look; or it stays, is looked by, and takes nothing away but by
+ * rights. */
 static void test_stays(void)
 {
         static const struct audit_rules_ops stays = {.state = on_state, .set = set, .again = again, .stay = true};
