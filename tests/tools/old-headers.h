@@ -27,6 +27,8 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <cap-ng.h>
+#include <archive.h>
+#include <archive_entry.h>
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
