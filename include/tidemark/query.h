@@ -77,8 +77,8 @@ json_t *finding_json_compared(const struct judge *j, const struct finding *f, ui
  *                 "rules_ending", "rules_endless": [{"id", "kind", "text", "reason", "by", "until", "hidden"}…],
  *                 "not_counted", "damaged"}
  *   findings, show, watch: a finding has, by the records of its image as they are now, "sbom" {"state", "format",
- *                 "file", "verified", "key", "packages", "files", "image" {"files", "listed", "differ"}, "words", "paths":
- *                 [{"path", "ran", "in_image", "in_sbom" (null: not known), "hash": "fits", "differs" or null,
+ *                 "file", "verified", "key", "packages", "files", "image" {"files", "listed", "differ"}, "words",
+ *                 "paths": [{"path", "ran", "in_image", "in_sbom" (null: not known), "hash": "fits", "differs" or null,
  *                 "hash_of": "run", "image" or null, "package" {"name", "version", "by", "in_sbom",
  *                 "sbom_version"} or null, "words"}…]}, "provenance" {"state": "none" or how its signature stands,
  *                 "builder", "source", "commit", "built", "verified", "key", "words"}, "admissions" [{"admitted",

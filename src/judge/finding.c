@@ -15,6 +15,10 @@
  */
 #define FORMAT 7u
 
+/* Of a deed: a finding must fit a record of a recording, and all that was done about it is in the trail. */
+#define DEED_TEXT 160u
+#define DEED_WORDS 400u
+
 #define FINDING_WAY 512u /* more than was ever kept of it */
 
 void finding_flow_text(const struct finding_flow *w, struct buf *out)
@@ -144,14 +148,20 @@ static struct finding_deed *begun(struct finding *f, const struct finding_deed *
         return NULL;
 }
 
+static struct bytes cut(struct bytes s, uint32_t max)
+{
+        return bytes_of(s.p, s.len < max ? s.len : max);
+}
+
 int finding_deed_add(struct finding *f, const struct tide_event *done)
 {
         struct finding_deed d = {.deed = done->done.deed, .state = done->done.state, .wall_ns = done->wall_ns,
                                  .command = done->done.command};
         struct finding_deed *had;
 
-        if (str_set(&d.container, done->container) < 0 || str_set(&d.name, done->done.name) < 0 ||
-            str_set(&d.words, done->done.words) < 0) {
+        if (str_set(&d.container, cut(done->container, DEED_TEXT)) < 0 ||
+            str_set(&d.name, cut(done->done.name, DEED_TEXT)) < 0 ||
+            str_set(&d.words, cut(done->done.words, DEED_WORDS)) < 0) {
                 deed_release(&d);
                 return -ENOMEM;
         }

@@ -102,7 +102,7 @@ static void drop(struct finding *f, struct finding_factor *x)
 /* Of a package its name, and what the SBOM has instead. */
 static const char *package_words(const struct judge_compared *c, char *dst, size_t size)
 {
-        char name[60], version[40], other[40];
+        char name[50], version[40], other[40];
 
         snprintf(dst, size, ", package %s %s%s%s", str_print(c->package, name, sizeof(name)),
                  str_print(c->version, version, sizeof(version)), c->sbom_version.len ? "; it lists " : "",
@@ -112,7 +112,7 @@ static const char *package_words(const struct judge_compared *c, char *dst, size
 
 static void words_of(const struct judge_sbom *s, enum factor f, const struct judge_compared *c, char *dst, size_t size)
 {
-        char path[200], source[100], key[60], package[170];
+        char path[160], source[60], key[40], package[150];
         struct tide_event head = {.kind = TIDE_RECORD};
         bool verified = s->signature == SIGNATURE_VERIFIED;
         size_t used;

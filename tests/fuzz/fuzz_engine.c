@@ -10,13 +10,28 @@
 #include "tidemark/event.h"
 #include "tidemark/pipeline.h"
 
+/* What records say of it: no more paths than signals, nothing of an SBOM that says nothing. */
+static void check_compared(struct pipeline *p, const struct finding *f)
+{
+        struct judge_comparison c;
+
+        judge_compare(pipeline_judge(p), f, &c);
+        if (c.npaths > f->nsignals || c.nbuilds > JUDGE_BUILDS || c.nadmissions > JUDGE_ADMISSIONS)
+                abort();
+        for (uint32_t i = 0; i < c.npaths; i++)
+                if ((c.sbom.state < SBOM_FEW_FILES && c.paths[i].in_sbom != TRI_UNKNOWN) ||
+                    (c.paths[i].in_sbom != TRI_YES && c.paths[i].run_fits != TRI_UNKNOWN))
+                        abort();
+}
+
 static void on_finding(const struct finding *f, bool opened, void *arg)
 {
         _cleanup_buf_ struct buf blob, text;
         struct finding *back = NULL;
         int32_t sum = f->prior_quarters;
 
-        (void)opened, (void)arg;
+        (void)opened;
+        check_compared(*(struct pipeline **)arg, f);
         buf_init(&blob, 1 << 20);
         buf_init(&text, 1 << 20);
         for (uint32_t i = 0; i < f->nfactors; i++)
@@ -65,9 +80,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         jp.max_entries = 50;
         jp.max_findings = 5;
         jp.max_names = 8;
+        jp.max_records = 2;
+        jp.max_record_entries = 4;
         fp.pending_max = 8;
         fp.index_max = 100;
-        if (pipeline_new(&jp, &fp, &ops, NULL, &p) < 0)
+        if (pipeline_new(&jp, &fp, &ops, &p, &p) < 0)
                 abort();
         feed(p, data, size);
         pipeline_free(p);

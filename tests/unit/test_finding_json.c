@@ -271,6 +271,28 @@ static void test_deeds(void)
         finding_free(f);
 }
 
+/* A finding must fit a record, whatever was said. */
+static void test_long_deeds(void)
+{
+        static char words[20000];
+        struct finding *f = finding_new();
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 1 << 20);
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        memset(words, 'w', sizeof(words));
+        for (int64_t i = 1; i <= FINDING_DEEDS; i++) {
+                struct tide_event ev = {.kind = TIDE_DONE, .wall_ns = i, .container = bytes_of(words, 5000)};
+
+                ev.done = (struct tide_done){.deed = DEED_CAPTURE, .state = DEED_DONE, .command = (uint64_t)i,
+                                             .name = bytes_of(words, 5000), .words = bytes_of(words, sizeof(words))};
+                CU_ASSERT_EQUAL_FATAL(finding_deed_add(f, &ev), 0);
+        }
+        CU_ASSERT_EQUAL(finding_encode(f, &b), 0);
+        CU_ASSERT_TRUE(b.len < TIDE_RECORD_MAX / 4);
+        finding_free(f);
+}
+
 /* ---- explanations ---- */
 
 static void add_factor(struct finding *f, const char *name, int32_t quarters, const char *text)
@@ -350,5 +372,6 @@ static const struct unit_case cases[] = {
         {"both explanations rest on facts", test_explanations},
         {"explanations name factors that exist", test_explanation_factors},
         {"what was done about it", test_deeds},
+        {"what was said of it is cut", test_long_deeds},
 };
 UNIT_MAIN("finding_json", cases)
