@@ -16,12 +16,12 @@ die() { printf '%s\n' "setup: $*" >&2; exit 1; }
 
 # ---- packages: one line a family and purpose ----
 apt_run="autoconf automake make gcc pkg-config libmnl-dev libnftnl-dev libaudit-dev libconfig-dev libsqlite3-dev libjansson-dev libssl-dev zlib1g-dev
-  libcap-ng-dev libseccomp-dev librpm-dev"
+  libcap-ng-dev libseccomp-dev librpm-dev libarchive-dev"
 apt_demo="podman runc busybox-static jq"
 apt_check="e2fsprogs openssl clang libclang-rt-14-dev libcunit1-dev python3 xz-utils sqlite3 man-db qemu-system-x86 cpio kmod zstd
   docker.io containerd fuse-overlayfs uidmap slirp4netns dnsmasq-base iproute2 nftables auditd rpm db5.3-util"
 dnf_run="autoconf automake make gcc pkgconf-pkg-config libmnl-devel libnftnl-devel audit-libs-devel libconfig-devel sqlite-devel jansson-devel openssl-devel
-  zlib-devel libcap-ng-devel libseccomp-devel rpm-devel"
+  zlib-devel libcap-ng-devel libseccomp-devel rpm-devel libarchive-devel"
 dnf_demo="podman runc busybox jq"
 dnf_check="e2fsprogs openssl clang compiler-rt CUnit-devel python3 xz sqlite man-db qemu-kvm-core cpio kmod zstd dnsmasq iproute nftables audit rpm-build libdb-utils"
 

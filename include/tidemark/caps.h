@@ -44,6 +44,8 @@ const struct caps_need *caps_enterer(size_t *ret_n);
 const struct caps_need *caps_isolator(size_t *ret_n);
 /* What the helper needs that kills a container's tasks; it has it before the sensor gives it up. */
 const struct caps_need *caps_killer(size_t *ret_n);
+/* What the helper needs that takes evidence of a container. */
+const struct caps_need *caps_capturer(size_t *ret_n);
 
 /* What a helper needs that opens the files of images. */
 const struct caps_need *caps_opener(size_t *ret_n);

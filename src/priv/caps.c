@@ -59,6 +59,18 @@ const struct caps_need *caps_opener(size_t *ret_n)
         return opener_needs;
 }
 
+static const struct caps_need capturer_needs[] = {
+        {CAP_SYS_ADMIN, "the files of mappings, and attributes of write layers: trusted.overlay"},
+        {CAP_SYS_PTRACE, "other users' processes in /proc"},
+        {CAP_DAC_READ_SEARCH, "write layers, whatever their modes"},
+};
+
+const struct caps_need *caps_capturer(size_t *ret_n)
+{
+        *ret_n = ARRAY_LEN(capturer_needs);
+        return capturer_needs;
+}
+
 static const struct caps_need auditor_needs[] = {
         {CAP_AUDIT_CONTROL, "the audit rules that are configured, set and removed"},
 };

@@ -30,7 +30,7 @@ why_not() {
 
 # library include -> rooms that may
 declare -A only=([sqlite3.h]=store [libconfig.h]=config [cap-ng.h]=priv [libmnl/libmnl.h]="act nl sense" [openssl/]="act image parse"
-        [libnftnl/]=act [libaudit.h]=act [seccomp.h]=priv [rpm/]=image)
+        [libnftnl/]=act [archive.h]=act [archive_entry.h]=act [libaudit.h]=act [seccomp.h]=priv [rpm/]=image)
 pure='^src/(fuse|judge)/|_decode\.c$'
 impure='tidemark/clock\.h|tidemark/log\.h|<time\.h>|<unistd\.h>|<fcntl\.h>|<sys/socket\.h>'
 

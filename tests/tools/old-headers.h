@@ -27,6 +27,8 @@
 #include <CUnit/Basic.h>
 #include <CUnit/CUnit.h>
 #include <cap-ng.h>
+#include <archive.h>
+#include <archive_entry.h>
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <dirent.h>
@@ -100,9 +102,11 @@
 #include <sys/statfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/timex.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/xattr.h>
 #include <syslog.h>

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/mask-priv.h"
+#include "tide/mask-priv.h"
 #include "tidemark/mask.h"
 
 #define REPEATS_MAX 1000u /* product of the upper bounds of all {n,m} */

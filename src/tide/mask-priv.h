@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* mask-priv - a pattern, read and compiled. */
-#ifndef TIDEMARK_PARSE_MASK_PRIV_H
-#define TIDEMARK_PARSE_MASK_PRIV_H
+#ifndef TIDEMARK_TIDE_MASK_PRIV_H
+#define TIDEMARK_TIDE_MASK_PRIV_H
 
 #include <regex.h>
 #include <stdbool.h>

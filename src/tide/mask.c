@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "parse/mask-priv.h"
+#include "tide/mask-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/event.h"
 
