@@ -41,6 +41,10 @@ static const struct cli_command commands[] = {
          "what a container is, taken before it changes: processes, sockets, files, logs", cli_evidence},
         {"image", "list | show DIGEST|WORKLOAD", "what images hold: programs, libraries, and which packages own them",
          cli_image},
+        {"trail",
+         "show [--kind KIND] [--container C] [--finding ID] [--since T] [--until T] |\n"
+         "      verify [--audit-log FILE]",
+         "what was asked, done, seen and lost: its records; and whether they are all as they were written", cli_trail},
         {"audit-plugin", "", "auditd's records, from standard input to the agent: auditd runs this", cli_audit_plugin},
         {"replay", "[--partial] FILE [show ID | explain ID]", "the engine over a recording", cli_replay},
 };

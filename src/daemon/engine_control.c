@@ -21,6 +21,7 @@
 #include "tidemark/query.h"
 
 #define MOD "engine"
+#define REFUSED_TOLD 512u /* bytes of a request that may not be made here */
 #define ASK_DEADLINE_NS (500 * NSEC_PER_MSEC) /* then status shows the sensor's last numbers */
 
 static json_t *refusal(int code, const char *text)
@@ -155,6 +156,21 @@ static json_t *run(struct engine *e, const json_t *request)
 
 /* ---- control.sock ---- */
 
+/* The sensor puts it into the trail as our word, so many a minute. */
+static void tell_refused(struct engine *e, struct lineclient *c, struct bytes line)
+{
+        const struct linepeer *peer = lineclient_peer(c);
+        struct tide_event ev = {.kind = TIDE_ACT};
+
+        ev.act.act = ACT_TRAIL;
+        ev.act.name = BYTES_LIT("refused");
+        ev.act.uid = peer->uid;
+        ev.act.pid = (uint32_t)peer->pid;
+        ev.act.text = bytes_of(line.p, line.len > REFUSED_TOLD ? REFUSED_TOLD : line.len);
+        if (engine_send(e, &ev) < 0)
+                log_error(MOD, "an attempt to change something could not be handed to the trail");
+}
+
 static void answer_line(struct engine *e, struct lineclient *c, struct bytes line)
 {
         json_error_t err;
@@ -168,8 +184,9 @@ static void answer_line(struct engine *e, struct lineclient *c, struct bytes lin
                          request ? "got another JSON value" : str_print(bytes_str(err.text), why, sizeof(why)));
                 send_json(c, refusal(EXIT_USAGE, text));
         } else if (query_is_change(request)) {
+                tell_refused(e, c, line);
                 send_json(c, refusal(EXIT_USAGE,
-                                     "this socket only reads: changing commands go to admin.sock, which is root's"));
+                                     "this socket only reads: changing commands go to admin.sock, and are root's"));
         } else if (cmd && strcmp(cmd, "watch") == 0) {
                 lineclient_watch(c);
                 send_json(c, json_pack("{s:b,s:{s:b}}", "ok", 1, "data", "watching", 1));

@@ -4,6 +4,8 @@
  * (parse/meta), or hold a descriptor longer than one call. Hands over: one TIDE_CONTENT to the pipeline.
  */
 #include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
 
 #include "daemon/engine-priv.h"
 #include "tidemark/event.h"
@@ -47,6 +49,51 @@ static bool tell_health(struct engine *e, struct bytes container, struct bytes h
         return health.len <= TIDE_ARGS_MAX && engine_send(e, &ev) == 0;
 }
 
+static json_t *states_of(struct engine *e, struct bytes workload)
+{
+        json_t *o = json_object();
+        struct judge_workload w;
+
+        for (size_t i = 0; judge_workload_next(pipeline_judge(e->pipeline), &i, &w);)
+                for (unsigned d = 0; bytes_eq(w.id, workload) && d < DIM__MAX; d++)
+                        json_object_set_new(o, dimension_name(d), json_string(w.dim[d].state));
+        return o;
+}
+
+static json_t *shown(struct bytes s)
+{
+        char text[512];
+
+        return json_string(str_print(s, text, sizeof(text)));
+}
+
+/* For the trail, whose other records know the container by its id alone. */
+static void tell_identity(struct engine *e, struct bytes container)
+{
+        struct tide_event ev = {.kind = TIDE_ACT, .container = container};
+        struct judge_container jc;
+        char *text = NULL;
+        json_t *o = NULL;
+
+        for (size_t i = 0; !o && judge_container_next(pipeline_judge(e->pipeline), &i, &jc);)
+                if (bytes_eq(jc.id, container))
+                        o = json_pack("{s:o,s:o,s:o,s:o,s:s,s:o}", "name", shown(jc.name), "workload",
+                                      shown(jc.workload_id), "image", shown(jc.image_ref), "digest",
+                                      shown(jc.config_digest), "class", tide_class_name(jc.class), "baselines",
+                                      states_of(e, jc.workload_id));
+        if (o)
+                text = json_dumps(o, JSON_COMPACT);
+        json_decref(o);
+        if (!text)
+                return;
+        ev.act.act = ACT_TRAIL;
+        ev.act.name = BYTES_LIT("identified");
+        ev.act.text = bytes_str(text);
+        if (engine_send(e, &ev) < 0)
+                log_error(MOD, "a container's name could not be handed to the trail");
+        free(text);
+}
+
 static int finish(struct engine *e, struct bytes container, struct meta *m)
 {
         struct tide_event ev = {.kind = TIDE_CONTENT, .container = container};
@@ -64,6 +111,7 @@ static int finish(struct engine *e, struct bytes container, struct meta *m)
         r = engine_inject(e, &ev);
         engine_image_want(e, container, m, ev.content.config_digest);
         engine_net_scope(e, container);
+        tell_identity(e, container);
         engine_meta_drop(e, container);
         return r == -EINVAL ? 0 : r;
 }
