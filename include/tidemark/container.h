@@ -88,7 +88,7 @@ struct container {
                 uint64_t losses;    /* that had been told before */
                 uint32_t changes;   /* recorded */
                 bool began;         /* recorded */
-                char means[160];    /* as it was recorded last */
+                char means[192];    /* as it was recorded last */
         } trail;
         struct rate priv_rate[PRIV_RATE__MAX]; /* how many privilege events it has told */
 };

@@ -98,6 +98,18 @@ static int check_storing(const json_t *o, json_t *list)
                        : 0;
 }
 
+static int check_trail(const json_t *o, json_t *list)
+{
+        const json_t *trail = json_object_get(o, "trail");
+        const char *why = json_string_value(json_object_get(trail, "why"));
+        json_int_t n = json_integer_value(json_object_get(trail, "unwritten"));
+        int bad = 0;
+
+        if (json_is_false(json_object_get(trail, "writing")))
+                bad = problem(list, "the trail cannot be written: %.100s", why ? why : "");
+        return n > 0 ? bad | problem(list, "%lld records are missing in the trail", (long long)n) : bad;
+}
+
 /* Audit that an administrator has switched off is his wish, and no problem. */
 static int check_audit_log(const json_t *o, json_t *list)
 {
@@ -111,7 +123,7 @@ static int check_audit_log(const json_t *o, json_t *list)
 int query_put_check(json_t *o)
 {
         static int (*const checks[])(const json_t *, json_t *) = {check_sensors, check_losses, check_containers,
-                                                                  check_storing, check_audit_log};
+                                                                  check_storing, check_audit_log, check_trail};
         _cleanup_json_ json_t *list = json_array();
         int bad = 0;
 

@@ -259,6 +259,20 @@ static void print_name_servers(const json_t *n)
 }
 
 /* What an auditor will find there, and what he will not. */
+static void print_trail(const json_t *trail)
+{
+        if (json_is_true(json_object_get(trail, "writing")))
+                printf("trail: record %lld; ", (long long)cli_int(trail, "head"));
+        else if (trail)
+                printf("trail: CANNOT BE WRITTEN (%s): %lld records wait in memory; ", cli_text(trail, "why"),
+                       (long long)cli_int(trail, "late"));
+        else
+                return;
+        if (cli_int(trail, "unwritten"))
+                printf("%lld ARE MISSING; ", (long long)cli_int(trail, "unwritten"));
+        printf("last checkpoint in the audit log: %lld\n", (long long)cli_int(trail, "checkpoint"));
+}
+
 static void print_audit_log(const json_t *log)
 {
         long long missed = (long long)(cli_int(log, "failed") + cli_int(log, "refused"));
@@ -359,6 +373,7 @@ int cli_status(struct cli *c)
         print_name_servers(json_object_get(data, "name_servers"));
         print_ring(json_object_get(data, "ring"));
         print_audit_log(json_object_get(data, "audit_log"));
+        print_trail(json_object_get(data, "trail"));
         if (cli_int(data, "not_identified"))
                 printf("Not watched: programs in %lld namespaces that no container's id belongs to (builds, rootless "
                        "containers on cgroup v1).\n",

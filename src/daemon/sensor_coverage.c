@@ -63,16 +63,7 @@ static json_t *gap_of(const struct container *c)
                                     : 0);
 }
 
-static json_t *since(const struct sensor *s, const struct container *c)
-{
-        char from[CLOCK_TEXT];
-
-        return json_pack("{s:s,s:b,s:o,s:s,s:o}", "from", wall(c->trail.from_ns, from), "running_before",
-                         c->running_before, "gap_ms", gap_of(c), "runtime", c->runtime ? c->runtime : "", "means",
-                         means_of(s, c));
-}
-
-/* Means as text, to see what is news. */
+/* Means as text, to see what is news; kept, for at its end nothing watches it any more. */
 static bool is_news(const struct sensor *s, struct container *c)
 {
         json_t *o = means_of(s, c);
@@ -88,13 +79,23 @@ static bool is_news(const struct sensor *s, struct container *c)
         return news;
 }
 
+/* What is known of how it was watched, until now. */
+static json_t *since(const struct container *c)
+{
+        char from[CLOCK_TEXT];
+
+        return json_pack("{s:s,s:b,s:o,s:s,s:o}", "from", wall(c->trail.from_ns, from), "running_before",
+                         c->running_before, "gap_ms", gap_of(c), "runtime", c->runtime ? c->runtime : "", "means",
+                         json_loads(c->trail.means, 0, NULL) ?: json_object());
+}
+
 static void record(struct sensor *s, struct container *c)
 {
         bool news = is_news(s, c);
 
         if (!c->trail.began) {
                 c->trail.began = true;
-                put(s, c, "watching", since(s, c));
+                put(s, c, "watching", since(c));
         } else if (news) {
                 c->trail.changes++;
                 put(s, c, "coverage", json_pack("{s:o}", "means", means_of(s, c)));
@@ -138,6 +139,8 @@ void sensor_coverage_look(struct sensor *s, struct container *c)
                 c->trail.from_ns = c->marked_boot_ns ? c->marked_boot_ns : now;
                 c->trail.losses = s->loss_bursts;
         }
+        if (!c->trail.began && (!c->trail.means[0] || sensor_net_flows(s, c) == FLOWS_WATCHED))
+                is_news(s, c);
         if (c->trail.due_ns == 0) {
                 c->trail.due_ns = now + (c->trail.began ? CHANGE_NS : SETTLE_NS);
                 arm(s, c->trail.due_ns);
@@ -152,8 +155,9 @@ void sensor_coverage_ended(struct sensor *s, struct container *c, const char *wh
         if (c->trail.from_ns == 0) { /* it was over before it was covered */
                 c->trail.from_ns = c->first_boot_ns ? c->first_boot_ns : clock_boot_ns();
                 c->trail.losses = s->loss_bursts;
+                is_news(s, c);
         }
-        o = since(s, c);
+        o = since(c);
         if (o) {
                 json_object_set_new(o, "to",
                                     json_string(wall(c->empty_boot_ns ? c->empty_boot_ns : clock_boot_ns(), to)));

@@ -8,6 +8,7 @@
 
 #include "daemon/memory.h"
 #include "daemon/sensor_net-priv.h"
+#include "tidemark/err.h"
 #include "tidemark/log.h"
 
 static json_int_t num(uint64_t v)
@@ -276,14 +277,26 @@ static json_t *pace_status(const struct sensor *s)
                          "times_files", num(p->times[PACE_FILES]), "credit_ms", (double)p->credit_ns / 1e6);
 }
 
+static json_t *trail_status(const struct sensor *s)
+{
+        struct sensor_trail_stats t;
+        const struct trail_stats *w = &t.writer;
+
+        sensor_trail_stats(s, &t);
+        return json_pack("{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "writing", w->err == 0, "why",
+                         w->err ? err_str(w->err) : "", "head", num(w->head), "written", num(w->written), "waiting",
+                         num(w->waiting), "late", num(w->late), "written_late", num(w->written_late), "unwritten",
+                         num(w->dropped), "checkpoint", num(t.checkpoint), "refused", num(t.refused));
+}
+
 void sensor_status_send(struct sensor *s)
 {
         struct tide_event ev = {.kind = TIDE_COUNTERS};
         uint64_t by_time, wakeups = loop_wakeups(s->loop, &by_time);
         json_t *o = json_pack(
-                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
+                "{s:[o,o,o,o,o,o],s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:{s:I,s:I},s:I,s:I,s:I,s:I}", "sensors", proc_status(s),
                 content_status(s), names_status(s), walk_status(s), flows_status(s), audit_status(s), "audit_log",
-                auditlog_status(s), "network",
+                auditlog_status(s), "trail", trail_status(s), "network",
                 network_status(s), "processes", exec_status(s), "repair", repair_status(s), "pace", pace_status(s),
                 "pair", pair_status(s), "memory", "sensor_pss_kib", num(memory_pss_kib(0)), "helpers_pss_kib",
                 num(helpers_pss_kib(s)), "wakeups", num(wakeups), "wakeups_by_time", num(by_time), "containers_refused",

@@ -165,8 +165,11 @@ static void record_loss(struct sensor *s, enum sensor_lost_by by)
 void sensor_trail_lost(struct sensor *s, enum sensor_lost_by by, const char *what, const struct sensor_lost *lost,
                        bool unknown)
 {
-        struct held_loss *l = &s->records->losses[by];
+        struct held_loss *l;
 
+        if (!s->records)
+                return;
+        l = &s->records->losses[by];
         if (l->bursts++ == 0)
                 l->from_ns = lost->from_ns;
         l->to_ns = lost->to_ns;
@@ -375,6 +378,9 @@ void sensor_trail_close(struct sensor *s)
 
 void sensor_trail_stats(const struct sensor *s, struct sensor_trail_stats *ret)
 {
+        memset(ret, 0, sizeof(*ret));
+        if (!s->trail)
+                return;
         trail_stats(s->trail, &ret->writer);
         ret->checkpoint = s->records->checkpoint;
         ret->refused = s->records->refused;

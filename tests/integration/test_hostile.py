@@ -239,7 +239,7 @@ def test_names_like_lines(lab):
     subjects = [s["subject"] for f in d.findings(c.name, every=True) for s in f["signals"]]
     check("/opt/" + js in subjects and "/opt/a\\x0d\\nb\\tc" in subjects, "each as it is, escaped", subjects)
     check("/opt/\\xff\\xfe\\x80" in subjects, "bytes that are no text", subjects)
-    for what in (["findings", "--all"], ["status"], ["baseline", "list"], ["baseline", "show", c.name], ["trail", "show"]) + tuple(["show", f["id"]] for f in d.findings(c.name)):
+    for what in (["findings", "--all"], ["status"], ["baseline", "list"], ["baseline", "show", c.name], ["trail", "show", "--state-dir", d.state]) + tuple(["show", f["id"]] for f in d.findings(c.name)):
         r = d.tidemark(*what)
         if r.returncode == 2:
             continue  # no such command yet

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The trail: what stands in it, that every kind of tampering is found, and what is done when it cannot be written."""
+import json
+import os
+import pwd
+import grp
+import shutil
+import socket
+
+from lab import TIDEMARK, check, run, wait
+
+
+def records(d, kind=None):
+    r = run([TIDEMARK, "--json", "trail", "show", "--state-dir", d.state] + (["--kind", kind] if kind else []))
+    check(r.returncode == 0, "trail show", r.stderr)
+    return json.loads(r.stdout)
+
+
+def texts(d, kind):
+    return [json.loads(x["text"].replace("\\\\", "\\")) for x in records(d, kind)]
+
+
+def verify(state, log="/nowhere"):
+    r = run([TIDEMARK, "--json", "trail", "verify", "--state-dir", state, "--audit-log", log])
+    check(r.returncode in (0, 1), "trail verify", r.stderr)
+    v = json.loads(r.stdout)
+    check(v["whole"] == (r.returncode == 0), "status and word agree", r.stdout)
+    return v
+
+
+def member():
+    """Become one of the group that may read, and of nothing else."""
+    os.setgroups([grp.getgrnam("tidemark").gr_gid])
+    os.setgid(pwd.getpwnam("nobody").pw_gid)
+    os.setuid(pwd.getpwnam("nobody").pw_uid)
+
+
+ASK = """
+import socket, sys
+for line in sys.argv[2:]:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(line.encode() + b"\\n")
+    print(s.makefile().readline().strip())
+"""
+
+
+def ask(path, *lines, preexec=None):
+    r = run(["python3", "-c", ASK, path, *lines], preexec_fn=preexec)
+    check(r.returncode == 0, "asking " + path, r.stderr)
+    return [json.loads(x) for x in r.stdout.splitlines()]
+
+
+CHANGE = '{"cmd":"baseline.activate","workload":"x\\u001b[31m"}'
+
+
+def test_records(lab):
+    """Starts, configuration, coverage, who asked for what, and who may not."""
+    c = lab.container("kept", network="bridge")
+    d = lab.daemon(config='trail: { checkpoint = "1h"; };')
+    d.covered("kept")
+    started, = texts(d, "started")
+    configured, = texts(d, "configured")
+    check("tidemarkd" in started["version"] and len(started["configuration"]) == 71, "the start", started)
+    check(configured["since"] == "defaults" and {"option": "trail.checkpoint", "old": '"10m"', "new": '"1h"'} in configured["changes"], "what is configured", configured)
+    named = wait("its name", lambda: [x for x in texts(d, "identified") if x["name"] == "kept"])[0]
+    check(named["workload"].startswith("kept") and named["baselines"]["file"] == "learning", "who it is", named)
+    began = wait("its coverage", lambda: texts(d, "watching"))[0]
+    check(began["running_before"] and began["means"]["processes"].startswith("proc connector") and began["means"]["names"] == "fanotify", "how it is watched", began)
+    check(all(x["container"] == c.id for x in records(d, "watching")), "of that container", records(d, "watching"))
+    d.activate("kept")
+    asked, = records(d, "asked")
+    check(asked["source"] == "operator" and asked["comm"] == "tidemark" and asked["uid"] == 0 and asked["pid"] > 0, "who asked", asked)
+    check(records(d, "outcome")[0]["command"] == asked["command"], "the outcome")
+    # A member of the group reads, and changes nothing.
+    r = run(["cat", d.state + "/trail/trail.jsonl"], preexec_fn=member)
+    check(r.returncode == 0 and "started" in r.stdout, "a member reads it", r.stderr)
+    check(run(["sh", "-c", "echo >>%s/trail/trail.jsonl || touch %s/trail/x" % (d.state, d.state)], preexec_fn=member).returncode != 0, "and cannot write it")
+    answers = ask(d.runtime + "/admin.sock", *[CHANGE] * 12, preexec=member)
+    check(all(not a["ok"] and "only root" in a["error"] for a in answers), "what a member is told", answers)
+    answer, = ask(d.runtime + "/control.sock", CHANGE, preexec=member)
+    check(not answer["ok"] and "only reads" in answer["error"], "and on the other socket", answer)
+    refused = wait("ten of them", lambda: (lambda x: x if len(x) == 10 else None)(records(d, "refused")))
+    nobody = pwd.getpwnam("nobody").pw_uid
+    check(all(x["uid"] == nobody and x["comm"] and "admin.sock" in x["text"] and "\x1b" not in x["text"] for x in refused), "who was refused", refused)
+    status = d.json("status")["trail"]
+    check(status["refused"] == 13 and status["writing"] and status["late"] == 0, "status", status)
+    c.stop()
+    ended = wait("its end", lambda: texts(d, "watched"))[0]
+    check(ended["why"] == "the container has ended" and ended["from"] < ended["to"] and ended["losses"] == 0 and ended["means"]["flows"] == "conntrack", "from when to when", ended)
+    check(d.stop() == 0, "it ends", d.text())
+    withheld, = texts(d, "withheld")
+    check(withheld == {"of": "refused", "records": 3}, "how many were not recorded", withheld)
+    again = lab.daemon(state=d.state, config='trail: { checkpoint = "1h"; }; secrets: { more = ["token="]; };')
+    changes = texts(again, "configured")[1]
+    check(changes["since"] == "last start" and [x["option"] for x in changes["changes"]] == ["secrets.more"] and "token" not in json.dumps(changes), "what has changed", changes)
+    check(again.stop() == 0, "it ends", again.text())
+    v = verify(d.state)
+    check(v["whole"] and v["records"] == v["last"] and v["files"] == 1 and not v["audit_log"]["read"], "whole", v)
+    check(len({x["boot_id"] for x in records(d) if "boot_id" in x}) == 1 and records(d)[0]["n"] == 1, "which boot", records(d)[0])
+    page = run([TIDEMARK, "trail", "show", "--state-dir", d.state, "--container", "kept"]).stdout
+    check("watching" in page and "watched" in page and "started" not in page and all(len(x) <= 100 for x in page.splitlines() if not "  container " in x), "a page", page)
+    tamper(lab, d.state)
+
+
+def tamper(lab, state):
+    """Each in a copy: what was done, what verify says, and where."""
+    lines = open(state + "/trail/trail.jsonl").read().splitlines(True)
+    mid = len(lines) // 2
+    swapped = lines[:mid] + [lines[mid + 1], lines[mid]] + lines[mid + 2:]
+    cases = {"changed": (lines[:mid] + [lines[mid].replace('"kind":"', '"kind":"x', 1)] + lines[mid + 1:], "changed", mid + 1),
+             "removed": (lines[:mid] + lines[mid + 1:], "missing", mid + 1),
+             "first removed": (lines[1:], "beginning", 1),
+             "swapped": (swapped, "missing", mid + 1),
+             "twice": (lines[:mid] + [lines[mid - 1]] + lines[mid:], "missing", mid + 1),
+             "torn": (lines[:-1] + [lines[-1][:50]], "unfinished", len(lines)),
+             "garbage": (lines[:mid] + ["garbage\n"] + lines[mid:], "changed", mid + 1)}
+    copy = os.path.join(lab.dir, "tampered")
+    for what, (text, result, n) in cases.items():
+        shutil.rmtree(copy, ignore_errors=True)
+        os.makedirs(copy + "/trail")
+        open(copy + "/trail/trail.jsonl", "w").write("".join(text))
+        v = verify(copy)
+        check(v["result"] == result and v["wrong"]["n"] == n and v["wrong"]["words"], what, v)
+    shutil.rmtree(copy)
+
+
+def test_full_disk(lab):
+    """What changes something is refused, what cuts a container off goes on; what happened is written late, in order."""
+    c = lab.container("full")
+    state = os.path.join(lab.dir, "small")
+    os.mkdir(state)
+    check(run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", state]).returncode == 0, "a small file system")
+    try:
+        d = lab.daemon(state=state)
+        d.covered("full")
+        wait("its name", lambda: texts(d, "identified"))
+        run(["dd", "if=/dev/zero", "of=" + state + "/filler", "bs=4k"])
+        def refused():  # the last block of the file may have room for a few records
+            r = d.tidemark("baseline", "activate", "full")
+            check(r.returncode == 4, "not done", r.stderr)
+            return "the trail cannot be written" in r.stderr
+        wait("a change to be refused", refused)
+        status = d.json("status")["trail"]
+        check(not status["writing"] and status["late"] >= 1 and status["why"], "status", status)
+        check(d.tidemark("status", "--check").returncode == 1, "status --check finds it")
+        answer, = ask(d.runtime + "/admin.sock", json.dumps({"cmd": "contain.isolate", "target": c.id, "dry_run": True}))
+        check("trail" not in answer.get("error", ""), "isolate goes on", answer)
+        os.unlink(state + "/filler")
+        late = wait("the trail to be written again", lambda: [x for x in records(d) if x.get("late")])
+        kinds = [x["kind"] for x in late]
+        check(kinds.index("refused") < kinds.index("asked") < kinds.index("outcome"), "in order", late)
+        d.activate("full")
+        check(d.json("status")["trail"]["late"] == 0, "nothing waits")
+        check(d.stop() == 0, "it ends", d.text())
+        check(verify(state)["whole"], "whole")
+    finally:
+        for x in lab.daemons:
+            x.stop()
+        run(["umount", "-l", state])
