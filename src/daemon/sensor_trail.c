@@ -106,6 +106,7 @@ void sensor_trail_who(uint32_t pid, uint32_t *ret_login_uid, char ret_comm[16])
         buf_init(&b, 256);
         *ret_login_uid = NO_LOGIN;
         ret_comm[0] = '\0';
+        buf_init(&b, 256);
         if (pid == 0)
                 return;
         if (procfs_number(pid, "loginuid", ret_login_uid) < 0)
