@@ -65,6 +65,7 @@ struct engine {
         struct engine_image *image;     /* engine_image.c */
         struct engine_hash *hash;       /* engine_hash.c */
         struct engine_deeds *deeds;     /* engine_deed.c */
+        struct seen *contain_asked;     /* engine_contain.c: finding and container, since the start; NULL: none */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -209,6 +210,12 @@ void engine_evidence_args(struct engine *e, struct bytes container, uint64_t fin
 void engine_evidence_news(struct engine *e, const struct finding *f, unsigned news);
 void engine_evidence_done(struct engine *e, const struct tide_event *ev);
 void engine_evidence_committed(struct engine *e);
+/* engine_contain.c: what containment needs of the engine */
+/* The container's metadata was read, and is in the pipeline. */
+void engine_contain_told(struct engine *e, struct bytes container, struct meta *m);
+/* A finding has changed: is what it is about to be isolated by itself? */
+void engine_contain_finding(struct engine *e, const struct finding *f);
+void engine_contain_close(struct engine *e);
 
 /* engine_deed.c: what the sensor is asked to do to containers and with evidence */
 int engine_deed_open(struct engine *e);

@@ -110,6 +110,7 @@ static void on_finding(const struct finding *f, bool opened, void *arg)
         char workload[128], subject[256];
 
         engine_control_finding(e, f);
+        engine_contain_finding(e, f);
         if (opened && f->confidence >= e->cfg->judge.show)
                 log_info(MOD, "new finding F-%llu (%u%%, %s) in %s: %s", (unsigned long long)f->id, f->confidence,
                          finding_severity_name(f->severity),
@@ -514,6 +515,7 @@ static int stop(struct engine *e, int r)
         engine_net_close(e);
         engine_hash_close(e);
         engine_deed_close(e);
+        engine_contain_close(e);
         engine_image_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);

@@ -112,6 +112,7 @@ static int finish(struct engine *e, struct bytes container, struct meta *m)
         engine_image_want(e, container, m, ev.content.config_digest);
         engine_net_scope(e, container);
         tell_identity(e, container);
+        engine_contain_told(e, container, m);
         engine_meta_drop(e, container);
         return r == -EINVAL ? 0 : r;
 }

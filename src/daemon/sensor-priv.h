@@ -135,6 +135,7 @@ struct sensor {
         struct sensor_image *image; /* sensor_image.c */
         struct sensor_evidence *evidence; /* sensor_evidence.c */
         struct rate ran;            /* programs of write layers whose files are passed on: sensor_ran.c */
+        struct contain *contain; /* sensor_contain.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
         struct map *resolvs;   /* sensor_resolv.c */
         struct sensor_asked asked[SENSOR_ASKED];
@@ -272,12 +273,34 @@ struct sensor_said {
         enum tide_deed_state state;
         bool last; /* no more is said of this request and container */
         const char *name, *words, *facts;
+        enum tide_done_what what;
 };
 void sensor_deed_run(struct sensor *s, const struct tide_event *act);
 void sensor_deed_say(struct sensor *s, const struct sensor_deed *d, const struct sensor_said *said);
 /* A field of the request. -ENOENT: it has none of this name. */
 int sensor_deed_arg(const struct sensor_deed *d, const char *key, struct bytes *ret);
 bool sensor_deed_flag(const struct sensor_deed *d, const char *key);
+
+/* sensor_contain.c: containers that are cut off */
+/* Before capabilities are given up; what an earlier life isolated is held from here on. */
+int sensor_contain_start(struct sensor *s);
+void sensor_contain_stop(struct sensor *s);
+int sensor_contain_isolate(struct sensor *s, const struct sensor_deed *d);
+int sensor_contain_release(struct sensor *s, const struct sensor_deed *d);
+int sensor_contain_kill(struct sensor *s, const struct sensor_deed *d);
+/* It comes: the first task of it is seen. */
+void sensor_contain_container(struct sensor *s, const struct container *c);
+/* The last task of some container has ended; it is gone. */
+void sensor_contain_emptied(struct sensor *s);
+void sensor_contain_gone(struct sensor *s, const struct container *c);
+/* What the engine has read of it: a list of key, value. Claims, for words alone. */
+void sensor_contain_told(struct sensor *s, const struct container *c, struct bytes list);
+/* What the start found wanting, once the trail is there. */
+void sensor_contain_begin(struct sensor *s);
+/* For status: whom it holds (an array), and how often it did what. New references. */
+struct json_t;
+struct json_t *sensor_contain_list(struct sensor *s);
+struct json_t *sensor_contain_status(struct sensor *s);
 
 /* sensor_evidence.c: what is taken of containers, and what becomes of it */
 int sensor_evidence_start(struct sensor *s);

@@ -130,8 +130,10 @@ static void before_sleep(struct loop *loop, void *arg)
                 s->answered = false;
                 if (s->stirred)
                         settle(s);
-                if (s->emptied)
+                if (s->emptied) {
                         sensor_net_emptied(s);
+                        sensor_contain_emptied(s);
+                }
                 s->emptied = false;
                 on_expire(s->expire_timer, s);
                 sensor_pace(s);
@@ -222,6 +224,8 @@ static void act_facts(struct sensor *s, const struct tide_event *ev)
                 r = proctab_set_health(c, ev->act.text);
         else if (bytes_eq(ev->act.name, BYTES_LIT("network")))
                 r = sensor_net_scope(s, c, ev->act.text);
+        else if (bytes_eq(ev->act.name, BYTES_LIT("contain")))
+                r = (sensor_contain_told(s, c, ev->act.text), 0);
         if (r < 0)
                 log_warn(MOD, "container %.12s: what was read of its metadata is not taken: %s", c->id, err_str(r));
 }
@@ -407,6 +411,8 @@ static int stage_admin(struct sensor *s)
                 r = sensor_admin_open(s);
         if (r == 0)
                 sensor_trail_started(s);
+        if (r == 0)
+                sensor_contain_begin(s);
         return r;
 }
 
@@ -510,8 +516,9 @@ static int stage_timers(struct sensor *s)
 }
 
 static int (*const stages[])(struct sensor *) = {
-        stage_priority, stage_descriptors, stage_loop,      sensor_audit_start, sensor_auditlog_start, stage_privileges,
-        stage_admin,    stage_files,       stage_processes, sensor_pace_start,  stage_timers};
+        stage_priority,       stage_descriptors, stage_loop,  sensor_audit_start, sensor_auditlog_start,
+        sensor_contain_start, stage_privileges,  stage_admin, stage_files,        stage_processes,
+        sensor_pace_start,    stage_timers};
 
 /* ---- the end ---- */
 
@@ -552,6 +559,7 @@ static void stop(struct sensor *s)
                 sensor_coverage_end_all(s);
                 sensor_admin_note(s, "ended", s->rc == EXIT_DONE ? "as asked" : "by a failure: see the log");
         }
+        sensor_contain_stop(s);
         sensor_trail_close(s);
         sensor_admin_close(s);
         sensor_auditlog_stop(s);

@@ -53,9 +53,11 @@ static int mark_root(struct sensor *s, struct container *c, uint32_t pid, uint64
 static void on_container(struct container *c, bool before, void *arg)
 {
         struct sensor *s = arg;
-        int r = mark_root(s, c, c->init_pid, c->init_start, c->mntns);
+        int r;
 
         (void)before;
+        sensor_contain_container(s, c); /* first: it may be one that has to be held */
+        r = mark_root(s, c, c->init_pid, c->init_start, c->mntns);
         sensor_net_container(s, c);
         if (r < 0)
                 log_warn(MOD, "container %.12s: contents of its files cannot be watched (%s)", c->id, err_str(r));
@@ -214,14 +216,17 @@ static void on_gone(struct container *c, void *arg)
         struct sensor *s = arg;
 
         sensor_coverage_ended(s, c, "the container has ended");
+        sensor_contain_gone(s, c);
         sensor_mapped_gone(s, c);
         sensor_resolv_gone(s, c);
         sensor_keep(s, NULL);
         sensor_files_gone(s, c);
 }
 
-const struct proctab_ops sensor_proctab_ops = {.event = on_event, .container = on_container, .gone = on_gone,
-                                                .namespace = on_namespace,
-                                                .stopping = on_stopping,
-                                                .emptied = on_emptied,
-                                                .want_args = sensor_want_args};
+const struct proctab_ops sensor_proctab_ops = {.event = on_event,
+                                               .container = on_container,
+                                               .gone = on_gone,
+                                               .namespace = on_namespace,
+                                               .stopping = on_stopping,
+                                               .emptied = on_emptied,
+                                               .want_args = sensor_want_args};

@@ -22,9 +22,9 @@ static const struct {
         const char *command; /* "cmd" of the line on admin.sock that asks for it */
         int (*run)(struct sensor *s, const struct sensor_deed *d);
 } owners[DEED__MAX] = {
-        [DEED_ISOLATE] = {"contain.isolate", NULL},
-        [DEED_RELEASE] = {"contain.release", NULL},
-        [DEED_KILL] = {"contain.kill", NULL},
+        [DEED_ISOLATE] = {"contain.isolate", sensor_contain_isolate},
+        [DEED_RELEASE] = {"contain.release", sensor_contain_release},
+        [DEED_KILL] = {"contain.kill", sensor_contain_kill},
         [DEED_CAPTURE] = {"evidence.capture", sensor_evidence_deed},
         [DEED_LIST] = {"evidence.list", sensor_evidence_deed},
         [DEED_COPY] = {"evidence.copy", sensor_evidence_deed},
@@ -101,6 +101,7 @@ void sensor_deed_say(struct sensor *s, const struct sensor_deed *d, const struct
         ev.done.name = bytes_str(said->name ? said->name : "");
         ev.done.words = bytes_str(said->words ? said->words : "");
         ev.done.facts = bytes_str(said->facts ? said->facts : "");
+        ev.done.what = (uint8_t)said->what;
         sensor_send(s, PAIR_CONTROL, &ev, -1);
 }
 

@@ -303,8 +303,11 @@ void sensor_status_send(struct sensor *s)
                 num(containers_refused(s->containers)), "not_identified", num(containers_unnamed_count(s->containers)));
         char *text;
 
-        if (o)
+        if (o) {
                 json_object_set_new(o, "evidence", sensor_evidence_status(s));
+                json_object_set_new(o, "contained", sensor_contain_list(s));
+                json_object_set_new(o, "containment", sensor_contain_status(s));
+        }
         text = o ? json_dumps(o, JSON_COMPACT) : NULL;
         if (text) {
                 ev.state.text = bytes_str(text);
