@@ -120,10 +120,19 @@ static int check_audit_log(const json_t *o, json_t *list)
         return problem(list, "records for the audit log are not written: %.200s", state);
 }
 
+/* Where evidence is to lie: a full disk is seen when it is too late, else. */
+static int check_evidence(const json_t *o, json_t *list)
+{
+        const char *words = json_string_value(json_object_get(json_object_get(o, "evidence"), "problem"));
+
+        return words ? problem(list, "no evidence can be taken: %.300s", words) : 0;
+}
+
 int query_put_check(json_t *o)
 {
         static int (*const checks[])(const json_t *, json_t *) = {check_sensors, check_losses, check_containers,
-                                                                  check_storing, check_audit_log, check_trail};
+                                                                  check_storing, check_audit_log, check_trail,
+                                                                  check_evidence};
         _cleanup_json_ json_t *list = json_array();
         int bad = 0;
 

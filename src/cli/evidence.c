@@ -452,7 +452,7 @@ int cli_evidence(struct cli *c)
                 const char *verb;
                 int (*run)(struct cli *c);
         } verbs[] = {{"capture", capture}, {"list", list},        {"copy", copy},
-                     {"remove", remove_one}};
+                     {"remove", remove_one}, {"verify", cli_evidence_verify}};
         const char *verb = c->argc > 1 ? c->argv[1] : "";
 
         for (size_t i = 0; i < ARRAY_LEN(verbs); i++)

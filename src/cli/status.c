@@ -78,6 +78,34 @@ static void print_bounds(const json_t *data)
                 printf("Interpreters that ran what nobody knows, as their arguments were not read: %lld.\n", scripts);
 }
 
+/* Evidence: how much there is, what is being taken, what went wrong last. */
+static void print_evidence(const json_t *data)
+{
+        const json_t *ev = json_object_get(data, "evidence"), *last = json_object_get(ev, "last_failure");
+        size_t busy = json_array_size(json_object_get(ev, "under_way"));
+        char text[600];
+
+        if (!ev)
+                return;
+        printf("Evidence: %lld piece%s, %.1f MiB of %lld MiB", (long long)cli_int(ev, "pieces"),
+               cli_int(ev, "pieces") == 1 ? "" : "s", (double)cli_int(ev, "bytes") / 1048576,
+               (long long)cli_int(ev, "keep_size") >> 20);
+        if (busy)
+                printf("; being taken: %zu", busy);
+        if (cli_int(ev, "failed"))
+                printf("; failed: %lld", (long long)cli_int(ev, "failed"));
+        puts(".");
+        if (*cli_text(last, "words")) {
+                snprintf(text, sizeof(text), "the last failure, %s: %s", cli_text(last, "time"), cli_text(last, "words"));
+                fputs("  ", stdout);
+                cli_wrap(stdout, text, 2, 4);
+        }
+        if (*cli_text(ev, "problem")) {
+                fputs("  ", stdout);
+                cli_wrap(stdout, cli_text(ev, "problem"), 2, 4);
+        }
+}
+
 /* The interval between a container's first act and our marks: what was done in it is found by the first walk only. */
 /* Images: how many are known, and the first one that is not, with its reason. */
 static void print_images(const json_t *data)
@@ -365,6 +393,7 @@ int cli_status(struct cli *c)
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
         print_images(data);
+        print_evidence(data);
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));
         print_rules(json_object_get(data, "rules"));

@@ -20,6 +20,7 @@
 #include "daemon/keys.h"
 #include "daemon/process.h"
 #include "tidemark/err.h"
+#include "tidemark/evidence.h"
 #include "tidemark/playbook.h"
 #include "tidemark/lineserver.h"
 #include "tidemark/log.h"
@@ -153,6 +154,7 @@ static int stage_config(struct start *s)
 /* Of --check-config. How many mistakes there are in what the configuration names. */
 static size_t check_keys(struct start *s)
 {
+        const char *why;
         size_t bad = 0;
 
         if (keys_read(&s->cfg.import_keys, &s->keys) < 0 || keys_parse(s->keys) < 0)
@@ -164,6 +166,11 @@ static size_t check_keys(struct start *s)
                 bad++;
         }
         s->keys = keys_free(s->keys);
+        why = s->cfg.evidence.sign_key[0] ? evidence_key_wrong(s->cfg.evidence.sign_key) : NULL;
+        if (why) {
+                fprintf(stderr, "evidence.sign_key: %s: %s\n", s->cfg.evidence.sign_key, why);
+                bad++;
+        }
         if (bad)
                 fprintf(stderr, "tidemarkd: %zu mistake%s in what the configuration names\n", bad, bad == 1 ? "" : "s");
         return bad;

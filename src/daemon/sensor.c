@@ -555,6 +555,7 @@ static void stop(struct sensor *s)
                 s->rc = EXIT_FAILED;
         s->pair = pair_free(s->pair); /* the engine's sign to end */
         report_engine(s);
+        sensor_evidence_stop(s);
         if (s->trail) {
                 sensor_coverage_end_all(s);
                 sensor_admin_note(s, "ended", s->rc == EXIT_DONE ? "as asked" : "by a failure: see the log");
@@ -571,7 +572,6 @@ static void stop(struct sensor *s)
         sensor_peek_stop(s);
         sensor_mapped_stop(s);
         sensor_image_stop(s);
-        sensor_evidence_stop(s);
         proctab_free(s->proctab);
         containers_free(s->containers);
         sensor_resolv_stop(s);

@@ -10,6 +10,7 @@
 
 #include "daemon/sensor-priv.h"
 #include "tidemark/evidence.h"
+#include "tidemark/helper.h"
 
 #define EVIDENCE_TAKINGS 16u  /* at once: as many as one finding has containers */
 #define EVIDENCE_HOUR_MAX 1000u /* evidence.auto_per_hour at most */
@@ -36,6 +37,7 @@ struct sensor_evidence {
         struct evidence_rules rules;
         struct buf held; /* names that open findings give, one a line; as the engine said last */
         struct errand *errands;
+        struct helper_stuck stuck; /* of captures */
         struct taking *takings[EVIDENCE_TAKINGS];
         unsigned last; /* pieces begun since the start: makes names differ */
         struct evidence_policy policy;

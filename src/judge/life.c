@@ -167,6 +167,54 @@ static void forget(struct judge *j, size_t i, bool finding)
         memmove(j->past + i, j->past + i + 1, (--j->npast - i) * sizeof(*j->past));
 }
 
+/* A finding that is deleted is told, by its number: some in one note. */
+#define TOLD_TOGETHER 20u
+struct forgotten {
+        char ids[TOLD_TOGETHER * 24];
+        unsigned n;
+};
+
+static void tell_forgotten(struct judge *j, struct forgotten *w, const char *why)
+{
+        char words[sizeof(w->ids) + 160];
+
+        if (w->n == 0 || !j->ops->note)
+                return;
+        snprintf(words, sizeof(words), "closed finding%s deleted (%s): %s", w->n == 1 ? "" : "s", why, w->ids);
+        j->ops->note(bytes_of(NULL, 0), words, j->arg);
+        *w = (struct forgotten){.n = 0};
+}
+
+/* The one that was closed first. */
+static void forget_oldest(struct judge *j, struct forgotten *w, const char *why)
+{
+        size_t at = strlen(w->ids);
+
+        snprintf(w->ids + at, sizeof(w->ids) - at, "%sF-%llu", at ? ", " : "", (unsigned long long)j->past[0]->id);
+        forget(j, 0, true);
+        j->stats.closed_dropped++;
+        if (++w->n == TOLD_TOGETHER)
+                tell_forgotten(j, w, why);
+}
+
+static void forget_above_limit(struct judge *j)
+{
+        struct forgotten w = {.n = 0};
+
+        while (j->npast > j->p.max_closed)
+                forget_oldest(j, &w, "limits.closed_findings");
+        tell_forgotten(j, &w, "limits.closed_findings");
+}
+
+static void forget_old(struct judge *j, int64_t wall_ns)
+{
+        struct forgotten w = {.n = 0};
+
+        while (j->npast && ns_apart(wall_ns, j->past[0]->closed_ns) >= (int64_t)j->p.finding_keep_ns)
+                forget_oldest(j, &w, "queue.keep");
+        tell_forgotten(j, &w, "queue.keep");
+}
+
 static void forget_id(struct judge *j, uint64_t id)
 {
         for (size_t i = 0; i < j->npast; i++)
@@ -223,8 +271,7 @@ static int remember(struct judge *j, const struct finding *f)
                 return r;
         }
         pieces_save_past(j, p);
-        for (; j->npast > j->p.max_closed; j->stats.closed_dropped++)
-                forget(j, 0, true);
+        forget_above_limit(j);
         return 0;
 }
 
@@ -273,10 +320,8 @@ void life_tick(struct judge *j, int64_t wall_ns)
                 else
                         j->stats.expired++;
         }
-        for (; j->npast > j->p.max_closed ||
-               (j->npast && ns_apart(wall_ns, j->past[0]->closed_ns) >= (int64_t)j->p.finding_keep_ns);
-             j->stats.closed_dropped++)
-                forget(j, 0, true);
+        forget_above_limit(j);
+        forget_old(j, wall_ns);
 }
 
 /* ---- an operator's verdict ---- */

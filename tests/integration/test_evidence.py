@@ -3,9 +3,12 @@
 import hashlib
 import json
 import os
+import shutil
 import stat
+import subprocess
 
 from lab import check, run, wait
+from net import Net
 
 
 def trail(d, kind=None):
@@ -98,3 +101,127 @@ def test_directory(lab):
     check(not os.path.exists(os.path.join(place(d), TORN)), "gone")
     s = wait("status to say so", lambda: (lambda e: e if e["known"] and e["removed"] == 1 else None)(d.json("status")["evidence"]))
     check(s["pieces"] == 0 and s["problem"] is None, "status", s)
+
+
+def unpack(lab, path):
+    """Somewhere else, by the tools that anybody has."""
+    there = os.path.join(lab.dir, "unpacked-" + os.path.basename(path))
+    shutil.rmtree(there, ignore_errors=True)
+    os.mkdir(there)
+    zstd = subprocess.Popen(["zstd", "-dcq", path], stdout=subprocess.PIPE)
+    r = run(["tar", "-C", there, "--xattrs", "--xattrs-include=*", "-xpf", "-"], stdin=zstd.stdout)
+    zstd.wait()
+    check(r.returncode == 0 and zstd.returncode == 0, "unpacked by tar and zstd", r.stderr)
+    return there
+
+
+def lines(path):
+    return [json.loads(x) for x in open(path, errors="replace")]
+
+
+def verify(d, path, *argv, status=0):
+    r = d.tidemark("--json", "evidence", "verify", path, *argv)
+    check(r.returncode == status, "evidence verify gave %d" % r.returncode, r.stdout, r.stderr)
+    return json.loads(r.stdout) if r.stdout else r.stderr
+
+
+def attack(lab, d, name):
+    """A program that was deleted and one in memory run, one talks with a real server, a setuid file lies in the write layer."""
+    net = Net(lab)
+    server = net.serve("93.184.216.34", 4444, "hold")
+    c = net.container(name)
+    d.covered(name)
+    d.activate(name)
+    # sleep by the deleted program; nc by the one in memory: it holds its connection open.
+    c.sh("cp /bin/busybox /opt/.x; chmod 4755 /opt/.x; /opt/.x true; PASSWORD=hunter2 /bin/delexec sleep 600 & "
+         "(sleep 600 | /bin/memexec nc 93.184.216.34 4444) >/dev/null 2>&1 &")
+    wait("the connection", lambda: server.text().count("took") or server.text().count("began") or "4444" in c.inside("ss", "-tn"))
+    f = wait("the finding", lambda: next((f for f in d.findings(name) if any(s["subject"] == "/opt/.x" for s in f["signals"])), None))
+    return c, f
+
+
+def test_of_an_attack(lab):
+    """By the finding's number; unpacked elsewhere, every byte is there; what is changed in it is found."""
+    key = os.path.join(lab.dir, "evidence.pem")
+    run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key])
+    os.chmod(key, 0o600)
+    run(["openssl", "pkey", "-in", key, "-pubout", "-out", key + ".pub"])
+    d = lab.daemon(config='evidence: { sign_key = "%s"; };' % key)
+    c, f = attack(lab, d, "prey")
+    r = d.tidemark("evidence", "capture", f["id"], "--dry-run")
+    check(r.returncode == 0 and "would be taken" in r.stdout and not os.listdir(place(d)), "only tried", r.stdout, r.stderr)
+    r = d.tidemark("evidence", "capture", f["id"], "--reason", "looks bad")
+    check(r.returncode == 0 and "taken: " in r.stdout and "signed" in r.stdout and all(len(x) <= 100 for x in r.stdout.splitlines()), "taken", r.stdout, r.stderr, d.text()[-3000:])
+    name = next(n for n in os.listdir(place(d)) if n.endswith(".tar.zst"))
+    path = os.path.join(place(d), name)
+    check(name.startswith("E-2") and c.id[:12] in name and stat.S_IMODE(os.stat(path).st_mode) == 0o600, "its name", name)
+    piece = listed(d)[name]
+    print("     evidence: volatile part %.1f ms, %d members, %d bytes" % (piece["volatile_ms"], piece["members"], piece["size"]))
+    check(piece["whole"] and piece["signed"] and piece["container_name"] == "prey" and "F-%d" % piece["finding"] == f["id"] and piece["volatile_ms"] < 1000 and piece["missed"] == 0, "what is known of it", piece)
+    # Its fact: one, with the file's name.
+    facts = d.json("show", f["id"])["evidence"]
+    check(len(facts) == 1 and facts[0]["name"] == name and facts[0]["state"] == "done" and facts[0]["act"] == "capture", "a fact of the finding", facts)
+    record = noted(d, "captured", name)
+    check(json.loads(record["text"])["sha256"] == sha256(path) and record["finding"] == f["id"] and record["container"] == c.id, "in the trail", record)
+    # Unpacked elsewhere.
+    there = unpack(lab, path)
+    upper = c.upper()
+    r = run(["diff", "-r", "--no-dereference", upper, os.path.join(there, "layer")])
+    check(r.returncode == 0 and not r.stdout, "the write layer, byte by byte", r.stdout)
+    check(os.stat(there + "/layer/opt/.x").st_mode == os.stat(upper + "/opt/.x").st_mode & ~0 and os.stat(there + "/layer/opt/.x").st_mode & stat.S_ISUID, "setuid")
+    busybox = sha256("/bin/busybox" if os.path.exists("/bin/busybox") else shutil.which("busybox"))
+    programs = [os.path.join(dp, x) for dp, _, fs in os.walk(there + "/volatile/executables") for x in fs]
+    check(any(sha256(p) == busybox for p in programs), "the deleted program and the one in memory", programs)
+    processes = lines(there + "/volatile/processes.jsonl")
+    text = json.dumps(processes)
+    check("memfd" in text and "deleted" in text or "memfd" in json.dumps([open(os.path.join(dp, x), errors="replace").read() for dp, _, fs in os.walk(there + "/volatile/processes") for x in fs if x == "links.jsonl"]), "both are named", text)
+    everything = "".join(open(os.path.join(dp, x), errors="replace").read() for dp, _, fs in os.walk(there + "/volatile/processes") for x in fs)
+    check("hunter2" not in everything and "PASSWORD=" in everything, "secrets are masked")
+    sockets = "".join(open(os.path.join(dp, x), errors="replace").read() for dp, _, fs in os.walk(there + "/volatile/net") for x in fs)
+    check("22D8B85D:115C" in sockets.upper() or "93.184.216.34" in sockets, "the connection", sockets[:3000])
+    manifest = json.load(open(there + "/manifest.json"))
+    check(manifest["caller"]["reason"] == "looks bad" and manifest["caller"]["asked_by"]["uid"] == 0 and manifest["caller"]["engine"]["workload"]["name"] == "prey" and manifest["host"]["boot_id"] and manifest["masked_values"] >= 1, "its manifest", manifest)
+    check(json.load(open(there + "/meta/finding.json"))["id"] == f["id"] and "evidence" in open(there + "/meta/configuration.conf").read(), "the engine's word")
+    # Verified: here, elsewhere, changed.
+    v = verify(d, path, "--key", key + ".pub")
+    check(v["fits"] and v["trail"]["state"] == "fits" and v["trail"]["record"] == record["n"] and v["signature"]["state"] == "fits" and not v["problems"], "it fits", v)
+    page = d.tidemark("evidence", "verify", path).stdout
+    check(all(len(x) <= 100 for x in page.splitlines()) and "fits" in page, "a page to read", page)
+    r = run(["openssl", "dgst", "-sha256", "-verify", key + ".pub", "-signature", path + ".sig", path])
+    check(r.returncode == 0, "and openssl says so", r.stdout, r.stderr)
+    away = os.path.join(lab.dir, "away")
+    os.makedirs(away)
+    r = d.tidemark("evidence", "copy", name, away)
+    check(r.returncode == 0, "copied", r.stderr)
+    out = os.path.join(away, name)
+    check(verify(d, out, "--trail", os.path.join(d.state, "trail"), "--key", key + ".pub")["fits"], "a copy fits")
+    v = verify(d, out)
+    check(v["trail"]["state"] in ("not looked at", "not in this trail") and v["signature"]["state"] == "not checked", "without trail and key", v)
+    data = bytearray(open(out, "rb").read())
+    data[len(data) // 2] ^= 1
+    open(out, "wb").write(data)
+    v = verify(d, out, "--trail", os.path.join(d.state, "trail"), "--key", key + ".pub", status=1)
+    check(not v["fits"] and v["trail"]["state"] == "another hash" and v["signature"]["state"] == "does not fit this key" and v["problems"], "a byte flipped", v)
+    open(out + "x", "wb").close()
+    os.rename(path + ".sig", path + ".gone")
+    check(verify(d, path, "--key", key + ".pub", status=1)["signature"]["state"] == "unsigned", "a signature that is gone")
+    os.rename(path + ".gone", path + ".sig")
+    # A member taken out, and all hashes made anew by whoever did it: the trail knows.
+    os.unlink(there + "/layer/opt/.x")
+    forged = os.path.join(away, "forged.tar.zst")
+    p = subprocess.Popen(["tar", "-C", there, "-c", "."], stdout=subprocess.PIPE)
+    with open(forged, "wb") as o:
+        check(subprocess.run(["zstd", "-qc"], stdin=p.stdout, stdout=o).returncode == 0, "zstd")
+    v = verify(d, forged, "--trail", os.path.join(d.state, "trail"), status=1)
+    check(v["problems_count"] >= 1 and v["trail"]["state"] == "not in this trail", "a member is missing", v)
+    # Hostile files end it in words.
+    for content, what in ((b"", "empty"), (b"hello", "no archive"), (os.urandom(100000), "noise"), (bytes(data[:len(data) // 3]), "torn")):
+        with open(away + "/bad.tar.zst", "wb") as o:
+            o.write(content)
+        r = d.tidemark("evidence", "verify", away + "/bad.tar.zst", "--trail", os.path.join(d.state, "trail"))
+        check(r.returncode == 1 and "does not fit" in r.stdout, "a bad file: " + what, r.stdout, r.stderr, str(r.returncode))
+    check(d.tidemark("evidence", "verify", away + "/none").returncode == 4, "no file")
+    check(d.tidemark("evidence", "verify", away).returncode == 4, "a directory")
+    # While a finding needs it, it goes only by hand.
+    check(d.tidemark("evidence", "remove", name, "--reason", "done").returncode == 0 and not os.path.exists(path + ".sig"), "removed")
+    wait("the finding to hear of it", lambda: [x["act"] for x in d.json("show", f["id"])["evidence"]] == ["capture", "remove"])

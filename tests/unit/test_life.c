@@ -40,7 +40,16 @@ static void on_change(const struct finding *f, bool opened, void *arg)
         CU_ASSERT_EQUAL(str_set(&closed, buf_bytes(&b)), 0);
 }
 
-static const struct judge_ops telling = {.save = on_save, .finding = on_change, .news = on_news, .verdict = on_verdict};
+static char noted[1024]; /* the last note */
+
+static void on_note(struct bytes workload, const char *words, void *arg)
+{
+        (void)workload, (void)arg;
+        snprintf(noted, sizeof(noted), "%s", words);
+}
+
+static const struct judge_ops telling = {
+        .save = on_save, .finding = on_change, .news = on_news, .verdict = on_verdict, .note = on_note};
 
 static void open_world(struct world *w)
 {
@@ -303,6 +312,7 @@ static void test_expiry(void)
         w.now += 401 * DAY;
         tick(&w);
         CU_ASSERT_FALSE(has_piece(&w, PIECE_FINDING, 1) || has_piece(&w, PIECE_PAST, 1));
+        CU_ASSERT_STRING_EQUAL(noted, "closed finding deleted (queue.keep): F-1");
         shut(&w);
         open_world(&w);
         w.p.max_closed = 3;
@@ -322,6 +332,7 @@ static void test_expiry(void)
         CU_ASSERT_TRUE(has_piece(&w, PIECE_FINDING, 3) && has_piece(&w, PIECE_FINDING, 5));
         judge_stats(w.j, &st);
         CU_ASSERT_EQUAL(st.closed_dropped, 2);
+        CU_ASSERT_STRING_EQUAL(noted, "closed finding deleted (limits.closed_findings): F-2");
         shut(&w);
 }
 
