@@ -236,7 +236,8 @@ static void print_trail(const struct verifying *w)
         char text[4800];
 
         if (!w->dir[0])
-                snprintf(text, sizeof(text), "not looked at: name the trail of the host where it was taken with --trail");
+                snprintf(text, sizeof(text),
+                         "not looked at: name the trail of the host where it was taken with --trail");
         else if (w->trail.err < 0)
                 snprintf(text, sizeof(text), "not looked at: %s: %s", w->dir, err_str(w->trail.err));
         else if (w->trail.by_hash)
@@ -244,8 +245,8 @@ static void print_trail(const struct verifying *w)
                          w->trail.manifest_differs ? "another manifest" : "fits", (unsigned long long)w->trail.n,
                          w->dir, w->trail.time);
         else if (w->trail.by_name)
-                snprintf(text, sizeof(text), "another hash: record %llu of %s, %s, is of a file of this name that it is "
-                                             "not",
+                snprintf(text, sizeof(text),
+                         "another hash: record %llu of %s, %s, is of a file of this name that it is not",
                          (unsigned long long)w->trail.n, w->dir, w->trail.time);
         else
                 snprintf(text, sizeof(text), "not in this trail: none of the %llu records of %s is of it",

@@ -96,7 +96,8 @@ static void print_evidence(const json_t *data)
                 printf("; failed: %lld", (long long)cli_int(ev, "failed"));
         puts(".");
         if (*cli_text(last, "words")) {
-                snprintf(text, sizeof(text), "the last failure, %s: %s", cli_text(last, "time"), cli_text(last, "words"));
+                snprintf(text, sizeof(text), "the last failure, %s: %s", cli_text(last, "time"),
+                         cli_text(last, "words"));
                 fputs("  ", stdout);
                 cli_wrap(stdout, text, 2, 4);
         }

@@ -5,8 +5,8 @@
  * Owns: what is under way, and the limits of what is taken without being asked. Must not: read anything of a container
  * itself (act/'s worker does). Hands over: what became of each, by sensor_deed_say(), the trail and the audit log.
  *
- * The way of one: room is made (the desk) ▸ volatile part (said) ▸ the rest ▸ a record with its hash ▸ its facts and its
- * signature beside it (the desk) ▸ said. Before a container is cut off the first step is left out where there is room as
+ * The way of one: room is made (the desk) ▸ volatile part (said) ▸ the rest ▸ a record with its hash ▸ its facts and
+ * its signature beside it (the desk) ▸ said. Before a container is cut off the first step is left out where there is room as
  * far as is known, and the third waits until it is cut.
  */
 #include <errno.h>
@@ -433,14 +433,14 @@ static void no_room_words(const struct sensor *s, const struct evidence_totals *
 
         if (t->by_disk)
                 snprintf(dst, size,
-                         "no evidence is taken: %llu MiB are free in %.120s, and evidence.min_free keeps %llu MiB free; "
-                         "make room, or lower it",
+                         "no evidence is taken: %llu MiB are free in %.120s, and evidence.min_free keeps %llu MiB "
+                         "free; make room, or lower it",
                          (unsigned long long)(t->disk_free >> 20), s->evidence->dir,
                          (unsigned long long)(r->min_free >> 20));
         else
                 snprintf(dst, size,
-                         "no evidence is taken: there are %llu MiB of it, evidence.keep_size is %llu MiB, and what there "
-                         "is is too new to go; copy it off this host and remove some, or raise the limit",
+                         "no evidence is taken: there are %llu MiB of it, evidence.keep_size is %llu MiB, and what "
+                         "there is is too new to go; copy it off this host and remove some, or raise the limit",
                          (unsigned long long)(t->bytes >> 20), (unsigned long long)(r->keep_size >> 20));
 }
 
@@ -626,8 +626,8 @@ static void on_planned(struct sensor *s, struct errand *e, int err, const struct
                 snprintf(words, sizeof(words), "%.200s: %s", totals->words, err_str(err));
         else
                 snprintf(words, sizeof(words),
-                         "evidence would be taken: volatile part within %llu ms%s, then at most %llu MiB of files in %llu "
-                         "s; %zu older piece%s would go for it",
+                         "evidence would be taken: volatile part within %llu ms%s, then at most %llu MiB of files in "
+                         "%llu s; %zu older piece%s would go for it",
                          (unsigned long long)(s->cfg->evidence.volatile_ns / NSEC_PER_MSEC),
                          e->reason ? e->reason : "", (unsigned long long)(totals->granted >> 20),
                          (unsigned long long)(s->cfg->evidence.max_time_ns / NSEC_PER_SEC),

@@ -93,7 +93,7 @@ def test_directory(lab):
     check(r.returncode == 0 and not os.path.exists(os.path.join(place(d), OLD + ".json")) and set(listed(d)) == {TORN}, "deleted", r.stdout, r.stderr)
     record = noted(d, "evidence-removed", OLD)
     text = json.loads(record["text"])
-    check(text["why"] == "handed over" and text["facts"]["sha256"] == facts["sha256"] and record.get("finding", "F-12") == "F-12" and record["uid"] == 0, "in the trail", record)
+    check(text["why"] == "handed over" and text["facts"]["sha256"] == facts["sha256"] and record["finding"] == "F-12" and record["uid"] == 0, "in the trail", record)
     # Too old.
     check(d.stop() == 0, "ended")
     d = lab.daemon(state=d.state, config='evidence: { keep_age = "1d"; };')
