@@ -89,6 +89,8 @@ struct cfg {
         char sink_facility[16];                         /* sink.syslog_facility, default "authpriv" */
         struct cfg_evidence evidence;
         struct str_list import_keys; /* import.keys: files of public keys, default none */
+        struct str_list records_keys; /* records.keys: the same, or directories, default none */
+        char records_drop[256];       /* records.drop: a directory, "auto" or "none", default "auto" */
         struct judge_params judge;
         struct fuse_params fuse;
 };

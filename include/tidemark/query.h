@@ -129,6 +129,21 @@ json_t *finding_json_compared(const struct judge *j, const struct finding *f, ui
  *                 "gives_rights", "size", "sha256" (null: not read whole), "interpreter", "package", "version"}…];
  *                 "more": parts that did not fit: ask again with "after" the number in "parts"
  *
+ *   record.list {after: number}  {"records": [record…] by the time of their import, the latest first, each with
+ *                 "imported", "known_here": does or did something here run that image, of SBOMs also "whole",
+ *                 "packages", "files", "left_out" (numbers); "after", "more": how many did not fit: ask again with that
+ *                 "after"}. A record: "kind" (provenance, sbom, admission), "document" (SHA-256), "digest", "named_by"
+ *                 (subject, component, operator, image), "image", "source" (file), "format", "words"; but of
+ *                 admissions "signature" (unsigned, verified, bad, unknown-key), "key", "key_sha256", "why_not"; of
+ *                 provenance "builder", "build_type", "repository", "commit", "began", "ended"; of an SBOM "tool",
+ *                 "created"; of an admission "time", "decision" (admitted, refused), "by", "place"
+ *   record.show {image: digest's beginning or workload, lists: bool, after: number}  {"digests": [{"digest", "of":
+ *                 config, manifest or null, "source"}…], "first_seen" (on this host, or null), "containers": [{"id",
+ *                 "name", "workload", "running", "started"}…], "containers_more", "workloads" [], "provenance" [],
+ *                 "sbom" [], "admissions" [], "missing": [words]}; with lists also "of_document" (the latest SBOM, a
+ *                 verified one first), "package_list" [{"database", "name", "version"}…], "file_list" [{"path",
+ *                 "sha256", "package": number or null}…], "parts", "more", as of image.show
+ *
  *   baseline.review {workload, all}  candidates of one workload or of all that have some, grouped by cause, the
  *                 riskiest first: [{"id", "name", "candidates": how many, "groups": [{"items": ["B-3"…], "keys" [],
  *                 "candidates", "dimension", "key", "subject", "executable", "place" (of files: the directory), "why"
@@ -239,5 +254,21 @@ json_t *query_watch_event(const struct judge *j, const struct tide_event *ev, st
 /* A line of watch for what the judge did by itself: {"note": {"workload": name or null, "text"}}; NULL: out of
  * memory. */
 json_t *query_watch_note(struct bytes workload, const char *words) TM_CHECK;
+
+/*
+ * Documents of the supply chain: commands record.import {"file": its name, for the trail, "image": digest, "dry_run"},
+ * whose file comes along as a descriptor, and record.remove {"document": 12 digits of its SHA-256 or more, "dry_run"}.
+ */
+struct tide_supply;
+bool query_is_record(const json_t *request);
+/* NULL: its fields are as the table wants them. */
+json_t *query_record_check(const json_t *request) TM_CHECK;
+/* A head (SUPPLY_BEGIN, _PROVENANCE, _ADMISSION) as record.list shows it, without what only the judge knows. */
+json_t *query_record_json(const struct tide_supply *t) TM_CHECK;
+/* Does anything of this host run that image, or did? */
+bool query_digest_is_here(struct pipeline *p, struct bytes digest);
+/* The document that record.remove names. NULL: it is there, and *ret_data says what it is (new reference). */
+json_t *query_record_find(const struct query_env *env, const json_t *request, uint8_t ret_document[32],
+                          json_t **ret_data) TM_CHECK;
 
 #endif

@@ -29,6 +29,8 @@ json_t *query_baseline_show(const struct query_env *env, const json_t *request) 
 json_t *query_baseline_export(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_image_list(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_image_show(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_record_list(const struct query_env *env, const json_t *request) TM_CHECK;
+json_t *query_record_show(const struct query_env *env, const json_t *request) TM_CHECK;
 
 json_t *query_explain(const struct query_env *env, const json_t *request) TM_CHECK;
 json_t *query_allow_list(const struct query_env *env, const json_t *request) TM_CHECK;

@@ -34,10 +34,10 @@ struct field {
 };
 
 /* What a changing command is about, and in which field it says so. The other fields are the decision's arguments. */
-enum target { OF_NONE, OF_WORKLOAD, OF_FINDING, OF_DOCUMENT, OF_CONTAINER, OF_EVIDENCE };
+enum target { OF_NONE, OF_WORKLOAD, OF_FINDING, OF_DOCUMENT, OF_CONTAINER, OF_EVIDENCE, OF_RECORD };
 static const char *const target_fields[] = {[OF_NONE] = "",         [OF_WORKLOAD] = "workload", [OF_FINDING] = "id",
                                             [OF_DOCUMENT] = "",     [OF_CONTAINER] = "target",
-                                            [OF_EVIDENCE] = "name"};
+                                            [OF_EVIDENCE] = "name",  [OF_RECORD] = ""};
 
 struct command {
         const char *name;
@@ -113,6 +113,26 @@ static const struct command commands[] = {
          query_image_show,
          {{"image", T_STRING, true, "the beginning of an image's digest, or a workload"},
           {"after", T_NUMBER, false, "a number of parts"}}},
+        {"record.list", OF_NONE, query_record_list, {{"after", T_NUMBER, false, "a number of records"}}},
+        {"record.show",
+         OF_NONE,
+         query_record_show,
+         {{"image", T_STRING, true, "the beginning of an image's digest, or a workload"},
+          {"lists", T_BOOL, false, "true or false"},
+          {"after", T_NUMBER, false, "a number of parts"}}},
+        {"record.import",
+         OF_RECORD,
+         NULL,
+         {{"file", T_STRING, true, "the file's name, for the trail"},
+          {"image", T_STRING, false, "a digest such as \"sha256:...\""},
+          {"dropped", T_BOOL, false, "true or false"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
+        {"record.remove",
+         OF_RECORD,
+         NULL,
+         {{"document", T_STRING, true, "12 digits or more of a document's SHA-256"},
+          {"reason", T_STRING, false, "why, in words"},
+          {"dry_run", T_BOOL, false, "true or false"}}},
         {"baseline.activate",
          OF_WORKLOAD,
          NULL,
@@ -375,6 +395,18 @@ bool query_has_document(const json_t *request)
         return c && c->of == OF_DOCUMENT;
 }
 
+bool query_is_record(const json_t *request)
+{
+        const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
+
+        return c && c->of == OF_RECORD;
+}
+
+json_t *query_record_check(const json_t *request)
+{
+        return check_fields(find_command(json_string_value(json_object_get(request, "cmd"))), request);
+}
+
 json_t *query_run(const struct query_env *env, const json_t *request)
 {
         const struct command *c = find_command(json_string_value(json_object_get(request, "cmd")));
@@ -568,7 +600,7 @@ static int resolve_decision(const struct query_env *env, const struct command *c
                 *ret_answer = check_dimension(request);
         if (*ret_answer)
                 return -EINVAL;
-        if (c->of == OF_DOCUMENT) {
+        if (c->of == OF_DOCUMENT || c->of == OF_RECORD) {
                 *ret_answer = query_fail(QUERY_USAGE, "%s needs a document, whose descriptor comes along with it",
                                          c->name);
                 return -EINVAL;

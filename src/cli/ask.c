@@ -107,7 +107,9 @@ int cli_ask(const struct cli *c, enum cli_socket socket, json_t *request, json_t
 
 int cli_ask_with(const struct cli *c, json_t *request, int fd, json_t **ret_data)
 {
-        return ask(c, CLI_ADMIN, request, fd, NULL, ret_data);
+        const struct waiting w = {NULL, NULL}; /* what the descriptor is of may take its time to read */
+
+        return ask(c, CLI_ADMIN, request, fd, &w, ret_data);
 }
 
 int cli_ask_long(const struct cli *c, json_t *request, void (*tick)(void *arg), void *arg, json_t **ret_data)

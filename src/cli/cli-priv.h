@@ -48,6 +48,7 @@ int cli_contain(struct cli *c);
 int cli_evidence(struct cli *c);
 int cli_evidence_verify(struct cli *c); /* evidence_verify.c: of evidence, without a daemon */
 int cli_image(struct cli *c);
+int cli_record(struct cli *c); /* record.c */
 int cli_replay(struct cli *c);
 int cli_allow(struct cli *c);
 int cli_explain(struct cli *c);

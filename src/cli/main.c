@@ -39,6 +39,9 @@ static const struct cli_command commands[] = {
          "capture ID|CONTAINER [--all] [--freeze] [--no-wait] [--reason TEXT] | list |\n"
          "      copy NAME DEST | remove NAME --reason TEXT | verify FILE [--trail DIR] [--key PEM]",
          "what a container is, taken before it changes: processes, sockets, files, logs", cli_evidence},
+        {"record",
+         "import FILE|DIRECTORY | list | show DIGEST|WORKLOAD | verify FILE | remove DOCUMENT",
+         "an image's way here: provenance, SBOMs, admissions", cli_record},
         {"image", "list | show DIGEST|WORKLOAD", "what images hold: programs, libraries, and which packages own them",
          cli_image},
         {"trail",

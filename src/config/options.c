@@ -160,6 +160,10 @@ static const struct option_row rows[] = {
             "and for so long at most, while containers of the old image still run"),
         {"import.keys", OPT_PATHS, AT(import_keys), 0, 0, 0, NULL,
          "files of public keys (PEM): a baseline is imported only with a signature of one of them; none: without any"},
+        {"records.keys", OPT_PATHS, AT(records_keys), 0, 0, 0, NULL,
+         "files of public keys (PEM), or directories of them (*.pem, *.pub), of those who sign imported records"},
+        {"records.drop", OPT_TEXT, AT(records_drop), sizeof(((struct cfg *)0)->records_drop), 0, 0, NULL,
+         "what is put into this directory is imported by itself; auto: records, in the state directory; none"},
         NUM("evidence.max_size", OPT_BYTES64, evidence.max_size, MIB, 1024 * GIB,
             "most bytes that are read for one piece of evidence; what is cut is named in it"),
         NUM("evidence.max_file", OPT_BYTES64, evidence.max_file, 4096, 1024 * GIB, "the same of one file"),
@@ -289,6 +293,7 @@ void cfg_default(struct cfg *c)
         snprintf(c->runtime_dir, sizeof(c->runtime_dir), "%s", TM_RUNDIR);
         snprintf(c->log_level, sizeof(c->log_level), "info");
         snprintf(c->playbook, sizeof(c->playbook), "auto");
+        snprintf(c->records_drop, sizeof(c->records_drop), "auto");
         c->proc_rcvbuf = c->pair_queue = 4u << 20;
         c->cpu_max = 10;
         c->max_containers = 1024;

@@ -29,6 +29,7 @@ struct query_env;
 struct ring;
 struct syslog_sink;
 struct engine_deeds;
+struct engine_records;
 struct engine_hash;
 struct engine_image;
 struct engine_setup;
@@ -66,6 +67,7 @@ struct engine {
         struct engine_hash *hash;       /* engine_hash.c */
         struct engine_deeds *deeds;     /* engine_deed.c */
         struct seen *contain_asked;     /* engine_contain.c: finding and container, since the start; NULL: none */
+        struct engine_records *records; /* engine_record.c */
         int name_error; /* of the names of one packet, the first */
         struct map *metas;     /* container id → struct meta: files that are still coming */
         struct map *announced; /* container ids told since the start, until the first ping */
@@ -216,6 +218,13 @@ void engine_contain_told(struct engine *e, struct bytes container, struct meta *
 /* A finding has changed: is what it is about to be isolated by itself? */
 void engine_contain_finding(struct engine *e, const struct finding *f);
 void engine_contain_close(struct engine *e);
+/* engine_record.c: documents of the supply chain */
+int engine_record_open(struct engine *e, const struct engine_setup *s);
+void engine_record_close(struct engine *e);
+/* record.import, whose file comes by fd, and record.remove. NULL: it is answered later. */
+json_t *engine_record_command(struct engine *e, const struct query_env *env, const struct tide_event *command,
+                              const json_t *request, int fd);
+void engine_record_status(const struct engine *e, json_t *o);
 
 /* engine_deed.c: what the sensor is asked to do to containers and with evidence */
 int engine_deed_open(struct engine *e);

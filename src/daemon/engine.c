@@ -485,6 +485,8 @@ static int start(struct engine *e, const struct engine_setup *s)
         if (r == 0)
                 r = engine_import_open(e, s->keys);
         if (r == 0)
+                r = engine_record_open(e, s);
+        if (r == 0)
                 r = engine_control_open(e, s->control_fd);
         return r;
 }
@@ -516,6 +518,7 @@ static int stop(struct engine *e, int r)
         engine_hash_close(e);
         engine_deed_close(e);
         engine_contain_close(e);
+        engine_record_close(e);
         engine_image_close(e);
         pipeline_free(e->pipeline);
         store_close(e->store);

@@ -136,6 +136,7 @@ static json_t *status_part(void *arg)
                 engine_news_status(e, o);
                 engine_image_status(e, o);
                 engine_hash_status(e, o);
+                engine_record_status(e, o);
         }
         return o;
 }
@@ -377,6 +378,12 @@ void engine_control_command(struct engine *e, const struct tide_event *command, 
                                              "\"baseline.activate\", \"workload\": \"NAME\"}");
         } else if (query_is_deed(request)) {
                 answer = engine_deed_command(e, &env, command->act.id, request);
+                if (!answer) {
+                        json_decref(request);
+                        return;
+                }
+        } else if (query_is_record(request)) {
+                answer = engine_record_command(e, &env, command, request, fd);
                 if (!answer) {
                         json_decref(request);
                         return;

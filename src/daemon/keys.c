@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Owns: reading the files of import.keys, and what is wrong with each. Must not: stop at one that is wrong. */
+/* Owns: reading the files of import.keys and records.keys, and what is wrong with each. Must not: stop at one. */
 #include "daemon/keys.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -16,16 +17,18 @@
 #include "tidemark/signature.h"
 
 #define WHY 160
+#define PATH_BYTES 512
 
 struct one {
+        char path[PATH_BYTES];
         struct buf pem;
         struct signature_key *key;
         char wrong[WHY]; /* empty: nothing */
 };
 
 struct keys {
-        const struct str_list *paths;
-        struct one one[STR_LIST_MAX];
+        struct one one[KEYS_MAX];
+        size_t n;
 };
 
 /* Whoever may write it may sign in its owner's name. */
@@ -66,6 +69,7 @@ static void read_one(const char *path, struct one *one)
         struct stat st;
         int r = fd < 0 || fstat(fd, &st) < 0 ? -errno : 0;
 
+        snprintf(one->path, sizeof(one->path), "%s", path);
         buf_init(&one->pem, SIGNATURE_PEM_MAX);
         if (r == 0)
                 wrong = check_file(&st);
@@ -75,22 +79,73 @@ static void read_one(const char *path, struct one *one)
                 snprintf(one->wrong, sizeof(one->wrong), "%s", wrong ? wrong : err_str(r));
 }
 
+static int is_key(const struct dirent *d)
+{
+        struct bytes name = bytes_str(d->d_name);
+
+        return d->d_name[0] != '.' &&
+               (bytes_has_suffix(name, BYTES_LIT(".pem")) || bytes_has_suffix(name, BYTES_LIT(".pub")));
+}
+
+static void wrong_directory(struct keys *k, const char *path, const char *why)
+{
+        struct one *one = &k->one[k->n < KEYS_MAX ? k->n : KEYS_MAX - 1];
+
+        buf_release(&one->pem);
+        buf_init(&one->pem, SIGNATURE_PEM_MAX);
+        snprintf(one->path, sizeof(one->path), "%s", path);
+        snprintf(one->wrong, sizeof(one->wrong), "%s", why);
+        k->n += k->n < KEYS_MAX;
+}
+
+/* Who may put files there may sign. */
+static void read_directory(struct keys *k, const char *path, const struct stat *st)
+{
+        struct dirent **names = NULL;
+        char file[PATH_BYTES];
+        int n;
+
+        if ((st->st_uid != 0 && st->st_uid != geteuid()) || st->st_mode & (S_IWGRP | S_IWOTH)) {
+                wrong_directory(k, path, "others than root and you may put files there: chown root and chmod go-w it");
+                return;
+        }
+        n = scandir(path, &names, is_key, alphasort);
+        if (n < 0)
+                wrong_directory(k, path, err_str(-errno));
+        for (int i = 0; i < n; i++) {
+                if ((size_t)snprintf(file, sizeof(file), "%s/%s", path, names[i]->d_name) >= sizeof(file))
+                        wrong_directory(k, path, "the path of a file in it is too long");
+                else if (k->n < KEYS_MAX)
+                        read_one(file, &k->one[k->n++]);
+                else
+                        wrong_directory(k, path, "there are more keys than are taken");
+                free(names[i]);
+        }
+        free(names);
+}
+
 int keys_read(const struct str_list *paths, struct keys **ret)
 {
         struct keys *k = calloc(1, sizeof(*k));
+        struct stat st;
 
         if (!k)
                 return -ENOMEM;
-        k->paths = paths;
-        for (uint32_t i = 0; i < paths->n; i++)
-                read_one(paths->text[i], &k->one[i]);
+        for (uint32_t i = 0; i < paths->n; i++) {
+                if (stat(paths->text[i], &st) == 0 && S_ISDIR(st.st_mode))
+                        read_directory(k, paths->text[i], &st);
+                else if (k->n < KEYS_MAX)
+                        read_one(paths->text[i], &k->one[k->n++]);
+                else
+                        wrong_directory(k, paths->text[i], "there are more keys than are taken");
+        }
         *ret = k;
         return 0;
 }
 
 int keys_parse(struct keys *k)
 {
-        for (uint32_t i = 0; i < k->paths->n; i++) {
+        for (size_t i = 0; i < k->n; i++) {
                 struct one *one = &k->one[i];
                 const char *why;
                 int r;
@@ -102,7 +157,6 @@ int keys_parse(struct keys *k)
                         return r;
                 if (r < 0)
                         snprintf(one->wrong, sizeof(one->wrong), "%s", why);
-                buf_release(&one->pem);
         }
         return 0;
 }
@@ -111,7 +165,7 @@ struct keys *keys_free(struct keys *k)
 {
         if (!k)
                 return NULL;
-        for (uint32_t i = 0; i < k->paths->n; i++) {
+        for (size_t i = 0; i < k->n; i++) {
                 buf_release(&k->one[i].pem);
                 signature_key_free(k->one[i].key);
         }
@@ -121,12 +175,12 @@ struct keys *keys_free(struct keys *k)
 
 size_t keys_count(const struct keys *k)
 {
-        return k->paths->n;
+        return k->n;
 }
 
 const char *keys_path(const struct keys *k, size_t n)
 {
-        return k->paths->text[n];
+        return k->one[n].path;
 }
 
 const char *keys_wrong(const struct keys *k, size_t n)
@@ -134,9 +188,19 @@ const char *keys_wrong(const struct keys *k, size_t n)
         return k->one[n].wrong[0] ? k->one[n].wrong : NULL;
 }
 
+struct bytes keys_pem(const struct keys *k, size_t n)
+{
+        return buf_bytes(&k->one[n].pem);
+}
+
+const char *keys_id(const struct keys *k, size_t n)
+{
+        return k->one[n].key ? signature_key_id(k->one[n].key) : NULL;
+}
+
 int keys_fit(const struct keys *k, struct bytes data, struct bytes signature, const char **ret_id)
 {
-        for (uint32_t i = 0; i < k->paths->n; i++)
+        for (size_t i = 0; i < k->n; i++)
                 if (k->one[i].key && signature_fits(k->one[i].key, data, signature)) {
                         *ret_id = signature_key_id(k->one[i].key);
                         return (int)i;

@@ -40,14 +40,14 @@ struct options {
 struct start {
         struct options opt;
         struct cfg cfg;
-        struct keys *keys;
+        struct keys *keys, *records_keys;
         struct playbook *playbook; /* NULL: none */
         enum log_level level;
         const char *state, *runtime; /* command line, else configuration */
         char engine_dir[512], trail_dir[512], evidence_dir[512];
         uid_t engine_uid;
         gid_t engine_gid, control_gid;
-        int record_fd, control_fd, admin_fd, image_fd;
+        int record_fd, control_fd, admin_fd, image_fd, reader_fd;
         int pair[2];
         pid_t engine;
 };
@@ -151,22 +151,29 @@ static int stage_config(struct start *s)
         return r;
 }
 
-/* Of --check-config. How many mistakes there are in what the configuration names. */
-static size_t check_keys(struct start *s)
+/* Of --check-config. How many mistakes there are in what an option names. */
+static size_t check_keys_of(const char *option, const struct str_list *paths)
 {
-        const char *why;
+        _cleanup_(keys_freep) struct keys *keys = NULL;
         size_t bad = 0;
 
-        if (keys_read(&s->cfg.import_keys, &s->keys) < 0 || keys_parse(s->keys) < 0)
+        if (keys_read(paths, &keys) < 0 || keys_parse(keys) < 0)
                 return 1;
-        for (size_t i = 0; i < keys_count(s->keys); i++) {
-                if (!keys_wrong(s->keys, i))
+        for (size_t i = 0; i < keys_count(keys); i++) {
+                if (!keys_wrong(keys, i))
                         continue;
-                fprintf(stderr, "import.keys: %s: %s\n", keys_path(s->keys, i), keys_wrong(s->keys, i));
+                fprintf(stderr, "%s: %s: %s\n", option, keys_path(keys, i), keys_wrong(keys, i));
                 bad++;
         }
-        s->keys = keys_free(s->keys);
-        why = s->cfg.evidence.sign_key[0] ? evidence_key_wrong(s->cfg.evidence.sign_key) : NULL;
+        return bad;
+}
+
+static size_t check_keys(struct start *s)
+{
+        size_t bad = check_keys_of("import.keys", &s->cfg.import_keys) +
+                     check_keys_of("records.keys", &s->cfg.records_keys);
+        const char *why = s->cfg.evidence.sign_key[0] ? evidence_key_wrong(s->cfg.evidence.sign_key) : NULL;
+
         if (why) {
                 fprintf(stderr, "evidence.sign_key: %s: %s\n", s->cfg.evidence.sign_key, why);
                 bad++;
@@ -181,8 +188,10 @@ static int stage_keys(struct start *s)
 {
         int r = keys_read(&s->cfg.import_keys, &s->keys);
 
+        if (r == 0)
+                r = keys_read(&s->cfg.records_keys, &s->records_keys);
         if (r < 0)
-                log_error(MOD, "import.keys: %s", err_str(r));
+                log_error(MOD, "import.keys, records.keys: %s", err_str(r));
         return r;
 }
 
@@ -315,21 +324,21 @@ static int stage_image(struct start *s)
         ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - sizeof("tidemark-image"));
         char *slash;
 
-        if (!s->cfg.image_analyse)
-                return 0;
         path[n > 0 ? n : 0] = '\0';
         slash = strrchr(path, '/');
         if (slash) {
                 strcpy(slash + 1, "tidemark-image");
-                s->image_fd = open(path, O_RDONLY | O_CLOEXEC);
+                s->reader_fd = open(path, O_RDONLY | O_CLOEXEC);
         }
-        if (s->image_fd < 0)
-                s->image_fd = open(TM_LIBEXECDIR "/tidemark-image", O_RDONLY | O_CLOEXEC);
-        if (s->image_fd < 0)
+        if (s->reader_fd < 0)
+                s->reader_fd = open(TM_LIBEXECDIR "/tidemark-image", O_RDONLY | O_CLOEXEC);
+        if (s->reader_fd < 0)
                 log_warn(MOD,
-                         TM_LIBEXECDIR "/tidemark-image cannot be opened (%s): images are not analysed, and programs "
-                                       "from write layers are not hashed",
+                         TM_LIBEXECDIR "/tidemark-image cannot be opened (%s): no records are imported, images are not "
+                                       "analysed, and programs from write layers are not hashed",
                          err_str(-errno));
+        if (s->reader_fd >= 0 && s->cfg.image_analyse)
+                s->image_fd = fcntl(s->reader_fd, F_DUPFD_CLOEXEC, 0);
         return 0;
 }
 
@@ -372,6 +381,7 @@ static void run_engine(struct start *s)
 {
         struct engine_setup setup = {.cfg = &s->cfg, .dir = s->engine_dir, .pair_fd = s->pair[1],
                                      .control_fd = s->control_fd, .record_fd = s->record_fd, .keys = s->keys,
+                                     .records_keys = s->records_keys, .reader_fd = s->reader_fd,
                                      .playbook = s->playbook,
                                      .image_fd = s->image_fd,
                                      .uid = s->engine_uid, .gid = s->engine_gid};
@@ -401,6 +411,8 @@ static int stage_fork(struct start *s)
                 close(s->record_fd);
         if (s->image_fd >= 0)
                 close(s->image_fd);
+        if (s->reader_fd >= 0)
+                close(s->reader_fd);
         return 0;
 }
 
@@ -409,7 +421,8 @@ static int (*const stages[])(struct start *) = {stage_log,     stage_users,   st
 
 int main(int argc, char **argv)
 {
-        struct start s = {.record_fd = -1, .control_fd = -1, .admin_fd = -1, .image_fd = -1, .pair = {-1, -1}};
+        struct start s = {.record_fd = -1, .control_fd = -1, .admin_fd = -1, .image_fd = -1,
+                          .reader_fd = -1, .pair = {-1, -1}};
         struct sensor_setup setup;
         int r;
 
@@ -436,6 +449,7 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < ARRAY_LEN(stages); i++)
                 if (stages[i](&s) < 0) {
                         keys_free(s.keys);
+                        keys_free(s.records_keys);
                         return EXIT_FAILED;
                 }
         setup = (struct sensor_setup){.cfg = &s.cfg, .state_dir = s.state, .trail_dir = s.trail_dir,

@@ -26,7 +26,9 @@ struct engine_setup {
         int record_fd;   /* new, empty file for the recording */
         struct keys *keys; /* of import.keys, read; borrowed */
         const struct playbook *playbook; /* NULL: none; borrowed */
+        struct keys *records_keys; /* of records.keys, the same */
         int image_fd;    /* the program that reads images; it runs what was there when we started */
+        int reader_fd;   /* the same program, for records */
         uid_t uid;
         gid_t gid;
 };

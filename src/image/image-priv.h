@@ -6,6 +6,7 @@
  *     read.c       content: first bytes, SHA-256, at a pace
  *     facts.c      what is collected of an image, and how files find their packages
  *     tell.c       facts as TIDE_PRIOR records
+ *     record.c     documents of the supply chain
  *     rpm.c        packages of rpm's database, by librpm, in a process of its own (rpm_none.c without librpm)
  */
 #ifndef TIDEMARK_IMAGE_PRIV_H
@@ -35,6 +36,15 @@ struct settings {
         uint32_t percent;     /* of one processor */
         const char *scratch;  /* directory of our own, for copies of rpm's database; NULL: none */
 };
+
+/* ---- main.c ---- */
+
+bool image_is_regular(int fd);
+
+/* ---- record.c ---- */
+
+/* give_up: called once all keys and the file have come, before it is read. */
+int record_run(int (*give_up)(void)) TM_CHECK;
 
 /* ---- read.c ---- */
 

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * tidemark-image: reads an image's files for the engine, which starts it, or hashes programs of write layers. It opens
- * nothing: each file comes as a descriptor of a regular file. Not for people: without its sockets it says so.
+ * tidemark-image: reads an image's files for the engine, which starts it, hashes programs of write layers, or reads
+ * documents of the supply chain. It opens nothing: each file comes as a descriptor of a regular file. Not for people:
+ * without its sockets it says so.
  *
  * Owns: what this process gives up before the first foreign byte: every capability (it has none), all system calls but
  * a few, memory, time. Hands over: records on FD_ENGINE.
  *
  *     tidemark-image facts FILES BYTES PERCENT [SCRATCH]   one image, from FD_FILES
  *     tidemark-image hash                                  one request after another, on FD_ENGINE
+ *     tidemark-image record                                one file of documents of the supply chain, on FD_ENGINE
  *     tidemark-image --version
  */
 #include <errno.h>
@@ -67,7 +69,7 @@ static int send_to_engine(struct bytes record, void *arg)
 }
 
 /* A descriptor that is no regular file was not to come, and is not read. */
-static bool is_regular(int fd)
+bool image_is_regular(int fd)
 {
         struct stat st;
 
@@ -94,7 +96,7 @@ static int take_all(struct facts *f, bool *ret_cut)
                 if (n == 0)
                         fd = -1;
                 if (image_msg_decode(msg, (size_t)len, &m) == 0)
-                        r = fd >= 0 && !is_regular(fd) ? 0 : facts_take(f, &m, fd);
+                        r = fd >= 0 && !image_is_regular(fd) ? 0 : facts_take(f, &m, fd);
                 else
                         facts_note(f, "a message about a file is malformed");
                 if (fd >= 0)
@@ -144,7 +146,7 @@ static int answer(struct reader *rd, uint64_t token, int fd)
         buf_init(&out, 256);
         if (!c)
                 return -ENOMEM;
-        r = is_regular(fd) ? reader_read(rd, fd, FILE_BYTES, c) : -EINVAL;
+        r = image_is_regular(fd) ? reader_read(rd, fd, FILE_BYTES, c) : -EINVAL;
         buf_put_u64(&out, token);
         buf_put_u8(&out, r < 0 ? HASH_UNREADABLE : c->hashed ? HASH_KNOWN : HASH_TOO_LARGE);
         buf_put_u64(&out, c->size);
@@ -180,6 +182,15 @@ static int run_hash(void)
         return r < 0 ? fail("hashing", r) : 0;
 }
 
+/* ---- documents ---- */
+
+static int run_record(void)
+{
+        int r = record_run(give_up);
+
+        return r < 0 ? fail("the document cannot be read", r) : 0;
+}
+
 /* ---- the command line: the engine's, so any mistake in it is ours ---- */
 
 static bool is_socket(int fd)
@@ -208,6 +219,8 @@ int main(int argc, char **argv)
         }
         if (argc == 2 && strcmp(argv[1], "hash") == 0 && is_socket(FD_ENGINE))
                 return run_hash();
+        if (argc == 2 && strcmp(argv[1], "record") == 0 && is_socket(FD_ENGINE))
+                return run_record();
         if (argc < 5 || strcmp(argv[1], "facts") != 0 || !is_socket(FD_ENGINE) || !is_socket(FD_FILES))
                 return usage();
         set.max_files = (uint32_t)strtoul(argv[2], NULL, 10);
