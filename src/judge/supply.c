@@ -345,8 +345,10 @@ static int files(struct judge *j, const struct tide_event *ev)
         struct rd r;
         int err = 0;
 
+        if (ev->supply.first != s->files_told)
+                return 0;
         rd_init(&r, ev->supply.list.p, ev->supply.list.len);
-        while (ev->supply.first == s->files_told && err == 0 && tide_prior_file_next(&r, &t))
+        while (err == 0 && tide_prior_file_next(&r, &t))
                 err = add_file(j, s, &t);
         return err;
 }

@@ -75,6 +75,28 @@ static TM_UNUSED void add_file(struct world *w, struct document *d, const char *
         tell_document(w, d);
 }
 
+/* Several in one list, as they come: "/usr/share/file-N", of package N mod packages, with content N. */
+static TM_UNUSED void add_files(struct world *w, struct document *d, uint32_t n)
+{
+        char name[64];
+
+        buf_reset(&d->list);
+        d->ev.supply.part = SUPPLY_FILES;
+        d->ev.supply.first = d->files;
+        for (uint32_t i = 0; i < n; i++) {
+                uint8_t sum[TIDE_SHA256] = {(uint8_t)d->files, 1, 2, 3, 4};
+                struct tide_prior_file f = {.path = bytes_str(name), .sha256 = bytes_of(sum, sizeof(sum))};
+
+                snprintf(name, sizeof(name), "/usr/share/file-%u", d->files);
+                f.path = bytes_str(name);
+                f.package = d->packages ? d->files % d->packages + 1 : 0;
+                tide_prior_file_put(&d->list, &f);
+                d->files++;
+        }
+        d->ev.supply.list = buf_bytes(&d->list);
+        tell_document(w, d);
+}
+
 static TM_UNUSED void end_sbom(struct world *w, struct document *d)
 {
         d->ev.supply.part = SUPPLY_END;
