@@ -40,7 +40,7 @@ enum audit_note_type {
         AUDIT_NOTE_NETWORK,    /* RESP_ANOMALY op=net-drift */
         AUDIT_NOTE_PRIVILEGE,  /* RESP_ANOMALY op=privilege-drift */
         AUDIT_NOTE_SESSION,    /* ANOM_SESSION: a person's session in a container */
-        AUDIT_NOTE_FINDING,      /* RESP_ANOMALY op=drift: of none of these kinds */
+        AUDIT_NOTE_FINDING,    /* RESP_ANOMALY op=drift: of none of these kinds */
         AUDIT_NOTE_PAGED,      /* RESP_ALERT */
         AUDIT_NOTE_CLOSED,     /* RESP_ANOMALY op=finding-closed: somebody has decided, or it has expired */
         AUDIT_NOTE_REOPENED,   /* RESP_ANOMALY op=finding-reopened */
@@ -48,7 +48,7 @@ enum audit_note_type {
         AUDIT_NOTE_ISOLATED, /* RESP_ORIGIN_BLOCK; timed: RESP_ORIGIN_BLOCK_TIMED */
         AUDIT_NOTE_RELEASED, /* RESP_ORIGIN_UNBLOCK_TIMED */
         AUDIT_NOTE_KILLED,   /* RESP_KILL_PROC */
-        AUDIT_NOTE_FROZEN,     /* RESP_TERM_ACCESS op=freeze: all its processes stand still */
+        AUDIT_NOTE_FROZEN,   /* RESP_TERM_ACCESS op=freeze: all its processes stand still */
         AUDIT_NOTE_RESUMED,  /* VIRT_CONTROL op=resume */
         AUDIT_NOTE_CAPTURED, /* RESP_EXEC op=evidence-capture; path: the file */
         AUDIT_NOTE_REMOVED,  /* RESP_EXEC op=evidence-remove */
@@ -67,9 +67,9 @@ enum audit_note_type {
 /* Fields that are empty or 0 are left out. Borrowed for the call. */
 struct audit_note {
         enum audit_note_type type;
-        bool ok;    /* res=success, else res=failed: of the act; of a finding true, since it was found */
-        bool timed; /* isolated: for a time */
-        const char *op;        /* another word than the type's: letters, digits and dashes */
+        bool ok;                /* res=success, else res=failed: of the act; of a finding true, since it was found */
+        bool timed;             /* isolated: for a time */
+        const char *op;         /* another word than the type's: letters, digits and dashes */
         struct bytes container; /* ctr-id: the first 12 digits of its id */
         struct bytes name;      /* vm: the container's name, else its workload's */
         struct bytes image;     /* img-digest: of its image, "sha256:…" */

@@ -144,14 +144,22 @@ static void print(const json_t *data)
 
 int cli_report(struct cli *c)
 {
-        const char *weeks = NULL, *workload = NULL, *quarter = NULL;
-        const struct cli_option options[] = {
-                {"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}, {"--quarter", &quarter, NULL}};
+        const char *weeks = NULL, *workload = NULL, *quarter = NULL, *trail = NULL;
+        bool audit = false;
+        const struct cli_option options[] = {{"--weeks", &weeks, NULL},
+                                             {"--workload", &workload, NULL},
+                                             {"--quarter", &quarter, NULL},
+                                             {"--audit", NULL, &audit},
+                                             {"--trail", &trail, NULL}};
         json_t *request, *data = NULL;
         char *end = NULL;
         long n = 0;
         int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
+        if (r == CLI_DONE && audit && operands == 2 && !weeks && !workload && !quarter)
+                return cli_report_audit(c, c->argv[1], c->argv[2], trail);
+        if (r == CLI_DONE && (audit || trail))
+                return cli_usage("report --audit takes two times, the period's, and no option but --trail");
         if (r != CLI_DONE || operands)
                 return r != CLI_DONE ? r : cli_usage("report takes no operand");
         if (quarter && (weeks || workload))

@@ -26,8 +26,8 @@ static bool is_executable(const struct finding *f, const struct finding_signal *
         for (uint32_t i = 0; i < f->nfactors; i++)
                 for (size_t n = 0; n < ARRAY_LEN(names); n++)
                         if (bytes_eq(str_get(&f->factors[i].name), bytes_str(names[n])) &&
-                            (f->nsignals == 1 || (f->factors[i].text.len && s->subject.len &&
-                                                  strstr(f->factors[i].text.p, s->subject.p))))
+                            (f->nsignals == 1 ||
+                             (f->factors[i].text.len && s->subject.len && strstr(f->factors[i].text.p, s->subject.p))))
                                 return true;
         return false;
 }

@@ -28,7 +28,7 @@
 #define DEADLINE_NS (5 * NSEC_PER_SEC)
 #define END_MS 2000
 #define CONFIRM_NS (500 * NSEC_PER_MSEC) /* behind a record: whether it was kept is asked */
-#define CONFIRM_EVERY_NS (10 * NSEC_PER_SEC)
+#define CONFIRM_EVERY_NS (2 * NSEC_PER_SEC)
 #define NEWS_PER_SECOND 20u
 #define NEWS_BURST 200u
 #define KINDS 256u
@@ -100,8 +100,9 @@ static void on_taken(int err, void *arg)
         struct sensor_auditlog *a = s->auditlog;
 
         if (err < 0 && !a->failing)
-                log_warn(MOD, "a record for the audit log could not be written: %s; such records are counted in status "
-                              "until one goes through",
+                log_warn(MOD,
+                         "a record for the audit log could not be written: %s; such records are counted in status "
+                         "until one goes through",
                          err_str(err));
         else if (err == 0 && a->failing)
                 log_info(MOD, "records for the audit log are written again");
@@ -123,8 +124,11 @@ void sensor_auditlog(struct sensor *s, const struct audit_note *note)
 /* A round comes each hour; who asks for a comparison each week is served by one a day. */
 void sensor_auditlog_compared(struct sensor *s, struct container *c, bool whole, uint64_t entries)
 {
-        struct audit_note note = {.type = AUDIT_NOTE_COMPARED, .ok = whole, .container = bytes_str(c->id),
-                                  .pid = c->init_pid, .n = entries};
+        struct audit_note note = {.type = AUDIT_NOTE_COMPARED,
+                                  .ok = whole,
+                                  .container = bytes_str(c->id),
+                                  .pid = c->init_pid,
+                                  .n = entries};
         uint64_t now = loop_now(s->loop);
         char text[120];
 
@@ -135,15 +139,20 @@ void sensor_auditlog_compared(struct sensor *s, struct container *c, bool whole,
         c->compare_told_whole = whole;
         snprintf(text, sizeof(text), "{\"what\":\"write layer\",\"complete\":%s,\"entries\":%llu}",
                  whole ? "true" : "false", (unsigned long long)entries);
-        sensor_trail(s, &(struct trail_entry){.kind = "compared", .source = TRAIL_AGENT, .login_uid = UINT32_MAX,
-                                              .container = bytes_str(c->id), .text = bytes_str(text)});
+        sensor_trail(s, &(struct trail_entry){.kind = "compared",
+                                              .source = TRAIL_AGENT,
+                                              .login_uid = UINT32_MAX,
+                                              .container = bytes_str(c->id),
+                                              .text = bytes_str(text)});
         sensor_auditlog(s, &note);
 }
 
 void sensor_auditlog_container(struct sensor *s, const struct container *c, bool started)
 {
-        struct audit_note note = {.type = started ? AUDIT_NOTE_STARTED : AUDIT_NOTE_STOPPED, .ok = true,
-                                  .container = bytes_str(c->id), .pid = c->init_pid};
+        struct audit_note note = {.type = started ? AUDIT_NOTE_STARTED : AUDIT_NOTE_STOPPED,
+                                  .ok = true,
+                                  .container = bytes_str(c->id),
+                                  .pid = c->init_pid};
 
         if (s->cfg->audit_log_containers && !(started && c->running_before))
                 sensor_auditlog(s, &note);
@@ -251,15 +260,17 @@ static int put_key(json_t *o, const struct news *n, enum news_key key)
         if (keys[key].as == NEWS_UNTOLD || n->of[key].len == 0)
                 return 0;
         if (keys[key].as == NEWS_NUMBER)
-                return json_object_set_new(o, keys[key].name,
-                                           json_integer((json_int_t)news_number(n, key, INT64_MAX)));
+                return json_object_set_new(o, keys[key].name, json_integer((json_int_t)news_number(n, key, INT64_MAX)));
         return json_object_set_new(o, keys[key].name, json_string(str_print(n->of[key], text, sizeof(text))));
 }
 
 static void news_to_trail(struct sensor *s, const struct tide_event *act, const struct news *n)
 {
-        struct trail_entry e = {.kind = "finding", .source = TRAIL_ENGINE, .container = act->container,
-                                .finding = act->act.finding, .login_uid = UINT32_MAX};
+        struct trail_entry e = {.kind = "finding",
+                                .source = TRAIL_ENGINE,
+                                .container = act->container,
+                                .finding = act->act.finding,
+                                .login_uid = UINT32_MAX};
         json_t *o = json_pack("{s:s}", "event", finding_news_name(n->bit));
         char name[NEWS_TEXT], *text = NULL;
         int bad = o ? 0 : -1;
@@ -286,8 +297,8 @@ static enum audit_note_type note_kind(const struct news *n)
         static const struct {
                 const char *what;
                 enum audit_note_type type;
-        } rows[] = {{"exec", AUDIT_NOTE_EXEC},       {"executable", AUDIT_NOTE_EXECUTABLE},
-                    {"file", AUDIT_NOTE_FILE},       {"network", AUDIT_NOTE_NETWORK},
+        } rows[] = {{"exec", AUDIT_NOTE_EXEC},           {"executable", AUDIT_NOTE_EXECUTABLE},
+                    {"file", AUDIT_NOTE_FILE},           {"network", AUDIT_NOTE_NETWORK},
                     {"privilege", AUDIT_NOTE_PRIVILEGE}, {"session", AUDIT_NOTE_SESSION}};
 
         for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -373,8 +384,9 @@ static void news_withheld(struct sensor *s, uint64_t held)
                  "{\"event\":\"withheld\",\"count\":%llu,\"why\":\"more news of findings than are written in "
                  "a second\"}",
                  (unsigned long long)held);
-        sensor_trail(s, &(struct trail_entry){.kind = "finding", .source = TRAIL_AGENT, .login_uid = UINT32_MAX,
-                                              .text = bytes_str(text)});
+        sensor_trail(
+                s, &(struct trail_entry){
+                           .kind = "finding", .source = TRAIL_AGENT, .login_uid = UINT32_MAX, .text = bytes_str(text)});
 }
 
 void sensor_auditlog_news(struct sensor *s, const struct tide_event *act)
@@ -435,8 +447,9 @@ int sensor_auditlog_start(struct sensor *s)
                 r = audit_log_start(s->loop, DEADLINE_NS, &ops, s, &a->log);
         a->error = r;
         if (r < 0)
-                log_warn(MOD, "the helper that writes records of audit cannot be started: %s; findings and acts are in "
-                              "the trail alone",
+                log_warn(MOD,
+                         "the helper that writes records of audit cannot be started: %s; findings and acts are in "
+                         "the trail alone",
                          err_str(r));
         return 0;
 }

@@ -145,11 +145,21 @@ static void test_long(void)
         CU_ASSERT_PTR_NULL(strstr(text_of(&n), "cut"));
         n.path.len = 201;
         CU_ASSERT_PTR_NOT_NULL(strstr(text_of(&n), "cut"));
-        n = (struct audit_note){.type = AUDIT_NOTE_EXEC, .name = {wild, 5000}, .container = {plain, 5000},
-                                .image = {plain, 5000}, .path = {wild, 5000}, .comm = {wild, 5000},
-                                .cmd = {wild, 5000}, .reason = {plain, 5000}, .hash = {plain, 5000},
-                                .address = {plain, 16}, .pid = UINT32_MAX, .port = 65535, .proto = 255,
-                                .finding = UINT64_MAX, .n = UINT64_MAX};
+        n = (struct audit_note){.type = AUDIT_NOTE_EXEC,
+                                .name = {wild, 5000},
+                                .container = {plain, 5000},
+                                .image = {plain, 5000},
+                                .path = {wild, 5000},
+                                .comm = {wild, 5000},
+                                .cmd = {wild, 5000},
+                                .reason = {plain, 5000},
+                                .hash = {plain, 5000},
+                                .address = {plain, 16},
+                                .pid = UINT32_MAX,
+                                .port = 65535,
+                                .proto = 255,
+                                .finding = UINT64_MAX,
+                                .n = UINT64_MAX};
         text = text_of(&n);
         CU_ASSERT(strlen(text) <= AUDIT_LOG_TEXT_MAX && strstr(text, " cut=yes") && strstr(text, "path=FFFF"));
 }
@@ -161,7 +171,7 @@ static struct {
         volatile enum play play;
         volatile unsigned n;
         char last[AUDIT_LOG_TEXT_MAX + 1];
-} *seen; /* where both processes see it */
+} * seen; /* where both processes see it */
 
 static int play_write(uint16_t t, const char *text, bool ok)
 {
