@@ -6,8 +6,8 @@
  * itself (act/'s worker does). Hands over: what became of each, by sensor_deed_say(), the trail and the audit log.
  *
  * The way of one: room is made (the desk) ▸ volatile part (said) ▸ the rest ▸ a record with its hash ▸ its facts and
- * its signature beside it (the desk) ▸ said. Before a container is cut off the first step is left out where there is room
- * far as is known, and the third waits until it is cut.
+ * its signature beside it (the desk) ▸ said. Before a container is cut off the first step is left out where there is
+ * room as far as is known, and the third waits until it is cut.
  */
 #include <errno.h>
 #include <stdio.h>
