@@ -306,6 +306,9 @@ struct json_t *sensor_contain_status(struct sensor *s);
 int sensor_evidence_start(struct sensor *s);
 void sensor_evidence_stop(struct sensor *s);
 int sensor_evidence_deed(struct sensor *s, const struct sensor_deed *d);
+/* What the engine says of a container goes into its evidence, also where the deed is another and takes it first: kept
+ * for a while. */
+void sensor_evidence_known(struct sensor *s, const struct sensor_deed *d);
 /* Names of evidence that open findings give, one a line: the engine's word. */
 void sensor_evidence_held(struct sensor *s, struct bytes names);
 struct json_t;

@@ -508,6 +508,53 @@ static char *copy_arg(const struct sensor_deed *d, const char *key)
         return sensor_deed_arg(d, key, &v) == 0 ? bytes_dup(v) : NULL;
 }
 
+/* The oldest makes room; what was said before of the same container is forgotten. */
+static struct evidence_known *known_slot(struct sensor_evidence *ev, const char *container)
+{
+        struct evidence_known *k = &ev->known_of[0];
+
+        for (size_t i = 0; i < ARRAY_LEN(ev->known_of); i++) {
+                if (ev->known_of[i].ns && strcmp(ev->known_of[i].container, container) == 0)
+                        return &ev->known_of[i];
+                if (ev->known_of[i].ns < k->ns)
+                        k = &ev->known_of[i];
+        }
+        return k;
+}
+
+static void known_clear(struct evidence_known *k)
+{
+        free(k->engine);
+        free(k->name);
+        memset(k, 0, sizeof(*k));
+}
+
+void sensor_evidence_known(struct sensor *s, const struct sensor_deed *d)
+{
+        struct evidence_known *k;
+        struct bytes v;
+
+        if (d->flags & DEEDF_DRY_RUN || sensor_deed_arg(d, "engine", &v) < 0)
+                return;
+        k = known_slot(s->evidence, d->container);
+        known_clear(k);
+        snprintf(k->container, sizeof(k->container), "%s", d->container);
+        k->engine = copy_arg(d, "engine");
+        k->name = copy_arg(d, "container_name");
+        k->ns = loop_now(s->loop);
+}
+
+static void take_known(struct taking *t)
+{
+        struct evidence_known *k = known_slot(t->s->evidence, t->id);
+
+        if (k->ns == 0 || strcmp(k->container, t->id) != 0)
+                return;
+        t->engine = TAKE_PTR(k->engine);
+        t->name = TAKE_PTR(k->name);
+        known_clear(k);
+}
+
 static int taking_new(struct sensor *s, const struct sensor_deed *d, const struct container *c, struct taking **ret)
 {
         struct sensor_evidence *ev = s->evidence;
@@ -533,9 +580,8 @@ static int taking_new(struct sensor *s, const struct sensor_deed *d, const struc
         t->mntns = c->mntns;
         t->upper = c->upper ? strdup(c->upper) : NULL;
         t->bundle = c->bundle ? strdup(c->bundle) : NULL;
-        t->name = copy_arg(d, "container_name");
         t->reason = copy_arg(d, "reason");
-        t->engine = copy_arg(d, "engine");
+        take_known(t);
         t->freeze = s->cfg->evidence.freeze || sensor_deed_flag(d, "freeze");
         t->no_wait = sensor_deed_flag(d, "no_wait");
         t->policy = d->command == 0;
@@ -734,7 +780,7 @@ void sensor_evidence_contained(struct sensor *s, const char *container, uint64_t
                 t->contained_ns = boot_ns;
                 if (t->step == STEP_HELD)
                         go_on(t);
-                else if (t->capture && t->step == STEP_REST)
+                else if (t->capture && t->step == STEP_REST && boot_ns)
                         capture_contained(t->capture, boot_ns);
         }
 }
@@ -777,5 +823,7 @@ void sensor_capture_stop(struct sensor *s)
                         note(t, "evidence-failed", json_pack("{s:s,s:s}", "name", t->file, "why", "the agent ended"));
                 taking_free(t);
         }
+        for (size_t i = 0; i < EVIDENCE_TAKINGS; i++)
+                known_clear(&s->evidence->known_of[i]);
         helper_reap(&s->evidence->stuck);
 }

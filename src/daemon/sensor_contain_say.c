@@ -272,6 +272,9 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
                 s->contain->stats.refused += state == DEED_REFUSED;
         }
         sensor_deed_say(s, &j->d, &said);
+        if (j->d.deed != DEED_RELEASE) /* the rest of the evidence goes on */
+                sensor_evidence_contained(s, j->d.container,
+                                          state == DEED_DONE && j->d.deed == DEED_ISOLATE ? j->cut.cut_at_ns : 0);
         free(facts);
         json_decref(j->foresight);
         memset(j, 0, sizeof(*j));

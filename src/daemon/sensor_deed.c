@@ -139,6 +139,7 @@ void sensor_deed_run(struct sensor *s, const struct tide_event *act)
                 refuse(s, &d, why);
                 return;
         }
+        sensor_evidence_known(s, &d);
         r = owners[d.deed].run(s, &d);
         if (r < 0)
                 refuse(s, &d, err_str(r));

@@ -31,6 +31,13 @@ struct evidence_policy {
         struct rate told; /* refusals that are recorded one by one */
 };
 
+/* What the engine said of a container, until its evidence is begun. */
+struct evidence_known {
+        char container[CONTAINER_ID + 1];
+        char *engine, *name; /* owned */
+        uint64_t ns;         /* 0: free */
+};
+
 struct sensor_evidence {
         struct evidence_desk *desk;
         char dir[512]; /* absolute */
@@ -39,6 +46,7 @@ struct sensor_evidence {
         struct errand *errands;
         struct helper_stuck stuck; /* of captures */
         struct taking *takings[EVIDENCE_TAKINGS];
+        struct evidence_known known_of[EVIDENCE_TAKINGS];
         unsigned last; /* pieces begun since the start: makes names differ */
         struct evidence_policy policy;
         /* for status */
