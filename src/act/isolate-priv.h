@@ -199,6 +199,8 @@ int isolate_cgroups_open(const char *id, uint32_t pid, const char *path, struct 
 void isolate_cgroups_close(struct isolate_cgroups *c);
 /* Each of its tasks, also of cgroups below. How many. */
 uint32_t isolate_cgroups_each(const struct isolate_cgroups *c, void (*cb)(uint32_t pid, void *arg), void *arg);
+/* This process becomes one of it (version 2). */
+int isolate_cgroups_join(const struct isolate_cgroups *c) TM_CHECK;
 /* enum isolate_fact: what these can. */
 uint32_t isolate_cgroups_facts(const struct isolate_cgroups *c);
 /* Until the kernel says that it is so. -ETIMEDOUT, -EOPNOTSUPP, … */

@@ -157,6 +157,11 @@ static int write_file(int dir, const char *name, const char *text)
         return write(fd, text, strlen(text)) < 0 ? -errno : 0;
 }
 
+int isolate_cgroups_join(const struct isolate_cgroups *c)
+{
+        return write_file(c->v2, "cgroup.procs", "0");
+}
+
 static bool file_says(int dir, const char *name, const char *word)
 {
         _cleanup_close_ int fd = file_of(dir, name, O_RDONLY);

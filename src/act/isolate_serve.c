@@ -12,7 +12,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +23,7 @@
 #include <unistd.h>
 #include <netinet/in.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
@@ -36,6 +39,7 @@
 #define SEEN_NS (40 * NSEC_PER_MSEC) /* a packet of ours is counted at once, or when the softirq has had its turn */
 #define FLOWS_NS (150 * NSEC_PER_MSEC)
 #define PAUSE_NS 500000L
+#define PROBE_MS 50
 
 /* One table, and where it is. */
 struct spot {
@@ -441,6 +445,41 @@ static int cut_namespace(struct job *j, struct nl **ret_events)
         return in->made || out->made ? 0 : r;
 }
 
+/*
+ * A socket's cgroup is that of whoever made it: a process of ours joins for as long as it takes to send one datagram.
+ * Where the container is frozen it freezes too: then it is killed.
+ */
+static void probe_by_cgroup(const struct job *j)
+{
+        struct isolate_cgroups c;
+        struct pollfd p;
+        int ends[2];
+        pid_t own = getpid(), pid;
+
+        if (isolate_cgroups_open(j->k->q.id, j->k->q.pid, "", &c) < 0)
+                return;
+        if (pipe2(ends, O_CLOEXEC) == 0) {
+                pid = fork();
+                if (pid == 0) {
+                        struct isolate_links links = {0};
+
+                        if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != own || isolate_cgroups_join(&c) < 0 ||
+                            isolate_links(0, &links) < 0)
+                                _exit(EXIT_FAILURE);
+                        for (uint32_t i = 0; i < links.n; i++)
+                                if (links.of[i].flags & IFF_UP)
+                                        isolate_probe(links.of[i].ifindex);
+                        _exit(EXIT_SUCCESS);
+                }
+                close(ends[1]);
+                p = (struct pollfd){.fd = ends[0]};
+                if (pid > 0 && poll(&p, 1, PROBE_MS) == 0) /* it lives */
+                        kill(pid, SIGKILL);
+                close(ends[0]);
+        }
+        isolate_cgroups_close(&c);
+}
+
 static int cut_cgroup(struct job *j)
 {
         struct spot *s = &j->spots[ISOLATE_OF_CGROUP];
@@ -450,7 +489,10 @@ static int cut_cgroup(struct job *j)
         if (r == -ENOMEM || is_not_had(r))
                 return fail(j, -EOPNOTSUPP, "it has the host's network, and this kernel cannot tell packets by cgroup "
                             "(socket cgroupv2, Linux 5.13): freeze it, kill it, or cut the host off");
-        return r < 0 ? fail(j, r, err_str(r)) : 0;
+        if (r < 0)
+                return fail(j, r, err_str(r));
+        probe_by_cgroup(j);
+        return 0;
 }
 
 /* ---- is it so? ---- */

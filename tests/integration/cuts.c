@@ -42,7 +42,7 @@ static void on_answer(const struct isolate_answer *a, void *arg)
 
         c->a = *a;
         if (c->watching)
-                printf("again %d %d\n", a->error, a->stands);
+                printf("again %d %d\n", a->error, a->stands), fflush(stdout);
         else
                 loop_stop(c->loop, 0);
 }
