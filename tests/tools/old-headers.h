@@ -55,6 +55,9 @@
 #include <limits.h>
 #include <linux/audit.h>
 #include <linux/connector.h>
+#include <linux/capability.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/inet_diag.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
 #include <linux/netlink.h>
@@ -65,6 +68,7 @@
 #include <seccomp.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <linux/if_addr.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
