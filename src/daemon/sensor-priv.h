@@ -42,6 +42,7 @@ struct sensor_command {
         bool urgent; /* contain.isolate: it does not wait for a trail that cannot be written */
         bool passed; /* to the engine */
         bool answered;
+        bool own;    /* the agent's: sensor_drop.c is told what became of it */
         bool has_fd; /* a descriptor came along: it goes to the engine, unread */
         int fd;
 };
@@ -134,6 +135,7 @@ struct sensor {
         struct mapped *mapped; /* sensor_mapped.c */
         struct sensor_image *image; /* sensor_image.c */
         struct sensor_evidence *evidence; /* sensor_evidence.c */
+        struct sensor_drop *drop; /* sensor_drop.c; NULL: none is wanted */
         struct rate ran;            /* programs of write layers whose files are passed on: sensor_ran.c */
         struct contain *contain; /* sensor_contain.c */
         struct nets *nets;     /* sensor_net.c; NULL: flows are not watched */
@@ -409,6 +411,9 @@ void sensor_on_coverage_due(struct loop_timer *t, void *arg);
 /* sensor_admin.c: admin.sock, and the way of a command */
 /* A command that is under way and not answered yet; NULL: none of this number. */
 const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
+/* A command of the agent itself, with a descriptor (taken over): on its way as those of admin.sock; what became of it is
+ * told by sensor_drop_answered(), never from within. -EBUSY, or what the trail says: it was not taken. */
+int sensor_admin_own(struct sensor *s, const char *line, int fd, uint64_t *ret_id) TM_CHECK;
 int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);
 /* A record of a command's is on the disk, or (err negative) is not. */
@@ -468,5 +473,10 @@ void sensor_net_repair(struct sensor *s);
 
 /* sensor_status.c */
 void sensor_status_send(struct sensor *s);
+
+/* sensor_drop.c: what is put into a directory is imported */
+int sensor_drop_start(struct sensor *s);
+void sensor_drop_stop(struct sensor *s);
+void sensor_drop_answered(struct sensor *s, uint64_t command, bool ok);
 
 #endif

@@ -518,7 +518,7 @@ static int stage_timers(struct sensor *s)
 static int (*const stages[])(struct sensor *) = {
         stage_priority,       stage_descriptors, stage_loop,  sensor_audit_start, sensor_auditlog_start,
         sensor_contain_start, stage_privileges,  stage_admin, stage_files,        stage_processes,
-        sensor_pace_start,    stage_timers};
+        sensor_pace_start,    sensor_drop_start, stage_timers};
 
 /* ---- the end ---- */
 
@@ -562,6 +562,7 @@ static void stop(struct sensor *s)
         }
         sensor_contain_stop(s);
         sensor_trail_close(s);
+        sensor_drop_stop(s);
         sensor_admin_close(s);
         sensor_auditlog_stop(s);
         walker_stop(s->walker);

@@ -65,7 +65,7 @@ static void pass_on(struct sensor *s, struct sensor_command *c)
 static struct trail_entry entry_of(const struct sensor_command *c, const char *kind, struct bytes text)
 {
         return (struct trail_entry){.kind = kind,
-                                    .source = TRAIL_OPERATOR,
+                                    .source = c->own ? TRAIL_AGENT : TRAIL_OPERATOR,
                                     .finding = c->finding,
                                     .comm = bytes_str(c->comm),
                                     .command = c->id,
@@ -153,6 +153,27 @@ static void on_line(struct lineclient *client, struct bytes line, void *arg)
         }
 }
 
+int sensor_admin_own(struct sensor *s, const char *line, int fd, uint64_t *ret_id)
+{
+        struct sensor_command *c = find(s, 0);
+        int r;
+
+        if (!c) {
+                close(fd);
+                return -EBUSY;
+        }
+        *c = (struct sensor_command){.id = ++s->last_command, .own = true, .has_fd = true, .fd = fd,
+                                     .peer = {.pid = getpid()}, .login_uid = NO_LOGIN, .comm = "tidemarkd"};
+        c->line = bytes_dup(bytes_str(line));
+        r = ask(s, c);
+        if (r < 0) {
+                forget(c);
+                return r;
+        }
+        *ret_id = c->id;
+        return 0;
+}
+
 /* It waits for the disk no longer: cutting a container off is worth more than the order of two records. */
 static void on_urgent(struct loop_timer *t, void *arg)
 {
@@ -178,6 +199,8 @@ static void on_asked(struct sensor *s, struct sensor_command *c, int err)
                 refuse(client, "not done, the trail cannot be written", err_str(err));
         e = entry_of(c, "refused", bytes_str(c->line));
         sensor_trail(s, &e); /* late, by then */
+        if (c->own)
+                sensor_drop_answered(s, c->id, false);
         forget(c);
 }
 
@@ -191,6 +214,8 @@ void sensor_admin_written(struct sensor *s, uint64_t cookie, int err)
         } else if (c) { /* done, whatever became of the second record, which is written late: the client must know */
                 if (client)
                         lineclient_send(client, bytes_str(c->line));
+                if (c->own)
+                        sensor_drop_answered(s, c->id, bytes_has_prefix(bytes_str(c->line), BYTES_LIT("{\"ok\":true")));
                 forget(c);
         }
 }

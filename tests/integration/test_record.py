@@ -123,3 +123,40 @@ def test_record_boms(lab):
     check(d.tidemark("record", "remove", document[:11]).returncode == 2, "too little of its name")
     d.json("record", "remove", document)
     check(not said(d, digest("q"))["sbom"] and document not in json.dumps(d.json("record", "list")), "removed")
+
+
+def test_record_seen(lab):
+    """Admissions, what this host saw itself, the directory, and all of it after a restart."""
+    drop = os.path.join(lab.dir, "drop")
+    os.mkdir(drop, 0o755)
+    d = lab.daemon(config='records: { drop: "%s"; };' % drop)
+    lab.container("ran")
+    c = wait("its digests", lambda: next((c for c in d.json("status")["containers"] if c["name"] == "ran" and c["manifest_digest"]), None))
+    config, manifest = c["config_digest"], c["manifest_digest"]
+    at = lambda name: os.path.join(lab.dir, name)
+    answer = imported(d, write(at("audit"), pod_event("r.example/app@" + manifest), pod_event("r.example/app@" + manifest, code=403, name="web-2"), pod_event("r.example/app:1"), pod_event("x", verb="get"), pod_event("x", stage="RequestReceived")))
+    check(len(answer["records"]) == 2 and answer["lines_without_digest"] == 1 and answer["lines_passed"] == 2, "audit events", answer)
+    answer = imported(d, write(at("lines"), line(config), line(config, "denied", reason="no ticket"), {"decision": "perhaps"}))
+    check(len(answer["records"]) == 2 and answer["lines_refused"] == 1, "lines", answer)
+    with open(os.path.join(drop, ".half"), "w", encoding="utf-8") as f:
+        f.write(json.dumps(cyclonedx(manifest)))
+    os.rename(os.path.join(drop, ".half"), os.path.join(drop, "app.cdx.json"))
+    write(os.path.join(drop, "bad.json"), "{")
+    wait("what was put there", lambda: said(d, "ran")["sbom"])
+    wait("them to be put aside", lambda: os.path.exists(os.path.join(drop, "imported", "app.cdx.json")) and os.path.exists(os.path.join(drop, "refused", "bad.json")))
+    write(os.path.join(drop, "later.json"), line(config, by="later"))
+    wait("a later one", lambda: len(said(d, config)["admissions"]) == 5)
+    d.stop()
+    write(os.path.join(drop, "asleep.json"), line(config, by="asleep"))
+    d = lab.daemon(config='records: { drop: "%s"; };' % drop, state=d.state)
+    wait("what was put there meanwhile", lambda: len(said(d, config)["admissions"]) == 6)
+    for of in ("ran", config, manifest, manifest[7:15]):
+        shown = said(d, of)
+        check({x["digest"]: x["of"] for x in shown["digests"]} == {config: "config", manifest: "manifest"}, "both digests, and what each is", shown)
+        check(shown["first_seen"] and [x["name"] for x in shown["containers"]] == ["ran"] and len(shown["admissions"]) == 6 and len(shown["sbom"]) == 1, "what is known of it", shown)
+    by = {(a["by"], a["decision"], a["format"]) for a in said(d, "ran")["admissions"]}
+    check(("alice", "refused", "line") in by and ("system:serviceaccount:argocd:deployer", "refused", "Kubernetes audit") in by, "who decided what", list(by))
+    text = d.tidemark("record", "show", "ran").stdout
+    check("First seen on this host" in text and "no provenance was imported" in text and "no ticket" in text, "for people", text)
+    listed = d.tidemark("record", "list").stdout
+    check("sbom" in listed and "yes" in listed and all(len(x) <= 100 for x in listed.splitlines()), "the list", listed)
