@@ -411,8 +411,8 @@ static void add_missing(struct conclusion *x, struct buf *b)
         if (c->nbuilds == 0)
                 buf_put_str(b, "provenance that says who built the image, and from what: tidemark record import FILE");
         else if (c->builds[0].signature != SIGNATURE_VERIFIED)
-                buf_put_str(b, "provenance with a signature that a configured key verifies: tidemark record verify "
-                               "says what is wrong with it");
+                buf_put_str(b, "provenance with a signature that a configured key verifies (records.keys): tidemark "
+                               "record verify FILE says what is wrong with it");
         else if (!x->built)
                 buf_put_str(b, "provenance that names builder and commit: tidemark record import FILE");
         if (b->len)
@@ -423,12 +423,13 @@ static void add_missing(struct conclusion *x, struct buf *b)
                 buf_put_str(b, "an SBOM that lists all files with their SHA-256 (Syft does with "
                                "SYFT_FILE_METADATA_SELECTION=all): tidemark record import FILE");
         else if (c->sbom.signature != SIGNATURE_VERIFIED)
-                buf_put_str(b, "a signature over the SBOM that a configured key verifies: tidemark record import FILE");
+                buf_put_str(b, "a signature over the SBOM that a configured key verifies (records.keys): tidemark "
+                               "record import FILE");
         if (b->len)
                 add(x, x->missing, b);
         if (c->manifest.len == 0) {
                 buf_put_str(b, "the digest of the image's manifest, by which most records go: its runtime does not "
-                               "tell it. tidemark record import --digest DIGEST FILE names the image by that of its "
+                               "tell it. tidemark record import FILE --image DIGEST names the image by that of its "
                                "configuration");
                 add(x, x->missing, b);
         }

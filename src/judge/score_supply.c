@@ -112,7 +112,7 @@ static const char *package_words(const struct judge_compared *c, char *dst, size
 
 static void words_of(const struct judge_sbom *s, enum factor f, const struct judge_compared *c, char *dst, size_t size)
 {
-        char path[160], source[60], key[40], package[150];
+        char path[160], source[60], key[80], package[150];
         struct tide_event head = {.kind = TIDE_RECORD};
         bool verified = s->signature == SIGNATURE_VERIFIED;
         size_t used;
