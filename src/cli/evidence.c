@@ -81,8 +81,8 @@ static void on_wait(void *arg)
         {
                 if (strcmp(cli_text(v, "state"), "volatile") == 0 || was_told(w, cli_text(v, "name")))
                         continue;
-                fprintf(stderr, "volatile part of %.*s taken in %lld ms; its files are being read ...\n", ID_SHOWN,
-                        cli_text(v, "container"), (long long)cli_int(v, "volatile_ms"));
+                fprintf(stderr, "volatile part of %.*s taken in %.0f ms; its files are being read ...\n", ID_SHOWN,
+                        cli_text(v, "container"), json_number_value(json_object_get(v, "volatile_ms")));
         }
         json_decref(data);
 }

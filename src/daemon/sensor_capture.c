@@ -201,6 +201,7 @@ static void fail(struct taking *t, enum tide_deed_state state, const char *words
                                  .name = bytes_str(t->name), .path = bytes_str(t->file), .reason = bytes_str(words),
                                  .command = t->deed.command, .finding = t->deed.finding, .uid = t->deed.uid,
                                  .login_uid = t->deed.login_uid};
+        struct sensor *s = t->s;
         char text[WORDS + 32];
 
         snprintf(text, sizeof(text), "container %.12s: %s", t->id, words);
@@ -211,6 +212,8 @@ static void fail(struct taking *t, enum tide_deed_state state, const char *words
         say(t, state, true, words, NULL);
         tell_waiting(t, false, words);
         taking_free(t);
+        if (state == DEED_FAILED) /* is it the directory? */
+                sensor_evidence_round(s);
 }
 
 static void on_finished(struct sensor *s, struct errand *e, int err, const struct evidence_totals *totals)

@@ -225,3 +225,156 @@ def test_of_an_attack(lab):
     # While a finding needs it, it goes only by hand.
     check(d.tidemark("evidence", "remove", name, "--reason", "done").returncode == 0 and not os.path.exists(path + ".sig"), "removed")
     wait("the finding to hear of it", lambda: [x["act"] for x in d.json("show", f["id"])["evidence"]] == ["capture", "remove"])
+
+
+def evidence_of(d, c):
+    return [e for e in listed(d).values() if e.get("container") == c.id]
+
+
+def captured(d, target, *argv):
+    r = d.tidemark("--json", "evidence", "capture", target, *argv)
+    check(r.returncode == 0, "evidence capture %s gave %d" % (target, r.returncode), r.stdout, r.stderr, d.text()[-3000:])
+    return json.loads(r.stdout)["results"]
+
+
+def test_ways_of_asking(lab):
+    """By name, by id, of several, stopped for it, without waiting; a layer that changes meanwhile; names that are hostile."""
+    d = lab.daemon(config='evidence: { auto = "page"; workloads = [ "no-such-*" ]; };')
+    c = lab.container("first")
+    other = lab.container("second")
+    for x in (c, other):
+        d.covered(x.name)
+    # Names that would lead elsewhere or spoil a terminal are bytes like others.
+    c.sh("mkdir -p '/opt/ - evil' /opt/deep/deep/deep; echo x > \"/opt/ - evil/$(printf 'new\\nline')\"; echo y > \"/opt/$(printf '\\033[2Jclear\\377')\"; "
+         "ln -s /etc/passwd /opt/link; ln -s ../../../../../../etc/shadow /opt/deep/out; mknod /opt/dev b 7 0 2>/dev/null; mkfifo /opt/pipe 2>/dev/null; "
+         "dd if=/dev/zero of=/opt/sparse bs=1 count=1 seek=3000000000 2>/dev/null; rm /etc/one.conf; ln /opt/link /opt/hard 2>/dev/null; true")
+    # It is written to all the time while it is read.
+    c.sh("(while :; do for i in 0 1 2 3 4 5 6 7 8 9; do echo $i >> /opt/grows; echo $i > /opt/comes-$i; rm -f /opt/comes-$i; done; done) & echo $! > /ctl/pid")
+    got = captured(d, c.id[:12], "--freeze")
+    done = got[-1]
+    check(done["state"] == "done" and got[0]["state"] == "began" and done["container"] == c.id and done["name"] == "first", "by its id", got)
+    check(open("/proc/%d/stat" % c.init_pid()).read().rsplit(")", 1)[1].split()[0] in "RS", "thawed")
+    path = os.path.join(place(d), done["file"])
+    c.sh("kill $(cat /ctl/pid)")
+    check(verify(d, path)["fits"], "it fits, whatever was written meanwhile")
+    there = unpack(lab, path)
+    manifest = json.load(open(there + "/manifest.json"))
+    names = os.listdir(os.fsencode(there + "/layer/opt"))
+    check(b"\033[2Jclear\xff" in names and b" - evil" in names and os.readlink(there + "/layer/opt/link") == "/etc/passwd" and os.path.exists(there + "/layer/opt/ - evil/new\nline"), "names", repr(names))
+    check(os.stat(there + "/layer/opt/sparse").st_size == 3000000001 and os.stat(there + "/layer/opt/sparse").st_blocks < 1000, "holes are holes")
+    gone = os.lstat(there + "/layer/etc/one.conf")
+    check(stat.S_ISCHR(gone.st_mode) and gone.st_rdev == 0, "a whiteout", oct(gone.st_mode))
+    check(manifest["container"]["id"] == c.id, "of it", manifest["container"])
+    page = d.tidemark("evidence", "verify", path).stdout
+    check("\033" not in page, "nothing for the terminal", repr(page))
+    # Two at once, in one word; without waiting.
+    for x in (c, other):
+        x.sh("cp /bin/busybox /opt/.y; chmod 755 /opt/.y; /opt/.y true")
+    f = wait("the findings", lambda: (lambda a, b: (a, b) if a and b else None)(*[[x for x in d.findings(n) if any(s["subject"] == "/opt/.y" for s in x["signals"])] for n in ("first", "second")]))
+    r = d.tidemark("evidence", "capture", f[0][0]["id"], "--no-wait")
+    check(r.returncode == 0 and "volatile part taken in" in r.stdout and "is being taken" in r.stdout, "not waited for", r.stdout, r.stderr)
+    wait("it to be whole", lambda: len(evidence_of(d, c)) == 2)
+    # Refused, in words: nobody of that name; one that does not run.
+    other.stop()
+    wait("it to be gone", lambda: d.containers()["second"]["state"] == "stopped" if "second" in d.containers() else True)
+    for target, words in (("nobody", "no container is called"), ("F-999", "no finding F-999"), (other.id, "does not run")):
+        r = d.tidemark("evidence", "capture", target)
+        check(r.returncode == 4 and words in " ".join((r.stderr + r.stdout).split()), "refused: " + target, r.stdout, r.stderr)
+    # What policy says of other workloads is not done.
+    s = d.json("status")["evidence"]
+    check(s["taken"] == 2 and s["policy"] == {"on": True, "granted": 0, "refused": 0} and not s["under_way"] and s["problem"] is None, "status", s)
+    check("Evidence: 2 pieces" in d.tidemark("status").stdout, "and its page")
+    check(d.json("status")["check"]["ok"] or "evidence" not in json.dumps(d.json("status")["check"]), "no problem of ours")
+
+
+def test_dies_meanwhile(lab):
+    """A container that ends while it is read leaves what was read, valid, and said to have ended; a full disk leaves nothing but the record."""
+    d = lab.daemon()
+    c = lab.container("mayfly")
+    d.covered("mayfly")
+    c.sh("i=0; while [ $i -lt 24 ]; do dd if=/dev/urandom of=/opt/big-$i bs=1M count=8 2>/dev/null; i=$((i+1)); done")
+    r = d.tidemark("evidence", "capture", "mayfly", "--no-wait")
+    check(r.returncode == 0, "begun", r.stdout, r.stderr)
+    c.remove()
+    piece = wait("it to be told", lambda: (evidence_of(d, c) or [None])[0] or trail(d, "evidence-failed") or None, 60)
+    check(isinstance(piece, dict), "it is whole", trail(d, "evidence-failed"), d.text()[-2000:])
+    path = os.path.join(place(d), piece["name"])
+    check(piece["died"] and piece["processes"] >= 1 and verify(d, path)["fits"], "what was read of it", piece)
+    check(d.stop() == 0, "ended")
+
+
+def fill(path):
+    """Whatever the disk has left."""
+    with open(path, "wb") as out:
+        size = 1 << 22
+        while size:
+            try:
+                os.posix_fallocate(out.fileno(), os.fstat(out.fileno()).st_size, size)
+            except OSError:
+                size //= 2
+
+
+def test_full_disk(lab):
+    """The disk fills while it is written: a clean failure. No room: refused in words beforehand. The container feels nothing."""
+    state = os.path.join(lab.dir, "small")
+    os.mkdir(state)
+    check(run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", state]).returncode == 0, "mount")
+    try:
+        d = lab.daemon(state=state + "/state", config='evidence: { min_free = 0; }; record: { ring_size = 0; };')
+        c = lab.container("crowded")
+        d.covered("crowded")
+        c.sh("dd if=/dev/urandom of=/opt/big bs=1M count=64 2>/dev/null")
+        before = open("/proc/%d/stat" % c.init_pid()).read().split()[21]
+        r = d.tidemark("evidence", "capture", "crowded", "--no-wait")
+        fill(state + "/fill")
+        check(r.returncode == 0, "begun", r.stdout, r.stderr)
+        wait("it to fail", lambda: d.json("status")["evidence"]["failed"] == 1)
+        s = d.json("status")["evidence"]
+        check("No space left" in s["last_failure"]["words"] and not os.listdir(place(d)), "nothing is left of it", s, os.listdir(place(d)))
+        os.unlink(state + "/fill")
+        record = noted(d, "evidence-failed", "No space left")
+        check(record["container"] == c.id, "the trail says so", record)
+        c.sh("echo still here > /opt/here")
+        check(open("/proc/%d/stat" % c.init_pid()).read().split()[21] == before, "untouched")
+        # With less room than it needs it takes what has room, and says what was cut.
+        with open(state + "/half", "wb") as out:
+            os.posix_fallocate(out.fileno(), 0, 60 << 20)
+        done = captured(d, "crowded")[-1]
+        check(done["facts"]["cut"] >= 1 and "named in its manifest" in done["words"] and verify(d, os.path.join(place(d), done["file"]))["fits"], "cut", done)
+        # With none nothing is begun.
+        fill(state + "/fill")
+        r = d.tidemark("evidence", "capture", "crowded")
+        check(r.returncode == 4 and "evidence.min_free" in r.stdout, "refused", r.stdout, r.stderr)
+        check(d.tidemark("status", "--check").returncode == 1 and any("no evidence can be taken" in p for p in d.json("status")["check"]["problems"]), "status --check", d.json("status")["check"])
+        os.unlink(state + "/fill")
+        noted(d, "evidence-refused", "min_free")
+        check(d.stop() == 0, "ended")
+    finally:
+        lab.clean()
+        run(["umount", state])
+
+
+def test_by_policy(lab):
+    """A finding that crosses queue.page has its containers' evidence taken, within limits; what is refused is told."""
+    d = lab.daemon(config='evidence: { auto = "page"; auto_per_hour = 1; };')
+    c, other = lab.container("bait"), lab.container("again")
+    for x in (c, other):
+        d.covered(x.name)
+        d.activate(x.name)
+    c.sh("cp /bin/busybox /opt/.z; chmod 755 /opt/.z; /opt/.z true")
+    record = noted(d, "captured", c.id[:12])
+    check(record["command"] == 0 if "command" in record else True, "nobody asked", record)
+    f = wait("its fact", lambda: next((f for f in d.findings("bait") if [x for x in f["evidence"] if x["state"] == "done"]), None))
+    check(f["confidence"] >= 95 and len(f["evidence"]) == 1 and f["evidence"][0]["command"] is None, "by policy", f["evidence"])
+    other.sh("cp /bin/busybox /opt/.z; chmod 755 /opt/.z; /opt/.z true")
+    record = noted(d, "evidence-refused", "auto_per_hour")
+    check(record["container"] == other.id, "refused", record)
+    s = d.json("status")["evidence"]
+    check(s["policy"]["granted"] == 1 and s["policy"]["refused"] >= 1 and s["taken"] == 1, "status", s)
+    # An open finding needs it: nothing of it goes by itself; and one that is younger than an hour never makes room.
+    check(d.stop() == 0, "ended")
+    d = lab.daemon(state=d.state, config='evidence: { keep_size = "1M"; };')
+    wait("the directory to be looked at", lambda: d.json("status")["evidence"]["known"])
+    r = d.tidemark("evidence", "capture", "bait")
+    check(r.returncode == 4 and "too new to go" in " ".join(r.stdout.split()), "no room", r.stdout, r.stderr)
+    check(len(evidence_of(d, c)) == 1, "nothing went")
