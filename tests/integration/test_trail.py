@@ -4,10 +4,13 @@ import json
 import os
 import pwd
 import grp
+import hashlib
 import shutil
-import socket
 
 from lab import TIDEMARK, check, run, wait
+from test_audit import audit_on, auditd
+
+NEEDS = ("auditctl", "auditd")
 
 
 def records(d, kind=None, container=None):
@@ -123,6 +126,46 @@ def tamper(lab, state):
         v = verify(copy)
         check(v["result"] == result and v["wrong"]["n"] == n and v["wrong"]["words"], what, v)
     shutil.rmtree(copy)
+
+
+def anew(lines, n):
+    """Record n is changed, and the chain behind it made anew, by somebody who knows how."""
+    out, prev = [], ""
+    for line in lines:
+        r = json.loads(line)
+        body = line.rsplit(',"hash":"', 1)[0]
+        if r["n"] == n:
+            body = body.replace('"uid":0', '"uid":7', 1)
+        if r["n"] > n:
+            body = body.rsplit(',"prev":"', 1)[0] + ',"prev":"%s"' % prev
+        prev = hashlib.sha256(body.encode()).hexdigest()
+        out.append(body + ',"hash":"%s"}\n' % prev)
+    return out
+
+
+def test_checkpoints(lab):
+    """What the audit log holds of the trail tells a cut end, and a chain that was made anew."""
+    with audit_on(), auditd(lab) as a:
+        d = lab.daemon(config="trail: { checkpoint_records = 4; };\n")
+        first = verify(d.state, a.log)
+        check(first["whole"], "whole", first)
+        wait("a first checkpoint", lambda: verify(d.state, a.log)["audit_log"]["checkpoints"] >= 1)
+        for _ in range(3):
+            d.tidemark("baseline", "activate", "nobody")
+        head = d.json("status")["trail"]
+        check(head["checkpoint"] >= 4, "some more", head)
+        check(d.stop() == 0, "it ends", d.text())
+        v = wait("the last one", lambda: (lambda v: v if v["audit_log"].get("last", {}).get("n") == v["last"] else None)(verify(d.state, a.log)))
+        check(v["whole"] and v["audit_log"]["records_after"] == 0 and v["audit_log"]["checkpoints"] >= 3, "all of it is known outside", v)
+        page = run([TIDEMARK, "trail", "verify", "--state-dir", d.state, "--audit-log", a.log])
+        check(page.returncode == 0 and "0 records behind it are only as safe as this host" in " ".join(page.stdout.split()), "in words", page.stdout)
+        lines = open(d.state + "/trail/trail.jsonl").read().splitlines(True)
+        for what, text, n in (("cut", lines[:-2], len(lines) - 1), ("rewritten", anew(lines, 3), None)):
+            open(d.state + "/trail/trail.jsonl", "w").write("".join(text))
+            v = verify(d.state, a.log)
+            check(v["result"] == what and (n is None or v["wrong"]["n"] == n), what, v)
+            v = verify(d.state)
+            check(v["whole"], "and by the chain alone it would not be seen", v)
 
 
 def test_full_disk(lab):
