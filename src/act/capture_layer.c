@@ -259,17 +259,12 @@ static int push(struct walk *w, struct bytes path)
 
 static int take(struct item *i, struct archive_entry *e)
 {
-        int r;
-
         xattrs(i, e);
         switch (i->st.st_mode & S_IFMT) {
         case S_IFREG:
                 return i->st.st_nlink > 1 ? linked(i, e) : regular(i, e);
         case S_IFLNK:
                 return symlink_text(i, e);
-        case S_IFDIR:
-                r = header(i->w, e);
-                return r == 0 ? push(i->w, i->path) : r;
         case S_IFCHR:
         case S_IFBLK:
         case S_IFIFO:
@@ -302,6 +297,8 @@ static int visit(struct walk *w, int dir, dev_t dev, const char *parent, const c
                 capture_note(w->r->notes, CAPTURE_REFUSED, i.path, "another file system is mounted there", 0);
                 return 0;
         }
+        if (S_ISDIR(i.st.st_mode)) /* its header stands in front of what it holds, as tar expects it */
+                return push(w, i.path);
         e = capture_entry(bytes_of(path, (size_t)n), &i.st);
         if (!e)
                 return -ENOMEM;
@@ -326,6 +323,26 @@ static bool over(struct walk *w, const char *path)
         }
         w->over = true;
         return true;
+}
+
+/* The header of a directory that is open, also of the layer's own, which can be opaque too. */
+static int directory(struct walk *w, const char *path, int fd)
+{
+        struct item i = {.w = w, .dir = fd, .name = ".", .path = bytes_str(path)};
+        char member[PATH_MAX + sizeof(PREFIX) + 1];
+        struct archive_entry *e;
+        int r;
+
+        if (fstat(fd, &i.st) < 0)
+                return -errno;
+        snprintf(member, sizeof(member), PREFIX "%s%s", *path ? "/" : "", path);
+        e = capture_entry(bytes_str(member), &i.st);
+        if (!e)
+                return -ENOMEM;
+        xattrs(&i, e);
+        r = header(w, e);
+        archive_entry_free(e);
+        return r;
 }
 
 /* The stream takes the descriptor. */
@@ -358,6 +375,16 @@ static int list(struct walk *w, const char *path, int fd)
         return r;
 }
 
+static int open_directory(struct walk *w, const char *path, int fd)
+{
+        int r = directory(w, path, fd);
+
+        if (r == 0)
+                return list(w, path, fd);
+        close(fd);
+        return r;
+}
+
 static int walk(struct walk *w)
 {
         int r = 0;
@@ -373,7 +400,7 @@ static int walk(struct walk *w)
                         capture_note(w->r->notes, fd == -ENOENT ? CAPTURE_VANISHED : CAPTURE_MISSED, bytes_str(t->path),
                                      "a directory that cannot be opened", fd);
                 else
-                        r = list(w, t->path, fd);
+                        r = open_directory(w, t->path, fd);
                 free(t);
         }
         while (w->first) {
@@ -382,24 +409,6 @@ static int walk(struct walk *w)
                 w->first = t->next;
                 free(t);
         }
-        return r;
-}
-
-/* The layer's own directory, which can be opaque too. */
-static int itself(struct walk *w)
-{
-        struct item i = {.w = w, .dir = w->upper, .name = ".", .path = BYTES_LIT(".")};
-        struct archive_entry *e;
-        int r;
-
-        if (fstat(w->upper, &i.st) < 0)
-                return 0;
-        e = capture_entry(BYTES_LIT(PREFIX), &i.st);
-        if (!e)
-                return -ENOMEM;
-        xattrs(&i, e);
-        r = header(w, e);
-        archive_entry_free(e);
         return r;
 }
 
@@ -422,8 +431,6 @@ int capture_layer(struct capture_run *r)
         }
         w.value = malloc(CAPTURE_XATTRS_MAX);
         result = w.value ? map_new(LINKS_MAX, seed, free, &w.links) : -ENOMEM;
-        if (result == 0)
-                result = itself(&w);
         if (result == 0)
                 result = push(&w, bytes_str(""));
         if (result == 0)

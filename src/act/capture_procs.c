@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Owns: what is read of each process, and in which order: of all of them first what is short and tells who they are,
- * with their programs opened; then the sockets; then the rest. So a deadline costs the least. Must not: believe that a
+ * with their programs opened; then the sockets; then mappings and descriptors; then the rest. So a deadline costs the
+ * least. Must not: believe that a
  * pid is still the same process: it is looked at before and after. Hands over: members to the hoard.
  */
 #include <errno.h>
@@ -166,8 +167,6 @@ static void first_look(struct procs *s, const struct capture_proc *p)
 
 static void second_look(struct procs *s, const struct capture_proc *p)
 {
-        static const char *const files[] = {"cgroup",  "uid_map",      "gid_map", "limits", "loginuid",     "sessionid",
-                                            "syscall", "attr/current", "wchan",   "io",     "oom_score_adj"};
         struct bytes maps = take(s, p, "maps");
         struct buf *b;
 
@@ -175,6 +174,13 @@ static void second_look(struct procs *s, const struct capture_proc *p)
         b = member(s, p, "links.jsonl");
         if (b)
                 capture_links(s->r, p, b);
+}
+
+static void third_look(struct procs *s, const struct capture_proc *p)
+{
+        static const char *const files[] = {"cgroup",  "uid_map",      "gid_map", "limits", "loginuid",     "sessionid",
+                                            "syscall", "attr/current", "wchan",   "io",     "oom_score_adj"};
+
         take_masked(s, p, "environ", ENVIRON_MAX);
         if (is_new(s->mntns, &s->nmntns, p->mntns))
                 take(s, p, "mountinfo");
@@ -250,6 +256,7 @@ int capture_procs_read(struct capture_run *r, struct capture_hoard *h)
         r->vol.processes = (uint32_t)s.n;
         networks(&s);
         look_at_all(&s, "maps", second_look);
+        look_at_all(&s, "environ", third_look);
         b = capture_hoard_add(h, "volatile/processes.jsonl");
         if (b)
                 buf_put(b, s.lines.p, s.lines.len);
