@@ -114,9 +114,9 @@ static void without_metacopy(struct item *i, struct archive_entry *e)
         size_t len;
         struct archive_entry *old = archive_entry_clone(e);
 
+        buf_init(&words, 4096);
         if (!old)
                 return;
-        buf_init(&words, 4096);
         buf_put_str(&words, "content by the merged view; left out of the header:");
         archive_entry_xattr_clear(e);
         archive_entry_xattr_reset(old);

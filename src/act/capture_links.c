@@ -37,9 +37,9 @@ static json_t *target(const char *path)
         char to[PATH_MAX];
         ssize_t n = readlink(path, to, sizeof(to));
 
+        buf_init(&b, 4 * PATH_MAX + 1);
         if (n < 0)
                 return NULL;
-        buf_init(&b, 4 * PATH_MAX + 1);
         str_escape(bytes_of(to, (size_t)n), &b);
         return json_string(buf_cstr(&b));
 }

@@ -3,7 +3,6 @@
  * masked without being parsed, and an entry of conntrack. */
 #include "fuzz.h"
 
-#include <assert.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <linux/netlink.h>
@@ -14,10 +13,16 @@
 
 static unsigned problems;
 
+static void must(bool true_)
+{
+        if (!true_)
+                abort();
+}
+
 static void on_problem(const struct capture_problem *p, void *arg)
 {
         (void)arg;
-        assert(memchr(p->member, 0, sizeof(p->member)) && memchr(p->words, 0, sizeof(p->words)));
+        must(memchr(p->member, 0, sizeof(p->member)) && memchr(p->words, 0, sizeof(p->words)));
         problems++;
 }
 
@@ -31,9 +36,9 @@ static void archive(const uint8_t *data, size_t size)
                 abort();
         problems = 0;
         if (capture_verify(fd, &ops, NULL, &v) == 0) {
-                assert(v.size == size);
-                assert(problems == (v.problems < CAPTURE_PROBLEMS_MAX ? v.problems : CAPTURE_PROBLEMS_MAX));
-                assert(v.problems || v.manifest[0]);
+                must(v.size == size);
+                must(problems == (v.problems < CAPTURE_PROBLEMS_MAX ? v.problems : CAPTURE_PROBLEMS_MAX));
+                must(v.problems || v.manifest[0]);
         }
         close(fd);
 }
@@ -48,7 +53,7 @@ static void text(const uint8_t *data, size_t size)
         buf_init(&out, 16u << 20);
         capture_mask_json(&r, bytes_of(data, size), &out);
         if (r.masked == 0 && !memchr(data, 0, size)) /* nothing was found: nothing is changed */
-                assert(out.len == size && (size == 0 || memcmp(out.p, data, size) == 0));
+                must(out.len == size && (size == 0 || memcmp(out.p, data, size) == 0));
         buf_reset(&out);
         capture_mask(&r, bytes_of(data, size), &out);
         buf_release(&out);
