@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tidemark/caps.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/isolate.h"
@@ -58,6 +59,23 @@ static void on_changed(const char *id, void *arg)
         fflush(stdout);
         if (isolator_ask(c->w, &c->again) < 0)
                 loop_stop(c->loop, -1);
+}
+
+/* As the sensor has its helpers. */
+static int confine(void)
+{
+        size_t n;
+        const struct caps_need *needs = caps_isolator(&n);
+
+        return caps_reduce(needs, n);
+}
+
+static int confine_killer(void)
+{
+        size_t n;
+        const struct caps_need *needs = caps_killer(&n);
+
+        return caps_keep(needs, n, NULL);
 }
 
 static const struct isolator_ops ops = {.answer = on_answer, .changed = on_changed};
@@ -195,7 +213,10 @@ static int run(struct cuts *c, struct isolate_request *q, const char *word, unsi
 
 int main(int argc, char **argv)
 {
-        const struct isolator_setup setup = {.instance = INSTANCE, .deadline_ns = DEADLINE_NS};
+        const struct isolator_setup setup = {.instance = INSTANCE,
+                                             .deadline_ns = DEADLINE_NS,
+                                             .confine = confine,
+                                             .confine_killer = confine_killer};
         struct isolate_request q = {0};
         struct cuts c = {0};
         int first = argc > 1 && strcmp(argv[1], "times") == 0 ? 3 : 2, r;
