@@ -592,13 +592,13 @@ static int allowed(struct sensor *s)
         return 0;
 }
 
+/* One that is started again has no right to change its bounding set any more. */
 static int confine(void)
 {
-        const char *missing = NULL;
         size_t n;
         const struct caps_need *needs = caps_isolator(&n);
 
-        return caps_keep(needs, n, &missing);
+        return caps_reduce(needs, n);
 }
 
 static int confine_killer(void)
