@@ -41,7 +41,7 @@ struct hold {
         uint64_t since_ns, until_ns;         /* boot time; until 0: no end */
         uint64_t due_ns;                     /* broken: when to try again */
         uint64_t good_ns;                    /* when the rules were last known to stand */
-        uint64_t came_ns, frozen_ns;         /* of a restart: its first act; when all was frozen */
+        uint64_t frozen_ns;                  /* of a restart: its first act; when all was frozen */
         struct containment_again again;
         bool quiet;                     /* this removal is counted, and not told */
         uint64_t dropped[2], before[2]; /* inside, on the host side; of tables that were made anew since */
@@ -60,6 +60,7 @@ struct job {
         enum job_step step;
         uint64_t token;
         bool now, keep_probes;
+        bool no_act; /* nothing was done that is not recorded already */
         uint64_t until_ns;
         uint64_t began_ns;
         char reason[200], name[128];

@@ -180,9 +180,9 @@ void contain_take(struct sensor *s, struct hold *h, const struct isolate_answer 
                         h->before[i] = h->dropped[i];
                 h->dropped[i] = h->before[i] + now[i];
         }
-        if (a->what == ISOLATE_CUT || a->what == ISOLATE_CHECK) {
+        if (a->what == ISOLATE_CUT) { /* a check looks at what was made, and says no more than whether it stands */
                 h->e.way = a->way;
-                h->e.places = a->places ? a->places : h->e.places;
+                h->e.places = a->places;
         }
         if (a->facts)
                 h->facts = a->facts;
@@ -250,20 +250,30 @@ static void made_again(struct sensor *s, struct hold *h, const struct isolate_an
                 contain_changed(s, h, CONTAIN_REASSERTED, words);
 }
 
+/* When the first program of its present life began; 0: none has, or none was seen. */
+static uint64_t began(const struct sensor *s, const struct hold *h)
+{
+        const struct container *c = containers_by_id(s->containers, bytes_str(h->e.id));
+
+        if (!c)
+                return 0;
+        return c->running_before ? c->init_start * (NSEC_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK)) : c->first_boot_ns;
+}
+
 /* Of a restart: nothing of it may run before its network is cut; how well that went is told. */
 static void held(struct sensor *s, struct hold *h, const struct isolate_answer *a)
 {
-        uint64_t first = h->came_ns, froze = h->frozen_ns, cut = a->cut_at_ns;
-        uint64_t end = froze && froze < cut ? froze : cut, gap = first && end > first ? end - first : 0;
-        char words[CONTAIN_WORDS];
+        uint64_t first = began(s, h), cut = a->cut_at_ns;
+        bool froze = h->frozen_ns && h->frozen_ns < cut;
+        uint64_t end = froze ? h->frozen_ns : cut, gap = first && end > first ? end - first : 0;
+        char words[CONTAIN_WORDS], ran[100] = "before any program of it ran";
 
-        snprintf(words, sizeof(words),
-                 "it was started again, and %s: it ran for %.1f ms before it was %s (from its first act that was "
-                 "seen), and its "
-                 "network was cut %.1f ms after that; %s",
-                 froze ? "held by the freezer until its network was cut" : "could not be frozen", (double)gap / 1e6,
-                 froze && froze < cut ? "frozen" : "cut off", cut > end ? (double)(cut - end) / 1e6 : 0.0,
-                 contain_stands(h));
+        if (gap)
+                snprintf(ran, sizeof(ran), "%.1f ms after its first program had begun: that is the gap",
+                         (double)gap / 1e6);
+        snprintf(words, sizeof(words), "it was started again, and %s %s; its network was cut %.1f ms after that: %s",
+                 froze ? "held by the freezer" : "could NOT be frozen: it was cut", ran,
+                 cut > end ? (double)(cut - end) / 1e6 : 0.0, contain_stands(h));
         s->contain->stats.restarted++;
         h->came_again = false;
         contain_changed(s, h, CONTAIN_RESTARTED, words);
@@ -275,7 +285,7 @@ static void adopted(struct sensor *s, struct hold *h, bool whole)
         char words[CONTAIN_WORDS];
 
         snprintf(words, sizeof(words), "isolated by an earlier life of this agent, and %s: %s",
-                 whole ? "found so when it started" : "made so again when it started, as its rules were not whole",
+                 whole ? "found so when it started" : "made so again when it started, as its rules were gone",
                  contain_stands(h));
         h->adopting = false;
         s->contain->stats.adopted++;
@@ -312,7 +322,7 @@ static void on_cut(struct sensor *s, struct hold *h, const struct isolate_answer
         contain_take(s, h, a);
         h->told_stuck = false;
         if (h->adopting)
-                adopted(s, h, false);
+                adopted(s, h, a->facts & ISOLATE_STOOD);
         if (h->came_again)
                 held(s, h, a);
         if (h->frozen)
@@ -324,14 +334,8 @@ static void on_check(struct sensor *s, struct hold *h, const struct isolate_answ
         if (a->error < 0) /* it has ended, or the helper was replaced: the next look tells */
                 return;
         contain_take(s, h, a);
-        if (!a->stands && h->adopting) {
-                h->state = HOLD_BROKEN;
-                ask(s, h, ISOLATE_CUT);
-        } else if (!a->stands) {
+        if (!a->stands)
                 removed(s, h);
-        } else if (h->adopting) {
-                adopted(s, h, true);
-        }
 }
 
 static void on_frozen(struct sensor *s, struct hold *h, const struct isolate_answer *a)
@@ -422,6 +426,7 @@ static void on_changed(const char *id, void *arg)
 /* The next request of a container that has none. */
 static void advance(struct sensor *s, struct hold *h)
 {
+        const struct container *c = containers_by_id(s->containers, bytes_str(h->e.id));
         uint64_t now = clock_boot_ns();
 
         if (h->token || h->releasing || h->state == HOLD_NEW)
@@ -430,7 +435,7 @@ static void advance(struct sensor *s, struct hold *h)
                 h->releasing = true;
                 ask(s, h, ISOLATE_RELEASE);
                 h->releasing = h->token != 0;
-        } else if (h->state == HOLD_AWAY) {
+        } else if (h->state == HOLD_AWAY || !c || c->tasks == 0) {
                 return;
         } else if (h->state == HOLD_BROKEN && now >= h->due_ns) {
                 ask(s, h, ISOLATE_CUT);
@@ -487,18 +492,16 @@ void sensor_contain_container(struct sensor *s, const struct container *c)
                 return;
         same = h->adopting && h->e.pid == c->init_pid && h->e.start == c->init_start;
         take_life(h, c);
-        h->token = 0; /* what is answered for its earlier life is passed over */
-        if (same) {
-                h->state = HOLD_STANDS; /* as far as is known */
+        h->token = 0;           /* what is answered for its earlier life is passed over */
+        h->state = HOLD_BROKEN; /* as far as is known */
+        h->due_ns = 0;
+        if (same) { /* made anew in one transaction: what stood does so meanwhile */
                 h->frozen = h->e.held;
-                ask(s, h, ISOLATE_CHECK);
+                ask(s, h, ISOLATE_CUT);
                 return;
         }
         h->adopting = false;
         h->came_again = true;
-        h->state = HOLD_BROKEN;
-        h->due_ns = 0;
-        h->came_ns = c->first_boot_ns;
         h->frozen_ns = 0;
         ask(s, h, ISOLATE_FREEZE);
 }

@@ -412,6 +412,7 @@ static void already(struct job *j, struct hold *h)
 {
         bool dry = j->d.flags & DEEDF_DRY_RUN;
 
+        j->no_act = !j->until_ns;
         if (j->until_ns && !dry) {
                 h->until_ns = j->until_ns;
                 h->e.until_wall_ns = clock_wall_ns() + (int64_t)(h->until_ns - clock_boot_ns());

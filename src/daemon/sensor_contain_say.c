@@ -255,7 +255,7 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
         said.facts = facts;
         snprintf(record, sizeof(record), "%s%s%s%s%s", words, j->evidence[0] ? "; " : "", j->evidence,
                  j->reason[0] ? "; reason: " : "", j->reason);
-        if (state != DEED_PLANNED) {
+        if (state != DEED_PLANNED && !j->no_act) {
                 bool ok = state == DEED_DONE;
 
                 sensor_trail(s, &(struct trail_entry){.kind = ok ? kinds[j->d.deed] : "contain-failed",

@@ -189,6 +189,10 @@ class Net:
         """Somebody who asks a server of HTTP for these, so many times a second: see peer.py."""
         return Peer(self, "load", address, str(port), str(rate), *paths)
 
+    def flood(self, address):
+        """Somebody who pings it without an end: see peer.py."""
+        return Peer(self, "flood", address)
+
     def forge(self, name, address, *hows):
         """Whoever asks for name is answered by somebody else too: see peer.py."""
         return Peer(self, "forge", name, address, *hows)

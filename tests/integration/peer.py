@@ -5,6 +5,8 @@
     peer.py tcp ADDRESS PORT     answers each connection as HTTP and closes it
     peer.py hold ADDRESS PORT    sends back what comes, for as long as the client wants
     peer.py push ADDRESS PORT    speaks on its own, five times a second, for as long as the client wants
+    peer.py pour ADDRESS PORT    sends as much as the client takes, and says how much, five times a second
+    peer.py flood ADDRESS        pings it a thousand times a second, and says five times a second how often, and how many answered
     peer.py udp ADDRESS PORT     sends back what comes
     peer.py silent ADDRESS PORT  takes what comes by UDP, and says nothing
     peer.py forge NAME ADDRESS HOW...  sees the queries for NAME as they pass, and answers them itself, before or instead
@@ -70,6 +72,47 @@ def push(c, source):
     except OSError as e:
         say("failed", source[0], source[1], e)
     c.close()
+
+
+def pour(c, source):
+    say("took", source[0], source[1], 0)
+    block, sent, told = bytes(65536), 0, time.monotonic()
+    c.settimeout(0.2)
+    while True:
+        try:
+            sent += c.send(block)
+        except socket.timeout:
+            pass
+        except OSError as e:
+            say("failed", source[0], source[1], e)
+            break
+        if time.monotonic() - told > 0.2:
+            say("poured", source[0], sent)
+            told = time.monotonic()
+    c.close()
+
+
+def flood(address):
+    s = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+    s.setblocking(False)
+    echo, sent, answered, told = struct.pack("!BBHHH", 8, 0, 0xffff - 0x800 - 7, 7, 0), 0, 0, 0
+    say("ready")
+    while True:
+        try:
+            s.sendto(echo, (address, 0))
+            sent += 1
+        except OSError:
+            pass
+        time.sleep(0.001)
+        try:
+            while True:
+                packet = s.recvfrom(2048)
+                answered += packet[1][0] == address and packet[0][20] == 0
+        except OSError:
+            pass
+        if time.monotonic() - told > 0.2:
+            say("flooded", sent, answered)
+            told = time.monotonic()
 
 
 def accept(address, port, handle):
@@ -177,8 +220,8 @@ def load(address, port, rate, *paths):
 
 
 DEEDS = {"tcp": lambda a, p: accept(a, p, answer_http), "hold": lambda a, p: accept(a, p, send_back),
-         "push": lambda a, p: accept(a, p, push),
-         "udp": lambda a, p: datagrams(a, p, True), "silent": lambda a, p: datagrams(a, p, False), "forge": forge, "load": load}
+         "push": lambda a, p: accept(a, p, push), "pour": lambda a, p: accept(a, p, pour),
+         "udp": lambda a, p: datagrams(a, p, True), "silent": lambda a, p: datagrams(a, p, False), "forge": forge, "load": load, "flood": flood}
 
 if __name__ == "__main__":
     DEEDS[sys.argv[1]](*sys.argv[2:])
