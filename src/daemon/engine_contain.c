@@ -98,9 +98,11 @@ static bool was_asked(const struct finding *f, struct bytes container)
 static void ask(struct engine *e, const struct finding *f, struct bytes container)
 {
         struct tide_event ev = {.kind = TIDE_ACT, .container = container};
+        _cleanup_buf_ struct buf args;
         char key[100];
         int r;
 
+        buf_init(&args, TIDE_RECORD_MAX - 4096);
         snprintf(key, sizeof(key), "%llu %.*s", (unsigned long long)f->id, (int)container.len,
                  (const char *)container.p);
         if (!e->contain_asked && seen_new(ASKED_MAX, map_seed_random(), &e->contain_asked) < 0)
@@ -112,6 +114,9 @@ static void ask(struct engine *e, const struct finding *f, struct bytes containe
         ev.act.deed = DEED_ISOLATE;
         ev.act.flags = DEEDF_POLICY;
         ev.act.finding = f->id;
+        engine_evidence_args(e, container, f->id, &args); /* for the evidence that is taken before */
+        if (args.err == 0)
+                ev.act.args = buf_bytes(&args);
         log_warn(MOD, "F-%llu (%u%%): contain.workloads asks for its container %.*s to be isolated",
                  (unsigned long long)f->id, f->confidence, (int)(container.len < 12 ? container.len : 12),
                  (const char *)container.p);

@@ -176,6 +176,8 @@ int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd)
         if (!w)
                 return r;
         wait_longer(e, w);
+        if (ev->done.deed != w->deed.deed) /* of the evidence that is taken beside an isolation: no answer to that */
+                return r;
         if (add_result(w, ev) < 0)
                 log_error(MOD, "an answer to command %llu was lost: %s", (unsigned long long)w->command,
                           err_str(-ENOMEM));

@@ -56,7 +56,8 @@ struct hold {
 enum job_step { JOB_LOOK, JOB_EVIDENCE, JOB_CUT, JOB_SAVE, JOB_LOOK_AFTER, JOB_RELEASE, JOB_SAVE_RELEASED, JOB_KILL };
 struct job {
         struct sensor *s;     /* NULL: free */
-        struct sensor_deed d; /* its strings are empty */
+        struct sensor_deed d; /* args: of those below; name is empty */
+        char *args;           /* owned */
         enum job_step step;
         uint64_t token;
         bool now, keep_probes;

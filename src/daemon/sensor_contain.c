@@ -659,7 +659,7 @@ void sensor_contain_stop(struct sensor *s)
                          "again",
                          k->n, k->n == 1 ? "" : "s", k->n == 1 ? "s" : "");
         for (size_t i = 0; i < CONTAIN_JOBS; i++)
-                json_decref(k->jobs[i].foresight);
+                json_decref(k->jobs[i].foresight), free(k->jobs[i].args);
         k->isolator = isolator_stop(k->isolator);
         k->tick = loop_timer_free(k->tick);
         k->told = map_free(k->told);

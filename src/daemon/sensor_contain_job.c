@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tidemark/err.h"
@@ -30,7 +31,9 @@ static struct job *new_job(struct sensor *s, const struct sensor_deed *d)
                 if (j->s)
                         continue;
                 *j = (struct job){.s = s, .d = *d, .began_ns = clock_boot_ns()};
-                j->d.name = j->d.args = bytes_of(NULL, 0);
+                j->args = d->args.len ? bytes_dup(d->args) : NULL;
+                j->d.args = bytes_of(j->args, j->args ? d->args.len : 0);
+                j->d.name = bytes_of(NULL, 0);
                 j->now = sensor_deed_flag(d, "now");
                 j->keep_probes = sensor_deed_flag(d, "keep_probes");
                 if (sensor_deed_arg(d, "reason", &v) == 0)
@@ -123,24 +126,40 @@ static void evidence(struct job *j)
 }
 
 /* With --now: what is there yet, taken when the network is cut. It is told as a deed of its own. */
+struct after {
+        char id[ISOLATE_ID];
+        uint64_t cut_at_ns;
+};
+
 static void on_taken_after(struct sensor *s, const struct sensor_evidence_taken *t, void *arg)
 {
-        (void)s, (void)arg;
+        struct after *a = arg;
+
         if (!t->ok)
-                log_warn(MOD, "evidence after an isolation: the volatile part could not be taken: %s", t->words);
+                log_warn(MOD, "container %.12s: the volatile evidence could not be taken after its isolation: %s",
+                         a->id, t->words ? t->words : "");
+        sensor_evidence_contained(s, a->id, a->cut_at_ns);
+        free(a);
 }
 
 static void evidence_after(struct job *j)
 {
         const struct container *c = running(j->s, j->d.container);
+        struct after *a = c ? calloc(1, sizeof(*a)) : NULL;
         struct sensor_deed d = j->d;
-        int r;
+        int r = c ? -ENOMEM : -ESRCH;
 
         d.deed = DEED_CAPTURE;
-        r = c ? sensor_evidence_before(j->s, &d, c, VOLATILE_NS, on_taken_after, NULL) : -ESRCH;
+        if (a) {
+                snprintf(a->id, sizeof(a->id), "%s", c->id);
+                a->cut_at_ns = j->cut.cut_at_ns;
+                r = sensor_evidence_before(j->s, &d, c, VOLATILE_NS, on_taken_after, a);
+        }
+        if (r < 0)
+                free(a);
         snprintf(j->evidence, sizeof(j->evidence),
-                 r == 0 ? "Evidence is taken AFTER containment, as --now asked." : "NO evidence is taken: %s.",
-                 err_str(r));
+                 r == 0 ? "Evidence is taken AFTER containment, as --now asked.%s" : "NO evidence is taken: %s.",
+                 r == 0 ? "" : err_str(r));
 }
 
 /* ---- isolate ---- */
@@ -187,6 +206,8 @@ static void on_cut(struct job *j, const struct isolate_answer *a)
                 return;
         }
         contain_take(s, h, a);
+        if (!j->now)
+                sensor_evidence_contained(s, j->d.container, a->error == 0 ? a->cut_at_ns : 0);
         if (a->error < 0 || !a->stands || a->way == ISOLATE_NOWHERE) {
                 /* what stands of it, if anything does, is taken back: it is not half isolated */
                 contain_ask(s, contain_token(s->contain), ISOLATE_RELEASE, h->e.id, 0);
@@ -338,6 +359,7 @@ static void on_saved_released(struct job *j, const struct isolate_answer *a)
 static void on_killed(struct job *j, const struct isolate_answer *a)
 {
         j->cut = *a;
+        sensor_evidence_contained(j->s, j->d.container, 0);
         if (a->error < 0 || a->left) {
                 contain_said(j, DEED_FAILED, "not killed, or not all of it: %s%s%s",
                              a->error ? err_str(a->error) : "some tasks do not end", a->why[0] ? ": " : "", a->why);
@@ -394,7 +416,7 @@ static bool by_policy(struct job *j)
         char words[240];
 
         containment_grant_words(g, a.per_hour, words, sizeof(words));
-        j->now = false;
+        j->now = j->keep_probes = false; /* what the engine says of these counts for nothing */
         j->until_ns = 0;
         snprintf(j->reason, sizeof(j->reason), "policy: contain.auto, for F-%llu", (unsigned long long)j->d.finding);
         if (g == CONTAINMENT_WOULD)

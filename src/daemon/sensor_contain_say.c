@@ -277,6 +277,7 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
                                           state == DEED_DONE && j->d.deed == DEED_ISOLATE ? j->cut.cut_at_ns : 0);
         free(facts);
         json_decref(j->foresight);
+        free(j->args);
         memset(j, 0, sizeof(*j));
 }
 
