@@ -152,7 +152,7 @@ static void put_word(struct text *t, const char *name, const char *before, struc
                 return;
         memcpy(value, before, len);
         for (uint32_t i = 0; i < s.len && len < room; i++)
-                value[len++] = is_word(s.p[i]) ? (char)s.p[i] : '_';
+                value[len++] = is_word(s.p[i]) ? (char)s.p[i] : s.p[i] == ' ' ? '-' : '_';
         put(t, name, value, len);
 }
 
@@ -164,12 +164,12 @@ static void put_number(struct text *t, const char *name, const char *before, uin
                 put(t, name, value, (size_t)snprintf(value, sizeof(value), "%s%llu", before, (unsigned long long)n));
 }
 
-/* Uid 0 and "no login" are answers too, as soon as somebody asked. */
+/* Uid 0 and "no login" are answers too, as soon as somebody asked; who was refused has no number. */
 static void put_asked(struct text *t, const struct audit_note *n)
 {
         char value[16];
 
-        if (n->command == 0)
+        if (n->command == 0 && n->type != AUDIT_NOTE_REFUSED)
                 return;
         put_number(t, "command", "", n->command);
         put(t, "id", value, (size_t)snprintf(value, sizeof(value), "%u", n->uid));

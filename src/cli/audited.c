@@ -208,7 +208,8 @@ static int on_identified(struct audited *a, const struct trail_record *r, const 
                 name = text_of(text, "name");
         if (!*name || !*r->container || json_object_size(a->names) > 16 * ROWS_MAX)
                 return 0;
-        return json_object_set_new(a->names, r->container, json_string(name)) < 0 ? -ENOMEM : 0;
+        /* without the image's digest: a workload is what its images have in common */
+        return json_object_set_new(a->names, r->container, json_stringn(name, strcspn(name, "@"))) < 0 ? -ENOMEM : 0;
 }
 
 /* ---- the agent's own life ---- */
@@ -275,6 +276,13 @@ static int on_lost(struct audited *a, const struct trail_record *r, const json_t
                              json_object_get(text, "records") ? json_object_get(text, "records")
                                                               : json_object_get(text, "count"),
                              "bursts", json_object_get(text, "bursts"), "record", (json_int_t)r->n));
+}
+
+/* Records that could not be kept until the disk took them. */
+static int on_unwritten(struct audited *a, const struct trail_record *r, const json_t *text)
+{
+        tally(a, AUDITED_LATE, r);
+        return on_lost(a, r, text);
 }
 
 static int on_refused(struct audited *a, const struct trail_record *r, const json_t *text)
@@ -548,9 +556,14 @@ static int on_outcome(struct audited *a, const struct trail_record *r, const jso
 /* What the agent says it did, in its own records. */
 static int on_act(struct audited *a, const struct trail_record *r, const json_t *text)
 {
+        bool done = strcmp(r->kind, "contain-foresight") != 0; /* only what would be */
         json_t *words =
                 text ? json_incref((json_t *)(uintptr_t)text) : json_stringn((const char *)r->text.p, r->text.len);
 
+        if (done && begins(r->kind, "contain-"))
+                tally(a, AUDITED_CONTAINED, r);
+        if (begins(r->kind, "evidence-"))
+                tally(a, AUDITED_EVIDENCE, r);
         if (!in_period(a, r->wall_ns)) {
                 json_decref(words);
                 return 0;
@@ -566,11 +579,11 @@ static int on_act(struct audited *a, const struct trail_record *r, const json_t 
 static const struct {
         const char *kind;
         int (*on)(struct audited *, const struct trail_record *, const json_t *);
-} kinds[] = {{"started", on_started},       {"ended", on_ended},       {"configured", on_configured},
-             {"watching", on_watching},     {"coverage", on_watching}, {"watched", on_watched},
-             {"identified", on_identified}, {"lost", on_lost},         {"withheld", on_lost},
-             {"refused", on_refused},       {"compared", on_compared}, {"finding", on_finding},
-             {"engine", on_engine},         {"asked", on_asked},       {"outcome", on_outcome}};
+} kinds[] = {
+        {"started", on_started},     {"ended", on_ended},     {"configured", on_configured}, {"watching", on_watching},
+        {"coverage", on_watching},   {"watched", on_watched}, {"identified", on_identified}, {"lost", on_lost},
+        {"withheld", on_lost},       {"refused", on_refused}, {"compared", on_compared},     {"finding", on_finding},
+        {"unwritten", on_unwritten}, {"engine", on_engine},   {"asked", on_asked},           {"outcome", on_outcome}};
 
 static int count_kind(struct audited *a, const char *kind)
 {

@@ -54,8 +54,7 @@ int cli_allow(struct cli *c);
 int cli_explain(struct cli *c);
 int cli_suppress(struct cli *c);
 int cli_report(struct cli *c);
-/* of report; dir: the trail's, NULL: where it is by default */
-int cli_report_audit(struct cli *c, const char *from, const char *to, const char *dir);
+int cli_report_audit(struct cli *c); /* of report, with options of its own */
 int cli_quarter(struct cli *c, const char *quarter); /* of report; "now": the present one */
 int cli_trail(struct cli *c);
 int cli_triage(struct cli *c);

@@ -142,24 +142,27 @@ static void print(const json_t *data)
         print_beside(json_object_get(data, "total"));
 }
 
+static bool has_audit(const struct cli *c)
+{
+        for (int i = 1; i < c->argc; i++)
+                if (strcmp(c->argv[i], "--audit") == 0)
+                        return true;
+        return false;
+}
+
 int cli_report(struct cli *c)
 {
-        const char *weeks = NULL, *workload = NULL, *quarter = NULL, *trail = NULL;
-        bool audit = false;
-        const struct cli_option options[] = {{"--weeks", &weeks, NULL},
-                                             {"--workload", &workload, NULL},
-                                             {"--quarter", &quarter, NULL},
-                                             {"--audit", NULL, &audit},
-                                             {"--trail", &trail, NULL}};
+        const char *weeks = NULL, *workload = NULL, *quarter = NULL;
+        const struct cli_option options[] = {
+                {"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}, {"--quarter", &quarter, NULL}};
         json_t *request, *data = NULL;
         char *end = NULL;
         long n = 0;
-        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
+        int operands, r;
 
-        if (r == CLI_DONE && audit && operands == 2 && !weeks && !workload && !quarter)
-                return cli_report_audit(c, c->argv[1], c->argv[2], trail);
-        if (r == CLI_DONE && (audit || trail))
-                return cli_usage("report --audit takes two times, the period's, and no option but --trail");
+        if (has_audit(c))
+                return cli_report_audit(c);
+        r = cli_options(c, options, ARRAY_LEN(options), &operands);
         if (r != CLI_DONE || operands)
                 return r != CLI_DONE ? r : cli_usage("report takes no operand");
         if (quarter && (weeks || workload))

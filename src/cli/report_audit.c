@@ -4,21 +4,20 @@
  * files of the trail; of the running agent only what is not of the past: rules in force, whether a workload is learned.
  */
 #include <errno.h>
-#include <glob.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/audited-priv.h"
 #include "cli/cli-priv.h"
+#include "cli/trail-priv.h"
 #include "cli/when-priv.h"
 #include "tidemark/clock.h"
-#include "tidemark/config.h"
 #include "tidemark/err.h"
 #include "tidemark/trail.h"
 
 #define SECOND INT64_C(1000000000)
-#define LOGS "/var/log/audit/audit.log*"
 #define ROWS 40u /* of a list, for people; --json has all */
 
 /* ---- reading ---- */
@@ -41,14 +40,19 @@ static bool read_time(const char *text, bool end, int64_t *ret)
         return true;
 }
 
-struct reading {
+struct audit_report {
+        int64_t from, to;
+        bool running;
+        const char *log;
+        struct trail_place place;
+        json_t *notes;
         struct audited *audited;
         struct audited_chain chain;
 };
 
 static int on_record(const struct trail_record *r, void *arg)
 {
-        struct reading *rd = arg;
+        struct audit_report *rd = arg;
 
         rd->chain.records++;
         if (rd->chain.first_ns == 0)
@@ -58,35 +62,15 @@ static int on_record(const struct trail_record *r, void *arg)
 
 /* The audit log may be unreadable for who runs this, or not be there: then nothing vouches for the trail from outside.
  */
-static int read_checkpoints(const char *trail, struct trail_checkpoints *cs, json_t *notes)
+static void read_checkpoints(const struct audit_report *ar, struct trail_checkpoints *cs)
 {
-        char name[CFG_INSTANCE], state[512], words[400];
-        glob_t g = {0};
-        size_t n;
-        int r = 0;
+        int err = trail_place_checkpoints(&ar->place, ar->log, cs);
+        char words[400];
 
-        /* the trail's name is that of its state directory */
-        snprintf(state, sizeof(state), "%s", trail);
-        n = strlen(state);
-        while (n > 1 && state[n - 1] == '/')
-                state[--n] = '\0';
-        if (n > strlen("/trail") && strcmp(state + n - strlen("/trail"), "/trail") == 0)
-                state[n - strlen("/trail")] = '\0';
-        cfg_instance(state, name);
-        if (glob(LOGS, 0, NULL, &g) != 0)
-                json_array_append_new(notes,
-                                      json_string("There is no audit log to compare the trail with (" LOGS ")."));
-        for (size_t i = 0; i < g.gl_pathc; i++) {
-                int err = trail_checkpoints_read(g.gl_pathv[i], name, cs);
-
-                if (err == 0)
-                        continue;
-                snprintf(words, sizeof(words), "%s cannot be read: %s", g.gl_pathv[i], err_str(err));
-                json_array_append_new(notes, json_string(words));
-                r = err;
-        }
-        globfree(&g);
-        return r;
+        if (err == 0)
+                return;
+        snprintf(words, sizeof(words), "The audit log %s cannot be read: %s.", ar->log, err_str(err));
+        json_array_append_new(ar->notes, json_string(words));
 }
 
 static json_t *time_json(int64_t ns)
@@ -541,10 +525,9 @@ static void print(const json_t *data)
 
 /* ---- the command ---- */
 
-static json_t *make(const struct cli *c, const char *dir, struct reading *rd, const struct trail_verdict *v,
-                    json_t *notes, bool running)
+static json_t *make(const struct cli *c, struct audit_report *rd, const struct trail_verdict *v)
 {
-        json_t *baselines = running ? ask(c, "baseline.list") : NULL, *o;
+        json_t *baselines = rd->running ? ask(c, "baseline.list") : NULL, *o;
         char host[256] = "";
 
         rd->chain.whole = v->wrong == TRAIL_WHOLE;
@@ -555,26 +538,39 @@ static json_t *make(const struct cli *c, const char *dir, struct reading *rd, co
                 return NULL;
         gethostname(host, sizeof(host) - 1);
         json_object_set_new(o, "host", json_string(host));
-        json_object_set_new(o, "trail", verdict_json(dir, v, notes));
-        json_object_set_new(o, "rules_now", running ? rules_now(c, running) : json_null());
+        json_object_set_new(o, "trail", verdict_json(rd->place.dir, v, rd->notes));
+        json_object_set_new(o, "rules_now", rd->running ? rules_now(c, rd->running) : json_null());
         return o;
 }
 
-static int read_and_print(struct cli *c, const char *dir, struct reading *rd, json_t *notes, bool running)
+/* Again, where the last record was just being written. */
+static int read_trail(struct audit_report *rd, struct trail_verdict *ret)
 {
         struct trail_checkpoints cs = {0};
+        int r = 0;
+
+        read_checkpoints(rd, &cs);
+        for (int i = 0; r == 0 && i < TRAIL_UNFINISHED_TRIES && (i == 0 || ret->wrong == TRAIL_UNFINISHED); i++) {
+                if (i)
+                        poll(NULL, 0, TRAIL_UNFINISHED_MS);
+                audited_free(rd->audited);
+                rd->audited = audited_new(rd->from, rd->to, clock_wall_ns(), rd->running);
+                rd->chain = (struct audited_chain){0};
+                r = rd->audited ? trail_verify(rd->place.dir, &cs, on_record, rd, ret) : -ENOMEM;
+        }
+        trail_checkpoints_release(&cs);
+        return r;
+}
+
+static int read_and_print(struct cli *c, struct audit_report *rd)
+{
         struct trail_verdict v = {0};
         json_t *data;
-        int r;
+        int r = read_trail(rd, &v);
 
-        read_checkpoints(dir, &cs, notes);
-        r = trail_verify(dir, &cs, on_record, rd, &v);
-        trail_checkpoints_release(&cs);
-        if (r < 0) {
-                fprintf(stderr, "tidemark: the trail in %s cannot be read: %s\n", dir, err_str(r));
-                return CLI_FAILED;
-        }
-        data = make(c, dir, rd, &v, notes, running);
+        if (r < 0)
+                return trail_place_unreadable(&rd->place, r);
+        data = make(c, rd, &v);
         if (!data) {
                 fprintf(stderr, "tidemark: out of memory\n");
                 return CLI_FAILED;
@@ -588,25 +584,34 @@ static int read_and_print(struct cli *c, const char *dir, struct reading *rd, js
         return r == CLI_DONE && v.wrong != TRAIL_WHOLE ? CLI_FOUND : r;
 }
 
-int cli_report_audit(struct cli *c, const char *from_text, const char *to_text, const char *dir)
+int cli_report_audit(struct cli *c)
 {
-        struct reading rd = {.audited = NULL};
-        json_t *notes, *alive;
-        int64_t from, to;
-        int r;
+        const char *config = NULL, *state_dir = NULL;
+        struct audit_report rd = {.log = TRAIL_AUDIT_LOG};
+        bool audit = false;
+        const struct cli_option options[] = {{"--audit", .flag = &audit},
+                                             {"--config", .value = &config},
+                                             {"--state-dir", .value = &state_dir},
+                                             {"--audit-log", .value = &rd.log}};
+        json_t *alive;
+        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
 
-        if (!read_time(from_text, false, &from) || !read_time(to_text, true, &to))
+        if (r != CLI_DONE)
+                return r;
+        if (operands != 2 || !read_time(c->argv[1], false, &rd.from) || !read_time(c->argv[2], true, &rd.to))
                 return cli_usage("report --audit takes two times, such as 2026-10-01 2026-12-31, \"2026-10-01 06:00\", "
                                  "90d (ago) or now");
-        if (from >= to)
-                return cli_usage("report --audit: %s is not before %s", from_text, to_text);
+        if (rd.from >= rd.to)
+                return cli_usage("report --audit: %s is not before %s", c->argv[1], c->argv[2]);
+        r = trail_place_find(config, state_dir, &rd.place);
+        if (r != CLI_DONE)
+                return r;
         alive = ask(c, "status"); /* says itself why not */
-        rd.audited = audited_new(from, to, clock_wall_ns(), alive != NULL);
-        notes = json_array();
-        r = rd.audited && notes ? read_and_print(c, dir ? dir : TM_STATEDIR "/trail", &rd, notes, alive != NULL)
-                                : CLI_FAILED;
+        rd.running = alive != NULL;
+        rd.notes = json_array();
+        r = rd.notes ? read_and_print(c, &rd) : CLI_FAILED;
         json_decref(alive);
-        json_decref(notes);
+        json_decref(rd.notes);
         audited_free(rd.audited);
         return r;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "cli/cli-priv.h"
+#include "cli/trail-priv.h"
 #include "cli/when-priv.h"
 #include "tidemark/buf.h"
 #include "tidemark/config.h"
@@ -20,19 +21,11 @@
 #include "tidemark/trail.h"
 #include "tidemark/when.h"
 
-#define AUDIT_LOG "/var/log/audit/audit.log"
 #define ROTATED_MAX 999
-#define UNFINISHED_TRIES 5 /* a record may just be being written */
-#define UNFINISHED_MS 100
 #define IDS_MAX 256u /* containers that had one name */
 #define NO_LOGIN UINT32_MAX
 
-struct place {
-        char state[256], dir[300];
-};
-
-/* By the option, else by the configuration of this host's daemon. */
-static int find_place(const char *config, const char *state_dir, struct place *ret)
+int trail_place_find(const char *config, const char *state_dir, struct trail_place *ret)
 {
         struct cfg_mistakes ms = {0};
         struct cfg *cfg = calloc(1, sizeof(*cfg));
@@ -57,7 +50,7 @@ static int find_place(const char *config, const char *state_dir, struct place *r
         return r;
 }
 
-static int unreadable(const struct place *p, int err)
+int trail_place_unreadable(const struct trail_place *p, int err)
 {
         fprintf(stderr, "tidemark: the trail in %s cannot be read: %s%s\n", p->dir, err_str(err),
                 err == -EACCES   ? "; root and the group of control.group (tidemark) may"
@@ -209,7 +202,7 @@ static void say_wrong(const struct trail_verdict *v)
         fprintf(stderr, "%s\n", v->words);
 }
 
-static int show_all(const struct cli *c, const struct place *p, struct showing *s)
+static int show_all(const struct cli *c, const struct trail_place *p, struct showing *s)
 {
         struct trail_verdict v;
         int r = 0;
@@ -221,7 +214,7 @@ static int show_all(const struct cli *c, const struct place *p, struct showing *
         if (r == 0)
                 r = trail_verify(p->dir, NULL, on_record, s, &v);
         if (r < 0)
-                return unreadable(p, r);
+                return trail_place_unreadable(p, r);
         if (c->json)
                 fputs("]\n", stdout);
         if (!v.wrong)
@@ -231,7 +224,7 @@ static int show_all(const struct cli *c, const struct place *p, struct showing *
         return CLI_FOUND;
 }
 
-static int show(struct cli *c, const struct place *p, struct showing *s, const char *since, const char *until)
+static int show(struct cli *c, const struct trail_place *p, struct showing *s, const char *since, const char *until)
 {
         unsigned long long n = 0;
         char rest;
@@ -247,13 +240,12 @@ static int show(struct cli *c, const struct place *p, struct showing *s, const c
 
 /* ---- verify ---- */
 
-/* The audit log and its rotated ones. 0: some could be read. */
-static int read_checkpoints(const char *path, const char *state, struct trail_checkpoints *cs)
+int trail_place_checkpoints(const struct trail_place *p, const char *path, struct trail_checkpoints *cs)
 {
         char instance[CFG_INSTANCE], name[512];
         int r;
 
-        cfg_instance(state, instance);
+        cfg_instance(p->state, instance);
         r = trail_checkpoints_read(path, instance, cs);
         for (int i = 1; i <= ROTATED_MAX; i++) {
                 int one;
@@ -288,7 +280,7 @@ struct outside {
         int64_t age_ns;
 };
 
-static int print_json(const struct place *p, const struct trail_verdict *v, const struct outside *o)
+static int print_json(const struct trail_place *p, const struct trail_verdict *v, const struct outside *o)
 {
         const struct trail_checkpoint *last = &v->last_checkpoint;
         char from[CLOCK_TEXT], to[CLOCK_TEXT], at[CLOCK_TEXT];
@@ -347,7 +339,7 @@ static void print_outside(const struct trail_verdict *v, const struct outside *o
         cli_wrap(stdout, text, 2, 2);
 }
 
-static void print_verdict(const struct cli *c, const struct place *p, const struct trail_verdict *v,
+static void print_verdict(const struct cli *c, const struct trail_place *p, const struct trail_verdict *v,
                           const struct outside *o)
 {
         char from[CLOCK_TEXT], to[CLOCK_TEXT];
@@ -376,22 +368,22 @@ static void print_verdict(const struct cli *c, const struct place *p, const stru
         print_outside(v, o);
 }
 
-static int verify(struct cli *c, const struct place *p, const char *log)
+static int verify(struct cli *c, const struct trail_place *p, const char *log)
 {
-        struct outside o = {.path = log ? log : AUDIT_LOG};
+        struct outside o = {.path = log ? log : TRAIL_AUDIT_LOG};
         struct trail_checkpoints cs = {0};
         struct trail_verdict v;
         int r;
 
-        o.err = read_checkpoints(o.path, p->state, &cs);
+        o.err = trail_place_checkpoints(p, o.path, &cs);
         r = trail_verify(p->dir, &cs, NULL, NULL, &v);
-        for (int i = 0; r == 0 && v.wrong == TRAIL_UNFINISHED && i < UNFINISHED_TRIES; i++) {
-                poll(NULL, 0, UNFINISHED_MS);
+        for (int i = 0; r == 0 && v.wrong == TRAIL_UNFINISHED && i < TRAIL_UNFINISHED_TRIES; i++) {
+                poll(NULL, 0, TRAIL_UNFINISHED_MS);
                 r = trail_verify(p->dir, &cs, NULL, NULL, &v);
         }
         trail_checkpoints_release(&cs);
         if (r < 0)
-                return unreadable(p, r);
+                return trail_place_unreadable(p, r);
         if (v.last_checkpoint.n)
                 o.age_ns = (int64_t)time(NULL) * 1000000000 - v.last_checkpoint.wall_ns;
         if (o.age_ns < 0)
@@ -415,7 +407,7 @@ int cli_trail(struct cli *c)
         const struct cli_option verify_options[] = {
                 {"--audit-log", .value = &log}, {"--config", .value = &config}, {"--state-dir", .value = &state_dir}};
         bool showing = c->argc > 1 && strcmp(c->argv[1], "show") == 0;
-        struct place p;
+        struct trail_place p;
         int operands, r;
 
         if (!showing && (c->argc < 2 || strcmp(c->argv[1], "verify") != 0))
@@ -425,7 +417,7 @@ int cli_trail(struct cli *c)
         if (r == CLI_DONE && operands != 1)
                 r = cli_usage("trail %s takes no operand", showing ? "show" : "verify");
         if (r == CLI_DONE)
-                r = find_place(config, state_dir, &p);
+                r = trail_place_find(config, state_dir, &p);
         if (r != CLI_DONE)
                 return r;
         return showing ? show(c, &p, &s, since, until) : verify(c, &p, log);
