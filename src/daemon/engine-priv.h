@@ -16,6 +16,7 @@
 #include "tidemark/mask.h"
 #include "tidemark/pair.h"
 #include "tidemark/pipeline.h"
+#include "tidemark/rate.h"
 #include "tidemark/record.h"
 #include "tidemark/store.h"
 
@@ -57,6 +58,7 @@ struct engine {
         int ring_error;                 /* what ended it */
         char ring_dir[512];
         struct lineserver *control;
+        struct rate refused;            /* attempts to change something on it that are told to the sensor */
         struct engine_audit *audit;     /* engine_audit.c */
         struct mask *mask;              /* NULL: nothing is masked */
         struct keys *keys;              /* of import.keys, borrowed */

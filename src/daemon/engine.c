@@ -537,7 +537,10 @@ static int stop(struct engine *e, int r)
 
 int engine_run(const struct engine_setup *s)
 {
-        struct engine e = {.cfg = s->cfg, .playbook = s->playbook, .sensor = getppid()};
+        struct engine e = {.cfg = s->cfg,
+                           .playbook = s->playbook,
+                           .sensor = getppid(),
+                           .refused = {.interval_ns = 100 * NSEC_PER_MSEC, .burst = 50}};
         int r;
 
         buf_init(&e.outbox, OUTBOX_MAX);

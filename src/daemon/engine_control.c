@@ -162,8 +162,12 @@ static void tell_refused(struct engine *e, struct lineclient *c, struct bytes li
 {
         const struct linepeer *peer = lineclient_peer(c);
         struct tide_event ev = {.kind = TIDE_ACT};
+        uint64_t before = 0;
 
+        if (!rate_pass(&e->refused, loop_now(e->loop), &before))
+                return;
         ev.act.act = ACT_TRAIL;
+        ev.act.id = before; /* that were not handed on: counted there, too */
         ev.act.name = BYTES_LIT("refused");
         ev.act.uid = peer->uid;
         ev.act.pid = (uint32_t)peer->pid;

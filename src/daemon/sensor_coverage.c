@@ -16,6 +16,8 @@
 
 #define SETTLE_NS (2 * NSEC_PER_SEC)
 #define CHANGE_NS (60 * NSEC_PER_SEC)
+#define AT_ONCE 1000u /* records: there is room for some thousands that wait for the disk */
+#define PAUSE_NS (200 * NSEC_PER_MSEC)
 
 static char *wall(uint64_t boot_ns, char dst[CLOCK_TEXT])
 {
@@ -116,17 +118,20 @@ void sensor_on_coverage_due(struct loop_timer *t, void *arg)
         struct sensor *s = arg;
         uint64_t now = loop_now(s->loop), next = 0;
         struct container *c;
+        size_t told = 0;
 
         (void)t;
         s->coverage_due_ns = 0;
         for (size_t i = 0; containers_next(s->containers, &i, &c);) {
-                if (c->trail.due_ns && c->trail.due_ns <= now)
+                if (c->trail.due_ns && c->trail.due_ns <= now && told < AT_ONCE) {
                         record(s, c);
+                        told++;
+                }
                 if (c->trail.due_ns && (next == 0 || c->trail.due_ns < next))
                         next = c->trail.due_ns;
         }
         if (next)
-                arm(s, next);
+                arm(s, next > now ? next : now + PAUSE_NS);
 }
 
 void sensor_coverage_look(struct sensor *s, struct container *c)
@@ -171,7 +176,11 @@ void sensor_coverage_ended(struct sensor *s, struct container *c, const char *wh
 void sensor_coverage_end_all(struct sensor *s)
 {
         struct container *c;
+        size_t told = 0;
 
-        for (size_t i = 0; s->containers && containers_next(s->containers, &i, &c);)
+        for (size_t i = 0; s->containers && containers_next(s->containers, &i, &c);) {
                 sensor_coverage_ended(s, c, "the agent ends");
+                if (++told % AT_ONCE == 0)
+                        trail_flush(s->trail, NULL);
+        }
 }

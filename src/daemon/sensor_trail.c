@@ -249,7 +249,12 @@ void sensor_trail_engine(struct sensor *s, const struct tide_event *act)
 {
         if (bytes_eq(act->act.name, BYTES_LIT("refused"))) {
                 struct sensor_who who = {.uid = act->act.uid, .pid = act->act.pid};
+                uint64_t more = act->act.id < UINT32_MAX ? act->act.id : UINT32_MAX;
 
+                s->records->refused += more;
+                s->records->windows[LIMITED_REFUSED].held += more;
+                if (more)
+                        arm(s, s->records->windows[LIMITED_REFUSED].until_ns);
                 sensor_trail_refused(s, TRAIL_ENGINE, &who, "control.sock", act->act.text);
                 return;
         }
