@@ -411,8 +411,8 @@ void sensor_on_coverage_due(struct loop_timer *t, void *arg);
 /* sensor_admin.c: admin.sock, and the way of a command */
 /* A command that is under way and not answered yet; NULL: none of this number. */
 const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
-/* A command of the agent itself, with a descriptor (taken over): on its way as those of admin.sock; what became of it is
- * told by sensor_drop_answered(), never from within. -EBUSY, or what the trail says: it was not taken. */
+/* A command of the agent itself, with a descriptor (taken over): on its way as those of admin.sock; what became of it
+ * is told by sensor_drop_answered(), never from within. -EBUSY, or what the trail says: it was not taken. */
 int sensor_admin_own(struct sensor *s, const char *line, int fd, uint64_t *ret_id) TM_CHECK;
 int sensor_admin_open(struct sensor *s);
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act);

@@ -80,10 +80,10 @@ static int move(int dir, const char *name, const char *to)
         return -EEXIST;
 }
 
+/* It is in the directory itself: run_helper(). */
 static int hand_over(int sock, int dir, const char *name)
 {
-        _cleanup_close_ int fd =
-                openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+        _cleanup_close_ int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
         uint8_t outcome = LEFT;
         struct stat st;
         ssize_t n;

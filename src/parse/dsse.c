@@ -24,10 +24,15 @@ static int value_of(uint8_t c, enum alphabet *ret_alphabet)
         return c == '/' || c == '_' ? 63 : -1;
 }
 
-static int one(struct base64 *b, uint8_t c, struct buf *out)
+/* What is decoded, before it goes into a buffer: many bytes at once. */
+struct piece {
+        uint8_t p[1536];
+        size_t n;
+};
+
+static int one(struct base64 *b, uint8_t c, struct piece *piece)
 {
         enum alphabet alphabet;
-        uint8_t three[3];
         int v;
 
         if (c == '\n' || c == '\r')
@@ -44,22 +49,28 @@ static int one(struct base64 *b, uint8_t c, struct buf *out)
         b->bits = b->bits << 6 | (uint32_t)v;
         if (++b->held < 4)
                 return 0;
-        three[0] = (uint8_t)(b->bits >> 16);
-        three[1] = (uint8_t)(b->bits >> 8);
-        three[2] = (uint8_t)b->bits;
-        buf_put(out, three, 3);
+        piece->p[piece->n++] = (uint8_t)(b->bits >> 16);
+        piece->p[piece->n++] = (uint8_t)(b->bits >> 8);
+        piece->p[piece->n++] = (uint8_t)b->bits;
         b->bits = 0;
         b->held = 0;
-        return out->err;
+        return 0;
 }
 
 int base64_decode(struct base64 *b, struct bytes text, struct buf *out)
 {
+        struct piece piece = {.n = 0};
         int r = 0;
 
-        for (uint32_t i = 0; i < text.len && r == 0; i++)
-                r = one(b, text.p[i], out);
-        return r;
+        for (uint32_t i = 0; i < text.len && r == 0; i++) {
+                r = one(b, text.p[i], &piece);
+                if (piece.n + 3 > sizeof(piece.p)) {
+                        buf_put(out, piece.p, piece.n);
+                        piece.n = 0;
+                }
+        }
+        buf_put(out, piece.p, piece.n);
+        return r < 0 ? r : out->err;
 }
 
 /* Bits that no byte is made of must be zero: so that bytes have one spelling. */

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """supplychain - documents of the supply chain as their makers write them, signed by openssl's command line."""
 import base64
+import glob
 import hashlib
 import json
 import os
 import subprocess
+import threading
 
 TYPE = "application/vnd.in-toto+json"
 SLSA1 = "https://slsa.dev/provenance/v1"
@@ -108,3 +110,78 @@ def write(path, *documents):
     with open(path, "w", encoding="utf-8") as f:
         f.write("".join((d if isinstance(d, str) else json.dumps(d)) + "\n" for d in documents))
     return path
+
+
+# ---- large ones ----
+
+def large(path, form, size, digest):
+    """An SBOM of at least so many bytes: a package for each hundred files, each file with what syft says of it; made piece
+    by piece."""
+    with open(path, "w", encoding="utf-8") as f:
+        if form == "cyclonedx":
+            f.write('{"bomFormat":"CycloneDX","specVersion":"1.6","metadata":{"component":{"type":"container","name":"large","version":"%s"}},"components":[' % digest)
+        else:
+            f.write('{"spdxVersion":"SPDX-2.3","creationInfo":{"created":"2026-01-01T00:00:00Z","creators":["Tool: t"]},"relationships":[],"packages":[{"SPDXID":"I","name":"i","versionInfo":"%s","primaryPackagePurpose":"CONTAINER"}' % digest)
+            for n in range(size // 50000):
+                f.write(',{"SPDXID":"P%d","name":"package-%d","versionInfo":"1.%d","licenseConcluded":"NOASSERTION"}' % (n, n, n))
+            f.write('],"files":[')
+        n = 0
+        while f.tell() < size:
+            h = hashlib.sha256(b"%d" % n).hexdigest()
+            name = "/usr/lib/large/directory-%d/some-file-with-a-name-%d.so" % (n // 100, n)
+            if form == "cyclonedx":
+                if n % 100 == 0:
+                    f.write('%s{"type":"library","name":"package-%d","version":"1.%d","purl":"pkg:deb/debian/package-%d@1"}' % ("," if n else "", n, n, n))
+                f.write(',{"bom-ref":"%032x","type":"file","name":"%s","hashes":[{"alg":"SHA-1","content":"%s"},{"alg":"SHA-256","content":"%s"}],"properties":[{"name":"syft:location:0:layerID","value":"sha256:%s"}]}' % (n, name, h[:40], h, h))
+            else:
+                f.write('%s{"SPDXID":"F%d","fileName":"%s","fileTypes":["APPLICATION"],"checksums":[{"algorithm":"SHA1","checksumValue":"%s"},{"algorithm":"SHA256","checksumValue":"%s"}],"licenseConcluded":"NOASSERTION","copyrightText":"NOASSERTION","comment":"layerID: sha256:%s"}' % ("," if n else "", n, name, h[:40], h, h))
+            n += 1
+        f.write("]}")
+    return n
+
+
+def sign_large(key, path, out, digest):
+    """The same in an envelope, as a predicate; without holding more of it than openssl does."""
+    predicate = "https://cyclonedx.org/bom"
+    body = out + ".payload"
+    with open(body, "w", encoding="utf-8") as f, open(path, encoding="utf-8") as src:
+        f.write('{"_type":"https://in-toto.io/Statement/v1","subject":[{"name":"large","digest":{"sha256":"%s"}}],"predicateType":"%s","predicate":' % (digest.split(":")[1], predicate))
+        while True:
+            part = src.read(1 << 20)
+            if not part:
+                break
+            f.write(part)
+        f.write("}")
+    data = open(body, "rb").read()
+    with open(out, "w", encoding="utf-8") as f:
+        json.dump(signed(key, data), f)
+    os.unlink(body)
+
+
+class Peak:
+    """The most memory (VmHWM, kB) that a process of this name below a daemon's engine has had, as often as it is looked at."""
+
+    def __init__(self, parent, name="tidemark-image"):
+        self.parent, self.name, self.kib, self.over = parent, name, 0, threading.Event()
+        self.thread = threading.Thread(target=self.run)
+        self.thread.start()
+
+    def run(self):
+        while not self.over.is_set():
+            for path in glob.glob("/proc/[0-9]*/status"):
+                try:
+                    text = open(path, encoding="utf-8", errors="replace").read()
+                except OSError:
+                    continue
+                if "\nPPid:\t%d\n" % self.parent in text and text.startswith("Name:\t" + self.name + "\n") and "VmHWM" in text:
+                    self.kib = max(self.kib, int(text.split("VmHWM:")[1].split()[0]))
+            self.over.wait(0.01)
+
+    def stop(self):
+        self.over.set()
+        self.thread.join()
+        return self.kib
+
+
+def memory(pid, what="VmHWM"):
+    return int(open("/proc/%d/status" % pid, encoding="utf-8").read().split(what + ":")[1].split()[0])

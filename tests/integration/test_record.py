@@ -4,8 +4,8 @@ import hashlib
 import json
 import os
 
-from lab import check, wait
-from supplychain import (Key, bundle, cyclonedx, envelope, line, pae, pod_event, signed, slsa02, slsa1, spdx, standard, statement, url_safe, write)
+from lab import SANITIZED, check, wait
+from supplychain import (Key, Peak, bundle, cyclonedx, envelope, large, line, memory, pae, pod_event, signed, slsa02, slsa1, spdx, standard, statement, url_safe, write)
 
 
 def digest(text):
@@ -160,3 +160,21 @@ def test_record_seen(lab):
     check("First seen on this host" in text and "no provenance was imported" in text and "no ticket" in text, "for people", text)
     listed = d.tidemark("record", "list").stdout
     check("sbom" in listed and "yes" in listed and all(len(x) <= 100 for x in listed.splitlines()), "the list", listed)
+
+
+def test_record_large(lab):
+    """Neither the worker's nor the engine's memory grows with the document."""
+    d = lab.daemon()
+    path, size = os.path.join(lab.dir, "large.json"), (4 if SANITIZED else 24) << 20
+    d.json("record", "import", write(os.path.join(lab.dir, "small.json"), cyclonedx(digest("small"))))
+    before = memory(d.engine())
+    for form in ("cyclonedx", "spdx"):
+        n = large(path, form, size, digest(form))
+        peak = Peak(d.engine())
+        try:
+            k = one(d, path)
+        finally:
+            kib = peak.stop()
+        check(k["files"] == min(n, 50000) and k["left_out"] == n - k["files"], form, k)
+        check(kib > 0 and (SANITIZED or kib < 64 << 10), "the worker's memory, %d KiB" % kib)
+    check(SANITIZED or memory(d.engine()) - before < 64 << 10, "the engine's memory, from %d KiB to %d" % (before, memory(d.engine())))
