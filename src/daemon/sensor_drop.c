@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "daemon/sensor-priv.h"
+#include "tidemark/caps.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
 #include "tidemark/helper.h"
@@ -122,7 +123,7 @@ static int run_helper(int sock, void *arg)
         int n, r = 0;
 
         signal(SIGIO, SIG_IGN); /* of a lease */
-        if (fchdir(k->dir) < 0)
+        if (caps_none() < 0 || fchdir(k->dir) < 0)
                 return 1;
         n = scandir(".", &names, has_name, alphasort);
         for (int i = 0; i < n; i++) {

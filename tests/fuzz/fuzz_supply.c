@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A document of the supply chain, as somebody may have made it: what is taken of it fits together, and what the splitter
- * takes for one JSON object jansson does, too. The first byte: into which pieces it comes.
+ * A document of the supply chain, as somebody may have made it: what is taken of it fits together, and what the
+ * splitter takes for one JSON object jansson does, too. The first byte: into which pieces it comes.
  */
 #include <errno.h>
 #include <jansson.h>

@@ -387,8 +387,8 @@ static void admissions(void)
               "\n{\"time\":\"2026-01-01T00:00:00Z\",\"digest\":\"" DIGEST "\",\"decision\":\"rejected\",\"reason\":"
               "\"why\"}\n",
               NULL, "in sha256:0123456 r/i@" DIGEST " by b for : ;out sha256:0123456  by  for : why;");
-        takes("{\"kind\":\"EventList\",\"items\":[{\"kind\":\"Event\",\"stage\":\"ResponseComplete\",\"verb\":\"create\","
-              "\"user\":{\"username\":\"u\"},\"objectRef\":{\"resource\":\"pods\",\"namespace\":\"n\",\"name\":\"p\"},"
+        takes("{\"kind\":\"EventList\",\"items\":[{\"kind\":\"Event\",\"stage\":\"ResponseComplete\","
+              "\"verb\":\"create\",\"user\":{\"username\":\"u\"},\"objectRef\":{\"resource\":\"pods\",\"namespace\":\"n\",\"name\":\"p\"},"
               "\"responseStatus\":{\"code\":201},\"requestReceivedTimestamp\":\"2026-01-01T00:00:00.5Z\","
               "\"responseObject\":{\"spec\":{\"containers\":[{\"image\":\"i@" DIGEST "\"}]}}}]}",
               NULL, "in sha256:0123456 i@" DIGEST " by u for n/p: ;");
