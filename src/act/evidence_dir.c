@@ -47,7 +47,7 @@ static uint64_t size_of(const struct work *w, const char *name)
 
 static char *beside(const char *name, const char *ending, char dst[BESIDE])
 {
-        snprintf(dst, BESIDE, "%s%s", name, ending);
+        snprintf(dst, BESIDE, "%.63s%s", name, ending);
         return dst;
 }
 
@@ -73,7 +73,7 @@ static bool is_busy(const struct work *w, const char *name)
         char whole[EVIDENCE_NAME];
         size_t len = strlen(name), tail = strlen(".partial");
 
-        snprintf(whole, sizeof(whole), "%s", name);
+        snprintf(whole, sizeof(whole), "%.63s", name);
         if (len > tail && strcmp(name + len - tail, ".partial") == 0)
                 whole[len - tail] = '\0';
         return is_listed(w->ask->busy, name) || is_listed(w->ask->busy, whole);
@@ -89,7 +89,7 @@ static void add_piece(struct work *w, const char *name, int64_t wall_ns)
                 return;
         }
         memset(p, 0, sizeof(*p));
-        snprintf(p->name, sizeof(p->name), "%s", name);
+        snprintf(p->name, sizeof(p->name), "%.63s", name);
         p->wall_ns = wall_ns;
         p->size = size_of(w, name) + size_of(w, beside(name, FACTS, other));
         p->size += size_of(w, beside(name, SIGNATURE, other));

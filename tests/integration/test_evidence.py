@@ -292,7 +292,7 @@ def test_dies_meanwhile(lab):
     d = lab.daemon()
     c = lab.container("mayfly")
     d.covered("mayfly")
-    c.sh("i=0; while [ $i -lt 24 ]; do dd if=/dev/urandom of=/opt/big-$i bs=1M count=8 2>/dev/null; i=$((i+1)); done")
+    c.sh("i=0; while [ $i -lt 16 ]; do dd if=/dev/urandom of=/opt/big-$i bs=1M count=4 2>/dev/null; i=$((i+1)); done")
     r = d.tidemark("evidence", "capture", "mayfly", "--no-wait")
     check(r.returncode == 0, "begun", r.stdout, r.stderr)
     c.remove()
@@ -318,12 +318,12 @@ def test_full_disk(lab):
     """The disk fills while it is written: a clean failure. No room: refused in words beforehand. The container feels nothing."""
     state = os.path.join(lab.dir, "small")
     os.mkdir(state)
-    check(run(["mount", "-t", "tmpfs", "-o", "size=100m", "none", state]).returncode == 0, "mount")
+    check(run(["mount", "-t", "tmpfs", "-o", "size=70m", "none", state]).returncode == 0, "mount")
     try:
         d = lab.daemon(state=state + "/state", config='evidence: { min_free = 0; }; record: { ring_size = 0; };')
         c = lab.container("crowded")
         d.covered("crowded")
-        c.sh("dd if=/dev/urandom of=/opt/big bs=1M count=64 2>/dev/null")
+        c.sh("dd if=/dev/urandom of=/opt/big bs=1M count=40 2>/dev/null")
         before = open("/proc/%d/stat" % c.init_pid()).read().split()[21]
         r = d.tidemark("evidence", "capture", "crowded", "--no-wait")
         fill(state + "/fill")
@@ -338,7 +338,7 @@ def test_full_disk(lab):
         check(open("/proc/%d/stat" % c.init_pid()).read().split()[21] == before, "untouched")
         # With less room than it needs it takes what has room, and says what was cut.
         with open(state + "/half", "wb") as out:
-            os.posix_fallocate(out.fileno(), 0, 60 << 20)
+            os.posix_fallocate(out.fileno(), 0, 40 << 20)
         done = captured(d, "crowded")[-1]
         check(done["facts"]["cut"] >= 1 and "named in its manifest" in done["words"] and verify(d, os.path.join(place(d), done["file"]))["fits"], "cut", done)
         # With none nothing is begun.
