@@ -46,7 +46,8 @@ json_t *query_evidence(const struct query_env *env, struct bytes container, uint
                         found = c;
         bad |= json_object_set_new(o, "container", found.id.len ? query_container_json(&found) : json_null());
         bad |= json_object_set_new(o, "workload", found.id.len ? workload_of(j, found.workload_id) : json_null());
-        bad |= json_object_set_new(o, "finding", f ? finding_json(f, env->params->show) : json_null());
+        bad |= json_object_set_new(o, "finding",
+                                   f ? finding_json_compared(j, f, env->params->show) : json_null());
         return bad ? NULL : TAKE_PTR(o);
 }
 

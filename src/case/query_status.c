@@ -234,6 +234,19 @@ static int put_images(json_t *o, const struct judge *j)
         return bad | json_object_set(o, "images", v);
 }
 
+/* Of documents that were imported. */
+static int put_records(json_t *o, const struct judge *j)
+{
+        struct judge_stats s;
+
+        judge_stats(j, &s);
+        return json_object_set_new(o, "records",
+                                   json_pack("{s:o,s:o,s:o,s:o,s:o,s:o}", "documents", cj_u64(s.records), "waiting",
+                                             cj_u64(s.records_waiting), "memory", cj_u64(s.records_bytes), "malformed",
+                                             cj_u64(s.records_malformed), "refused", cj_u64(s.records_refused),
+                                             "dropped", cj_u64(s.records_dropped)));
+}
+
 /* What is not known of containers' first moments. */
 static int put_unobserved(json_t *o, const struct judge *j)
 {
@@ -282,6 +295,7 @@ json_t *query_status(const struct query_env *env, const json_t *request)
         bad |= put_workloads(o, j);
         bad |= put_unobserved(o, j);
         bad |= put_images(o, j);
+        bad |= put_records(o, j);
         bad |= put_findings(o, env);
         bad |= put_judge(o, j);
         bad |= json_object_set_new(o, "rules", query_rules_json(j));

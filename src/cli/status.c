@@ -64,6 +64,21 @@ static void print_losses(const json_t *data)
         }
 }
 
+/* Records of images: only where there are any. */
+static void print_records(const json_t *data)
+{
+        const json_t *k = json_object_get(data, "records");
+
+        if (cli_int(k, "documents") == 0)
+                return;
+        printf("Records of images: %lld; images that no container had yet: %lld", (long long)cli_int(k, "documents"),
+               (long long)cli_int(k, "waiting"));
+        if (cli_int(k, "dropped") || cli_int(k, "refused"))
+                printf("; beyond limits.records: %lld",
+                       (long long)cli_int(k, "dropped") + (long long)cli_int(k, "refused"));
+        puts(".");
+}
+
 static void print_bounds(const json_t *data)
 {
         long long walks = (long long)cli_int(json_object_get(data, "repair"), "walks_incomplete");
@@ -394,6 +409,7 @@ int cli_status(struct cli *c)
                (long long)cli_int(findings, "open"), (long long)cli_int(findings, "below_show"),
                json_array_size(json_object_get(data, "workloads")));
         print_images(data);
+        print_records(data);
         print_evidence(data);
         print_unobserved(json_object_get(data, "unobserved"));
         print_tables(json_object_get(data, "network"));

@@ -71,7 +71,7 @@ static void note_in_findings(struct judge *j, const struct workload *w, const st
                         memcpy(s->sha256, v->sha256, sizeof(s->sha256));
                         its = true;
                 }
-                if (its && supply_weigh(j, f, false))
+                if (its && supply_weigh(j, f, 0))
                         group_changed(j, f, false);
                 else if (its)
                         pieces_save_finding(j, f);

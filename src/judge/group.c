@@ -485,7 +485,7 @@ int group_deviation(struct judge *j, struct workload *w, const struct observatio
         if (r == 0)
                 r = describe(j, w, o->dim, f);
         if (r == 0)
-                supply_weigh(j, f, false);
+                supply_weigh(j, f, quiet_hides(o->quiet) ? SUPPLY_HIDES : 0);
         if (r == 0)
                 r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
         if (r == 0)
@@ -532,7 +532,7 @@ int group_repeat(struct judge *j, struct workload *w, const struct observation *
                 if (r == 0)
                         r = signal_add(f, o);
                 if (r == 0)
-                        supply_weigh(j, f, false);
+                        supply_weigh(j, f, quiet_hides(o->quiet) ? SUPPLY_HIDES : 0);
                 if (r == 0)
                         r = quiet_settle(j, f, o->quiet, o->ev->wall_ns, &opened);
                 group_changed(j, f, opened);

@@ -5,7 +5,8 @@
  * Unlike the factors of an act these are of the finding as a whole, for what they rest on comes at any time: a record
  * is imported, or the hash of what ran is told a moment after it ran. They count whole if the signature is verified,
  * else half. What speaks for the finding being harmless counts only if it is verified, only if it is so of every act
- * that the finding has, and never so much that the finding is not shown any more.
+ * that the finding has, never so much that the finding is not shown any more, and not while a suppress rule hides it:
+ * it may be too sure to be hidden.
  */
 #include <math.h>
 #include <stdio.h>
@@ -128,7 +129,7 @@ static void words_of(const struct judge_sbom *s, enum factor f, const struct jud
 
 /* What the factor is worth, by the comparison; *ret: what it rests on. 0: nothing. */
 static int32_t worth(const struct judge *j, const struct finding *f, const struct judge_comparison *all, enum factor x,
-                     const struct judge_compared **ret)
+                     unsigned how, const struct judge_compared **ret)
 {
         bool verified = all->sbom.signature == SIGNATURE_VERIFIED;
         int32_t bits = verified ? j->p.bits[x] : j->p.bits[x] / 2;
@@ -137,7 +138,7 @@ static int32_t worth(const struct judge *j, const struct finding *f, const struc
         for (uint32_t i = 0; i < all->npaths && !*ret; i++)
                 if (says(x, &all->paths[i]))
                         *ret = &all->paths[i];
-        if (!*ret || (bits < 0 && (!verified || !all_listed(f, all))))
+        if (!*ret || (bits < 0 && (!verified || how & SUPPLY_HIDES || !all_listed(f, all))))
                 return 0;
         return bits < 0 ? at_most(j, f, bits) : bits;
 }
@@ -160,34 +161,34 @@ static bool set(struct finding *f, enum factor x, int32_t quarters, const char *
 }
 
 static bool weigh(const struct judge *j, struct finding *f, const struct judge_comparison *all, enum factor x,
-                  bool anew)
+                  unsigned how)
 {
         struct finding_factor *old = find(f, x);
         const struct judge_compared *by;
         char text[512];
         int32_t bits;
 
-        if (old && (anew || old->quarters < 0)) { /* what takes bits does so of what is there without it */
+        if (old && (how & SUPPLY_ANEW || old->quarters < 0)) { /* what takes bits does so of what is there without it */
                 int32_t was = old->quarters;
                 char kept[512];
 
                 snprintf(kept, sizeof(kept), "%s", old->text.p ? old->text.p : "");
                 drop(f, old);
-                bits = worth(j, f, all, x, &by);
+                bits = worth(j, f, all, x, how, &by);
                 if (bits == 0)
                         return true;
                 words_of(&all->sbom, x, by, text, sizeof(text));
                 set(f, x, bits, text);
                 return bits != was || strcmp(kept, text) != 0;
         }
-        bits = worth(j, f, all, x, &by);
+        bits = worth(j, f, all, x, how, &by);
         if (bits == 0)
                 return false;
         words_of(&all->sbom, x, by, text, sizeof(text));
         return set(f, x, bits, text);
 }
 
-bool supply_weigh(const struct judge *j, struct finding *f, bool anew)
+bool supply_weigh(const struct judge *j, struct finding *f, unsigned how)
 {
         struct judge_comparison all;
         bool changed = false, has = false;
@@ -198,15 +199,15 @@ bool supply_weigh(const struct judge *j, struct finding *f, bool anew)
                 return false;
         judge_compare(j, f, &all);
         for (size_t i = 0; i < ARRAY_LEN(mine); i++) /* what takes bits is the last of them */
-                changed = weigh(j, f, &all, mine[i], anew) || changed;
+                changed = weigh(j, f, &all, mine[i], f->suppressed ? how | SUPPLY_HIDES : how) || changed;
         if (changed)
                 score_sum(j, f);
         return changed;
 }
 
-void supply_reweigh(struct judge *j, const struct workload *w, bool anew)
+void supply_reweigh(struct judge *j, const struct workload *w)
 {
         for (size_t i = 0; i < j->nopen; i++)
-                if (group_is_of(j->open[i], w) && supply_weigh(j, j->open[i], anew))
+                if (group_is_of(j->open[i], w) && supply_weigh(j, j->open[i], SUPPLY_ANEW))
                         group_changed(j, j->open[i], false);
 }

@@ -294,7 +294,7 @@ static int add(struct judge *j, struct workload *w, struct observation *o, const
         if (r == 0)
                 r = note_begin(f, o, a);
         if (r == 0)
-                supply_weigh(j, f, false);
+                supply_weigh(j, f, window ? SUPPLY_HIDES : 0);
         if (r == 0)
                 r = settle(j, f, o, window, &opened);
         if (r == 0)

@@ -154,7 +154,7 @@ static int make_item(struct judge *j, struct container_memory *c, int64_t wall_n
         if (r == 0)
                 r = add_running(j, c, f);
         if (r == 0)
-                supply_weigh(j, f, false);
+                supply_weigh(j, f, 0);
         if (f->count == 0)
                 f->count = 1;
         group_changed(j, f, true);

@@ -82,14 +82,17 @@ size_t supply_bytes(const struct judge *j);
 
 /* Factors of this room are weighed by supply_weigh() alone: what an act brings is merged without a look at them. */
 bool supply_is_factor(const struct finding_factor *x);
+/* How: */
+#define SUPPLY_ANEW 1u /* those that it has are weighed again; else one that spoke against it stays, also where its
+                        * signal is kept no longer */
+#define SUPPLY_HIDES 2u /* a suppress rule hides the act at hand: nothing takes bits of what it may be too sure to hide */
 /*
- * What records say of the finding's programs and files, as factors; its sum with them. anew: those that it has are
- * weighed again; else one that spoke against it stays, also where its signal is kept no longer. True: something
- * changed. Where nothing is known of its image nothing does.
+ * What records say of the finding's programs and files, as factors; its sum with them. True: something changed. Where
+ * nothing is known of its image nothing does.
  */
-bool supply_weigh(const struct judge *j, struct finding *f, bool anew);
+bool supply_weigh(const struct judge *j, struct finding *f, unsigned how);
 /* All open findings of the workload are weighed again, and saved. */
-void supply_reweigh(struct judge *j, const struct workload *w, bool anew);
+void supply_reweigh(struct judge *j, const struct workload *w);
 
 /* ---- within the room: supply.c, supply_pieces.c, supply_match.c, score_supply.c ---- */
 

@@ -257,7 +257,7 @@ static void weigh_digest(struct judge *j, struct bytes digest)
 
         for (size_t i = 0; map_next(j->workloads, &i, NULL, &value);)
                 if (digest.len == 0 || has_digest(value, digest))
-                        supply_reweigh(j, value, true);
+                        supply_reweigh(j, value);
 }
 
 int supply_joined(struct judge *j, struct workload *w, struct bytes manifest)
@@ -269,7 +269,7 @@ int supply_joined(struct judge *j, struct workload *w, struct bytes manifest)
         r = str_set(&w->manifest, manifest);
         if (r < 0)
                 return r;
-        supply_reweigh(j, w, true);
+        supply_reweigh(j, w);
         return 1;
 }
 

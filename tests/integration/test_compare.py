@@ -67,6 +67,10 @@ def test_compare(lab):
     check(path(f, "/tmp/drop")["in_sbom"] is False and path(f, "/tmp/drop")["in_image"] is False, "the path", f["sbom"])
     concludes(f, "treat as both")
 
+    status = d.json("status")["records"]
+    check(status["documents"] == 1 and status["waiting"] == 0 and status["memory"] > 0 and status["malformed"] == 0, "status", status)
+    check("Records of images: 1" in d.tidemark("status").stdout, "status in words")
+
     # The same with a signature, and who built it.
     imported("bom.dsse.json", signed(ours, statement(digest, SPDX, bom(held + [("/opt/late", own)]))))
     f = with_factor(d, f, "sbom_lacks_file", 1.5)

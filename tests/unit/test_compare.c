@@ -226,6 +226,58 @@ static void test_takes_bits(void)
         world_close(&w);
 }
 
+/* What a suppress rule hides may be too sure to be hidden: nothing takes bits of it. */
+static void test_hidden(void)
+{
+        struct document d;
+        struct world w;
+        int32_t bare;
+
+        learned_world(&w);
+        begin_sbom(&w, &d, AA, 1, SIGNATURE_VERIFIED);
+        add_file(&w, &d, "/opt/tool", 0, 5);
+        end_sbom(&w, &d);
+        run(&w, "/opt/tool", LAYER_WRITE);
+        bare = w.sum;
+        group_by_id(w.j, w.last_id)->suppressed = true;
+        hash(&w, "/opt/tool", HASH_KNOWN, 5);
+        CU_ASSERT_FALSE(has(&w, "sbom_lists_file"));
+        CU_ASSERT_EQUAL(finding(&w)->sum_quarters, bare);
+        group_by_id(w.j, w.last_id)->suppressed = false;
+        hash(&w, "/opt/tool", HASH_KNOWN, 5);
+        CU_ASSERT_TRUE(has(&w, "sbom_lists_file=-8 "));
+        world_close(&w);
+}
+
+/* Libraries, and what people run in a session, are compared as programs of the workload are. */
+static void test_loaded_and_sessions(void)
+{
+        struct tide_event ev = {.kind = TIDE_PRIV, .container = BYTES_LIT("c1")};
+        struct judge_comparison c;
+        struct world w;
+
+        learned_world(&w);
+        whole_sbom(&w, AA, 1, SIGNATURE_VERIFIED);
+        ev.priv.what = PRIV_MAPPED;
+        ev.priv.actor = actor(301, ORIGIN_ENTRYPOINT, "/bin/init");
+        ev.priv.path = BYTES_LIT("/tmp/evil.so");
+        ev.priv.layer = LAYER_WRITE;
+        ev.priv.change = CHANGE_ADDED;
+        CU_ASSERT_EQUAL(give(&w, &ev), 0);
+        CU_ASSERT_TRUE(has(&w, "mapped_write_layer=") && has(&w, "sbom_lacks_file=6 "));
+        c = compared(&w);
+        CU_ASSERT_TRUE(path(&c, "/tmp/evil.so")->ran && path(&c, "/tmp/evil.so")->in_sbom == TRI_NO);
+        world_close(&w);
+
+        learned_world(&w);
+        whole_sbom(&w, AA, 1, SIGNATURE_VERIFIED);
+        run_in(&w, "c1", "/tmp/x", LAYER_WRITE, CHANGE_ADDED, ORIGIN_EXEC, 401);
+        CU_ASSERT_EQUAL(finding(&w)->type, FINDING_SESSION);
+        CU_ASSERT_TRUE(has(&w, "session_ran_foreign=") && has(&w, "sbom_lacks_file=6 "));
+        CU_ASSERT_EQUAL(w.sum, w.total);
+        world_close(&w);
+}
+
 /* ---- the image itself, its packages ---- */
 
 static void test_image_differs(void)
@@ -617,6 +669,8 @@ static const struct unit_case cases[] = {
         {"an SBOM that lists little says nothing by what it lacks", test_silent_sboms},
         {"the content of what ran is compared when it is told", test_contents},
         {"what is listed takes bits within bounds", test_takes_bits},
+        {"nothing takes bits of what is hidden", test_hidden},
+        {"what is loaded, and what sessions run", test_loaded_and_sessions},
         {"an image that is not as its SBOM says", test_image_differs},
         {"packages are compared by name and version", test_packages},
         {"names by way of a link", test_links},
