@@ -83,7 +83,7 @@ struct audit_note {
         uint8_t proto;          /* proto: IPPROTO_* */
         uint64_t finding;       /* finding=F-12 */
         uint64_t n;             /* n: a number of records, or a record's number */
-        uint64_t command;       /* who asked: 0: nobody (but of one who was refused it is said all the same); else command=, id= (uid) and sauid= (login uid) */
+        uint64_t command;       /* command=; with it, or of one who was refused, id= (uid) and sauid= (login uid) */
         uint32_t uid, login_uid;
 };
 

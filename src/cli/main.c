@@ -9,8 +9,9 @@
 static const struct cli_command commands[] = {
         {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
          cli_probe},
-        {"report", "[--weeks N] [--workload NAME] | --quarter 2026Q4|now | --audit FROM TO [--state-dir DIR] [--config FILE] "
-         "[--audit-log FILE]",
+        {"report",
+         "[--weeks N] [--workload NAME] | --quarter 2026Q4|now |\n"
+         "      --audit FROM TO [--state-dir DIR | --config FILE] [--audit-log FILE]",
          "findings and false positives per workload per week; what a playbook's review, and an auditor looks at",
          cli_report},
         {"status", "[--check]", "sensors, losses, containers, workloads, baselines, memory", cli_status},

@@ -10,6 +10,7 @@
  * it is (CAP_AUDIT_CONTROL: the helper of sensor_audit.c): so what was taken is unconfirmed until that has looked the
  * next time, a moment later.
  */
+#include "daemon/news.h"
 #include "daemon/sensor-priv.h"
 
 #include <errno.h>
@@ -160,123 +161,33 @@ void sensor_auditlog_container(struct sensor *s, const struct container *c, bool
 
 /* ---- news of findings ---- */
 
-/* What the engine says of a finding: each key once, none longer than is shown. */
-#define NEWS_TEXT 240u
-enum news_key {
-        KEY_TYPE,
-        KEY_WORKLOAD,
-        KEY_IMAGE,
-        KEY_WHAT,
-        KEY_REASON,
-        KEY_SUBJECT,
-        KEY_EXECUTABLE,
-        KEY_COMM,
-        KEY_CMD,
-        KEY_ADDRESS,
-        KEY_PROTO,
-        KEY_PORT,
-        KEY_PID,
-        KEY_CONFIDENCE,
-        KEY_SEVERITY,
-        KEY_COUNT,
-        KEY_STATE,
-        KEY_VERDICT,
-        KEY_BY,
-        KEY_NOTE,
-        KEY__MAX
-};
-static const struct {
-        const char *name;
-        uint32_t max;
-        enum { NEWS_WORDS, NEWS_NUMBER, NEWS_UNTOLD } as; /* in the trail */
-} keys[KEY__MAX] = {
-        [KEY_TYPE] = {"type", 32, NEWS_WORDS},
-        [KEY_WORKLOAD] = {"workload", 256, NEWS_WORDS},
-        [KEY_IMAGE] = {"image", 80, NEWS_WORDS},
-        [KEY_WHAT] = {"what", 32, NEWS_WORDS},
-        [KEY_REASON] = {"reason", 64, NEWS_WORDS},
-        [KEY_SUBJECT] = {"subject", 4096, NEWS_WORDS},
-        [KEY_EXECUTABLE] = {"executable", 4096, NEWS_WORDS},
-        [KEY_COMM] = {"comm", 64, NEWS_WORDS},
-        [KEY_CMD] = {"cmd", 4096, NEWS_WORDS},
-        [KEY_ADDRESS] = {"address", 16, NEWS_UNTOLD},
-        [KEY_PROTO] = {"proto", 3, NEWS_UNTOLD},
-        [KEY_PORT] = {"port", 5, NEWS_UNTOLD},
-        [KEY_PID] = {"pid", 10, NEWS_NUMBER},
-        [KEY_CONFIDENCE] = {"confidence", 3, NEWS_NUMBER},
-        [KEY_SEVERITY] = {"severity", 16, NEWS_WORDS},
-        [KEY_COUNT] = {"count", 19, NEWS_NUMBER},
-        [KEY_STATE] = {"state", 16, NEWS_WORDS},
-        [KEY_VERDICT] = {"verdict", 32, NEWS_WORDS},
-        [KEY_BY] = {"by", 200, NEWS_WORDS},
-        [KEY_NOTE] = {"note", 1000, NEWS_WORDS},
-};
-struct news {
-        struct bytes of[KEY__MAX];
-        unsigned bit; /* one of enum finding_news */
-};
-
-static int news_read(struct bytes args, struct news *ret)
-{
-        struct news n = {.bit = 0};
-        struct bytes k, v;
-        struct rd r;
-
-        rd_init(&r, args.p, args.len);
-        while (tide_list_next(&r, &k, &v)) {
-                size_t i = 0;
-
-                while (i < KEY__MAX && !bytes_eq(k, bytes_str(keys[i].name)))
-                        i++;
-                if (i == KEY__MAX || v.len > keys[i].max || n.of[i].len)
-                        return -EINVAL;
-                n.of[i] = v;
-        }
-        if (r.err)
-                return r.err;
-        *ret = n;
-        return 0;
-}
-
-/* 0 for what is no number. */
-static uint64_t news_number(const struct news *n, enum news_key key, uint64_t max)
-{
-        uint64_t v = 0;
-
-        for (uint32_t i = 0; i < n->of[key].len; i++) {
-                uint8_t c = n->of[key].p[i];
-
-                if (c < '0' || c > '9')
-                        return 0;
-                v = v * 10 + (uint64_t)(c - '0');
-        }
-        return v <= max ? v : 0;
-}
+#define NEWS_TEXT 240u /* bytes shown of what the engine says */
 
 static int put_key(json_t *o, const struct news *n, enum news_key key)
 {
         char text[NEWS_TEXT];
 
-        if (keys[key].as == NEWS_UNTOLD || n->of[key].len == 0)
+        if (news_key_as(key) == NEWS_UNTOLD || n->of[key].len == 0)
                 return 0;
-        if (keys[key].as == NEWS_NUMBER)
-                return json_object_set_new(o, keys[key].name, json_integer((json_int_t)news_number(n, key, INT64_MAX)));
-        return json_object_set_new(o, keys[key].name, json_string(str_print(n->of[key], text, sizeof(text))));
+        if (news_key_as(key) == NEWS_NUMBER)
+                return json_object_set_new(o, news_key_name(key),
+                                           json_integer((json_int_t)news_number(n, key, INT64_MAX)));
+        return json_object_set_new(o, news_key_name(key), json_string(str_print(n->of[key], text, sizeof(text))));
 }
 
-static void news_to_trail(struct sensor *s, const struct tide_event *act, const struct news *n)
+static void news_to_trail(struct sensor *s, const struct news *n, unsigned bit)
 {
         struct trail_entry e = {.kind = "finding",
                                 .source = TRAIL_ENGINE,
-                                .container = act->container,
-                                .finding = act->act.finding,
+                                .container = n->container,
+                                .finding = n->finding,
                                 .login_uid = UINT32_MAX};
-        json_t *o = json_pack("{s:s}", "event", finding_news_name(n->bit));
+        json_t *o = json_pack("{s:s}", "event", finding_news_name(bit));
         char name[NEWS_TEXT], *text = NULL;
         int bad = o ? 0 : -1;
 
-        if (o && act->act.name.len)
-                bad |= json_object_set_new(o, "name", json_string(str_print(act->act.name, name, sizeof(name))));
+        if (o && n->name.len)
+                bad |= json_object_set_new(o, "name", json_string(str_print(n->name, name, sizeof(name))));
         for (unsigned i = 0; o && i < KEY__MAX; i++)
                 bad |= put_key(o, n, (enum news_key)i);
         if (!bad)
@@ -291,87 +202,30 @@ static void news_to_trail(struct sensor *s, const struct tide_event *act, const 
         free(text);
 }
 
-/* By the signal that says most. */
-static enum audit_note_type note_kind(const struct news *n)
-{
-        static const struct {
-                const char *what;
-                enum audit_note_type type;
-        } rows[] = {{"exec", AUDIT_NOTE_EXEC},           {"executable", AUDIT_NOTE_EXECUTABLE},
-                    {"file", AUDIT_NOTE_FILE},           {"network", AUDIT_NOTE_NETWORK},
-                    {"privilege", AUDIT_NOTE_PRIVILEGE}, {"session", AUDIT_NOTE_SESSION}};
-
-        for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-                if (bytes_eq(n->of[KEY_WHAT], bytes_str(rows[i].what)))
-                        return rows[i].type;
-        return AUDIT_NOTE_FINDING;
-}
-
-static enum audit_note_type note_type(const struct news *n)
-{
-        static const struct {
-                unsigned bit;
-                enum audit_note_type type;
-        } bits[] = {{NEWS_PAGED, AUDIT_NOTE_PAGED},
-                    {NEWS_EXPIRED, AUDIT_NOTE_CLOSED},
-                    {NEWS_CLOSED, AUDIT_NOTE_CLOSED},
-                    {NEWS_REOPENED, AUDIT_NOTE_REOPENED}};
-
-        for (size_t i = 0; i < ARRAY_LEN(bits); i++)
-                if (n->bit == bits[i].bit)
-                        return bits[i].type;
-        return n->bit == NEWS_OPENED ? note_kind(n) : AUDIT_NOTE_NONE; /* contained: the act itself is a record */
-}
-
 /* What was a file when the finding was opened has been run meanwhile: who looks for executions must find it. */
-static bool has_come_to_run(struct sensor_auditlog *a, uint64_t finding, const struct news *n)
+static bool has_come_to_run(struct sensor_auditlog *a, const struct news *n, unsigned bit)
 {
-        enum audit_note_type kind = note_kind(n), before = AUDIT_NOTE_NONE;
-        size_t at = finding % KINDS;
+        enum audit_note_type kind = news_kind(n), before = AUDIT_NOTE_NONE;
+        size_t at = n->finding % KINDS;
 
-        if (a->kinds[at].finding == finding)
+        if (a->kinds[at].finding == n->finding)
                 before = a->kinds[at].type;
-        a->kinds[at].finding = finding;
+        a->kinds[at].finding = n->finding;
         a->kinds[at].type = kind;
-        return n->bit == NEWS_PAGED && kind == AUDIT_NOTE_EXEC && before != kind;
+        return bit == NEWS_PAGED && kind == AUDIT_NOTE_EXEC && before != kind;
 }
 
-static bool has_path(const struct bytes path)
+static void news_to_audit(struct sensor *s, const struct news *n, unsigned bit)
 {
-        return path.len && path.p[0] == '/';
-}
+        struct audit_note note, ran;
 
-static void news_to_audit(struct sensor *s, const struct tide_event *act, const struct news *n)
-{
-        struct audit_note note = {
-                .type = note_type(n),
-                .ok = true,
-                .container = act->container,
-                .name = act->act.name.len ? act->act.name : n->of[KEY_WORKLOAD],
-                .image = n->of[KEY_IMAGE],
-                .comm = n->of[KEY_COMM],
-                .cmd = n->of[KEY_CMD],
-                .reason = n->of[KEY_REASON],
-                .address = n->of[KEY_ADDRESS],
-                .pid = (uint32_t)news_number(n, KEY_PID, UINT32_MAX),
-                .port = (uint16_t)news_number(n, KEY_PORT, UINT16_MAX),
-                .proto = (uint8_t)news_number(n, KEY_PROTO, UINT8_MAX),
-                .finding = act->act.finding,
-        };
-
+        news_note(n, bit, &note);
         if (note.type == AUDIT_NOTE_NONE)
                 return;
-        if (note.type == AUDIT_NOTE_CLOSED)
-                note.reason = n->bit == NEWS_EXPIRED ? BYTES_LIT("expired") : n->of[KEY_VERDICT];
-        note.path = has_path(n->of[KEY_SUBJECT])      ? n->of[KEY_SUBJECT]
-                    : has_path(n->of[KEY_EXECUTABLE]) ? n->of[KEY_EXECUTABLE]
-                                                      : bytes_of(NULL, 0);
-        if ((n->bit & (NEWS_OPENED | NEWS_PAGED)) && has_come_to_run(s->auditlog, act->act.finding, n)) {
-                enum audit_note_type type = note.type;
-
-                note.type = AUDIT_NOTE_EXEC;
-                sensor_auditlog(s, &note);
-                note.type = type;
+        if ((bit & (NEWS_OPENED | NEWS_PAGED)) && has_come_to_run(s->auditlog, n, bit)) {
+                ran = note;
+                ran.type = AUDIT_NOTE_EXEC;
+                sensor_auditlog(s, &ran);
         }
         sensor_auditlog(s, &note);
 }
@@ -391,16 +245,16 @@ static void news_withheld(struct sensor *s, uint64_t held)
 
 void sensor_auditlog_news(struct sensor *s, const struct tide_event *act)
 {
+        struct sensor_who engine = {.uid = UINT32_MAX, .pid = (uint32_t)s->setup->engine};
         struct sensor_auditlog *a = s->auditlog;
-        uint32_t known = (1u << NEWS_BITS) - 1;
         uint64_t held = 0;
         struct news n;
 
         if (!a)
                 return;
-        if ((act->act.flags & ~known) || act->act.flags == 0 || act->act.finding == 0 || act->act.name.len > 256 ||
-            news_read(act->act.args, &n) < 0) {
+        if (news_read(act, &n) < 0) {
                 a->stats.news_refused++;
+                sensor_trail_refused(s, TRAIL_ENGINE, &engine, "news of a finding", act->act.args);
                 return;
         }
         if (!rate_pass(&a->news_rate, loop_now(s->loop), &held)) {
@@ -410,12 +264,11 @@ void sensor_auditlog_news(struct sensor *s, const struct tide_event *act)
         if (held)
                 news_withheld(s, held);
         for (unsigned b = 0; b < NEWS_BITS; b++) {
-                n.bit = 1u << b;
-                if (!(act->act.flags & n.bit))
+                if (!(n.bits & 1u << b))
                         continue;
                 a->stats.news++;
-                news_to_trail(s, act, &n);
-                news_to_audit(s, act, &n);
+                news_to_trail(s, &n, 1u << b);
+                news_to_audit(s, &n, 1u << b);
         }
 }
 
