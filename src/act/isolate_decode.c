@@ -24,6 +24,7 @@
 #include <linux/sock_diag.h>
 
 #include "isolate-priv.h"
+#include "tidemark/cidr.h"
 #include "tidemark/compat.h"
 
 /* ---- netlink ---- */
@@ -349,15 +350,16 @@ static int number(const char *s, unsigned most, unsigned *ret, const char **ret_
         return 0;
 }
 
-static int take_address(char *text, struct isolate_net *net)
+static int take_address(const char *text, struct isolate_net *net)
 {
-        if (inet_pton(AF_INET, text, net->bytes) == 1)
-                net->len = 4;
-        else if (inet_pton(AF_INET6, text, net->bytes) == 1)
-                net->len = 16;
-        else
-                return -EINVAL;
-        net->prefix = (uint8_t)(8 * net->len);
+        struct cidr c;
+        int r = cidr_parse(text, &c);
+
+        if (r < 0)
+                return r;
+        net->len = c.len;
+        net->prefix = c.bits;
+        memcpy(net->bytes, c.bytes, sizeof(net->bytes));
         return 0;
 }
 
@@ -373,24 +375,10 @@ static int take_port(const char *s, struct isolate_net *net)
         return *s == '\0' || strcmp(s, "/udp") == 0 || strcmp(s, "/tcp") == 0 ? 0 : -EINVAL;
 }
 
-static int take_prefix(const char *s, struct isolate_net *net)
-{
-        unsigned prefix;
-        int r = number(s, 8u * net->len, &prefix, &s);
-
-        if (r < 0 || *s)
-                return -EINVAL;
-        net->prefix = (uint8_t)prefix;
-        for (unsigned i = prefix; i < 8u * net->len; i++)
-                if (net->bytes[i / 8] & 0x80 >> i % 8)
-                        return -EINVAL;
-        return 0;
-}
-
 int isolate_parse_net(const char *text, struct isolate_net *ret)
 {
         struct isolate_net net = {0};
-        char copy[ISOLATE_NET_TEXT], *address = copy, *port = NULL, *prefix = NULL;
+        char copy[ISOLATE_NET_TEXT], *address = copy, *port = NULL;
         int r;
 
         if (strlen(text) >= sizeof(copy))
@@ -407,14 +395,12 @@ int isolate_parse_net(const char *text, struct isolate_net *ret)
         } else if (strchr(copy, ':') && strchr(copy, ':') == strrchr(copy, ':')) { /* 192.0.2.7:22 */
                 port = strchr(copy, ':');
                 *port++ = '\0';
-        } else if ((prefix = strchr(copy, '/'))) {
-                *prefix++ = '\0';
         }
+        if (port && strchr(address, '/'))
+                return -EINVAL;
         r = take_address(address, &net);
         if (r == 0 && port)
                 r = take_port(port, &net);
-        if (r == 0 && prefix)
-                r = take_prefix(prefix, &net);
         if (r == 0)
                 *ret = net;
         return r;

@@ -161,13 +161,40 @@ static int isolate(struct cli *c)
         return act(c, "isolate", options, ARRAY_LEN(options), &w, true);
 }
 
+/* Of one that has ended only the list knows the name: its id is asked for then. NULL: it names none, or several. */
+static char *ended_id(const struct cli *c, const char *name)
+{
+        json_t *data = NULL, *v, *found = NULL;
+        char *id = NULL;
+        size_t i, n = 0;
+
+        if (cli_ask(c, CLI_CONTROL, json_pack("{s:s}", "cmd", "status"), &data) != CLI_DONE)
+                return NULL;
+        json_array_foreach(json_object_get(data, "contained"), i, v)
+        {
+                if (strcmp(cli_text(v, "name"), name) == 0 && ++n)
+                        found = v;
+        }
+        if (n == 1 && json_is_false(json_object_get(found, "running")))
+                id = strdup(cli_text(found, "container"));
+        json_decref(data);
+        return id;
+}
+
 static int release(struct cli *c)
 {
         struct words w = {0};
         const struct cli_option options[] = {
                 {"--all", NULL, &w.all}, {"--reason", &w.reason, NULL}, {"--dry-run", NULL, &w.dry_run}};
+        char *id = NULL;
+        int r;
 
-        return act(c, "release", options, ARRAY_LEN(options), &w, false);
+        for (int i = 2; i < c->argc && !id; i++)
+                if (strncmp(c->argv[i], "--", 2) != 0 && (id = ended_id(c, c->argv[i])))
+                        c->argv[i] = id;
+        r = act(c, "release", options, ARRAY_LEN(options), &w, false);
+        free(id);
+        return r;
 }
 
 static int kill_it(struct cli *c)

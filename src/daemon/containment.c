@@ -158,7 +158,12 @@ static void say_where(const struct containment_facts *f, struct buf *out)
         char peer[SHOWN], why[SHOWN];
 
         shown(f->peer, peer);
-        if (f->peer.len && f->ingress && f->egress)
+        if (f->cgroup)
+                buf_put_str(out,
+                            "It has the host's own network: what its sockets send and get is dropped there, by its "
+                            "cgroup, and nothing of the host or of others. Who may move its processes to another "
+                            "cgroup could undo it.\n");
+        else if (f->peer.len && f->ingress && f->egress)
                 buf_printf(
                         out,
                         "It is cut in its network namespace, and outside of it at %s, both ways: out of the reach of "

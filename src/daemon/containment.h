@@ -98,6 +98,7 @@ struct containment_facts {
         struct bytes name;                     /* of the container; empty: its id */
         struct bytes mates[CONTAINMENT_MATES]; /* names of those that share its network namespace */
         size_t nmates, mates_more;
+        bool cgroup;   /* it is cut by its cgroup, in the host's network */
         bool host_net; /* it is the host's */
         bool kube, removed;
         struct bytes restart, unhealthy, health; /* health: NUL-separated */

@@ -115,6 +115,7 @@ json_t *contain_foresee(struct sensor *s, const char *id, const struct isolate_a
         f.nallow = s->contain->nnets;
         f.allow = bytes_str(s->contain->allow);
         f.host_net = a->facts & ISOLATE_HOST_NETWORK;
+        f.cgroup = a->way == ISOLATE_BY_CGROUP;
         f.net_admin = a->facts & ISOLATE_HAS_NET_ADMIN;
         if (a->way == ISOLATE_BOTH || a->way == ISOLATE_ONE_WAY) {
                 f.peer = bytes_str(d ? d->peer : "the other end of its interface");

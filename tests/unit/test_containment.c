@@ -148,7 +148,9 @@ static void test_say(void)
         CU_ASSERT(says(containment_say_isolate, &f, "restart policy is not known"));
         CU_ASSERT_FALSE(says(containment_say_isolate, &f, "share"));
         CU_ASSERT_FALSE(says(containment_say_isolate, &f, "stay reachable"));
-        f.egress = false;
+        f.cgroup = true;
+        CU_ASSERT(says(containment_say_isolate, &f, "by its cgroup, and nothing of the host"));
+        f.cgroup = f.egress = false;
         CU_ASSERT(says(containment_say_isolate, &f, "for what comes out of it"));
         f.peer = bytes_of(NULL, 0);
         f.why_not = BYTES_LIT("its device is a macvlan");
