@@ -50,6 +50,8 @@ json_t *finding_json_compared(const struct judge *j, const struct finding *f, ui
  *                 A workload: as in baseline.list. containers_more, workloads_more: how many did not fit.
  *                 Live also "secrets" {"masking", "masked": how many, "whole_texts": texts with so many that all of it
  *                 was, "left_out": texts that could not be looked at}
+ *                 "records" {"documents", "waiting": images that no workload has, "memory": bytes of SBOMs' tables,
+ *                 "malformed", "refused", "dropped"}
  *                 "trail" {"writing": can it be, "why": it cannot, "head": number of its last record, "written",
  *                 "waiting", "late": of these, because it cannot, "written_late", "unwritten": that had no room,
  *                 "checkpoint": number that the audit log has, "refused": attempts to change something by who may not}

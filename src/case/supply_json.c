@@ -342,6 +342,7 @@ struct conclusion {
         const struct judge_compared *foreign, *listed, *own; /* one of each, or NULL */
         bool built; /* a verified provenance names builder and commit */
         bool image_differs;
+        bool sound; /* built, and nothing is known against the image */
         json_t *facts, *missing;
         int bad;
 };
@@ -363,6 +364,8 @@ static void look(struct conclusion *x)
                 const struct judge_compared *p = &c->paths[i];
 
                 x->image_differs |= p->image_fits == TRI_NO;
+                if (p->in_image == TRI_YES)
+                        x->image_differs |= p->in_sbom == TRI_NO || p->package_in_sbom == TRI_NO;
                 if (is_foreign(p))
                         x->foreign = x->foreign ? x->foreign : p;
                 else if (p->run_fits == TRI_YES)
@@ -370,6 +373,7 @@ static void look(struct conclusion *x)
                 else if (p->ran && p->in_image == TRI_YES && !is_written(p))
                         x->own = x->own ? x->own : p;
         }
+        x->sound = x->built && !x->image_differs && c->sbom.state != SBOM_BAD_SIGNATURE;
 }
 
 static void add_facts(struct conclusion *x, struct buf *b)
@@ -442,6 +446,8 @@ static void put_doubt(const struct conclusion *x, struct buf *b)
 
         if (x->image_differs)
                 buf_put_str(b, "the image itself is not what its SBOM says");
+        else if (c->sbom.state == SBOM_BAD_SIGNATURE)
+                buf_put_str(b, "the signature of its SBOM does not fit");
         else if (c->nbuilds == 0)
                 buf_put_str(b, "nothing is known of who built the image, and from what");
         else if (c->builds[0].signature != SIGNATURE_VERIFIED)
@@ -464,7 +470,7 @@ static void put_conclusion(const struct conclusion *x, bool runtime, struct buf 
                 return;
         }
         buf_put_str(b, "Treat it as both, a compromise of the image and one at run time: ");
-        if (!x->built || x->image_differs) {
+        if (!x->sound) {
                 put_doubt(x, b);
                 return;
         }
@@ -493,7 +499,7 @@ static json_t *conclusion_json(const struct judge_comparison *c)
 
         buf_init(&b, WORDS);
         look(&x);
-        runtime = x.built && !x.image_differs && x.foreign;
+        runtime = x.sound && x.foreign;
         add_facts(&x, &b);
         add_missing(&x, &b);
         put_conclusion(&x, runtime, &b);

@@ -156,6 +156,16 @@ static void test_both(void)
                 json_decref(o);
                 world_close(&w);
         }
+        learned_world(&w); /* somebody has changed its SBOM */
+        run(&w, "/tmp/x", LAYER_WRITE);
+        provenance(&w, AA, 2, SIGNATURE_VERIFIED, 5);
+        whole_sbom(&w, AA, 1, SIGNATURE_BAD);
+        o = shown(&w);
+        CU_ASSERT_STRING_EQUAL(text(o, "conclusion", "lean"), BOTH);
+        CU_ASSERT_STRING_EQUAL(text(o, "sbom", "state"), "bad-signature");
+        CU_ASSERT_PTR_NOT_NULL(strstr(text(o, "conclusion", "words"), "the signature of its SBOM does not fit"));
+        json_decref(o);
+        world_close(&w);
         learned_world(&w); /* the image's own program: the code at that commit may do it */
         provenance(&w, AA, 2, SIGNATURE_VERIFIED, 5);
         run(&w, "/bin/cat", LAYER_IMAGE);
@@ -187,7 +197,9 @@ static void test_image_differs(void)
         json_decref(o);
         run(&w, "/bin/cat", LAYER_IMAGE);
         run(&w, "/bin/su", LAYER_IMAGE);
+        run(&w, "/app", LAYER_IMAGE); /* that the SBOM lacks */
         o = shown(&w);
+        CU_ASSERT_TRUE(words(path(o, "/app"), "the SBOM does not list it"));
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(path(o, "/bin/cat"), "hash")), "differs");
         CU_ASSERT_STRING_EQUAL(json_string_value(json_object_get(path(o, "/bin/cat"), "hash_of")), "image");
         CU_ASSERT_TRUE(words(path(o, "/bin/cat"), "with another content than the image itself holds"));
