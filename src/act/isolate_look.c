@@ -213,17 +213,27 @@ static int on_count(const struct nlmsghdr *h, void *arg)
         return 0;
 }
 
+/* Of the namespace. A kernel that does not tell: as if there were some. */
+static uint32_t count_flows(struct nl *nl)
+{
+        char space[64] __attribute__((aligned(8)));
+        struct nlmsghdr *h = flow_message(space, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, AF_UNSPEC);
+        uint32_t n = 0;
+
+        return nl_talk(nl, h, h->nlmsg_len, SEQ, ISOLATE_TALK_MS, on_count, &n) < 0 ? 1 : n;
+}
+
 uint32_t isolate_flush_flows(void)
 {
         _cleanup_(nl_closep) struct nl *nl = NULL;
         char space[64] __attribute__((aligned(8)));
         struct nlmsghdr *h;
-        uint32_t n = 0;
+        uint32_t n;
 
         if (!conntrack_is_loaded() || nl_open(NETLINK_NETFILTER, 0, 0, &nl) < 0)
                 return 0;
-        h = flow_message(space, IPCTNL_MSG_CT_GET_STATS, NLM_F_ACK, AF_UNSPEC);
-        if (nl_talk(nl, h, h->nlmsg_len, SEQ, ISOLATE_TALK_MS, on_count, &n) < 0 || n == 0)
+        n = count_flows(nl);
+        if (n == 0)
                 return 0;
         h = flow_message(space, IPCTNL_MSG_CT_DELETE, NLM_F_ACK, AF_UNSPEC);
         return nl_talk(nl, h, h->nlmsg_len, SEQ, ISOLATE_TALK_MS, NULL, NULL) < 0 ? 0 : n;
@@ -329,7 +339,7 @@ uint32_t isolate_end_flows(const struct isolate_addresses *of, uint64_t deadline
         uint32_t ended = 0, once;
 
         *ret_left = false;
-        if (f && conntrack_is_loaded() && nl_open(NETLINK_NETFILTER, 0, 1 << 20, &nl) == 0) {
+        if (f && conntrack_is_loaded() && nl_open(NETLINK_NETFILTER, 0, 1 << 20, &nl) == 0 && count_flows(nl)) {
                 f->of = of;
                 do {
                         once = end_round(nl, f, deadline_ns);

@@ -143,6 +143,9 @@ def test_established_and_flood(lab):
         a.sh("nc 10.77.0.1 9000 >/dev/null & ping -i 0.01 10.77.0.1 >>/ctl/ping &")
         wait("pings again", lambda: pongs(a) > ponged + 5)
         wait("a download again", lambda: s.took(a.ipv4) > had + MB)
+        r = cuts("cut", a.id, pid, "sockets")
+        check(int(r["sockets"]) >= 1 and "destroy" in cuts("look", a.id, pid)["facts"], "connections are ended, if asked", r)
+        cuts("release", a.id, pid, "places=" + r["places"])
         check((rules(pid), rules(run(["ip", "netns", "pids", net.space]).stdout.split()[0])) == before, "nothing is left", rules(pid))
     finally:
         s.end()

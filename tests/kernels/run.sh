@@ -10,7 +10,7 @@ shift
 [ $# -gt 0 ] || set -- bookworm
 cache=$build/kernels
 modules="overlay ext4 virtio_pci virtio_blk nf_conntrack nf_conntrack_netlink nfnetlink_log nf_tables nft_ct nft_log nft_limit
-  nft_counter inet_diag tcp_diag udp_diag veth"
+  nft_counter nft_socket inet_diag tcp_diag udp_diag veth"
 table_tests="tests/unit/test_nl tests/unit/test_nettable tests/unit/test_nsworker"
 
 left_out() {
@@ -41,7 +41,7 @@ fetch() { # SUITE
 mkdir -p "$cache"
 for helper in answers pidmix; do gcc -O1 -static -o "$cache/$helper" "$here/$helper.c"; done
 # shellcheck disable=SC2086
-make -s -C "$build" tidemarkd tidemark tests/kernels/pidcheck tests/kernels/tables $table_tests
+make -s -C "$build" tidemarkd tidemark tests/kernels/pidcheck tests/kernels/tables tests/integration/cuts $table_tests
 passed=0 failed=0
 for suite in "$@"; do
         fetch "$suite" || left_out "the kernel of $suite cannot be fetched"
@@ -53,6 +53,7 @@ for suite in "$@"; do
                         "$here/$scenario.sh" "$build/tidemarkd:/bin/tidemarkd" "$build/tidemark:/bin/tidemark" \
                         "$here/container.sh:/bin/container.sh" "$cache/answers:/bin/answers" "$cache/pidmix:/bin/pidmix" \
                         "$build/tests/kernels/pidcheck:/bin/pidcheck" "$build/tests/kernels/tables:/bin/tables" \
+                        "$build/tests/integration/cuts:/bin/cuts" \
                         $(printf "$build/%s " $table_tests) 2>&1) || true
                 rm -f "$disk"
                 echo "$out"
