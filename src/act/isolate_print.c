@@ -4,8 +4,8 @@
  * written as text by libnftnl, which knows what of a message counts, and hashed; the order of chains does not matter.
  *
  * Pure: messages in. A container with CAP_NET_ADMIN chooses what stands in its namespace: bounded, and a table that
- * does not fit is another one. Attributes of lengths that no kernel sends end the process, by libnftnl: the helper, which
- * is replaced.
+ * does not fit is another one. Attributes of lengths that no kernel sends end the process, by libnftnl: the helper,
+ * which is replaced.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -45,8 +45,8 @@ static void text(struct bytes b)
         struct bytes path;
 
         memcpy(copy, b.p, b.len < sizeof(copy) ? b.len : sizeof(copy) - 1);
-        if (isolate_parse_net(copy, &net) == 0 &&
-            (isolate_parse_net(isolate_print_net(&net, printed), &again) != 0 || memcmp(&net, &again, sizeof(net)) != 0))
+        if (isolate_parse_net(copy, &net) == 0 && (isolate_parse_net(isolate_print_net(&net, printed), &again) != 0 ||
+                                                   memcmp(&net, &again, sizeof(net)) != 0))
                 abort();
         if (isolate_parse_cgroup(b, "freezer", ID, &path) == 0 && (path.len < ISOLATE_ID || path.p[0] != '/'))
                 abort();
