@@ -40,6 +40,7 @@ struct sensor_command {
         struct linepeer peer;
         uint32_t login_uid;
         bool urgent; /* contain.isolate: it does not wait for a trail that cannot be written */
+        uint64_t due_ns; /* urgent: when it goes on without; 0: it waits for nothing */
         bool passed; /* to the engine */
         bool answered;
         bool own;    /* the agent's: sensor_drop.c is told what became of it */

@@ -93,6 +93,18 @@ static void look_into(struct sensor_command *c)
         json_decref(o);
 }
 
+/* It waits for the disk so long, and no longer. */
+static void be_quick(struct sensor *s, struct sensor_command *c)
+{
+        uint64_t first;
+
+        c->due_ns = first = loop_now(s->loop) + URGENT_NS;
+        for (size_t i = 0; i < SENSOR_COMMANDS; i++)
+                if (s->commands[i].due_ns && s->commands[i].due_ns < first)
+                        first = s->commands[i].due_ns;
+        loop_timer_set(s->urgent_timer, first);
+}
+
 static int ask(struct sensor *s, struct sensor_command *c)
 {
         struct trail_entry e;
@@ -106,7 +118,7 @@ static int ask(struct sensor *s, struct sensor_command *c)
                 return sensor_trail_wait(s, ASKED(c->id), false, &e);
         r = sensor_trail_wait(s, ASKED(c->id), true, &e);
         if (r == 0)
-                loop_timer_set(s->urgent_timer, loop_now(s->loop) + URGENT_NS);
+                be_quick(s, c);
         else /* it goes on all the same: no room is no better reason than no disk */
                 pass_on(s, c);
         return 0;
@@ -174,17 +186,6 @@ int sensor_admin_own(struct sensor *s, const char *line, int fd, uint64_t *ret_i
         return 0;
 }
 
-/* It waits for the disk no longer: cutting a container off is worth more than the order of two records. */
-static void on_urgent(struct loop_timer *t, void *arg)
-{
-        struct sensor *s = arg;
-
-        (void)t;
-        for (size_t i = 0; i < SENSOR_COMMANDS; i++)
-                if (s->commands[i].id && s->commands[i].urgent)
-                        pass_on(s, &s->commands[i]);
-}
-
 /* The first record of a command is on the disk, or is not. */
 static void on_asked(struct sensor *s, struct sensor_command *c, int err)
 {
@@ -192,6 +193,8 @@ static void on_asked(struct sensor *s, struct sensor_command *c, int err)
         struct trail_entry e;
 
         if (err == 0 || c->urgent) {
+                if (!c->answered)
+                        c->due_ns = 0;
                 pass_on(s, c);
                 return;
         }
@@ -204,20 +207,47 @@ static void on_asked(struct sensor *s, struct sensor_command *c, int err)
         forget(c);
 }
 
+/* It is done, whatever became of the second record, which is written late: the client must know. */
+static void answer(struct sensor *s, struct sensor_command *c)
+{
+        struct lineclient *client = lineserver_find(s->admin, c->client);
+
+        if (client)
+                lineclient_send(client, bytes_str(c->line));
+        forget(c);
+}
+
 void sensor_admin_written(struct sensor *s, uint64_t cookie, int err)
 {
         struct sensor_command *c = cookie > 1 ? find(s, cookie / 2) : NULL;
-        struct lineclient *client = c ? lineserver_find(s->admin, c->client) : NULL;
 
-        if (c && cookie == ASKED(c->id)) {
+        if (c && cookie == ASKED(c->id))
                 on_asked(s, c, err);
-        } else if (c) { /* done, whatever became of the second record, which is written late: the client must know */
-                if (client)
-                        lineclient_send(client, bytes_str(c->line));
-                if (c->own)
-                        sensor_drop_answered(s, c->id, bytes_has_prefix(bytes_str(c->line), BYTES_LIT("{\"ok\":true")));
-                forget(c);
+        else if (c)
+                answer(s, c);
+}
+
+/* The disk has not answered: cutting a container off, and saying so, is worth more than the order of two records. */
+static void on_urgent(struct loop_timer *t, void *arg)
+{
+        struct sensor *s = arg;
+        uint64_t now = loop_now(s->loop), next = 0;
+
+        for (size_t i = 0; i < SENSOR_COMMANDS; i++) {
+                struct sensor_command *c = &s->commands[i];
+
+                if (c->due_ns && c->due_ns <= now) {
+                        c->due_ns = 0;
+                        if (c->answered)
+                                answer(s, c);
+                        else
+                                pass_on(s, c);
+                }
+                if (c->due_ns && (next == 0 || c->due_ns < next))
+                        next = c->due_ns;
         }
+        if (next)
+                loop_timer_set(t, next);
 }
 
 void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
@@ -237,7 +267,9 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
         e = entry_of(c, "outcome", act->act.text);
         e.source = TRAIL_ENGINE;
         if (sensor_trail_wait(s, OUTCOME(c->id), true, &e) < 0)
-                sensor_admin_written(s, OUTCOME(c->id), -ENOBUFS);
+                answer(s, c);
+        else if (c->urgent)
+                be_quick(s, c);
 }
 
 const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)

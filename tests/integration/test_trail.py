@@ -6,6 +6,8 @@ import pwd
 import grp
 import hashlib
 import shutil
+import signal
+import time
 
 from lab import TIDEMARK, check, run, wait
 from test_audit import audit_on, auditd
@@ -196,6 +198,12 @@ def test_full_disk(lab):
         check(any(x["kind"] == "refused" and x["n"] < asked["n"] for x in late), "what was refused before", late)
         check([x["boot_ns"] for x in late] == sorted(x["boot_ns"] for x in late), "in order", late)
         d.activate("full")
+        # The disk does not answer at all: a second for each of its two records, and not the ten that others wait.
+        os.kill(d.children()["tidemark-trail"], signal.SIGSTOP)
+        began = time.monotonic()
+        answer, = ask(d.runtime + "/admin.sock", json.dumps({"cmd": "contain.isolate", "target": c.id, "dry_run": True}))
+        check(answer["ok"] and time.monotonic() - began < 8, "isolate does not wait for it", answer)
+        os.kill(d.children()["tidemark-trail"], signal.SIGCONT)
         answer, = ask(d.runtime + "/admin.sock", json.dumps({"cmd": "contain.release", "target": c.id}))
         check(answer["ok"] and answer["data"]["results"][0]["state"] == "done", "and lets it go", answer)
         check(d.json("status")["trail"]["late"] == 0, "nothing waits")
