@@ -557,10 +557,9 @@ static int structure(struct jsonsplit *s, uint8_t c)
         case VALUE:
                 return value_begins(s, c);
         case KEY_OR_END:
-                if (c == '}')
-                        return close_bracket(s, c);
-                /* fall through */
         case KEY:
+                if (c == '}' && s->state == KEY_OR_END)
+                        return close_bracket(s, c);
                 if (c != '"')
                         return fail(s, -EINVAL, "the name of a member was expected");
                 begin_string(s, true);
