@@ -7,9 +7,11 @@
  *
  *     volatile/processes.jsonl     one line a process: pid, start, names, ids, why it counts as the container's
  *     volatile/processes/PID/…     status, stat, cmdline and environ (masked), maps, links.jsonl (exe, cwd, root,
- *                                  namespaces, descriptors with flags and position), threads, mountinfo, …
+ *                                  namespaces, descriptors with flags and position), cgroup, limits, …; mountinfo once
+ *                                  a mount namespace
  *     volatile/net/INODE/…         socket tables of each network namespace, routes; conntrack (of the init's)
- *     volatile/executables/…       each distinct program and executable mapping that no file of the layer holds
+ *     volatile/executables/…       each distinct program, and executable mappings of deleted or nameless files and of
+ *                                  files of the layer
  *     meta/…                       what the runtime wrote about the container (masked), and the caller's own texts
  *     logs/…                       the end of each log
  *     layer/…                      the write layer, as it is on the disk
@@ -20,7 +22,9 @@
  *
  * The volatile part is read into memory and executables are opened within limits.volatile_ns; a descriptor keeps a
  * deleted file, so their content is copied afterwards. What was not reached in time is named (kind "missed"). After it
- * the helper has the lowest priority for processor and disk.
+ * the helper has the lowest priority for processor and disk. What a container can make hang (a process's memory, files
+ * of FUSE and network file systems) is looked at by a process of the helper's that is given up when it does not answer;
+ * programs on such file systems are named (kind "refused") and not copied.
  *
  * The layer is kept as overlay keeps it: whiteouts are character devices 0:0, opaque directories and redirects carry
  * their trusted.overlay.* (user.overlay.*) attributes, so that unpacking as root ("tar --xattrs --xattrs-include='*'
@@ -35,8 +39,9 @@
  * lists as [offset, length].
  *
  * Owns:      the helper, its deadline, the .partial file.
- * Never:     writes to the container; but for the freezer, if asked: a process that outlives helper and sensor thaws
- * it. Hands over: by ops, in the loop.
+ * Never:     writes to the container, but for the freezer, if asked: a process that outlives helper and sensor thaws
+ *            it.
+ * Hands over: by ops, in the loop.
  */
 #ifndef TIDEMARK_CAPTURE_H
 #define TIDEMARK_CAPTURE_H

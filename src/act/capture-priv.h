@@ -21,6 +21,7 @@
 struct archive_entry;
 struct json_t;
 struct mask;
+struct capture_reader;
 
 #define CAPTURE_PATH 512u                        /* of members that we name ourselves */
 #define CAPTURE_PIECES_MAX 4096u                 /* of a file with holes */
@@ -131,6 +132,7 @@ struct capture_run {
         struct mask *mask;
         uint64_t masked;
         bool died; /* the init is gone, or is another process */
+        struct capture_reader *reader;
         struct capture_volatile vol;
 };
 
@@ -144,6 +146,16 @@ bool capture_is(uint32_t pid, uint64_t start);
 uint64_t capture_ns(uint32_t pid, const char *name);
 /* Read all of a file of /proc, of /sys or of a runtime, at most max bytes beyond what out has. 0, 1: cut, negative. */
 int capture_read(const char *path, size_t max, struct buf *out) TM_CHECK;
+/*
+ * capture_reader.c: the same through a process that may hang, and is given up then. pid: whose file it is; after a
+ * first -ETIMEDOUT nothing of that process is asked any more.
+ */
+int capture_reader_new(struct capture_run *r) TM_CHECK;
+void capture_reader_free(struct capture_run *r);
+int capture_ask_read(struct capture_run *r, uint32_t pid, const char *path, size_t max, struct buf *out) TM_CHECK;
+/* A descriptor of a regular file, and what it is. -EINVAL: it is none; -EREMOTE: reading it, or closing it, may hang.
+ */
+int capture_ask_open(struct capture_run *r, uint32_t pid, const char *path, struct stat *ret_st) TM_CHECK;
 /* capture_mask.c: arguments or variables, NUL behind each, masked, to out. */
 void capture_mask(struct capture_run *r, struct bytes text, struct buf *out);
 /* JSON: each text in quotation marks counts as an argument, of which a name is told by its colon. Not parsed: what is
@@ -176,8 +188,6 @@ size_t capture_hoard_count(const struct capture_hoard *h);
 void capture_hoard_back(struct capture_hoard *h, size_t count);
 /* A file to be copied later, once: takes fd. The name of its member, borrowed; NULL: no room. */
 const char *capture_hoard_keep(struct capture_hoard *h, int fd, const struct stat *st);
-/* The same of a file that is kept already; NULL: it is not. */
-const char *capture_hoard_kept(const struct capture_hoard *h, const struct stat *st);
 int capture_hoard_write(struct capture_hoard *h, struct capture_run *r) TM_CHECK;
 
 /* capture_procs.c: the processes, and by them their namespaces. */

@@ -15,27 +15,19 @@
 #include "act/capture-priv.h"
 #include "tidemark/beneath.h"
 
-/* Opened for reading only when it is known to be a regular file. */
-static const char *keep(struct capture_run *r, struct capture_hoard *h, const char *path)
+static const char *keep(struct capture_run *r, struct capture_hoard *h, uint32_t pid, const char *path)
 {
-        _cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC);
         const char *name;
         struct stat st;
-        int fd;
+        int fd = capture_ask_open(r, pid, path, &st);
 
-        if (at < 0 || fstat(at, &st) < 0) {
-                if (errno != ENOENT && errno != ESRCH)
-                        capture_note(r->notes, CAPTURE_MISSED, bytes_str(path), "cannot be opened", -errno);
-                return NULL;
-        }
-        name = capture_hoard_kept(h, &st);
-        if (name || !S_ISREG(st.st_mode))
-                return name;
-        fd = capture_reopen(at);
-        if (fd < 0) {
+        if (fd == -EREMOTE)
+                capture_note(r->notes, CAPTURE_REFUSED, bytes_str(path),
+                             "it is on a file system that may not answer: its content is not taken", 0);
+        else if (fd < 0 && fd != -ENOENT && fd != -ESRCH && fd != -EINVAL) /* gone, or no file */
                 capture_note(r->notes, CAPTURE_MISSED, bytes_str(path), "cannot be opened", fd);
+        if (fd < 0)
                 return NULL;
-        }
         name = capture_hoard_keep(h, fd, &st);
         if (!name)
                 capture_note(r->notes, CAPTURE_CUT, bytes_str(path), "too many different programs", 0);
@@ -47,7 +39,7 @@ const char *capture_program(struct capture_run *r, struct capture_hoard *h, cons
         char path[64];
 
         snprintf(path, sizeof(path), "/proc/%u/exe", p->pid);
-        return keep(r, h, path);
+        return keep(r, h, p->pid, path);
 }
 
 static bool in_layer(const struct capture_run *r, struct bytes path)
@@ -86,7 +78,7 @@ void capture_mappings(struct capture_run *r, struct capture_hoard *h, const stru
 
                 if (wanted(r, bytes_of(maps.p, len), range)) {
                         snprintf(path, sizeof(path), "/proc/%u/map_files/%s", p->pid, range);
-                        keep(r, h, path);
+                        keep(r, h, p->pid, path);
                 }
                 len += len < maps.len;
                 maps = bytes_of(maps.p + len, maps.len - len);

@@ -25,8 +25,7 @@ struct text {
 
 struct kept {
         int fd;
-        dev_t dev;
-        ino_t ino;
+        struct stat st;
         char name[NAME_MAX_BYTES];
 };
 
@@ -120,24 +119,24 @@ void capture_hoard_back(struct capture_hoard *h, size_t count)
         }
 }
 
-const char *capture_hoard_kept(const struct capture_hoard *h, const struct stat *st)
+static const char *kept_already(const struct capture_hoard *h, const struct stat *st)
 {
         for (size_t i = 0; i < h->nkept; i++)
-                if (h->kept[i].dev == st->st_dev && h->kept[i].ino == st->st_ino)
+                if (h->kept[i].st.st_dev == st->st_dev && h->kept[i].st.st_ino == st->st_ino)
                         return h->kept[i].name;
         return NULL;
 }
 
 const char *capture_hoard_keep(struct capture_hoard *h, int fd, const struct stat *st)
 {
-        const char *name = capture_hoard_kept(h, st);
+        const char *name = kept_already(h, st);
         struct kept *k = &h->kept[h->nkept];
 
         if (name || h->nkept == FILES_MAX) {
                 close(fd);
                 return name;
         }
-        *k = (struct kept){.fd = fd, .dev = st->st_dev, .ino = st->st_ino};
+        *k = (struct kept){.fd = fd, .st = *st};
         snprintf(k->name, sizeof(k->name), "volatile/executables/%u-%u-%llu", major(st->st_dev), minor(st->st_dev),
                  (unsigned long long)st->st_ino);
         h->nkept++;
@@ -146,15 +145,9 @@ const char *capture_hoard_keep(struct capture_hoard *h, int fd, const struct sta
 
 static int write_kept(struct capture_run *r, const struct kept *k)
 {
-        struct archive_entry *e;
-        struct stat st;
+        struct archive_entry *e = capture_entry(bytes_str(k->name), &k->st);
         int result;
 
-        if (fstat(k->fd, &st) < 0) {
-                capture_note(r->notes, CAPTURE_MISSED, bytes_str(k->name), "cannot be looked at", -errno);
-                return 0;
-        }
-        e = capture_entry(bytes_str(k->name), &st);
         if (!e)
                 return -ENOMEM;
         result = capture_file(r, k->fd, e, bytes_str(k->name));

@@ -69,13 +69,24 @@ static struct buf *member(struct procs *s, const struct capture_proc *p, const c
         return b;
 }
 
+/* These look into its memory, or wait for whoever holds its lock. */
+static bool may_hang(const char *file)
+{
+        static const char *const files[] = {"cmdline", "environ", "maps", "io"};
+
+        for (size_t i = 0; i < ARRAY_LEN(files); i++)
+                if (strcmp(file, files[i]) == 0)
+                        return true;
+        return false;
+}
+
 static int fetch(struct procs *s, const struct capture_proc *p, const char *file, size_t max, struct buf *b)
 {
         char path[64];
         int result;
 
         snprintf(path, sizeof(path), "/proc/%u/%s", p->pid, file);
-        result = capture_read(path, max, b);
+        result = may_hang(file) ? capture_ask_read(s->r, p->pid, path, max, b) : capture_read(path, max, b);
         if (result > 0)
                 note_of(s, CAPTURE_CUT, p, file, "it is longer", 0);
         else if (result < 0 && result != -ENOENT && result != -ESRCH && result != -EINVAL) /* EINVAL: no such module */
@@ -178,8 +189,8 @@ static void second_look(struct procs *s, const struct capture_proc *p)
 
 static void third_look(struct procs *s, const struct capture_proc *p)
 {
-        static const char *const files[] = {"cgroup",  "uid_map",      "gid_map", "limits", "loginuid",     "sessionid",
-                                            "syscall", "attr/current", "wchan",   "io",     "oom_score_adj"};
+        static const char *const files[] = {"cgroup",    "uid_map",      "gid_map", "limits",       "loginuid",
+                                            "sessionid", "attr/current", "io",      "oom_score_adj"};
 
         take_masked(s, p, "environ", ENVIRON_MAX);
         if (is_new(s->mntns, &s->nmntns, p->mntns))

@@ -146,12 +146,15 @@ static int all_parts(struct capture_run *r)
         int result = capture_hoard_new(&h);
 
         if (result == 0)
+                result = capture_reader_new(r);
+        if (result == 0)
                 result = volatile_part(r, h);
         become_idle();
         if (result == 0)
                 result = hold(r);
         if (result == 0)
                 result = capture_hoard_write(h, r);
+        capture_reader_free(r);
         h = capture_hoard_free(h); /* with it the descriptors that keep deleted files */
         if (result == 0)
                 result = part(r, CAPTURE_RUNTIME, "meta", meta_part);

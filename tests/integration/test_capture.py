@@ -9,7 +9,7 @@ import signal
 import stat
 import subprocess
 
-from lab import check, run, wait
+from lab import Stall, check, run, wait
 
 TAKES = os.path.join(os.environ.get("TOP_BUILDDIR", "build"), "tests/integration/takes")
 PATTERNS = ["pattern=(password|token)[\"'\\\\]*[[:space:]]*[=:][[:space:]]*", "pattern=-(password|token)(=|[[:space:]]+)"]
@@ -256,3 +256,36 @@ def test_content_in_the_image(lab):
         check(attributes(top + "/layer/srv/elsewhere").get("trusted.overlay.redirect") == b"site", "a directory's redirect stays")
     finally:
         c.end()
+
+
+def test_process_that_never_answers(lab):
+    """Its memory is locked while a FUSE server answers nothing, and a program lies on that server: both are named, and all
+    else is there in time."""
+    stall = Stall(lab)
+    c = lab.container("hangs", "-v", stall.path + ":/vol")
+    c.sh("/vol/busybox sleep 1000 & /bin/sleep 1001 & true")
+    made = os.path.join(c.ctl, "made")
+    c.sh("(/bin/hangargs /vol/busybox /ctl/made) & true")
+    wait("its files to be open", lambda: os.path.exists(made))
+    stall.stall()
+    open(made + ".go", "w").close()
+    wait("the server to be asked", lambda: stall.asked() > 0)
+
+    def locked():
+        for path in glob.glob("/proc/[0-9]*/cgroup"):
+            pid = path.split("/")[2]
+            try:
+                if c.id in open(path).read() and open("/proc/%s/comm" % pid).read() == "hangargs\n" and "D" == open("/proc/%s/stat" % pid).read().split(") ")[1][0]:
+                    return pid
+            except OSError:
+                pass
+        return None
+    wait("it to hang in mmap", locked)
+    directory = out(lab, "out")
+    s = take(lab, c, directory, "flags=m", "volatile_ms=2000")
+    check(s["volatile_ns"] < 4e9 and s["missed"] >= 1 and s["processes"] >= 5, "in time, and what was missed is counted", s)
+    verified(directory)
+    top, manifest = unpack(lab, directory)
+    check(any("Connection timed out" in x["why"] for x in manifest["missed"]), "it is named", manifest["missed"])
+    check(any("sleep 1001" in p["args"] for p in lines(os.path.join(top, "volatile/processes.jsonl"))), "others are read")
+    stall.end()
