@@ -341,11 +341,13 @@ static void on_check(struct sensor *s, struct hold *h, const struct isolate_answ
 static void on_frozen(struct sensor *s, struct hold *h, const struct isolate_answer *a)
 {
         h->frozen = h->e.held = a->error == 0;
-        if (h->frozen)
+        if (h->frozen) {
                 h->frozen_ns = clock_boot_ns();
-        else
+                contain_save(s, 0); /* a next life must know that it is to be thawed */
+        } else {
                 log_warn(MOD, "container %.12s: started again while isolated, and cannot be frozen: %s %s", h->e.id,
                          err_str(a->error), a->why);
+        }
         ask(s, h, ISOLATE_CUT);
 }
 
@@ -464,6 +466,8 @@ static void on_tick(struct loop_timer *t, void *arg)
         s->contain->ticks++;
         for (struct hold *h = s->contain->first; h; h = next) {
                 next = h->next;
+                if (h->state != HOLD_NEW && !containers_by_id(s->containers, bytes_str(h->e.id)))
+                        h->state = HOLD_AWAY; /* it ended while it was being cut */
                 if (s->contain->ticks % LAYER_TICKS == 0 && is_gone(s, h)) {
                         contain_changed(
                                 s, h, CONTAIN_ENDED,
