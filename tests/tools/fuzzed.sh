@@ -8,6 +8,8 @@ top=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 # Called by another one that a harness calls: "name by-whom".
 through='index_decode fuse_restore
 prior_restore judge_restore
+records_restore judge_restore
+supply_restore judge_restore
 weeks_restore judge_restore'
 
 decoders() { grep -rhoE '\b[a-z_0-9]+_(decode|restore|parse_[a-z_]+)\(' --include='*.h' "$1/include" "$1/src" | tr -d '(' | sort -u; }
