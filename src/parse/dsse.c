@@ -8,20 +8,31 @@
 
 enum alphabet { ANY, STANDARD, URL_SAFE };
 
-/* 0 to 63; -1: no character of base64. *ret_alphabet: which one alone has it. */
-static int value_of(uint8_t c, enum alphabet *ret_alphabet)
+#define NO 255
+
+static const uint8_t values[256] = {
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  62,  NO,  62,  NO,  63,
+         52,  53,  54,  55,  56,  57,  58,  59,  60,  61,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,   0,   1,   2,   3,   4,   5,   6,   7,   8,   9,  10,  11,  12,  13,  14,
+         15,  16,  17,  18,  19,  20,  21,  22,  23,  24,  25,  NO,  NO,  NO,  NO,  63,
+         NO,  26,  27,  28,  29,  30,  31,  32,  33,  34,  35,  36,  37,  38,  39,  40,
+         41,  42,  43,  44,  45,  46,  47,  48,  49,  50,  51,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+         NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,  NO,
+};
+
+/* Which one alone has it. */
+static enum alphabet alphabet_of(uint8_t c)
 {
-        *ret_alphabet = ANY;
-        if (c >= 'A' && c <= 'Z')
-                return c - 'A';
-        if (c >= 'a' && c <= 'z')
-                return c - 'a' + 26;
-        if (c >= '0' && c <= '9')
-                return c - '0' + 52;
-        *ret_alphabet = c == '+' || c == '/' ? STANDARD : URL_SAFE;
-        if (c == '+' || c == '-')
-                return 62;
-        return c == '/' || c == '_' ? 63 : -1;
+        return c == '+' || c == '/' ? STANDARD : c == '-' || c == '_' ? URL_SAFE : ANY;
 }
 
 /* What is decoded, before it goes into a buffer: many bytes at once. */
@@ -33,7 +44,7 @@ struct piece {
 static int one(struct base64 *b, uint8_t c, struct piece *piece)
 {
         enum alphabet alphabet;
-        int v;
+        uint8_t v;
 
         if (c == '\n' || c == '\r')
                 return 0;
@@ -41,12 +52,13 @@ static int one(struct base64 *b, uint8_t c, struct piece *piece)
                 b->padding++;
                 return b->held + b->padding <= 4 && b->held >= 2 ? 0 : -EINVAL;
         }
-        v = value_of(c, &alphabet);
-        if (v < 0 || b->padding || (alphabet && b->alphabet && alphabet != b->alphabet))
+        v = values[c];
+        alphabet = v > 61 ? alphabet_of(c) : ANY;
+        if (v == NO || b->padding || (alphabet && b->alphabet && alphabet != b->alphabet))
                 return -EINVAL;
         if (alphabet)
                 b->alphabet = (uint8_t)alphabet;
-        b->bits = b->bits << 6 | (uint32_t)v;
+        b->bits = b->bits << 6 | v;
         if (++b->held < 4)
                 return 0;
         piece->p[piece->n++] = (uint8_t)(b->bits >> 16);

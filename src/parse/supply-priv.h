@@ -52,7 +52,7 @@ struct supply {
         void *arg;
         struct supply_result *result;
         char *why;
-        struct signature_summer *summer;
+        struct signature_summer *summer, *with_head;
         struct supply_doc *docs;
         unsigned ndocs;
         uint8_t form; /* of a file of admissions; else SUPPLY_UNKNOWN */

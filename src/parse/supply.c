@@ -334,7 +334,7 @@ static int open_envelope(struct supply *s, const struct supply_doc *doc, supply_
 }
 
 struct summing {
-        struct signature_summer *summer;
+        struct signature_summer *summer, *with_head; /* NULL: none */
         supply_sink sink; /* NULL: none */
         void *arg;
         uint64_t bytes;
@@ -345,6 +345,8 @@ static int sum_and_pass(struct bytes part, void *arg)
         struct summing *m = arg;
         int r = signature_summer_add(m->summer, part);
 
+        if (r == 0 && m->with_head)
+                r = signature_summer_add(m->with_head, part);
         m->bytes += part.len;
         return r == 0 && m->sink ? m->sink(part, m->arg) : r;
 }
@@ -354,18 +356,16 @@ static int raw_pass(struct supply *s, const struct supply_doc *doc, supply_sink 
         return doc->d.envelope ? open_envelope(s, doc, sink, arg) : supply_range(s, doc->from, doc->to, sink, arg);
 }
 
-/* head: what is summed before it; empty: nothing. */
-static int sum(struct supply *s, const struct supply_doc *doc, struct bytes head, struct signature_sums *ret,
-               uint64_t *ret_bytes)
+/* Of an envelope also what its signatures are over, which begins with head; else head is empty. */
+static int sum(struct supply *s, const struct supply_doc *doc, struct bytes head, struct signature_sums *ret_raw,
+               struct signature_sums *ret_signed, uint64_t *ret_bytes)
 {
-        struct summing m = {.summer = s->summer};
-        int r = head.len ? signature_summer_add(s->summer, head) : 0;
+        struct summing m = {.summer = s->summer, .with_head = head.len ? s->with_head : NULL};
+        int r = head.len ? signature_summer_add(s->with_head, head) : 0;
 
         if (r == 0)
                 r = raw_pass(s, doc, sum_and_pass, &m);
-        if (r == 0)
-                r = signature_summer_done(s->summer, ret);
-        else if (signature_summer_done(s->summer, ret) < 0)
+        if (signature_summer_done(s->summer, ret_raw) < 0 || signature_summer_done(s->with_head, ret_signed) < 0)
                 return -EIO;
         *ret_bytes = m.bytes;
         return r;
@@ -508,9 +508,14 @@ static int check_signature(struct supply *s, struct supply_doc *doc)
         struct supply_document *d = &doc->d;
         struct signature_sums raw, sums;
         _cleanup_buf_ struct buf head;
-        int r = sum(s, doc, bytes_of(NULL, 0), &raw, &d->bytes);
+        int r;
 
         buf_init(&head, 512);
+        if (d->envelope && doc->nsigs)
+                dsse_head(bytes_str(d->payload_type), doc->payload_len, &head);
+        r = head.err ? head.err : sum(s, doc, buf_bytes(&head), &raw, &sums, &d->bytes);
+        if (r == 0 && d->envelope && d->bytes != doc->payload_len)
+                r = ERR_CHECKSUM;
         if (r < 0)
                 return r;
         memcpy(d->sha256, raw.sha256, sizeof(d->sha256));
@@ -520,12 +525,6 @@ static int check_signature(struct supply *s, struct supply_doc *doc)
                             sizeof(d->why));
                 return 0;
         }
-        dsse_head(bytes_str(d->payload_type), d->bytes, &head);
-        if (head.err)
-                return head.err;
-        r = sum(s, doc, buf_bytes(&head), &sums, &d->bytes);
-        if (r < 0)
-                return r;
         d->key = fitting_key(s, doc, &sums);
         if (d->key >= 0)
                 d->signature = SIGNATURE_VERIFIED;
@@ -607,10 +606,13 @@ int supply_read(const struct supply_source *source, const struct supply_settings
         s->why = why;
         r = signature_summer_new(&s->summer);
         if (r == 0)
+                r = signature_summer_new(&s->with_head);
+        if (r == 0)
                 r = run(s);
         if (r == ERR_CHECKSUM && !why[0])
                 snprintf(why, SUPPLY_WHY, "it changed while it was read");
         signature_summer_free(s->summer);
+        signature_summer_free(s->with_head);
         free(s->docs);
         free(s);
         return r;

@@ -60,10 +60,12 @@ def test_record_signatures(lab):
         ("another's key", signed(other, body), "unknown-key", "none of the 3 keys"),
         ("another's key by its id", signed(other, body, keyid=other.id), "unknown-key", "none of the 3 keys"),
     ]
-    for what, document, state, words in cases:
+    for n, (what, document, state, words) in enumerate(cases):
         k = one(d, write(at("doc.json"), document))
         check(k["signature"] == state and words in (k["key"] or k["why_not"]), what, k)
         check(k["digest"] == digest("a") and k["named_by"] == "subject" and k["kind"] == "provenance", what, k)
+        if SANITIZED and n % 4:
+            continue
         r = d.tidemark("record", "verify", at("doc.json"), "--key", keys)
         check(r.returncode == (0 if state == "verified" else 1), what + ": offline", r.stdout, r.stderr)
     shown = said(d, digest("a"))["provenance"]

@@ -321,7 +321,7 @@ static void takes(const char *text, const char *image, const char *want)
 
 #define CDX(components)                                                                                                \
         "{\"components\":[" components "],\"metadata\":{\"timestamp\":\"2026-01-01T00:00:00Z\",\"tools\":[{\"name\":"  \
-        "\"t\"}],\"component\":{\"name\":\"i\",\"purl\":\"pkg:oci/i@sha256%3A" HEX "?arch=amd64\"}},"                   \
+        "\"t\"}],\"component\":{\"name\":\"i\",\"purl\":\"pkg:oci/i@sha256%3A" HEX "?arch=amd64\"}},"                  \
         "\"specVersion\":\"1.4\",\"bomFormat\":\"CycloneDX\"}"
 #define CDX_HEAD "0 CycloneDX 1.4 sha256:0123456 by t from component;"
 
@@ -349,8 +349,8 @@ static void sboms(void)
               "\"name\":\"im\",\"primaryPackagePurpose\":\"CONTAINER\",\"versionInfo\":\"" DIGEST "\"}],"
               "\"creationInfo\":{\"created\":\"2026-01-01T00:00:00Z\",\"creators\":[\"Tool: t\"]}}",
               NULL,
-              "0 SPDX 2.2 sha256:0123456 by t from component; p one=/unknown p two=2/dpkg f /bin/a:1# f /b:2 f /c:0 = 2 3 "
-              "0;");
+              "0 SPDX 2.2 sha256:0123456 by t from component; p one=/unknown p two=2/dpkg f /bin/a:1# f /b:2 f /c:0 "
+              "= 2 3 0;");
         takes("{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.4\"}", NULL,
               "0 refused: it names no image by a SHA-256 digest: say which it is of, --image DIGEST;");
         takes("{\"spdxVersion\":\"SPDX-3.0\"}", NULL,
@@ -383,12 +383,13 @@ static void admissions(void)
         char why[SUPPLY_WHY];
         struct seen s = {.passes = 0};
 
-        takes("{\"time\":\"2026-01-01T00:00:00+01:00\",\"image\":\"r/i@" DIGEST "\",\"decision\":\"allow\",\"by\":\"b\"}"
-              "\n{\"time\":\"2026-01-01T00:00:00Z\",\"digest\":\"" DIGEST "\",\"decision\":\"rejected\",\"reason\":"
-              "\"why\"}\n",
+        takes("{\"time\":\"2026-01-01T00:00:00+01:00\",\"image\":\"r/i@" DIGEST "\",\"decision\":\"allow\","
+              "\"by\":\"b\"}\n{\"time\":\"2026-01-01T00:00:00Z\",\"digest\":\"" DIGEST "\",\"decision\":\"rejected\","
+              "\"reason\":\"why\"}\n",
               NULL, "in sha256:0123456 r/i@" DIGEST " by b for : ;out sha256:0123456  by  for : why;");
         takes("{\"kind\":\"EventList\",\"items\":[{\"kind\":\"Event\",\"stage\":\"ResponseComplete\","
-              "\"verb\":\"create\",\"user\":{\"username\":\"u\"},\"objectRef\":{\"resource\":\"pods\",\"namespace\":\"n\",\"name\":\"p\"},"
+              "\"verb\":\"create\",\"user\":{\"username\":\"u\"},\"objectRef\":{\"resource\":\"pods\","
+              "\"namespace\":\"n\",\"name\":\"p\"},"
               "\"responseStatus\":{\"code\":201},\"requestReceivedTimestamp\":\"2026-01-01T00:00:00.5Z\","
               "\"responseObject\":{\"spec\":{\"containers\":[{\"image\":\"i@" DIGEST "\"}]}}}]}",
               NULL, "in sha256:0123456 i@" DIGEST " by u for n/p: ;");
