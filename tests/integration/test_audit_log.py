@@ -3,7 +3,7 @@
 import os
 import signal
 
-from lab import check, run, wait
+from lab import DAEMON, check, run, wait
 from test_audit import audit_on, auditd
 
 NEEDS = ("auditctl", "auditd", "ausearch", "aureport")
@@ -17,9 +17,9 @@ def log_of(d):
 
 
 def records(a, f, types, *argv):
-    """Of the finding's container alone: one log serves all tests."""
+    """Of the finding's container, by this build's daemon: one log serves all tests, and all agents of a host."""
     out = run(["ausearch", "-if", a.log, "-m", types, *argv]).stdout
-    return [line for line in out.splitlines() if " ctr-id=%s " % f["containers"][0]["id"][:12] in line]
+    return [line for line in out.splitlines() if " ctr-id=%s " % f["containers"][0]["id"][:12] in line and DAEMON in line]
 
 
 def drift(d, c):
@@ -46,6 +46,11 @@ def test_read_by_an_auditor(lab):
         check(len(lines) == 1 and "op=compare-image" in lines[0] and "res=success" in lines[0], "it was compared", lines)
         lines = records(a, f, "VIRT_CONTROL", "-i")
         check(len(lines) == 1 and "op=start" in lines[0], "it was started", lines)
+        for word, types in (("isolate", "RESP_ORIGIN_BLOCK"), ("release", "RESP_ORIGIN_UNBLOCK_TIMED")):
+            r = d.tidemark("contain", word, f["id"], "--reason", "a test")
+            check(r.returncode == 0, "contain " + word, r.stdout, r.stderr)
+            lines = wait("a record of " + word, lambda: records(a, f, types, "-i"))
+            check("op=%s " % word in lines[0] and " id=root " in lines[0] and " vm=watched " in lines[0] and "res=success" in lines[0], word, lines)
         check("ANOM_EXEC" in run(["aureport", "-if", a.log, "--anomaly"]).stdout, "a report of anomalies")
         check("RESP_ALERT" in run(["aureport", "-if", a.log, "--response"]).stdout, "and of responses")
         check(d.tidemark("triage", f["id"], "--verdict", "benign", "--close").returncode == 0, "triage")
