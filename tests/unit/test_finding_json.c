@@ -271,6 +271,25 @@ static void test_deeds(void)
         finding_free(f);
 }
 
+/* What came of a deed takes the place where it stands that it began; of another request it is another. */
+static void test_begun(void)
+{
+        struct finding *f = finding_new();
+
+        CU_ASSERT_PTR_NOT_NULL_FATAL(f);
+        add_deed(f, DEED_CAPTURE, DEED_BEGAN, 7); /* its time is its command's number, too */
+        add_deed(f, DEED_CAPTURE, DEED_BEGAN, 8);
+        CU_ASSERT_EQUAL(f->ndeeds, 2);
+        add_deed(f, DEED_ISOLATE, DEED_DONE, 7);
+        add_deed(f, DEED_CAPTURE, DEED_DONE, 7);
+        CU_ASSERT_EQUAL(f->ndeeds, 3);
+        CU_ASSERT_TRUE(f->deeds[0].deed == DEED_CAPTURE && f->deeds[0].state == DEED_DONE);
+        CU_ASSERT_TRUE(f->deeds[1].state == DEED_BEGAN && f->deeds[1].command == 8);
+        add_deed(f, DEED_CAPTURE, DEED_DONE, 7); /* it is over: this is another one */
+        CU_ASSERT_EQUAL(f->ndeeds, 4);
+        finding_free(f);
+}
+
 /* A finding must fit a record, whatever was said. */
 static void test_long_deeds(void)
 {
@@ -372,6 +391,7 @@ static const struct unit_case cases[] = {
         {"both explanations rest on facts", test_explanations},
         {"explanations name factors that exist", test_explanation_factors},
         {"what was done about it", test_deeds},
+        {"what was begun is done", test_begun},
         {"what was said of it is cut", test_long_deeds},
 };
 UNIT_MAIN("finding_json", cases)

@@ -1409,6 +1409,13 @@ static void test_deeds(void)
         CU_ASSERT_STRING_EQUAL(d.containers[0].id, WEB_ID);
         CU_ASSERT_EQUAL(deed("{'cmd': 'evidence.list'}", &d, error, sizeof(error)), 0);
         CU_ASSERT_TRUE(d.deed == DEED_LIST && d.n == 0);
+        CU_ASSERT_EQUAL(deed("{'cmd': 'evidence.list', 'after': 'E-1'}", &d, error, sizeof(error)), 0);
+        deed_fails("{'cmd': 'evidence.list', 'after': 1}", "must be the last name");
+        deed_fails("{'cmd': 'evidence.copy', 'name': 'E-1'}", "needs field");
+        deed_fails("{'cmd': 'evidence.remove', 'name': 'E-1'}", "needs field");
+        CU_ASSERT_EQUAL(deed("{'cmd': 'evidence.remove', 'name': 'E-1', 'reason': 'old'}", &d, error, sizeof(error)),
+                        0);
+        CU_ASSERT_TRUE(d.deed == DEED_REMOVE && d.n == 0);
 }
 
 /* ---- a quarter ---- */
