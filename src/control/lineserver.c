@@ -404,15 +404,20 @@ static bool is_crowded(const struct lineserver *s, int fd)
 static int on_connect(struct loop_src *src, int fd, short revents, void *arg)
 {
         static const char full[] = "{\"ok\":false,\"error\":\"too many clients: at most 32 at once\",\"code\":4}\n";
+        static const char crowded[] = "{\"ok\":false,\"error\":\"too many clients of users other than root\","
+                                      "\"code\":4}\n";
         struct lineserver *s = arg;
+        const char *why = full;
         int client = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         (void)src, (void)revents;
         if (client < 0)
                 return LOOP_DONE; /* gone again, or no descriptor to be had: it may try again */
-        if (s->stats.clients >= LINESERVER_CLIENTS || is_crowded(s, client) || add_client(s, client) < 0) {
+        if (is_crowded(s, client))
+                why = crowded;
+        if (why == crowded || s->stats.clients >= LINESERVER_CLIENTS || add_client(s, client) < 0) {
                 s->stats.refused++;
-                if (send(client, full, sizeof(full) - 1, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+                if (send(client, why, strlen(why), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
                         s->stats.slow_closed++;
                 close(client);
         }

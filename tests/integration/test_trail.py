@@ -7,6 +7,7 @@ import grp
 import hashlib
 import shutil
 import signal
+import subprocess
 import time
 
 from lab import TIDEMARK, check, run, wait
@@ -51,6 +52,18 @@ for line in sys.argv[2:]:
 """
 
 
+HOLD = """
+import socket, sys
+all = [socket.socket(socket.AF_UNIX) for _ in range(6)]
+for s in all:
+    s.connect(sys.argv[1])
+for s in all[4:]:
+    print(s.makefile().readline().strip())
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
 def ask(path, *lines, preexec=None):
     r = run(["python3", "-c", ASK, path, *lines], preexec_fn=preexec)
     check(r.returncode == 0, "asking " + path, r.stderr)
@@ -85,6 +98,11 @@ def test_records(lab):
     check(all(not a["ok"] and "only root" in a["error"] for a in answers), "what a member is told", answers)
     answer, = ask(d.runtime + "/control.sock", CHANGE, preexec=member)
     check(not answer["ok"] and "only reads" in answer["error"], "and on the other socket", answer)
+    held = subprocess.Popen(["python3", "-c", HOLD, d.runtime + "/admin.sock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=member)
+    said = [held.stdout.readline() for _ in range(3)]
+    check(all("other than root" in x for x in said[:2]) and said[2] == "held\n", "a member has four connections", said)
+    d.activate("kept")  # root has room
+    held.communicate("")
     refused = wait("ten of them", lambda: (lambda x: x if len(x) == 10 else None)(records(d, "refused")))
     nobody = pwd.getpwnam("nobody").pw_uid
     check(all(x["uid"] == nobody and x["comm"] and "admin.sock" in x["text"] and "\x1b" not in x["text"] for x in refused), "who was refused", refused)
