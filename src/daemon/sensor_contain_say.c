@@ -301,6 +301,7 @@ static const char *state_words(const struct hold *h, char *dst, size_t size)
 
 static json_t *hold_json(struct sensor *s, const struct hold *h)
 {
+        const struct container *c = containers_by_id(s->containers, bytes_str(h->e.id));
         char by[64], words[300];
         uint64_t now = clock_boot_ns();
         json_t *o;
@@ -316,7 +317,7 @@ static json_t *hold_json(struct sensor *s, const struct hold *h)
                       (json_int_t)(now > h->since_ns ? (now - h->since_ns) / NSEC_PER_SEC : 0), "dropped",
                       (json_int_t)(h->dropped[0] + h->dropped[1]), "dropped_on_host", (json_int_t)h->dropped[1],
                       "reasserted", (json_int_t)h->reasserted, "removed", (json_int_t)h->again.total, "running",
-                      h->state != HOLD_AWAY, "stands_now", h->state == HOLD_STANDS);
+                      c && c->tasks > 0, "stands_now", h->state == HOLD_STANDS);
         if (!o)
                 return NULL;
         json_object_set_new(o, "name", json_string(contain_name(s->contain, h->e.id)));
