@@ -27,8 +27,8 @@
 #include "tidemark/passfd.h"
 
 #define SHARED (16u * 1024 * 1024)
-#define HUNG_MAX 32u /* so many hang: then nothing more is asked */
-#define LEAST_MS 50u /* a busy host is slow, too */
+#define HUNG_MAX 16u /* so many hang: then nothing more is asked */
+#define LEAST_MS 20u /* a busy host is slow, too */
 
 enum op { OP_READ, OP_OPEN };
 
@@ -193,10 +193,10 @@ static bool is_hung(const struct capture_reader *x, uint32_t pid)
         return false;
 }
 
-/* A part of the time that is left for all of them. */
+/* A part of the time for all of them, and less with each that hangs: a crowd of those must not eat it up. */
 static unsigned patience(const struct capture_run *r)
 {
-        uint64_t ms = r->spec->limits.volatile_ns / NSEC_PER_MSEC / 8;
+        uint64_t ms = (r->spec->limits.volatile_ns / NSEC_PER_MSEC / 8) >> r->reader->nhung;
 
         return ms > LEAST_MS ? (unsigned)ms : LEAST_MS;
 }
