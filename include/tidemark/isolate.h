@@ -149,7 +149,7 @@ struct isolate_answer {
         uint64_t places;       /* inode of the namespace that its host side is in; 0: it has none */
         uint32_t ndevices;
         struct isolate_device devices[ISOLATE_DEVICES]; /* without loopback */
-        uint32_t nmates, other_tasks; /* LOOK: containers in the same namespace; tasks in it that are in none */
+        uint32_t nmates, other_tasks; /* LOOK: containers in the same namespace, but the host's; tasks in none there */
         char mates[ISOLATE_MATES][ISOLATE_ID];
         uint32_t tasks;        /* LOOK: of the container; KILL: that were there */
         uint32_t nports;       /* LOOK: listening TCP ports, which probes could reach */

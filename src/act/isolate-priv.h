@@ -180,10 +180,10 @@ void isolate_probe(uint32_t ifindex);
 
 /* Start of a process (field 22 of its stat), or negative: -ESRCH. */
 int64_t isolate_start_of(uint32_t pid);
-/* Who is in the namespace, and what the container's tasks may: fills tasks, mates, facts. owner: inode of the user
- * namespace that the network namespace belongs to; 0: not told. */
-void isolate_look_at_tasks(struct isolate_answer *a, const char *id, uint64_t owner);
-/* One of its tasks: what it may, to facts; one more of them. */
+/* Who else is in the namespace a->netns: fills mates and other_tasks. */
+void isolate_look_at_mates(struct isolate_answer *a, const char *id);
+/* One of its tasks: what it may, to facts; one more of them. owner: inode of the user namespace that the network
+ * namespace belongs to; 0: not told. */
 void isolate_look_at_own(struct isolate_answer *a, uint32_t pid, uint64_t owner);
 /* A descriptor of the network namespace with this inode, or of the one that has this number in the namespace that this
  * process is in (inode 0): of any process, or below /run/netns and /run/docker/netns. -ENOENT. */

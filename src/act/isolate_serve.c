@@ -134,6 +134,34 @@ static uint64_t owner_of(int ns)
         return fd >= 0 && fstat(fd, &st) == 0 ? st.st_ino : 0;
 }
 
+struct own {
+        struct isolate_answer *a;
+        uint64_t owner;
+};
+
+static void on_own(uint32_t pid, void *arg)
+{
+        const struct own *o = arg;
+
+        isolate_look_at_own(o->a, pid, o->owner);
+}
+
+/* What its tasks may. Where no cgroup tells who they are, they may all. */
+static void look_at_own(struct job *j)
+{
+        struct own o = {.a = j->a, .owner = owner_of(j->ns)};
+        struct isolate_cgroups c;
+
+        if (isolate_cgroups_open(j->k->q.id, j->k->q.pid, "", &c) < 0) {
+                j->a->facts |= ISOLATE_HAS_NET_ADMIN | ISOLATE_HAS_NET_RAW;
+                return;
+        }
+        isolate_cgroups_each(&c, on_own, &o);
+        isolate_cgroups_close(&c);
+        if (j->a->facts & ISOLATE_HAS_NET_ADMIN)
+                j->a->facts &= ~(uint32_t)ISOLATE_MAY_NET_ADMIN;
+}
+
 static void note_devices(struct job *j)
 {
         for (uint32_t i = 0; i < j->links.n; i++) {
@@ -562,34 +590,6 @@ static void add_up(struct job *j)
         j->a->dropped_host = p[ISOLATE_OF_HOST_SIDE]->dropped;
 }
 
-struct own {
-        struct isolate_answer *a;
-        uint64_t owner;
-};
-
-static void on_own(uint32_t pid, void *arg)
-{
-        const struct own *o = arg;
-
-        isolate_look_at_own(o->a, pid, o->owner);
-}
-
-/* What its tasks may. Where no cgroup tells who they are, they may all. */
-static void look_at_own(struct job *j)
-{
-        struct own o = {.a = j->a, .owner = owner_of(j->ns)};
-        struct isolate_cgroups c;
-
-        if (isolate_cgroups_open(j->k->q.id, j->k->q.pid, "", &c) < 0) {
-                j->a->facts |= ISOLATE_HAS_NET_ADMIN | ISOLATE_HAS_NET_RAW;
-                return;
-        }
-        isolate_cgroups_each(&c, on_own, &o);
-        isolate_cgroups_close(&c);
-        if (j->a->facts & ISOLATE_HAS_NET_ADMIN)
-                j->a->facts &= ~(uint32_t)ISOLATE_MAY_NET_ADMIN;
-}
-
 /*
  * The host's conntrack knows the container's connections too. Its addresses are what it says they are: whoever could
  * have chosen others has none of the host's ended.
@@ -687,7 +687,9 @@ static int look(struct job *j)
         memcpy(j->a->ports, j->ports.of, sizeof(j->a->ports));
         if (owner_of(j->ns) != owner_of(j->w->home))
                 j->a->facts |= ISOLATE_OWN_USERNS;
-        isolate_look_at_tasks(j->a, j->k->q.id, owner_of(j->ns));
+        look_at_own(j);
+        if (!(j->a->facts & ISOLATE_HOST_NETWORK)) /* whom all share is nobody's mate */
+                isolate_look_at_mates(j->a, j->k->q.id);
         if (isolate_cgroups_open(j->k->q.id, j->k->q.pid, "", &c) == 0) {
                 j->a->facts |= isolate_cgroups_facts(&c);
                 isolate_cgroups_close(&c);

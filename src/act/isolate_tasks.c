@@ -98,18 +98,18 @@ void isolate_look_at_own(struct isolate_answer *a, uint32_t pid, uint64_t owner)
         add_own(a, number, owner);
 }
 
-static void look_at(struct isolate_answer *a, const char *pid, const char *id, uint64_t owner)
+/* Of those elsewhere nothing is read: there can be thousands of them. */
+static void look_at(struct isolate_answer *a, const char *pid, const char *id)
 {
         char text[4096], other[ISOLATE_ID];
         struct bytes cgroup;
-        bool here = inode_of(pid, "net") == a->netns;
 
+        if (inode_of(pid, "net") != a->netns)
+                return;
         cgroup = read_of(pid, "cgroup", text, sizeof(text));
         if (isolate_parse_id(cgroup, other) < 0)
-                a->other_tasks += here;
-        else if (strcmp(other, id) == 0)
-                add_own(a, pid, owner);
-        else if (here)
+                a->other_tasks++;
+        else if (strcmp(other, id) != 0)
                 add_mate(a, other);
 }
 
@@ -118,7 +118,7 @@ static bool is_number(const char *s)
         return *s >= '1' && *s <= '9';
 }
 
-void isolate_look_at_tasks(struct isolate_answer *a, const char *id, uint64_t owner)
+void isolate_look_at_mates(struct isolate_answer *a, const char *id)
 {
         DIR *d = opendir("/proc");
         unsigned seen = 0;
@@ -131,12 +131,10 @@ void isolate_look_at_tasks(struct isolate_answer *a, const char *id, uint64_t ow
                         a->facts |= ISOLATE_SEARCH_CUT;
                         break;
                 }
-                look_at(a, e->d_name, id, owner);
+                look_at(a, e->d_name, id);
         }
         if (d)
                 closedir(d);
-        if (a->facts & ISOLATE_HAS_NET_ADMIN)
-                a->facts &= ~(uint32_t)ISOLATE_MAY_NET_ADMIN;
 }
 
 /* ---- a namespace by its number ---- */

@@ -9,8 +9,8 @@ for t in test_nl test_nettable test_nsworker; do
         if /bin/$t >/tmp/out 2>&1; then echo "ok   $t"; else echo "FAIL $t"; cat /tmp/out; fi
 done
 
-id=$(id_of ab) space=c1 cg=/sys/fs/cgroup/libpod-$id
-mkdir -p /run/netns $cg
+id=$(id_of ab) cg=/sys/fs/cgroup/libpod-$id
+mkdir -p /run/netns "$cg"
 touch /run/netns/c1
 unshare -n mount --bind /proc/self/ns/net /run/netns/c1
 in_space() { nsenter --net=/run/netns/c1 "$@"; }

@@ -333,7 +333,7 @@ static struct isolate_list *list_of(unsigned n)
         for (l->n = 0; l->n < n; l->n++) {
                 struct isolate_entry *e = &l->of[l->n];
 
-                snprintf(e->id, sizeof(e->id), "%02x%s", l->n & 0xff, ID + 2);
+                snprintf(e->id, sizeof(e->id), "%02x%s", l->n & 0xff, &ID[2]);
                 snprintf(e->name, sizeof(e->name), "web\n%u", l->n);
                 strcpy(e->workload, "shop/web"), strcpy(e->image, "localhost/shop:1"), strcpy(e->cgroup, "/docker/" ID);
                 strcpy(e->note, "at three in the morning");
