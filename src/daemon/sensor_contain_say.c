@@ -322,8 +322,8 @@ static json_t *hold_json(struct sensor *s, const struct hold *h)
                 return NULL;
         json_object_set_new(o, "name", json_string(contain_name(s->contain, h->e.id)));
         json_object_set_new(o, "workload", json_string(h->e.workload));
-        json_object_set_new(o, "finding",
-                            h->e.finding ? json_sprintf("F-%llu", (unsigned long long)h->e.finding) : json_null());
+        snprintf(words, sizeof(words), "F-%llu", (unsigned long long)h->e.finding);
+        json_object_set_new(o, "finding", h->e.finding ? json_string(words) : json_null());
         if (h->until_ns)
                 json_object_set_new(
                         o, "left_s",
