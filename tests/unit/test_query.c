@@ -264,6 +264,13 @@ static void add_finding(const struct finding *f)
         CU_ASSERT_EQUAL(finding_encode(f, b), 0);
 }
 
+static void forget_findings(void)
+{
+        for (size_t i = 0; i < store.n; i++)
+                buf_release(&store.blob[i]);
+        store.n = 0;
+}
+
 /* Findings by id, state, confidence, of workload web. */
 static void add(uint64_t id, enum finding_state state, uint32_t confidence, bool suppressed)
 {
@@ -298,8 +305,7 @@ static void add_workload(const char *id, const char *name, const char *state)
 
 static void set_up(void)
 {
-        for (size_t i = 0; i < store.n; i++)
-                buf_release(&store.blob[i]);
+        forget_findings();
         memset(&store, 0, sizeof(store));
         memset(&judge, 0, sizeof(judge));
         env.store = &store;
@@ -1276,7 +1282,7 @@ static void test_report(void)
         weeks[0].of[2] = (struct judge_week){.number = 90, .observed_ns = WEEK, .findings = 50}; /* before the span */
         weeks[1] = (struct judge_weeks){.name = BYTES_LIT("web2"), .first_ns = 100 * WEEK + WEEK / 8, .last = 100};
         weeks[1].of[0] = (struct judge_week){.number = 100, .unjudged_ns = WEEK / 4, .learning = 2, .first_sights = 1};
-        store.n = 0;
+        forget_findings();
         f->shown_ns = 99 * WEEK + 1;
         add_finding(f);
         add_finding(f);
@@ -1316,7 +1322,7 @@ static void test_report(void)
         CU_ASSERT_EQUAL(json_integer_value(json_object_get(a, "code")), 2);
         json_decref(a);
         nweeks = 0;
-        store.n = 0;
+        forget_findings();
         finding_free(f);
 }
 
