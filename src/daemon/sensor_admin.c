@@ -214,6 +214,8 @@ static void answer(struct sensor *s, struct sensor_command *c)
 
         if (client)
                 lineclient_send(client, bytes_str(c->line));
+        if (c->own)
+                sensor_drop_answered(s, c->id, bytes_has_prefix(bytes_str(c->line), BYTES_LIT("{\"ok\":true")));
         forget(c);
 }
 

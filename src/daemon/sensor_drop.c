@@ -195,6 +195,8 @@ static int on_helper(struct loop_src *src, int fd, short revents, void *arg)
         if (n == -EAGAIN || n == -EINTR)
                 return LOOP_DONE;
         if (n <= 0 || nfds != 1) {
+                if (n == 0) /* it has ended: nothing can hold it up any more */
+                        helper_end(&k->pid);
                 end_helper(s);
                 return LOOP_DONE;
         }
@@ -224,7 +226,7 @@ static void start(struct sensor *s)
         if (r == 0)
                 r = helper_start("tidemark-drop", HELPER_HAS_TIME, run_helper, k, &k->dir, 1, &k->helper, &k->pid);
         if (r == 0)
-                r = loop_add(s->loop, k->helper, POLLIN, LOOP_ANSWERS, "records dropped", on_helper, s, &k->helper_src);
+                r = loop_add(s->loop, k->helper, POLLIN, LOOP_WORK, "records dropped", on_helper, s, &k->helper_src);
         if (r == 0)
                 return;
         log_error(MOD, "what lies in %s cannot be looked at: %s", k->path, err_str(r));

@@ -16,6 +16,11 @@ def imported(d, path, *more):
     return d.json("record", "import", path, *more)[0]
 
 
+def trail(d):
+    with open(os.path.join(d.state, "trail", "trail.jsonl"), encoding="utf-8") as f:
+        return [json.loads(x) for x in f if x.endswith("\n")]
+
+
 def one(d, path, *more):
     answer = imported(d, path, *more)
     check(len(answer["records"]) == 1 and not answer["refused"], "one record", answer)
@@ -84,7 +89,7 @@ def test_record_signatures(lab):
     check(k["elsewhere"] and "another image" in k["words"], "wrong digest: kept, and said", k)
     text = d.tidemark("record", "show", digest("a")).stdout
     check("verified, by" in text and "no SBOM was imported" in text and "Never seen on this host" in text and all(len(x) <= 100 for x in text.splitlines()), "for people", text)
-    check([t for t in d.trail() if t["kind"] == "asked" and "record.import" in t["text"]], "in the trail", d.trail()[-3:]) if hasattr(d, "trail") else None
+    check(any(t["kind"] == "asked" and t["source"] == "operator" and "record.import" in json.dumps(t) for t in trail(d)), "asked is in the trail", trail(d)[-3:])
     s = d.json("status")["record_worker"]
     check(s["keys"] == 3 and s["verified"] >= 11 and s["bad"] >= 6 and s["unknown-key"] >= 2 and s["failed"] >= 4, "counted", s)
 
@@ -146,6 +151,8 @@ def test_record_seen(lab):
     write(os.path.join(drop, "bad.json"), "{")
     wait("what was put there", lambda: said(d, "ran")["sbom"])
     wait("them to be put aside", lambda: os.path.exists(os.path.join(drop, "imported", "app.cdx.json")) and os.path.exists(os.path.join(drop, "refused", "bad.json")))
+    own = [(t["kind"], t["source"]) for t in trail(d) if "app.cdx.json" in json.dumps(t)]
+    check(("asked", "agent") in own and any(k == "outcome" for k, _ in own), "both are in the trail, as the agent's own", own)
     write(os.path.join(drop, "later.json"), line(config, by="later"))
     wait("a later one", lambda: len(said(d, config)["admissions"]) == 5)
     d.stop()
