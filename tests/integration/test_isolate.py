@@ -200,9 +200,8 @@ def test_host_side(lab):
     """On the host's own: what is taken away there or inside is noticed, and made again; --keep-probes lets the host in, and
     the container not out; what is allowed passes; one that ended leaves nothing."""
     j = Joined("h")
-    watch = None
+    c, watch = lab.container("iso-h", network="ns:/run/netns/" + j.name), None
     try:
-        c = lab.container("iso-h", network="ns:/run/netns/" + j.name)
         pid = pid_of(lab, c)
         c.sh("nc -l -p 8080 -e true & nc -l -p 8081 -e true &")
         r = cuts("look", c.id, pid)
@@ -245,6 +244,7 @@ def test_host_side(lab):
         if watch and watch.poll() is None:
             watch.kill()
         j.end()
+        run(["nft", "delete", "table", "netdev", table_of(c)])  # of a test that failed
 
 
 def test_shared_and_host_network(lab):
