@@ -75,7 +75,8 @@ def test_engine_dies(lab):
 def test_sensor_dies(lab):
     d = lab.daemon()
     pids = d.children()
-    check(len(pids) == 8, "engine, walker, trail, two readers of processes, one that enters namespaces, two for audit", pids)
+    names = "engine walk trail args maps netns audit auditl isolate kill".split()
+    check(sorted(pids) == sorted(("tidemark-" + n)[:15] for n in names), "these and no others", pids)
     d.proc.kill()
     d.proc.wait()
     wait("engine and helpers to be gone", lambda: not any(os.path.exists("/proc/%d" % p) for p in pids.values()))
