@@ -113,6 +113,13 @@ def test_record_boms(lab):
         k = one(d, write(at("b.json"), envelope(statement(digest("signed"), "https://cyclonedx.org/bom" if make is cyclonedx else "https://spdx.dev/Document", make(None, files)))))
         check(k["digest"] == digest("signed") and k["packages"] == 1 and k["files"] == 2, "as a predicate", k)
     check(d.tidemark("record", "show", digest("by hand")).stdout.startswith(digest("by hand")) and not said(d, digest("by hand"))["sbom"], "a dry run keeps nothing")
+    many = os.path.join(lab.dir, "many")
+    os.makedirs(os.path.join(many, "deeper"))
+    write(os.path.join(many, "1.json"), cyclonedx(digest("one"), files))
+    write(os.path.join(many, "2.json"), "{")
+    write(os.path.join(many, "3.json"), spdx(digest("three"), files))
+    r = d.tidemark("--json", "record", "import", many)
+    check(r.returncode == 4 and "2.json" in r.stderr and [a["file"] for a in json.loads(r.stdout)] == ["1.json", "3.json"], "a directory: what is wrong with one holds up no other", r.stdout, r.stderr)
     good = json.dumps(cyclonedx(digest("q"), files))
     for what, text, words in (("truncated", good[:-20], "in the midst"), ("empty", "", "holds nothing"), ("names twice", good.replace('"bomFormat"', '"specVersion": "1.5", "bomFormat"'), "twice"), ("no UTF-8", good.replace("busybox", "\udcff"), "no UTF-8"),
                               ("depth", '{"bomFormat":"CycloneDX","x":' + "[" * 10000, "nested deeper"), ("version", good.replace('"1.5"', '"1.3"'), "1.4 to 1.6"), ("nothing known", '{"a": 1}', "neither a DSSE envelope"), ("no JSON", "hello", "an object was expected")):
