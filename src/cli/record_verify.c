@@ -41,7 +41,8 @@ struct verdict {
 struct verifying {
         int fd, worker, program;
         pid_t pid;
-        const char *file;
+        const char *file, *image;
+        uint32_t elsewhere; /* records of other images than the one that is asked about */
         char *keys[SUPPLY_KEYS];
         uint32_t nkeys;
         struct verdict verdicts[SUPPLY_DOCUMENTS];
@@ -202,6 +203,7 @@ static int on_event(struct verifying *v, const struct supplywire *m)
                 ev.supply.signature = k->signature;
                 ev.supply.key = bytes_str(k->signature == SIGNATURE_VERIFIED ? v->keys[k->key] : k->why);
         }
+        v->elsewhere += v->image && !bytes_eq(ev.supply.digest, bytes_str(v->image));
         v->current = query_record_json(&ev.supply);
         return json_array_append_new(v->records, v->current) < 0 ? -ENOMEM : 0;
 }
@@ -265,7 +267,7 @@ static bool all_verified(const struct verifying *v)
         for (uint32_t i = 0; i < v->nverdicts; i++)
                 if (v->verdicts[i].signature != SIGNATURE_VERIFIED)
                         return false;
-        return v->nverdicts > 0 && json_array_size(v->refused) == 0;
+        return v->nverdicts > 0 && v->elsewhere == 0 && json_array_size(v->refused) == 0;
 }
 
 static int tell_people(struct cli *c, const struct verifying *v)
@@ -285,6 +287,8 @@ static int tell_people(struct cli *c, const struct verifying *v)
         } else {
                 cli_put(stdout, v->file, CLI_WIDTH - 20);
                 puts(verified ? ": verified" : ": NOT verified");
+                if (v->elsewhere)
+                        puts("  WRONG DIGEST: it names another image than --image");
                 json_array_foreach((json_t *)(uintptr_t)v->records, i, o) record_print(o, true);
                 json_array_foreach((json_t *)(uintptr_t)v->refused, i, o)
                 {
@@ -330,6 +334,7 @@ int record_verify(struct cli *c)
                 return CLI_FAILED;
         v->worker = -1;
         v->file = c->argv[2];
+        v->image = image;
         v->program = open_program();
         v->fd = v->program < 0 ? -1 : open(v->file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (v->fd < 0)

@@ -87,6 +87,9 @@ def test_record_signatures(lab):
     check([k["signature"] for k in lines["records"]] == ["verified", "unsigned"] and "wrong payload type" in lines["refused"][0]["why"], "several in one file", lines)
     k = one(d, write(at("doc.json"), signed(ours, body)), "--image", digest("z"))
     check(k["elsewhere"] and "another image" in k["words"], "wrong digest: kept, and said", k)
+    for image, status in ((digest("a"), 0), (digest("z"), 1)):
+        r = d.tidemark("record", "verify", at("doc.json"), "--key", ours.public, "--image", image)
+        check(r.returncode == status and ("WRONG DIGEST" in r.stdout) == bool(status), "of that image", r.stdout, r.stderr)
     text = d.tidemark("record", "show", digest("a")).stdout
     check("verified, by" in text and "no SBOM was imported" in text and "Never seen on this host" in text and all(len(x) <= 100 for x in text.splitlines()), "for people", text)
     check(any(t["kind"] == "asked" and t["source"] == "operator" and "record.import" in json.dumps(t) for t in trail(d)), "asked is in the trail", trail(d)[-3:])
