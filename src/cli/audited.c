@@ -43,7 +43,7 @@ static const char *text_of(const json_t *o, const char *key)
 
 static int64_t time_of(const char *s)
 {
-        return audited_parse_time(s);
+        return audited_time(s);
 }
 
 static json_t *time_json(int64_t ns)

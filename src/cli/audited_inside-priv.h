@@ -49,6 +49,6 @@ int audited_finish(struct audited *a) TM_CHECK;
 json_t *audited_controls(const struct audited *a, const struct audited_chain *chain);
 
 /* "2026-01-02T03:04:05.678Z" as ns since 1970; 0: it is none. */
-int64_t audited_parse_time(const char *text);
+int64_t audited_time(const char *text);
 
 #endif

@@ -16,7 +16,7 @@
 #define HOUR 3600e9
 #define SHOWN_MAX 2000u
 
-int64_t audited_parse_time(const char *text)
+int64_t audited_time(const char *text)
 {
         struct tm tm = {0};
         int ms = 0, used = 0;
@@ -134,7 +134,7 @@ static int64_t judged_since(const json_t *baselines, const char *workload)
                         const char *dim = json_string_value(json_object_get(d, "dimension")),
                                    *state = json_string_value(json_object_get(d, "state")),
                                    *at = json_string_value(json_object_get(d, "since"));
-                        int64_t ns = at ? audited_parse_time(at) : 0;
+                        int64_t ns = at ? audited_time(at) : 0;
 
                         if (!dim || (strcmp(dim, "file") != 0 && strcmp(dim, "process") != 0))
                                 continue;

@@ -59,7 +59,8 @@ void cfg_mistakes_release(struct cfg_mistakes *ms)
         memset(ms, 0, sizeof(*ms));
 }
 
-static void TM_PRINTF(4, 0) put_mistake(struct cfg_mistakes *ms, const char *file, int line, const char *fmt, va_list ap)
+static void TM_PRINTF(4, 0)
+        put_mistake(struct cfg_mistakes *ms, const char *file, int line, const char *fmt, va_list ap)
 {
         struct cfg_mistake *m;
 

@@ -85,7 +85,8 @@ bool supply_is_factor(const struct finding_factor *x);
 /* How: */
 #define SUPPLY_ANEW 1u /* those that it has are weighed again; else one that spoke against it stays, also where its
                         * signal is kept no longer */
-#define SUPPLY_HIDES 2u /* a suppress rule hides the act at hand: nothing takes bits of what it may be too sure to hide */
+/* A suppress rule hides the act at hand: nothing takes bits of what it may be too sure to hide. */
+#define SUPPLY_HIDES 2u
 /*
  * What records say of the finding's programs and files, as factors; its sum with them. True: something changed. Where
  * nothing is known of its image nothing does.

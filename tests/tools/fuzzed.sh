@@ -6,7 +6,8 @@ set -u
 top=${TOP_SRCDIR:-$(cd "$(dirname "$0")/../.." && pwd)}
 
 # Called by another one that a harness calls: "name by-whom".
-through='index_decode fuse_restore
+through='base64_decode supply_read
+index_decode fuse_restore
 prior_restore judge_restore
 records_restore judge_restore
 supply_restore judge_restore
