@@ -187,7 +187,7 @@ class Daemon:
         return Watch(self)
 
     def children(self):
-        """Those that last: not the one that opens an image's files while it is read."""
+        """Those that last: not the one that opens an image's files while it is read, nor those of evidence."""
         out = {}
         for path in glob.glob("/proc/[0-9]*/stat"):
             try:
@@ -196,7 +196,8 @@ class Daemon:
                 continue
             if text.rsplit(")", 1)[1].split()[1] == str(self.proc.pid):
                 out[text.split("(", 1)[1].rsplit(")", 1)[0]] = int(path.split("/")[2])
-        out.pop("tidemark-open", None)
+        for name in ("tidemark-open", "tidemark-evid", "tidemark-take"):
+            out.pop(name, None)
         return out
 
     def engine(self):
