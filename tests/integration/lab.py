@@ -187,7 +187,7 @@ class Daemon:
         return Watch(self)
 
     def children(self):
-        """Those that last: not the one that opens an image's files while it is read, nor those of evidence."""
+        """Those that last: not the one that opens an image's files while it is read, nor those of evidence and of dropped records."""
         out = {}
         for path in glob.glob("/proc/[0-9]*/stat"):
             try:
@@ -196,7 +196,7 @@ class Daemon:
                 continue
             if text.rsplit(")", 1)[1].split()[1] == str(self.proc.pid):
                 out[text.split("(", 1)[1].rsplit(")", 1)[0]] = int(path.split("/")[2])
-        for name in ("tidemark-open", "tidemark-evid", "tidemark-take"):
+        for name in ("tidemark-open", "tidemark-evid", "tidemark-take", "tidemark-drop"):
             out.pop(name, None)
         return out
 
