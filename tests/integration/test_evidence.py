@@ -277,7 +277,7 @@ def test_ways_of_asking(lab):
     wait("it to be whole", lambda: len(evidence_of(d, c)) == 2)
     # Refused, in words: nobody of that name; one that does not run.
     other.stop()
-    wait("it to be gone", lambda: d.containers()["second"]["state"] == "stopped" if "second" in d.containers() else True)
+    wait("it to be gone", lambda: (lambda x: not x or x["state"] == "stopped")(d.containers().get("second")))
     for target, words in (("nobody", "no container is called"), ("F-999", "no finding F-999"), (other.id, "does not run")):
         r = d.tidemark("evidence", "capture", target)
         check(r.returncode == 4 and words in " ".join((r.stderr + r.stdout).split()), "refused: " + target, r.stdout, r.stderr)
