@@ -55,7 +55,7 @@ int cli_explain(struct cli *c);
 int cli_suppress(struct cli *c);
 int cli_report(struct cli *c);
 int cli_report_audit(struct cli *c); /* of report, with options of its own */
-int cli_quarter(struct cli *c, const char *quarter); /* of report; "now": the present one */
+int cli_quarter(struct cli *c); /* report --quarter, with options of its own */
 int cli_trail(struct cli *c);
 int cli_triage(struct cli *c);
 int cli_tune(struct cli *c);

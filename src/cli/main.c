@@ -10,7 +10,7 @@ static const struct cli_command commands[] = {
         {"probe", "[--config FILE] [--state-dir DIR]", "what this kernel gives each sensor, and what is used instead",
          cli_probe},
         {"report",
-         "[--weeks N] [--workload NAME] | --quarter 2026Q4|now |\n"
+         "[--weeks N] [--workload NAME] | --quarter 2026Q4|now [--state-dir DIR | --config FILE] |\n"
          "      --audit FROM TO [--state-dir DIR | --config FILE] [--audit-log FILE]",
          "findings and false positives per workload per week; what a playbook's review, and an auditor looks at",
          cli_report},

@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "cli/cli-priv.h"
+#include "cli/trail-priv.h"
+#include "tidemark/trail.h"
 
 static void print_playbook(const json_t *data)
 {
@@ -110,28 +112,122 @@ static void print_rules(const json_t *data, const char *array, const char *headi
         }
 }
 
-int cli_quarter(struct cli *c, const char *quarter)
-{
-        json_t *request = json_pack("{s:s}", "cmd", "report.quarter"), *data = NULL;
-        int r;
+/* ---- revisions, by the trail ---- */
 
-        if (quarter && strcmp(quarter, "now") != 0)
+struct revisions {
+        const char *from, *to;
+        json_t *found;
+};
+
+static json_t *of_playbook(const json_t *changes)
+{
+        json_t *some = json_array(), *o;
+        size_t i;
+
+        json_array_foreach(changes, i, o) if (strncmp(cli_text(o, "option"), "playbook.", 9) == 0 &&
+                                              strcmp(cli_text(o, "option"), "playbook.file") != 0)
+                json_array_append(some, o);
+        return some;
+}
+
+/* Times of one form and zone: in the order of their texts. */
+static int on_record(const struct trail_record *r, void *arg)
+{
+        struct revisions *v = arg;
+        json_t *text, *changes;
+
+        if (strcmp(r->kind, "configured") != 0 || strncmp(r->time, v->from, 19) < 0 || strncmp(r->time, v->to, 19) >= 0)
+                return 0;
+        text = json_loadb((const char *)r->text.p, r->text.len, 0, NULL);
+        changes = of_playbook(json_object_get(text, "changes"));
+        if (json_array_size(changes))
+                json_array_append_new(v->found, json_pack("{s:I,s:s,s:O}", "record", (json_int_t)r->n, "time", r->time,
+                                                          "changes", changes));
+        json_decref(changes);
+        json_decref(text);
+        return 0;
+}
+
+/* Null where the trail is not to be read from here: then nothing is claimed. */
+static json_t *find_revisions(const struct trail_place *p, const json_t *data)
+{
+        struct revisions v = {cli_text(data, "from"), cli_text(data, "to"), json_array()};
+        struct trail_verdict verdict;
+
+        if (trail_verify(p->dir, NULL, on_record, &v, &verdict) == 0)
+                return v.found;
+        json_decref(v.found);
+        return json_null();
+}
+
+static void print_revisions(const json_t *data)
+{
+        const json_t *all = json_object_get(data, "revisions");
+        size_t i, k;
+        json_t *o, *ch;
+
+        if (!json_is_array(all)) {
+                puts("\nRevisions of the playbook: the trail cannot be read from here (--state-dir).");
+                return;
+        }
+        printf("\nRevisions of the playbook, by the trail:%s\n", json_array_size(all) ? "" : " none");
+        json_array_foreach(all, i, o)
+        {
+                printf("  record %lld, %.19s\n", (long long)cli_int(o, "record"), cli_text(o, "time"));
+                json_array_foreach(json_object_get(o, "changes"), k, ch)
+                {
+                        const char *old = cli_text(ch, "old"), *now = cli_text(ch, "new");
+                        char text[1400];
+
+                        snprintf(text, sizeof(text), "%s %s%.500s%s%.500s", cli_text(ch, "option") + 9,
+                                 *old && *now ? "was "
+                                 : *now       ? "is new: "
+                                              : "is gone: ",
+                                 old, *old && *now ? "; is " : "", now);
+                        fputs("    ", stdout);
+                        cli_wrap(stdout, text, 4, 6);
+                }
+        }
+}
+
+static void print_all(const json_t *data)
+{
+        printf("Host %.64s, quarter %s: %.10s to %.10s (UTC).\n", cli_text(data, "host"), cli_text(data, "quarter"),
+               cli_text(data, "from"), cli_text(data, "to"));
+        print_playbook(data);
+        print_criteria(data);
+        print_revisions(data);
+        print_versions(data);
+        print_benign(data);
+        print_rules(data, "rules_ending", "Exceptions that end within 92 days");
+        print_rules(data, "rules_endless", "Exceptions without an end");
+}
+
+int cli_quarter(struct cli *c)
+{
+        const char *quarter = NULL, *state_dir = NULL, *config = NULL;
+        const struct cli_option options[] = {
+                {"--quarter", &quarter, NULL}, {"--state-dir", &state_dir, NULL}, {"--config", &config, NULL}};
+        json_t *request, *data = NULL;
+        struct trail_place place;
+        int operands, r = cli_options(c, options, ARRAY_LEN(options), &operands);
+
+        if (r != CLI_DONE || operands)
+                return r != CLI_DONE ? r : cli_usage("report --quarter takes no operand");
+        r = trail_place_find(config, state_dir, &place);
+        if (r != CLI_DONE)
+                return r;
+        request = json_pack("{s:s}", "cmd", "report.quarter");
+        if (strcmp(quarter, "now") != 0)
                 json_object_set_new(request, "quarter", json_string(quarter));
         r = cli_ask(c, CLI_CONTROL, request, &data);
         if (r != CLI_DONE)
                 return r;
-        if (c->json) {
+        json_object_set_new(data, "revisions", find_revisions(&place, data));
+        if (c->json)
                 r = cli_print_json(data);
-        } else {
-                printf("Host %.64s, quarter %s: %.10s to %.10s (UTC).\n", cli_text(data, "host"),
-                       cli_text(data, "quarter"), cli_text(data, "from"), cli_text(data, "to"));
-                print_playbook(data);
-                print_criteria(data);
-                print_versions(data);
-                print_benign(data);
-                print_rules(data, "rules_ending", "Exceptions that end within 92 days");
-                print_rules(data, "rules_endless", "Exceptions without an end");
-        }
+        else
+                print_all(data);
         json_decref(data);
         return r;
 }

@@ -142,33 +142,31 @@ static void print(const json_t *data)
         print_beside(json_object_get(data, "total"));
 }
 
-static bool has_audit(const struct cli *c)
+/* Which of the reports is it? Each has options of its own. */
+static bool has(const struct cli *c, const char *option)
 {
         for (int i = 1; i < c->argc; i++)
-                if (strcmp(c->argv[i], "--audit") == 0)
+                if (strcmp(c->argv[i], option) == 0)
                         return true;
         return false;
 }
 
 int cli_report(struct cli *c)
 {
-        const char *weeks = NULL, *workload = NULL, *quarter = NULL;
-        const struct cli_option options[] = {
-                {"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}, {"--quarter", &quarter, NULL}};
+        const char *weeks = NULL, *workload = NULL;
+        const struct cli_option options[] = {{"--weeks", &weeks, NULL}, {"--workload", &workload, NULL}};
         json_t *request, *data = NULL;
         char *end = NULL;
         long n = 0;
         int operands, r;
 
-        if (has_audit(c))
+        if (has(c, "--audit"))
                 return cli_report_audit(c);
+        if (has(c, "--quarter"))
+                return cli_quarter(c);
         r = cli_options(c, options, ARRAY_LEN(options), &operands);
         if (r != CLI_DONE || operands)
                 return r != CLI_DONE ? r : cli_usage("report takes no operand");
-        if (quarter && (weeks || workload))
-                return cli_usage("report --quarter takes no other option");
-        if (quarter)
-                return cli_quarter(c, quarter);
         if (weeks)
                 n = strtol(weeks, &end, 10);
         if (weeks && (*end || n < 1 || n > 1000))

@@ -454,7 +454,8 @@ int main(int argc, char **argv)
                 }
         setup = (struct sensor_setup){.cfg = &s.cfg, .state_dir = s.state, .trail_dir = s.trail_dir,
                                       .evidence_dir = s.evidence_dir, .runtime_dir = s.runtime, .pair_fd = s.pair[0],
-                                      .admin_fd = s.admin_fd, .engine = s.engine, .foreground = s.opt.foreground};
+                                      .admin_fd = s.admin_fd, .engine = s.engine, .playbook = s.playbook,
+                                      .foreground = s.opt.foreground};
         r = sensor_run(&setup);
         remove_socket(s.runtime, "control.sock");
         remove_socket(s.runtime, "admin.sock");

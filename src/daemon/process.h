@@ -43,6 +43,7 @@ struct sensor_setup {
         int pair_fd;
         int admin_fd; /* listening admin.sock */
         pid_t engine; /* its process */
+        const struct playbook *playbook; /* NULL: none; borrowed */
         bool foreground;
 };
 int sensor_run(const struct sensor_setup *s);

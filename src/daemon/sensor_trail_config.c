@@ -12,6 +12,7 @@
 #include "daemon/sensor-priv.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
+#include "tidemark/playbook.h"
 
 #define MOD "trail"
 #define COPY "configuration"
@@ -141,10 +142,42 @@ static int read_before(struct comparing *c)
         return r;
 }
 
+/* The criteria of triage, as if they were options: a revision is a change like any other. */
+static int put_playbook(const struct playbook *p, struct buf *out)
+{
+        int r = 0;
+
+        if (!p)
+                return 0;
+        put_line("playbook.version", p->version, false, out);
+        put_line("playbook.owner", p->owner, false, out);
+        put_line("playbook.review", p->review, false, out);
+        for (uint32_t i = 0; i < p->n && r == 0; i++) {
+                const struct playbook_criterion *k = &p->criteria[i];
+                _cleanup_buf_ struct buf name, value;
+
+                buf_init(&name, 128);
+                buf_init(&value, 16384);
+                buf_printf(&name, "playbook.criteria[%s]", k->name);
+                buf_printf(&value, "%s:", k->verdict);
+                for (uint32_t n = 0; n < k->nall; n++)
+                        buf_printf(&value, " %s", k->all[n]);
+                for (uint32_t n = 0; n < k->nany; n++)
+                        buf_printf(&value, " %s%s", n ? "" : "one of ", k->any[n]);
+                buf_printf(&value, ": %s", k->words);
+                r = name.err ? name.err : value.err;
+                if (r == 0)
+                        r = put_line(buf_cstr(&name), buf_cstr(&value), false, out);
+        }
+        return r < 0 ? r : out->err;
+}
+
 static int run(struct comparing *c)
 {
         int r = cfg_each(c->s->cfg, put_line, &c->now);
 
+        if (r == 0)
+                r = put_playbook(c->s->setup->playbook, &c->now);
         if (r == 0)
                 r = read_before(c);
         if (r == 0)

@@ -51,14 +51,17 @@ def test_triage(lab):
     status = d.json("status")["playbook"]
     check(status["version"] == "2026-11" and status["days"] > 20000, "status says when the review is due", status)
     check("its review is due on 2099-12-31" in d.tidemark("status").stdout, "in words")
-    q = d.json("report", "--quarter", "now")
+    q = d.json("report", "--quarter", "now", "--state-dir", d.state)
+    new = {x["option"]: x["new"] for r in q["revisions"] for x in r["changes"]}
+    check(new["playbook.version"] == "2026-11" and "ran_write_layer" in new["playbook.criteria[brought in]"], "revisions by the trail", q["revisions"])
     hits = {x["name"]: x["findings"] for x in q["criteria"]}
     check(hits["brought in"] >= 1 and hits["debugger"] == 0, "criteria hit", q["criteria"])
     check(q["judged_by"][0]["version"] == "2026-11", "revisions", q["judged_by"])
-    text = d.tidemark("report", "--quarter", "now").stdout
-    check("Playbook version 2026-11" in text and "brought in" in text, "for people", text)
+    text = d.tidemark("report", "--quarter", "now", "--state-dir", d.state).stdout
+    check("Playbook version 2026-11" in text and "version is new: 2026-11" in text, "for people", text)
     check(not [line for line in text.splitlines() if len(line) > 100], "fits 100 columns", text)
-    check(d.tidemark("report", "--quarter", "2026Q9").returncode == 2, "no such quarter")
+    check(d.tidemark("report", "--quarter", "2026Q9", "--state-dir", d.state).returncode == 2, "no such quarter")
+    check(d.json("report", "--quarter", "now", "--state-dir", d.state + "-none")["revisions"] is None, "no trail: nothing is claimed")
 
 
 def test_playbook_mistakes(lab):
