@@ -13,6 +13,7 @@
 #include "tidemark/when.h"
 
 #define ROWS_MAX 2000u /* of each list; more are counted */
+#define CUT_SHOWN 200u /* bytes of a request that is not whole */
 #define HOUR 3600e9
 #define SECOND INT64_C(1000000000)
 
@@ -217,11 +218,14 @@ static int on_identified(struct audited *a, const struct trail_record *r, const 
 static int on_started(struct audited *a, const struct trail_record *r, const json_t *text)
 {
         bool crashed = a->last_ns && !a->ended;
+        struct trail_record gap = *r;
 
         tally(a, AUDITED_STARTED, r);
         a->starts++;
         if (a->last_ns && r->wall_ns > a->last_ns && r->wall_ns >= a->from && a->last_ns < a->to) {
-                tally(a, AUDITED_GAP, r);
+                if (r->wall_ns >= a->to) /* it lasted until then */
+                        gap.wall_ns = a->last_ns > a->from ? a->last_ns : a->from;
+                tally(a, AUDITED_GAP, &gap);
                 if (add(a, LIST_GAPS,
                         json_pack("{s:o,s:o,s:f,s:s,s:I}", "from", time_json(a->last_ns), "to", time_json(r->wall_ns),
                                   "hours", (double)(r->wall_ns - a->last_ns) / HOUR, "why",
@@ -476,19 +480,30 @@ static size_t command_row(const char *cmd)
         return i;
 }
 
+/* A request that is longer than a record holds was asked for all the same: nobody is left out by being verbose. */
+static json_t *cut_request(const struct trail_record *r)
+{
+        json_t *words = json_stringn((const char *)r->text.p, r->text.len < CUT_SHOWN ? r->text.len : CUT_SHOWN);
+
+        return json_pack("{s:s,s:o}", "cmd", "(longer than a record holds)", "begins",
+                         words ? words : json_string("?"));
+}
+
 static int on_asked(struct audited *a, const struct trail_record *r, const json_t *text)
 {
-        size_t i = command_row(text_of(text, "cmd"));
+        json_t *request = text ? json_incref((json_t *)(uintptr_t)text) : cut_request(r), *o;
+        size_t i = command_row(text_of(request, "cmd"));
         char key[48];
-        json_t *o;
 
-        if (!text || json_is_true(json_object_get(text, "dry_run")))
+        if (json_is_true(json_object_get(request, "dry_run"))) {
+                json_decref(request);
                 return 0;
+        }
         tally(a, AUDITED_ASKED, r);
         if (commands[i].what != AUDITED__MAX)
                 tally(a, commands[i].what, r);
-        o = json_pack("{s:I,s:o,s:I,s:o,s:O}", "ns", (json_int_t)r->wall_ns, "time", time_json(r->wall_ns), "record",
-                      (json_int_t)r->n, "who", who_json(r), "request", text);
+        o = json_pack("{s:I,s:o,s:I,s:o,s:o}", "ns", (json_int_t)r->wall_ns, "time", time_json(r->wall_ns), "record",
+                      (json_int_t)r->n, "who", who_json(r), "request", request);
         return json_object_set_new(a->asked, command_key(a, r->command, key), o) < 0 ? -ENOMEM : 0;
 }
 
@@ -542,8 +557,8 @@ static int on_outcome(struct audited *a, const struct trail_record *r, const jso
         json_t *asked = json_incref(json_object_get(a->asked, command_key(a, r->command, key)));
         int err = 0;
 
-        tally(a, AUDITED_OUTCOME, r);
-        if (asked) {
+        if (asked) { /* else of a dry run, or of what was asked before the trail begins */
+                tally(a, AUDITED_OUTCOME, r);
                 err = decide(a, asked, done);
                 if (err == 0)
                         err = list_command(a, asked, done ? "done" : "not done", text, r->n);
@@ -553,16 +568,25 @@ static int on_outcome(struct audited *a, const struct trail_record *r, const jso
         return err;
 }
 
+static bool is_one_of(const char *kind, const char *const *of, size_t n)
+{
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(of[i], kind) == 0)
+                        return true;
+        return false;
+}
+
 /* What the agent says it did, in its own records. */
 static int on_act(struct audited *a, const struct trail_record *r, const json_t *text)
 {
+        static const char *const contained[] = {"isolated", "released", "killed"};
         bool done = strcmp(r->kind, "contain-foresight") != 0; /* only what would be */
         json_t *words =
                 text ? json_incref((json_t *)(uintptr_t)text) : json_stringn((const char *)r->text.p, r->text.len);
 
-        if (done && begins(r->kind, "contain-"))
+        if (is_one_of(r->kind, contained, ARRAY_LEN(contained)) || (done && begins(r->kind, "contain-")))
                 tally(a, AUDITED_CONTAINED, r);
-        if (begins(r->kind, "evidence-"))
+        if (strcmp(r->kind, "captured") == 0 || begins(r->kind, "evidence-"))
                 tally(a, AUDITED_EVIDENCE, r);
         if (!in_period(a, r->wall_ns)) {
                 json_decref(words);
@@ -596,6 +620,43 @@ static int count_kind(struct audited *a, const char *kind)
         return json_object_set_new(a->kinds, kind, json_integer(1)) < 0 ? -ENOMEM : 0;
 }
 
+/* NULL: it is none. */
+static json_t *object_of(const struct trail_record *r)
+{
+        json_t *text = json_loadb((const char *)r->text.p, r->text.len, 0, NULL);
+
+        if (json_is_object(text))
+                return text;
+        json_decref(text);
+        return NULL;
+}
+
+/* The trail's writer writes these by itself, also at a start, before the agent's first word: they do not say that it
+ * ran until then. */
+static bool is_of_writer(const struct trail_record *r)
+{
+        static const char *const own[] = {"repaired", "removed"};
+
+        return is_one_of(r->kind, own, ARRAY_LEN(own));
+}
+
+/* Behind the period: outcomes of what was asked in it, and, by the first one, whether the agent ran until its end. */
+static int on_beyond(struct audited *a, const struct trail_record *r)
+{
+        bool first = !a->beyond && !is_of_writer(r), started = strcmp(r->kind, "started") == 0;
+        json_t *text = !a->restarted && strcmp(r->kind, "outcome") == 0 ? object_of(r) : NULL;
+        int err = 0;
+
+        if (!a->restarted && strcmp(r->kind, "outcome") == 0)
+                err = on_outcome(a, r, text);
+        json_decref(text);
+        a->restarted = a->restarted || started;
+        if (!first || err < 0)
+                return err;
+        a->beyond = true;
+        return started ? on_started(a, r, NULL) : end_all_segments(a, a->to);
+}
+
 int audited_record(struct audited *a, const struct trail_record *r)
 {
         json_t *text;
@@ -603,12 +664,8 @@ int audited_record(struct audited *a, const struct trail_record *r)
         int err = 0;
 
         if (r->wall_ns >= a->to)
-                return 0;
-        text = json_loadb((const char *)r->text.p, r->text.len, 0, NULL);
-        if (!json_is_object(text)) {
-                json_decref(text);
-                text = NULL;
-        }
+                return on_beyond(a, r);
+        text = object_of(r);
         tally(a, AUDITED_ALL, r);
         if (r->late)
                 tally(a, AUDITED_LATE, r);
@@ -619,7 +676,7 @@ int audited_record(struct audited *a, const struct trail_record *r)
         if (err == 0)
                 err = i < ARRAY_LEN(kinds) ? kinds[i].on(a, r, text) : on_act(a, r, text);
         json_decref(text);
-        if (r->wall_ns > a->last_ns)
+        if (r->wall_ns > a->last_ns && !is_of_writer(r))
                 a->last_ns = r->wall_ns;
         return err;
 }

@@ -39,8 +39,10 @@ struct audited {
         json_t *kinds;          /* by kind: records of the period */
         int64_t compared_apart; /* longest time between two comparisons of one container */
         uint64_t starts;
-        int64_t last_ns; /* of records so far */
+        int64_t last_ns; /* of the agent's records so far */
         bool ended;      /* the last record of the agent's life was its end */
+        bool beyond;     /* a record behind the period has told whether it ran until then */
+        bool restarted;  /* behind the period it was started: numbers of commands are others' */
 };
 
 /* What has no end yet ends now. 0, -ENOMEM. */

@@ -158,6 +158,51 @@ static void test_coverage(void)
         CU_ASSERT(records_of("10.7", 0) == 1 && records_of("SI-4", 0) == 4);
 }
 
+/* What the trail's writer mends at a start stands before the start: the agent did not run until then. */
+static void test_power_cut(void)
+{
+        begin(0, 30 * HOUR);
+        put(0, "started", "", 0, 0, "{}");
+        put(0, "watching", "c1", 0, 0, WATCHING("2026-09-21T14:13:20.000Z", "filesystem mark", "conntrack"));
+        put(2 * HOUR, "engine", "", 0, 0, "words");
+        put(22 * HOUR, "repaired", "", 0, 0, "20 bytes of an unfinished record were cut");
+        put(22 * HOUR, "removed", "", 0, 0, "{\"last\":3}");
+        put(22 * HOUR, "started", "", 0, 0, "{}");
+        end(NULL);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/total/hours"), 2, 0.001);
+        CU_ASSERT_EQUAL(json_array_size(at("gaps/list")), 1);
+        CU_ASSERT_DOUBLE_EQUAL(real("gaps/list/0/hours"), 20, 0.001);
+        CU_ASSERT_EQUAL(records_of("10.7", 0), 1);
+}
+
+/* It falls within the period and is started again behind it: what it watched it did not watch until the end. */
+static void test_beyond(void)
+{
+        begin(0, 10 * HOUR);
+        put(0, "started", "", 0, 0, "{}");
+        put(0, "watching", "c1", 0, 0, WATCHING("2026-09-21T14:13:20.000Z", "filesystem mark", "conntrack"));
+        put(2 * HOUR, "engine", "", 0, 0, "words");
+        put(20 * HOUR, "repaired", "", 0, 0, "words");
+        put(20 * HOUR, "started", "", 0, 0, "{}");
+        put(21 * HOUR, "engine", "", 0, 0, "words");
+        put(22 * HOUR, "started", "", 0, 0, "{}");
+        end(NULL);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/total/hours"), 2, 0.001);
+        CU_ASSERT_EQUAL(json_array_size(at("gaps/list")), 1);
+        CU_ASSERT(is("gaps/list/0/from", "2026-09-21T16:13:20.000Z") && records_of("10.7", 0) == 1);
+        /* where it goes on, all of it was watched; and what was asked at the last moment has its outcome */
+        begin(0, 10 * HOUR);
+        put(0, "started", "", 0, 0, "{}");
+        put(0, "watching", "c1", 0, 0, WATCHING("2026-09-21T14:13:20.000Z", "filesystem mark", "conntrack"));
+        put(10 * HOUR - 1, "asked", "", 0, 7, "{\"cmd\":\"contain.release\",\"target\":\"c1\"}");
+        put(10 * HOUR + 1, "outcome", "", 0, 7, "{\"ok\":true}");
+        put(21 * HOUR, "started", "", 0, 0, "{}");
+        end(NULL);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/total/hours"), 10, 0.001);
+        CU_ASSERT_EQUAL(json_array_size(at("gaps/list")), 0);
+        CU_ASSERT(is("acts/list/0/outcome", "done"));
+}
+
 /* ---- findings and decisions ---- */
 
 static void test_decisions(void)
@@ -219,7 +264,9 @@ static void test_commands(void)
         put(3, "asked", "", 0, 2, "{\"cmd\":\"baseline.approve\",\"workload\":\"web\",\"reason\":\"seen\"}");
         put(4, "outcome", "", 0, 2, "{\"ok\":false,\"error\":\"no such\"}");
         put(5, "asked", "", 0, 3, "{\"cmd\":\"contain.isolate\",\"target\":\"F-12\"}");
-        put(6, "contain-isolated", "c1", 12, 0, "{\"words\":\"cut off\"}");
+        put(6, "isolated", "c1", 12, 0, "{\"words\":\"cut off\"}");
+        put(6, "captured", "c1", 12, 0, "{}");
+        put(6, "contain-foresight", "c1", 12, 0, "{}");
         put(7, "refused", "", 0, 0, "{\"where\":\"admin.sock\",\"request\":\"{}\"}");
         put(8, "configured", "", 0, 0,
             "{\"since\":\"last start\",\"changes\":[{\"option\":\"audit.log\",\"old\":\"true\",\"new\":\"false\"}]}");
@@ -230,12 +277,28 @@ static void test_commands(void)
                   is("exceptions/list/0/request/until", "2027-01-15T08:00:00.000Z"));
         CU_ASSERT(is("approvals/list/0/outcome", "not done") && is("approvals/list/0/error", "no such"));
         CU_ASSERT(is("acts/list/0/outcome", "no outcome is recorded") && is("acts/list/0/command", "contain.isolate"));
-        CU_ASSERT(is("done/list/0/kind", "contain-isolated") && is("done/list/0/says/words", "cut off"));
+        CU_ASSERT(is("done/list/0/kind", "isolated") && is("done/list/0/says/words", "cut off"));
         CU_ASSERT(is("refused/list/0/where", "admin.sock"));
         CU_ASSERT(is("configuration/list/0/option", "audit.log") && is("configuration/list/0/new", "false"));
         CU_ASSERT(is("losses/list/0/source", "content") && real("losses/list/0/count") == 3);
         CU_ASSERT_STRING_EQUAL(says("10.2", 0), "3 asked for, 2 with an outcome.");
-        CU_ASSERT(records_of("CM-3", 0) == 3 && records_of("IR-4", 0) == 2);
+        CU_ASSERT(records_of("CM-3", 0) == 3 && records_of("IR-4", 0) == 3);
+}
+
+/* A dry run's outcome is none of what was done; a request that was too long for its record is one all the same. */
+static void test_verbose(void)
+{
+        begin(0, DAY);
+        put(1, "asked", "", 0, 1, "{\"cmd\":\"contain.isolate\",\"target\":\"c1\",\"dry_run\":true}");
+        put(2, "outcome", "", 0, 1, "{\"ok\":true}");
+        put(3, "asked", "", 0, 2, "{\"cmd\":\"contain.release\",\"target\":\"c1\",\"reason\":\"aaaaaaaaaaa...");
+        put(4, "outcome", "", 0, 2, "{\"ok\":true}");
+        put(5, "asked", "", 0, 3, "\xff{");
+        end(NULL);
+        CU_ASSERT_EQUAL(json_array_size(at("acts/list")), 2);
+        CU_ASSERT(is("acts/list/0/outcome", "done") && is("acts/list/0/command", "(longer than a record holds)"));
+        CU_ASSERT(strstr(json_string_value(at("acts/list/0/request/begins")), "contain.release") != NULL);
+        CU_ASSERT_STRING_EQUAL(says("10.2", 0), "2 asked for, 1 with an outcome.");
 }
 
 static void test_comparisons(void)
@@ -286,9 +349,12 @@ static void test_nonsense(void)
 static const struct unit_case cases[] = {
         {"without records nothing is claimed", test_no_claim},
         {"hours of containers, by what was seen", test_coverage},
+        {"hours, where a crash left something to mend", test_power_cut},
+        {"hours, by what stands behind the period", test_beyond},
         {"findings, decisions, and who took how long", test_decisions},
         {"reopened findings, and another life's commands", test_again},
         {"exceptions, approvals, acts, configuration, losses", test_commands},
+        {"dry runs, and requests that are too long", test_verbose},
         {"comparisons, and how far apart they were", test_comparisons},
         {"records that are none of ours", test_nonsense},
 };
