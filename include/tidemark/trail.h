@@ -86,7 +86,8 @@ DEFINE_CLEANUP(struct trail_file *, trail_file_close)
  * file is as before. */
 int trail_file_put(struct trail_file *f, const struct trail_entry *e, uint64_t *ret_n,
                    char ret_hash[TRAIL_HASH + 1]) TM_CHECK;
-/* All that was put is on the disk; or, on failure, nothing of it stands in the file since the last success. */
+/* All that was put is on the disk; or, on failure, nothing of it stands in the file since the last success. -ESTALE:
+ * somebody has removed or moved the file. */
 int trail_file_sync(struct trail_file *f) TM_CHECK;
 /* Both. */
 int trail_file_append(struct trail_file *f, const struct trail_entry *e, uint64_t *ret_n) TM_CHECK;

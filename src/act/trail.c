@@ -469,12 +469,29 @@ static void settle(struct trail *t, const struct answer *a)
                 t->ops->done(cookie, a->n, a->err, t->arg);
 }
 
+/* What was acknowledged does not stand there any more: said in the trail itself, for it may go on from before. */
+static void tell_missing(struct trail *t, const struct answer *a)
+{
+        struct trail_entry e = {
+                .kind = "missing", .login_uid = UINT32_MAX, .wall_ns = clock_wall_ns(), .boot_ns = clock_boot_ns()};
+        char text[200];
+
+        if (a->n > t->stats.head || (a->n == t->stats.head && strcmp(a->hash, t->stats.hash) == 0))
+                return;
+        snprintf(text, sizeof(text), "{\"last\":%llu,\"hash\":\"%s\",\"found\":%llu}",
+                 (unsigned long long)t->stats.head, t->stats.hash, (unsigned long long)a->n);
+        e.text = bytes_str(text);
+        if (queue(t, 0, true, &e) < 0)
+                t->stats.dropped++;
+}
+
 static int greet(struct trail *t, const struct answer *a)
 {
         memcpy(t->why, a->why, sizeof(t->why));
         if (a->err < 0)
                 return a->err;
         t->greeted = true;
+        tell_missing(t, a);
         t->stats.head = a->n;
         memcpy(t->stats.hash, a->hash, sizeof(t->stats.hash));
         return 0;

@@ -155,9 +155,26 @@ static int put(struct trail_file *f, const struct trail_entry *e)
         return 0;
 }
 
+static bool is_same_file(const struct trail_file *f, const char *name)
+{
+        struct stat a, b;
+
+        return fstat(f->fd, &a) == 0 && fstatat(f->dirfd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
+               a.st_ino == b.st_ino;
+}
+
+/* A file that somebody has removed or moved takes records that nobody will find. first 0: it goes on under its number,
+ * or its first record is damaged. */
+static bool is_in_place(const struct trail_file *f)
+{
+        struct stat st;
+
+        return fstat(f->fd, &st) == 0 && st.st_nlink > 0 && (f->first == 0 || is_same_file(f, TRAIL_CURRENT));
+}
+
 int trail_file_sync(struct trail_file *f)
 {
-        int r = fdatasync(f->fd) < 0 ? -errno : 0;
+        int r = !is_in_place(f) ? -ESTALE : fdatasync(f->fd) < 0 ? -errno : 0;
 
         if (r == 0) {
                 f->synced = f->head;
@@ -312,14 +329,6 @@ static bool is_full(const struct trail_file *f, int64_t now_ns)
         if (f->limits.segment && (uint64_t)f->size >= f->limits.segment)
                 return true;
         return f->limits.keep_ns && f->first_ns && now_ns - f->first_ns > (int64_t)(f->limits.keep_ns / AGE_SHARE);
-}
-
-static bool is_same_file(const struct trail_file *f, const char *name)
-{
-        struct stat a, b;
-
-        return fstat(f->fd, &a) == 0 && fstatat(f->dirfd, name, &b, AT_SYMLINK_NOFOLLOW) == 0 && a.st_dev == b.st_dev &&
-               a.st_ino == b.st_ino;
 }
 
 /* Give the file at hand its number for a name: never over one that is there, unless a crash came in between. */

@@ -296,7 +296,8 @@ int trail_verify(const char *dir, struct trail_checkpoints *cs, int (*each)(cons
                 return -errno;
         buf_init(&rd.text, TRAIL_LINE_MAX);
         r = read_all(&rd, dirfd);
-        if (r == 0 && (!rd.ended || rd.v.wrong == TRAIL_UNFINISHED) && (rd.v.wrong == TRAIL_WHOLE || !rd.anchored))
+        if (r == 0 && (!rd.ended || (rd.v.wrong == TRAIL_UNFINISHED &&
+                                     (!rd.anchored || strcmp(rd.v.file, TRAIL_CURRENT) == 0))))
                 look_at_whole(&rd);
         buf_release(&rd.text);
         if (r != 0)

@@ -365,6 +365,9 @@ static void test_cut_tail(void)
         save(whole, (size_t)(lines[8] - whole) + 20);
         CU_ASSERT_EQUAL(trail_verify(dir, &cs, NULL, NULL, &v), 0);
         CU_ASSERT(v.wrong == TRAIL_UNFINISHED && v.n == 9 && v.line == 9);
+        save(whole, (size_t)(lines[5] - whole) + 20); /* no crash takes records that were there */
+        CU_ASSERT_EQUAL(trail_verify(dir, &cs, NULL, NULL, &v), 0);
+        CU_ASSERT(v.wrong == TRAIL_CUT && v.n == 6);
         trail_checkpoints_release(&cs);
         remove_dir();
 }
@@ -774,6 +777,51 @@ static void test_writer_lost(void)
         remove_dir();
 }
 
+static int find_missing(const struct trail_record *r, void *arg)
+{
+        char *text = arg;
+
+        if (strcmp(r->kind, "missing") == 0)
+                snprintf(text, 200, "%.*s", (int)r->text.len, (const char *)r->text.p);
+        return 0;
+}
+
+/* Its file is removed, or moved, under it: nothing more is said to be written there; another begins, and says so. */
+static void test_taken_away(void)
+{
+        struct trail_entry e = entry("asked", "x");
+        char why[TRAIL_WHY], aside[120], text[200] = "", want[200];
+        struct trail_verdict v;
+        struct trail_stats st;
+        struct trail *t;
+
+        for (int moved = 0; moved < 2; moved++) {
+                struct seen s = {.want = 1};
+
+                fresh_dir();
+                snprintf(aside, sizeof(aside), "%s/aside", dir);
+                CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
+                CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, NULL, 10 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
+                CU_ASSERT_EQUAL(trail_append(t, 1, &e), 0);
+                CU_ASSERT(loop_run(s.loop) == 0 && s.err[0] == 0);
+                trail_stats(t, &st);
+                CU_ASSERT_EQUAL(moved ? rename(file_path(), aside) : unlink(file_path()), 0);
+                s.want = 2;
+                CU_ASSERT_EQUAL(trail_append(t, 2, &e), 0);
+                CU_ASSERT(loop_run(s.loop) == 0 && s.err[1] == -ESTALE);
+                s.want = 3;
+                CU_ASSERT_EQUAL(trail_append(t, 3, &e), 0); /* it tries at once */
+                CU_ASSERT(loop_run(s.loop) == 0 && s.err[2] == 0);
+                trail_stop(t);
+                loop_free(s.loop);
+                CU_ASSERT_EQUAL(trail_verify(dir, NULL, find_missing, text, &v), 0);
+                snprintf(want, sizeof(want), "{\"last\":1,\"hash\":\"%s\",\"found\":0}", st.hash);
+                CU_ASSERT(v.wrong == TRAIL_WHOLE && v.last == 2);
+                CU_ASSERT_STRING_EQUAL(text, want);
+                remove_dir();
+        }
+}
+
 /* It is gone when the next entry comes, and nobody has noticed: that entry is written all the same. */
 static void test_writer_gone(void)
 {
@@ -974,6 +1022,7 @@ static const struct unit_case cases[] = {
         {"what has no room is counted", test_no_room},
         {"the writer answers in order", test_writer},
         {"a hanging or killed writer costs its entries only", test_writer_lost},
+        {"a file that is taken away", test_taken_away},
         {"a writer that is gone is replaced for the next entry", test_writer_gone},
         {"the writer's refusal reaches the caller in words", test_writer_refused},
 };
