@@ -175,6 +175,7 @@ static int put_playbook(const struct playbook *p, struct buf *out)
 static int run(struct comparing *c)
 {
         int r = cfg_each(c->s->cfg, put_line, &c->now);
+        size_t left = 0;
 
         if (r == 0)
                 r = put_playbook(c->s->setup->playbook, &c->now);
@@ -184,7 +185,10 @@ static int run(struct comparing *c)
                 r = compare(c);
         if (r == 0 && json_array_size(c->changes))
                 flush(c);
-        if (r == 0 && (c->total || strcmp(c->since, "defaults") == 0))
+        if (r == 0 && c->total)
+                trail_flush(c->s->trail, &left);
+        /* what is not on the disk is told again by the next start */
+        if (r == 0 && left == 0 && (c->total || strcmp(c->since, "defaults") == 0))
                 r = trail_kept_write(c->s->setup->trail_dir, COPY, buf_bytes(&c->now));
         return r;
 }
