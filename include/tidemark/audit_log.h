@@ -106,7 +106,8 @@ struct audit_log_stats {
 };
 
 struct audit_log_ops {
-        void (*taken)(int err, void *arg); /* of one note; may be NULL */
+        /* Of one note that was queued, in order: its type and n. May be NULL. */
+        void (*taken)(int err, enum audit_note_type type, uint64_t n, void *arg);
         int (*confine)(void);              /* in the helper: give up what it does not need */
         /* In the writer, for tests: in place of libaudit. Else NULL. */
         int (*write)(uint16_t type, const char *text, bool ok);

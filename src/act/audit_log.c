@@ -44,6 +44,11 @@ struct audit_log {
         struct loop_timer *timer;
         struct rate rate, acts;
         uint64_t withheld; /* and not told yet */
+        struct {
+                enum audit_note_type type;
+                uint64_t n;
+        } queued[WAITING_MAX]; /* a ring: what waits for an answer */
+        size_t first;
         struct audit_log_stats stats;
 };
 
@@ -138,13 +143,18 @@ static int helper(int fd, void *arg)
 
 /* ---- in the sensor ---- */
 
+/* The answer to the first that waits. */
 static void count(struct audit_log *l, int err)
 {
+        size_t at = l->first;
+
+        l->first = (l->first + 1) % WAITING_MAX;
+        l->stats.waiting--;
         l->stats.taken += err == 0;
         l->stats.failed += err != 0;
         l->stats.error = err;
         if (l->ops->taken)
-                l->ops->taken(err, l->arg);
+                l->ops->taken(err, l->queued[at].type, l->queued[at].n, l->arg);
 }
 
 /* Nobody can be put in its place: the right to write was given up when it had been started. */
@@ -156,7 +166,7 @@ static void gone(struct audit_log *l)
         l->fd = -1;
         helper_end(&l->pid);
         l->stats.gone = true;
-        for (; l->stats.waiting; l->stats.waiting--)
+        while (l->stats.waiting)
                 count(l, -EPIPE);
 }
 
@@ -170,7 +180,6 @@ static int take_answer(struct audit_log *l)
                 return 0;
         if (n != (ssize_t)sizeof(a) || l->stats.waiting == 0)
                 return -EPIPE;
-        l->stats.waiting--;
         l->stats.late = a.late;
         l->stats.stuck = a.stuck;
         count(l, a.error);
@@ -194,6 +203,7 @@ static int hand_over(struct audit_log *l, const struct audit_note *n)
 {
         _cleanup_buf_ struct buf text;
         struct note note = {.ok = n->ok};
+        size_t at = (l->first + l->stats.waiting) % WAITING_MAX;
         int r;
 
         buf_init(&text, AUDIT_LOG_TEXT_MAX);
@@ -205,6 +215,8 @@ static int hand_over(struct audit_log *l, const struct audit_note *n)
                 return -EPIPE;
         if (l->stats.waiting == WAITING_MAX || send(l->fd, &note, sizeof(note), MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
                 return -ENOBUFS; /* or it is gone: its end of the pair tells that */
+        l->queued[at].type = n->type;
+        l->queued[at].n = n->n;
         l->stats.waiting++;
         return 0;
 }

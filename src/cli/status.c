@@ -306,15 +306,19 @@ static void print_name_servers(const json_t *n)
 static void print_trail(const json_t *trail)
 {
         if (json_is_true(json_object_get(trail, "writing")))
-                printf("trail: record %lld; ", (long long)cli_int(trail, "head"));
+                printf("Trail: record %lld; ", (long long)cli_int(trail, "head"));
         else if (trail)
-                printf("trail: CANNOT BE WRITTEN (%s): %lld records wait in memory; ", cli_text(trail, "why"),
+                printf("Trail: CANNOT BE WRITTEN (%s): %lld records wait in memory; ", cli_text(trail, "why"),
                        (long long)cli_int(trail, "late"));
         else
                 return;
         if (cli_int(trail, "unwritten"))
                 printf("%lld ARE MISSING; ", (long long)cli_int(trail, "unwritten"));
-        printf("last checkpoint in the audit log: %lld\n", (long long)cli_int(trail, "checkpoint"));
+        if (cli_int(trail, "checkpoint"))
+                printf("last checkpoint known to be in the audit log: of record %lld.\n",
+                       (long long)cli_int(trail, "checkpoint"));
+        else
+                puts("no checkpoint of it is known to be in the audit log.");
 }
 
 static void print_audit_log(const json_t *log)

@@ -268,6 +268,7 @@ struct sensor_deed {
         uint64_t command, finding; /* 0: none */
         uint32_t flags;            /* set of enum tide_deed_flag */
         uint32_t uid, login_uid, pid; /* who asked; by policy: 0, none, 0 */
+        char comm[16];                /* … and the name of that process; by policy: empty */
         char container[65];        /* empty: of none */
         struct bytes name, args;   /* borrowed until run() returns: who goes on later copies what it needs */
 };
@@ -357,6 +358,7 @@ struct sensor_auditlog_stats {
         const char *state;                       /* words; "off: …" and "failing: …" are not as it should be */
         uint64_t written, not_kept, unconfirmed; /* of log.taken: audit was on, it was off, it is not known yet */
         uint64_t news, news_refused;             /* of findings: told; over the limit, or not understood */
+        uint64_t checkpoint; /* number of the trail's record whose checkpoint is known to be kept; 0: none is */
         int enabled;                             /* as sensor_audit_stats.enabled */
         uint32_t kernel_lost, pid;
 };
@@ -368,7 +370,7 @@ struct sensor_who {
 };
 struct sensor_trail_stats {
         struct trail_stats writer;
-        uint64_t checkpoint; /* number of the record that the audit log was given last; 0: none */
+        uint64_t checkpoint; /* number of the record that the audit log was given last, kept or not; 0: none */
         uint64_t refused;    /* attempts of who may not */
 };
 int sensor_trail_open(struct sensor *s);
@@ -388,12 +390,17 @@ void sensor_trail_who(uint32_t pid, uint32_t *ret_login_uid, char ret_comm[16]);
 /* Somebody asked for what he may not. So many a minute are recorded, the others counted. */
 void sensor_trail_refused(struct sensor *s, enum trail_source source, const struct sensor_who *who, const char *where,
                           struct bytes request);
+/* A deed that the engine asks for is refused: may that be a record? Else it is counted as withheld: so many a minute
+ * are enough, for the engine can ask for as many as it likes. */
+bool sensor_trail_may_refuse(struct sensor *s);
 /* The engine's word. */
 void sensor_trail_engine(struct sensor *s, const struct tide_event *act);
 /* What a source lost, by its name; recorded once a minute at most. */
 void sensor_trail_lost(struct sensor *s, enum sensor_lost_by by, const char *what, const struct sensor_lost *l,
                        bool unknown);
 
+/* The head goes to the audit log now, also where that was given it before: it was not kept there. */
+void sensor_trail_checkpoint(struct sensor *s);
 /* What can be said of it. */
 void sensor_trail_stats(const struct sensor *s, struct sensor_trail_stats *ret);
 /* sensor_trail_config.c: what is configured otherwise than at the last start; the hash of all of it ("": not known) */

@@ -41,6 +41,8 @@ struct sensor_auditlog {
         struct loop_timer *confirm_timer;
         uint64_t confirmed_ns; /* when it was asked last; 0: never */
         bool failing;          /* said */
+        bool off;              /* audit was switched off at the last look */
+        uint64_t taken_checkpoint; /* that the kernel has taken, and perhaps dropped; 0: none */
         struct rate news_rate;
         struct {
                 uint64_t finding;
@@ -93,9 +95,15 @@ void sensor_auditlog_looked(struct sensor *s)
         else
                 a->stats.not_kept += a->stats.unconfirmed;
         a->stats.unconfirmed = 0;
+        if (enabled > 0 && a->taken_checkpoint && !a->off) /* else it may have come before it was switched on */
+                a->stats.checkpoint = a->taken_checkpoint;
+        a->taken_checkpoint = 0;
+        if (enabled > 0 && a->off)
+                sensor_trail_checkpoint(s); /* those before were dropped */
+        a->off = enabled == 0;
 }
 
-static void on_taken(int err, void *arg)
+static void on_taken(int err, enum audit_note_type type, uint64_t n, void *arg)
 {
         struct sensor *s = arg;
         struct sensor_auditlog *a = s->auditlog;
@@ -110,6 +118,8 @@ static void on_taken(int err, void *arg)
         a->failing = err < 0;
         if (err < 0)
                 return;
+        if (type == AUDIT_NOTE_CHECKPOINT)
+                a->taken_checkpoint = n;
         if (a->stats.unconfirmed++ == 0)
                 confirm_later(s);
 }

@@ -292,6 +292,8 @@ static void note_foresight(struct job *j)
                                                          .command = j->d.command,
                                                          .uid = j->d.uid,
                                                          .login_uid = j->d.login_uid,
+                                                         .pid = j->d.pid,
+                                                         .comm = bytes_str(j->d.comm),
                                                          .text = bytes_str(text)});
         free(text);
 }

@@ -256,7 +256,8 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
         said.facts = facts;
         snprintf(record, sizeof(record), "%s%s%s%s%s", words, j->evidence[0] ? "; " : "", j->evidence,
                  j->reason[0] ? "; reason: " : "", j->reason);
-        if (state != DEED_PLANNED && !j->no_act) {
+        s->contain->stats.refused += state == DEED_REFUSED;
+        if (state != DEED_PLANNED && !j->no_act && (state != DEED_REFUSED || sensor_trail_may_refuse(s))) {
                 bool ok = state == DEED_DONE;
 
                 sensor_trail(s, &(struct trail_entry){.kind = ok ? kinds[j->d.deed] : "contain-failed",
@@ -267,10 +268,10 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
                                                       .uid = j->d.uid,
                                                       .login_uid = j->d.login_uid,
                                                       .pid = j->d.pid,
+                                                      .comm = bytes_str(j->d.comm),
                                                       .text = bytes_str(record)});
                 audit(s, &j->d, note_of(j->d.deed), ok, j->until_ns != 0, record);
                 log_warn(MOD, "container %.12s (%s): %s", j->d.container, j->name, words);
-                s->contain->stats.refused += state == DEED_REFUSED;
         }
         sensor_deed_say(s, &j->d, &said);
         if (j->d.deed != DEED_RELEASE) /* the rest of the evidence goes on */

@@ -65,6 +65,7 @@ static const char *check_backing(struct sensor *s, struct sensor_deed *d)
         d->uid = c->peer.uid;
         d->login_uid = c->login_uid;
         d->pid = (uint32_t)c->peer.pid;
+        memcpy(d->comm, c->comm, sizeof(d->comm));
         return why;
 }
 
@@ -112,10 +113,12 @@ static void refuse(struct sensor *s, const struct sensor_deed *d, const char *wh
 
         snprintf(text, sizeof(text), "%s of container %.12s for command %llu: %s", tide_deed_name(d->deed),
                  d->container[0] ? d->container : "none", (unsigned long long)d->command, why);
-        log_error(MOD, "not done: %s", text);
-        sensor_trail(s, &(struct trail_entry){.kind = "refused", .source = TRAIL_AGENT, .command = d->command,
-                                              .container = bytes_str(d->container), .finding = d->finding,
-                                              .login_uid = UINT32_MAX, .text = bytes_str(text)});
+        if (sensor_trail_may_refuse(s)) {
+                log_error(MOD, "not done: %s", text);
+                sensor_trail(s, &(struct trail_entry){.kind = "refused", .source = TRAIL_AGENT, .command = d->command,
+                                                      .container = bytes_str(d->container), .finding = d->finding,
+                                                      .login_uid = UINT32_MAX, .text = bytes_str(text)});
+        }
         sensor_deed_say(s, d, &said);
 }
 

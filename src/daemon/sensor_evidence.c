@@ -108,6 +108,7 @@ void sensor_evidence_note(struct sensor *s, const char *kind, const struct senso
                 e.uid = d->uid;
                 e.login_uid = d->login_uid;
                 e.pid = d->pid;
+                e.comm = bytes_str(d->comm);
         }
         sensor_trail(s, &e);
         free(line);

@@ -279,14 +279,17 @@ static json_t *pace_status(const struct sensor *s)
 
 static json_t *trail_status(const struct sensor *s)
 {
+        struct sensor_auditlog_stats log;
         struct sensor_trail_stats t;
         const struct trail_stats *w = &t.writer;
 
         sensor_trail_stats(s, &t);
-        return json_pack("{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "writing", w->err == 0, "why",
+        sensor_auditlog_stats(s, &log);
+        return json_pack("{s:b,s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:I}", "writing", w->err == 0, "why",
                          w->err ? err_str(w->err) : "", "head", num(w->head), "written", num(w->written), "waiting",
                          num(w->waiting), "late", num(w->late), "written_late", num(w->written_late), "unwritten",
-                         num(w->dropped), "checkpoint", num(t.checkpoint), "refused", num(t.refused));
+                         num(w->dropped), "checkpoint", num(log.checkpoint), "checkpoint_given", num(t.checkpoint),
+                         "refused", num(t.refused));
 }
 
 void sensor_status_send(struct sensor *s)

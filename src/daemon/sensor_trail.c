@@ -24,11 +24,13 @@
 #define REQUEST_SHOWN 512u /* bytes of what somebody asked for who may not */
 
 /* So many a window are recorded one by one; of the others, how many there were. */
-enum limited { LIMITED_REFUSED, LIMITED_ENGINE, LIMITED__MAX };
+enum limited { LIMITED_REFUSED, LIMITED_ENGINE, LIMITED_DEEDS, LIMITED__MAX };
 static const struct {
         const char *of;
         uint32_t max;
-} limits[LIMITED__MAX] = {[LIMITED_REFUSED] = {"refused", 10}, [LIMITED_ENGINE] = {"engine", 2000}};
+} limits[LIMITED__MAX] = {[LIMITED_REFUSED] = {"refused", 10},
+                           [LIMITED_ENGINE] = {"engine", 2000},
+                           [LIMITED_DEEDS] = {"deeds refused", 60}};
 
 struct window {
         uint64_t until_ns;
@@ -50,6 +52,7 @@ struct sensor_trail {
         struct window windows[LIMITED__MAX];
         struct held_loss losses[LOST__MAX];
         uint64_t checkpoint, refused;
+        bool checkpoint_waits; /* its timer runs */
         char instance[CFG_INSTANCE + 8]; /* "trail-…" */
 };
 
@@ -268,6 +271,11 @@ void sensor_trail_engine(struct sensor *s, const struct tide_event *act)
                                                       .text = act->act.text});
 }
 
+bool sensor_trail_may_refuse(struct sensor *s)
+{
+        return may_pass(s, LIMITED_DEEDS);
+}
+
 /* ---- checkpoints ---- */
 
 static void checkpoint(struct sensor *s, uint64_t n, const char *hash)
@@ -275,6 +283,7 @@ static void checkpoint(struct sensor *s, uint64_t n, const char *hash)
         if (n == 0 || n == s->records->checkpoint)
                 return;
         s->records->checkpoint = n;
+        s->records->checkpoint_waits = false;
         loop_timer_stop(s->records->checkpoint_timer);
         sensor_auditlog(s, &(struct audit_note){.type = AUDIT_NOTE_CHECKPOINT,
                                                 .ok = true,
@@ -289,7 +298,19 @@ static void on_checkpoint(struct loop_timer *t, void *arg)
         struct trail_stats st;
 
         (void)t;
+        s->records->checkpoint_waits = false;
         trail_stats(s->trail, &st);
+        checkpoint(s, st.head, st.hash);
+}
+
+void sensor_trail_checkpoint(struct sensor *s)
+{
+        struct trail_stats st;
+
+        if (!s->trail || !s->records)
+                return;
+        trail_stats(s->trail, &st);
+        s->records->checkpoint = 0;
         checkpoint(s, st.head, st.hash);
 }
 
@@ -297,12 +318,15 @@ static void on_checkpoint(struct loop_timer *t, void *arg)
 static void on_head(uint64_t n, const char *hash, void *arg)
 {
         struct sensor *s = arg;
-        uint64_t last = s->records->checkpoint;
+        struct sensor_trail *t = s->records;
 
-        if (last == 0 || n - last >= s->cfg->trail_checkpoint_records)
+        if (t->checkpoint == 0 || n < t->checkpoint || n - t->checkpoint >= s->cfg->trail_checkpoint_records) {
                 checkpoint(s, n, hash);
-        else if (n == last + 1)
-                loop_timer_set(s->records->checkpoint_timer, loop_now(s->loop) + s->cfg->trail_checkpoint_ns);
+        } else if (n > t->checkpoint && !t->checkpoint_waits) {
+                /* not always the next one: the writer has records of its own */
+                t->checkpoint_waits = true;
+                loop_timer_set(t->checkpoint_timer, loop_now(s->loop) + s->cfg->trail_checkpoint_ns);
+        }
 }
 
 /* ---- start and end ---- */
@@ -319,7 +343,7 @@ static void on_state(int err, void *arg)
         if (err < 0)
                 log_error(MOD,
                           "the trail cannot be written: %s; what is not asked for waits in memory, changes are refused",
-                          err_str(err));
+                          err == -ESTALE ? "somebody has removed or moved trail.jsonl" : err_str(err));
         else
                 log_info(MOD, "the trail can be written again");
 }

@@ -67,10 +67,16 @@ def test_where_it_is_not_kept(lab):
     with audit_on():
         run(["auditctl", "-e", "0"])
         d = lab.daemon()
-        drift(d, lab.container("unkept"))
+        f = drift(d, lab.container("unkept"))
         wait("to be known as not kept", lambda: log_of(d)["not_kept"] >= 2)
         check("switched off" in log_of(d)["state"] and log_of(d)["written"] == 0, "said", log_of(d))
-        check("audit is switched off" in d.tidemark("status").stdout, "to people, too", d.tidemark("status").stdout)
+        page = d.tidemark("status").stdout
+        check("audit is switched off" in page and "no checkpoint of it is known to be in the audit log" in page,
+              "to people, too", page)
+        run(["auditctl", "-e", "1"])
+        check(d.tidemark("triage", f["id"], "--verdict", "benign", "--close").returncode == 0, "triage, which is a record")
+        wait("a checkpoint, as soon as it is switched on", lambda: d.json("status")["trail"]["checkpoint"])
+        run(["auditctl", "-e", "0"])
         check("audit log" not in d.tidemark("status", "--check").stdout, "but it is nobody's failure")
         for name, cap in (("tidemark-auditl", 29), ("tidemark-audit", 30)):  # AUDIT_WRITE, AUDIT_CONTROL
             caps = [x.split()[1] for x in open("/proc/%d/status" % d.children()[name]) if x.startswith(("CapPrm", "CapEff", "CapBnd"))]

@@ -99,6 +99,8 @@ def cut(net, d, server, web, near):
     check(c["by"].startswith("uid 0") and c["stands_now"] and "left_s" not in c and c["age_s"] >= 0, "the list", c)
     check("isolated already" in result(d, "isolate", "web")["words"], "twice is once")
     check(len(trail(d, "isolated")) == 1 and "a test" in trail(d, "isolated")[0]["text"], "in the trail", trail(d, "isolated"))
+    for kind in ("isolated", "contain-foresight", "evidence-began"):
+        check(trail(d, kind)[0].get("comm") == "tidemark" and trail(d, kind)[0]["pid"], "who asked for " + kind, trail(d, kind))
 
 
 def flushed(net, d, web):

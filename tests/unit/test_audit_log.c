@@ -198,11 +198,14 @@ static struct {
         struct loop *loop;
         struct audit_log *log;
         unsigned await;
+        uint64_t checkpoint; /* that was taken last */
 } on;
 
-static void on_taken(int err, void *arg)
+static void on_taken(int err, enum audit_note_type t, uint64_t n, void *arg)
 {
-        (void)err, (void)arg;
+        (void)arg;
+        if (err == 0 && t == AUDIT_NOTE_CHECKPOINT)
+                on.checkpoint = n;
         if (on.await && --on.await == 0)
                 loop_stop(on.loop, 0);
 }
@@ -269,6 +272,27 @@ static void test_written(void)
         put(AUDIT_NOTE_FILE, 5); /* what waits at the end is written */
         end();
         CU_ASSERT_EQUAL(seen->n, 10);
+}
+
+/* Which it was is told with the answer, also where others were refused, or the ring has gone round. */
+static void test_which(void)
+{
+        struct audit_note n = {.type = AUDIT_NOTE_CHECKPOINT, .ok = true};
+
+        begin(PLAY_WELL, &ops);
+        on.checkpoint = 0;
+        for (n.n = 1; n.n <= 50; n.n++) {
+                CU_ASSERT_EQUAL(audit_log_put(on.log, &n), 0);
+                if (n.n <= 30)
+                        put(AUDIT_NOTE_FILE, 1);
+                await(n.n <= 30 ? 2 : 1);
+                CU_ASSERT_EQUAL(on.checkpoint, n.n);
+        }
+        seen->play = PLAY_REFUSED;
+        CU_ASSERT_EQUAL(audit_log_put(on.log, &n), 0);
+        await(1);
+        CU_ASSERT_EQUAL(on.checkpoint, 50);
+        end();
 }
 
 /* One that hangs costs its record and its time; the next is written by another. */
@@ -350,6 +374,7 @@ static const struct unit_case cases[] = {
         {"what a container chose is quoted or in digits", test_hostile},
         {"what is too long is cut, and that is said", test_long},
         {"notes are written, failures are counted", test_written},
+        {"which note an answer is of", test_which},
         {"a writer that hangs or dies is replaced", test_hangs},
         {"without a helper nothing is written, and that is counted", test_gone},
         {"a storm is one record", test_storm},
