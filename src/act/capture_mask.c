@@ -8,13 +8,15 @@
 #include <string.h>
 
 #include "act/capture-priv.h"
+#include "tidemark/event.h"
 #include "tidemark/mask.h"
 
 #define STRETCH 8192u /* bytes masked at once: a text with very many secrets is masked whole, a stretch is less */
+#define BEFORE_MAX 1024u /* a flag is shorter */
 
 /* ---- arguments ---- */
 
-/* Up to the last end of an argument within a stretch, if there is one. */
+/* Up to the last end of an argument within a stretch, if there is one; else that argument, as far as one text goes. */
 static uint32_t stretch(struct bytes text)
 {
         uint32_t len = text.len < STRETCH ? text.len : STRETCH, at = len;
@@ -23,17 +25,63 @@ static uint32_t stretch(struct bytes text)
                 return len;
         while (at > 0 && text.p[at - 1])
                 at--;
-        return at ? at : len;
+        if (at)
+                return at;
+        while (len < text.len && len < TIDE_RECORD_MAX && text.p[len - 1])
+                len++;
+        return len;
+}
+
+/* Bytes of the last argument of a stretch, which may say that the next one is a secret; 0: it is too long for that. */
+static uint32_t last_argument(const uint8_t *p, uint32_t len)
+{
+        uint32_t at = len - 1;
+
+        if (p[at])
+                return 0;
+        while (at > 0 && p[at - 1])
+                at--;
+        return len - at <= BEFORE_MAX && len < TIDE_RECORD_MAX - BEFORE_MAX ? len - at : 0;
+}
+
+static size_t nuls(const uint8_t *p, size_t len)
+{
+        size_t n = 0;
+
+        for (size_t i = 0; i < len; i++)
+                n += p[i] == 0;
+        return n;
+}
+
+/* Looked at with the argument that stands before it, of which nothing is put. */
+static int mask_behind(struct capture_run *r, struct bytes text, uint32_t before, struct buf *out)
+{
+        _cleanup_buf_ struct buf both, alone;
+        const uint8_t *end = NULL;
+        int values, others;
+
+        buf_init(&both, 4 * TIDE_RECORD_MAX);
+        buf_init(&alone, 4 * TIDE_RECORD_MAX);
+        if (before && text.len + before <= TIDE_RECORD_MAX) {
+                values = mask_text(r->mask, bytes_of(text.p - before, text.len + before), &both);
+                others = mask_text(r->mask, bytes_of(text.p - before, before), &alone);
+                if (values >= 0 && others >= 0 && nuls(both.p, both.len) == nuls(text.p, text.len) + 1)
+                        end = memchr(both.p, 0, both.len);
+        }
+        if (!end) /* nothing stands before it, or a secret goes over both */
+                return mask_text(r->mask, text, out);
+        buf_put(out, end + 1, both.len - (size_t)(end + 1 - both.p));
+        return out->err ? out->err : values > others ? values - others : 0;
 }
 
 /* How many secrets; negative: it could not be masked, and nothing was put. */
-static int put(struct capture_run *r, struct bytes text, struct buf *out)
+static int put(struct capture_run *r, struct bytes text, uint32_t before, struct buf *out)
 {
-        size_t before = out->len;
-        int values = mask_text(r->mask, text, out);
+        size_t len = out->len;
+        int values = mask_behind(r, text, before, out);
 
         if (values < 0) {
-                out->len = before;
+                out->len = len;
                 capture_note(r->notes, CAPTURE_REFUSED, BYTES_LIT("a text"), "it could not be masked", values);
                 return values;
         }
@@ -43,11 +91,14 @@ static int put(struct capture_run *r, struct bytes text, struct buf *out)
 
 void capture_mask(struct capture_run *r, struct bytes text, struct buf *out)
 {
+        uint32_t before = 0;
+
         while (text.len > 0) {
                 uint32_t len = stretch(text);
 
-                if (put(r, bytes_of(text.p, len), out) < 0)
+                if (put(r, bytes_of(text.p, len), before, out) < 0)
                         return;
+                before = last_argument(text.p, len);
                 text = bytes_of(text.p + len, text.len - len);
         }
 }
@@ -113,15 +164,6 @@ static void flatten(struct flat *f)
         }
 }
 
-static size_t nuls(const uint8_t *p, size_t len)
-{
-        size_t n = 0;
-
-        for (size_t i = 0; i < len; i++)
-                n += p[i] == 0;
-        return n;
-}
-
 /* *at: the number of what comes next in the list. */
 static void put_back(const struct flat *f, struct bytes masked, size_t expected, size_t *at, struct buf *out)
 {
@@ -151,10 +193,11 @@ void capture_mask_json(struct capture_run *r, struct bytes text, struct buf *out
         struct flat f = {.text = text};
         _cleanup_buf_ struct buf masked;
         struct bytes left;
+        uint32_t before = 0;
         size_t at = 0;
 
         buf_init(&f.words, (size_t)text.len * 2 + 16);
-        buf_init(&masked, STRETCH * 16);
+        buf_init(&masked, 4 * TIDE_RECORD_MAX);
         flatten(&f);
         left = buf_bytes(&f.words);
         if (f.error || f.words.err) {
@@ -165,9 +208,10 @@ void capture_mask_json(struct capture_run *r, struct bytes text, struct buf *out
                 uint32_t len = stretch(left);
 
                 buf_reset(&masked);
-                if (put(r, bytes_of(left.p, len), &masked) < 0)
+                if (put(r, bytes_of(left.p, len), before, &masked) < 0)
                         break;
                 put_back(&f, buf_bytes(&masked), nuls(left.p, len), &at, out);
+                before = last_argument(left.p, len);
                 left = bytes_of(left.p + len, left.len - len);
         }
         buf_release(&f.words);
