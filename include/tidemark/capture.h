@@ -162,6 +162,15 @@ void capture_contained(struct capture *c, uint64_t contained_boot_ns);
 struct capture *capture_free(struct capture *c);
 DEFINE_CLEANUP(struct capture *, capture_free)
 
+/*
+ * What a capture with CAPTURE_FREEZE that was ended by force has left frozen goes on again: by DIR/FILE.frozen, which
+ * it writes before it freezes; by all of these in dir, at a start. Written to is nothing but a freezer's file below
+ * /sys/fs/cgroup.
+ * 1, or how many: so it was; 0: nothing was left; negative: it could not be thawed.
+ */
+int capture_thaw_left(const char *dir, const char *file);
+unsigned capture_thaw_all(const char *dir);
+
 /* ".tar.zst" or ".tar.gz": what this build writes. */
 const char *capture_ending(void);
 

@@ -18,9 +18,9 @@
 #include "tidemark/helper.h"
 #include "tidemark/loop.h"
 
-#define GRACE_NS                                                                                                       \
-        (30 * NSEC_PER_SEC) /* for what is under way when the time is over: the end of the archive, the disk           \
-                             */
+/* For what is under way when the time is over: the end of the archive, and a disk that has all of it to write. */
+#define GRACE_NS (30 * NSEC_PER_SEC)
+#define SLOW_DISK (32ull << 20) /* bytes a second */
 
 struct capture {
         struct loop *loop;
@@ -31,9 +31,10 @@ struct capture {
         int fd;
         pid_t pid;
         struct helper_stuck *stuck;
-        uint64_t total_ns;
+        uint64_t total_ns; /* with grace */
         bool held; /* it waits for capture_go_on, or will */
         bool volatile_told;
+        char *dir, *file; /* owned, with CAPTURE_FREEZE; else NULL */
         char partial[sizeof(((struct capture_child *)0)->partial)];
 };
 
@@ -63,12 +64,20 @@ static void finish(struct capture *c, int error, const struct capture_summary *s
         c->ops->done(c, error, s, c->arg);
 }
 
+/* What cannot be thawed now is tried again at the next start. */
+static bool thaw(struct capture *c)
+{
+        return !c->dir || !c->file || capture_thaw_left(c->dir, c->file) >= 0;
+}
+
 static void fail(struct capture *c, int error, const char *words)
 {
         struct capture_summary s = {.size = 0};
 
+        bool thawed = thaw(c);
+
         unlink(c->partial); /* a helper that was killed could not do it itself */
-        snprintf(s.words, sizeof(s.words), "%s", words);
+        snprintf(s.words, sizeof(s.words), "%s%s", words, thawed ? "" : "; and the container could not be thawed");
         finish(c, error, &s);
 }
 
@@ -155,7 +164,7 @@ static int begin(struct capture *c, const struct capture_spec *spec)
         if (r == 0)
                 r = loop_add(c->loop, c->fd, POLLIN, LOOP_ANSWERS, "capture", on_ready, c, &c->src);
         if (r == 0)
-                loop_timer_set(c->deadline, clock_boot_ns() + c->total_ns + spec->limits.volatile_ns + GRACE_NS);
+                loop_timer_set(c->deadline, clock_boot_ns() + c->total_ns + spec->limits.volatile_ns);
         return r;
 }
 
@@ -175,8 +184,12 @@ int capture_start(struct loop *loop, const struct capture_spec *spec, const stru
         c->arg = arg;
         c->stuck = spec->stuck;
         c->fd = -1;
-        c->total_ns = spec->limits.total_ns;
+        c->total_ns = spec->limits.total_ns + GRACE_NS + spec->limits.bytes / SLOW_DISK * NSEC_PER_SEC;
         c->held = spec->flags & CAPTURE_HOLD;
+        if (spec->flags & CAPTURE_FREEZE) {
+                c->dir = strdup(spec->dir);
+                c->file = strdup(spec->file);
+        }
         r = loop_timer_new(loop, on_late, c, &c->deadline);
         if (r == 0)
                 r = begin(c, spec);
@@ -200,7 +213,7 @@ static void say(struct capture *c, bool go_on, uint64_t contained_boot_ns)
 void capture_go_on(struct capture *c, uint64_t contained_boot_ns)
 {
         if (c->held && c->fd >= 0)
-                loop_timer_set(c->deadline, clock_boot_ns() + c->total_ns + GRACE_NS);
+                loop_timer_set(c->deadline, clock_boot_ns() + c->total_ns);
         c->held = false;
         say(c, true, contained_boot_ns);
 }
@@ -217,9 +230,12 @@ struct capture *capture_free(struct capture *c)
         drop(c);
         if (c->pid > 0) {
                 helper_leave(c->stuck, &c->pid);
+                (void)thaw(c);
                 unlink(c->partial);
         }
         loop_timer_free(c->deadline);
+        free(c->dir);
+        free(c->file);
         free(c);
         return NULL;
 }

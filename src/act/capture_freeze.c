@@ -4,11 +4,13 @@
  * (5.2).
  *
  * Owns: one word in one file of the kernel's, and a process that takes it back when the helper ends in any way, or does
- * not end in time: it is no child of the sensor's and outlives it too. Must not: freeze or thaw what was frozen
- * already. Hands over: nothing.
+ * not end in time: it is no child of the sensor's and outlives it too; and the mark by which the sensor, or its next
+ * life, does that where all of them were killed. Must not: freeze or thaw what was frozen already. Hands over: nothing.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -80,9 +82,99 @@ static bool says(const char *dir, const struct way *w)
         return capture_read(path, 4096, &b) >= 0 && strstr(buf_cstr(&b), w->frozen);
 }
 
-/* Waits for the end of the helper, or for the time, and takes the word back. */
-static void __attribute__((noreturn)) guard(const char *path, const char *thaw, int fd, uint64_t until_ns)
+/* ---- what stands frozen is written down: a service manager may kill all of us at once ---- */
+
+#define MARK ".frozen" /* DIR/FILE.frozen: the file, and what is written to it, one a line */
+#define MARK_MAX (CAPTURE_PATH + 64u)
+
+static bool mark_path(const char *dir, const char *file, char *dst, size_t size)
 {
+        return (size_t)snprintf(dst, size, "%s/%s" MARK, dir, file) < size;
+}
+
+static int put_mark(const struct capture_run *r, const char *path, const char *thaw)
+{
+        char mark[PATH_MAX], text[MARK_MAX];
+        _cleanup_close_ int fd = -1;
+        int n = snprintf(text, sizeof(text), "%s\n%s\n", path, thaw);
+
+        if (!mark_path(r->spec->dir, r->spec->file, mark, sizeof(mark)) || (size_t)n >= sizeof(text))
+                return -ENAMETOOLONG;
+        fd = open(mark, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        if (fd < 0)
+                return -errno;
+        return write(fd, text, (size_t)n) == n ? 0 : -EIO;
+}
+
+static void drop_mark(const struct capture_run *r)
+{
+        char mark[PATH_MAX];
+
+        if (mark_path(r->spec->dir, r->spec->file, mark, sizeof(mark)))
+                unlink(mark);
+}
+
+/* Is it the freezer's file of a cgroup, and what takes its word back? */
+static bool may_thaw(const char *path, const char *word)
+{
+        const char *name = strrchr(path, '/');
+
+        if (strncmp(path, "/sys/fs/cgroup/", 15) != 0 || strstr(path, "/../"))
+                return false;
+        for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+                if (strcmp(name + 1, ways[i].file) == 0 && strcmp(word, ways[i].thaw) == 0)
+                        return true;
+        return false;
+}
+
+int capture_thaw_left(const char *dir, const char *file)
+{
+        _cleanup_buf_ struct buf b;
+        char mark[PATH_MAX], *word, *end;
+        int result;
+
+        buf_init(&b, MARK_MAX);
+        if (!mark_path(dir, file, mark, sizeof(mark)) || capture_read(mark, MARK_MAX - 1, &b) < 0)
+                return 0;
+        word = strchr(buf_cstr(&b), '\n');
+        end = word ? strchr(word + 1, '\n') : NULL;
+        if (!end) { /* it is written before anything is frozen */
+                unlink(mark);
+                return 0;
+        }
+        *word++ = *end = '\0';
+        if (!may_thaw((const char *)b.p, word))
+                return -EINVAL;
+        result = write_word((const char *)b.p, word);
+        if (result == 0 || result == -ENOENT || result == -ENODEV)
+                unlink(mark);
+        return result == 0 ? 1 : result;
+}
+
+unsigned capture_thaw_all(const char *dir)
+{
+        DIR *d = opendir(dir);
+        struct dirent *e;
+        unsigned n = 0;
+
+        while (d && (e = readdir(d))) {
+                char *tail = strstr(e->d_name, MARK);
+
+                if (!tail || tail[sizeof(MARK) - 1])
+                        continue;
+                *tail = '\0';
+                n += capture_thaw_left(dir, e->d_name) > 0;
+        }
+        if (d)
+                closedir(d);
+        return n;
+}
+
+/* Waits for the end of the helper, or for the time, and takes the word back. */
+static void __attribute__((noreturn))
+guard(const struct capture_run *r, const char *path, const char *thaw, int fd, uint64_t until_ns)
+{
+        int result;
         struct pollfd p = {.fd = fd, .events = POLLIN};
         uint64_t now;
 
@@ -94,7 +186,10 @@ static void __attribute__((noreturn)) guard(const char *path, const char *thaw, 
         while ((now = clock_boot_ns()) < until_ns && poll(&p, 1, (int)((until_ns - now) / NSEC_PER_MSEC) + 1) < 0 &&
                errno == EINTR)
                 ;
-        _exit(write_word(path, thaw) < 0);
+        result = write_word(path, thaw);
+        if (result == 0 || result == -ENOENT)
+                drop_mark(r);
+        _exit(result < 0);
 }
 
 static int start_guard(struct capture_run *r, struct capture_freeze *f, const char *thaw)
@@ -115,7 +210,7 @@ static int start_guard(struct capture_run *r, struct capture_freeze *f, const ch
         if (f->guard == 0) {
                 close(r->sock); /* its end tells the sensor that the helper has ended */
                 close(fds[1]);
-                guard(f->path, thaw, fds[0], r->volatile_end_ns + GUARD_NS);
+                guard(r, f->path, thaw, fds[0], r->volatile_end_ns + GUARD_NS);
         }
         close(fds[0]);
         f->guard_fd = fds[1];
@@ -140,11 +235,15 @@ static int try_way(struct capture_run *r, const struct way *w, struct capture_fr
                 return -ENOENT;
         if (says(dir, w))
                 return -EALREADY;
-        result = start_guard(r, f, w->thaw);
+        result = put_mark(r, f->path, w->thaw);
+        if (result == 0)
+                result = start_guard(r, f, w->thaw);
         if (result == 0)
                 result = write_word(f->path, w->freeze);
-        if (result < 0)
+        if (result < 0) {
+                drop_mark(r);
                 return result;
+        }
         f->thaw = w->thaw;
         for (uint64_t end = clock_boot_ns() + SETTLE_NS; !says(dir, w) && clock_boot_ns() < end;)
                 poll(NULL, 0, 1);
@@ -174,6 +273,8 @@ void capture_thaw(struct capture_run *r, struct capture_freeze *f)
 
         if (result < 0 && result != -ENOENT)
                 capture_note(r->notes, CAPTURE_MISSED, bytes_str(f->path), "it could not be thawed", result);
+        if (f->thaw && (result == 0 || result == -ENOENT))
+                drop_mark(r);
         if (f->guard > 0) {
                 if (result == 0)
                         kill(f->guard, SIGKILL); /* else it tries again */
