@@ -25,7 +25,8 @@ struct capture_reader;
 
 #define CAPTURE_PATH 512u                        /* of members that we name ourselves */
 #define CAPTURE_PIECES_MAX 4096u                 /* of a file with holes */
-#define CAPTURE_XATTRS_MAX (128u * 1024)         /* bytes of one file's attributes */
+#define CAPTURE_XATTRS_MAX (128u * 1024)         /* bytes of one file's attributes, with their names */
+#define CAPTURE_XATTRS_NUMBER 256u               /* of one file */
 #define CAPTURE_VOLATILE_MAX (96u * 1024 * 1024) /* of memory for the volatile part */
 
 /* ---- what passes between the two: of one binary, so plain structs ---- */

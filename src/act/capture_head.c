@@ -11,7 +11,7 @@
 
 #include "act/capture-priv.h"
 
-#define NAMES_MAX 256u
+#define NAMES_MAX CAPTURE_XATTRS_NUMBER
 
 struct xattr {
         const char *name;

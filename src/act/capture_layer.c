@@ -26,6 +26,9 @@
 #define PREFIX "layer"
 #define WAITING_MAX 65536u
 #define LINKS_MAX 262144u
+#define NAMES_MAX 1048576u /* more than limits.entries can be asked for: beyond it names are not compared */
+#define PATHS_BYTES (64u << 20) /* of memory for paths that are kept */
+#define LINK_KEY 5u
 #define LIST_MAX 65536u /* bytes of names of attributes: XATTR_LIST_MAX */
 
 struct todo {
@@ -39,7 +42,10 @@ struct walk {
         struct todo *first;
         uint32_t waiting;
         uint64_t entries;
-        struct map *links; /* device and number → path of the member that has the content */
+        struct map *links; /* which file (link_key) → path of the member that has the content */
+        size_t link_bytes, waiting_bytes;
+        struct map_seed seed[2];
+        struct map *names; /* of members: a name that comes twice while its directory changes is one member */
         bool over;         /* no more of it: limit or time */
         char *value;       /* of an attribute */
 };
@@ -52,6 +58,8 @@ struct item {
         struct bytes path; /* below the layer */
         struct stat st;
         bool metacopy; /* its content is the image's */
+        size_t room;   /* what its attributes may still take */
+        unsigned attributes;
 };
 
 /* ---- attributes ---- */
@@ -78,6 +86,12 @@ static void xattr(struct item *i, struct archive_entry *e, const char *at, const
 
         if (n < 0)
                 return;
+        if (i->attributes == CAPTURE_XATTRS_NUMBER || strlen(name) + (size_t)n > i->room) {
+                snprintf(words, sizeof(words), "attribute %s and its %zd bytes are left out: too many",
+                         str_print(bytes_str(name), shown, sizeof(shown)), n);
+                capture_note(i->w->r->notes, CAPTURE_CUT, i->path, words, 0);
+                return;
+        }
         if (!writable(name)) {
                 snprintf(words, sizeof(words), "attribute %s cannot be told in a header",
                          str_print(bytes_str(name), shown, sizeof(shown)));
@@ -86,6 +100,8 @@ static void xattr(struct item *i, struct archive_entry *e, const char *at, const
         }
         if (named(name, "trusted.overlay.metacopy"))
                 i->metacopy = S_ISREG(i->st.st_mode);
+        i->attributes++;
+        i->room -= strlen(name) + (size_t)n;
         archive_entry_xattr_add_entry(e, name, i->w->value, (size_t)n);
 }
 
@@ -98,6 +114,8 @@ static void xattrs(struct item *i, struct archive_entry *e)
         n = llistxattr(at, list, sizeof(list));
         if (n < 0 && errno != ENOTSUP && errno != ENOENT)
                 capture_note(i->w->r->notes, CAPTURE_MISSED, i->path, "its attributes", -errno);
+        i->room = CAPTURE_XATTRS_MAX;
+        i->attributes = 0;
         for (const char *name = list; n > 0; name += step, n -= step) {
                 step = (ssize_t)strnlen(name, (size_t)n) + 1;
                 if (step <= n)
@@ -186,11 +204,15 @@ static int regular(struct item *i, struct archive_entry *e)
         return capture_file(i->w->r, fd, e, i->path);
 }
 
-static struct bytes link_key(const struct stat *st, uint64_t key[2])
+/* A number is given anew when its file is gone: what was changed since, or has another size, is another file. */
+static struct bytes link_key(const struct stat *st, uint64_t key[LINK_KEY])
 {
         key[0] = st->st_dev;
         key[1] = st->st_ino;
-        return bytes_of(key, 2 * sizeof(key[0]));
+        key[2] = (uint64_t)st->st_ctim.tv_sec;
+        key[3] = (uint64_t)st->st_ctim.tv_nsec;
+        key[4] = (uint64_t)st->st_size;
+        return bytes_of(key, LINK_KEY * sizeof(key[0]));
 }
 
 static int header(struct walk *w, struct archive_entry *e)
@@ -204,7 +226,7 @@ static int header(struct walk *w, struct archive_entry *e)
 static int linked(struct item *i, struct archive_entry *e)
 {
         const char *path = archive_entry_pathname(e), *first;
-        uint64_t before = capture_out_members(i->w->r->out), key[2];
+        uint64_t before = capture_out_members(i->w->r->out), key[LINK_KEY];
         struct bytes k = link_key(&i->st, key);
         char *copy;
         int r;
@@ -217,8 +239,11 @@ static int linked(struct item *i, struct archive_entry *e)
         }
         copy = strdup(path);
         r = copy ? regular(i, e) : -ENOMEM;
-        if (r < 0 || capture_out_members(i->w->r->out) == before || map_put(i->w->links, k, copy) < 0)
-                free(copy);
+        if (r < 0 || capture_out_members(i->w->r->out) == before || i->w->link_bytes > PATHS_BYTES ||
+            map_put(i->w->links, k, copy) < 0)
+                free(copy); /* without room its other names have the content, too */
+        else
+                i->w->link_bytes += strlen(copy);
         return r;
 }
 
@@ -242,7 +267,7 @@ static int push(struct walk *w, struct bytes path)
 {
         struct todo *t;
 
-        if (w->waiting == WAITING_MAX) {
+        if (w->waiting == WAITING_MAX || w->waiting_bytes > PATHS_BYTES) {
                 capture_note(w->r->notes, CAPTURE_CUT, path, "too many directories wait: what is in it is left out", 0);
                 return 0;
         }
@@ -254,6 +279,7 @@ static int push(struct walk *w, struct bytes path)
         t->next = w->first;
         w->first = t;
         w->waiting++;
+        w->waiting_bytes += path.len;
         return 0;
 }
 
@@ -274,6 +300,24 @@ static int take(struct item *i, struct archive_entry *e)
                              S_ISSOCK(i->st.st_mode) ? "a socket: tar has no word for it" : "of an unknown kind", 0);
                 return 0;
         }
+}
+
+/* A directory that is written to while it is listed may tell a name again: the first one was taken. */
+static bool came_before(struct walk *w, struct bytes path)
+{
+        static char there;
+
+        const uint64_t sums[] = {map_hash(w->seed[0], path), map_hash(w->seed[1], path)};
+        struct bytes key = bytes_of((const uint8_t *)sums, sizeof(sums)); /* memory does not follow long names */
+
+        if (map_get(w->names, key)) {
+                capture_note(w->r->notes, CAPTURE_CHANGED, path,
+                             "it came twice while its directory was read: as it was the first time", 0);
+                return true;
+        }
+        if (map_put(w->names, key, &there) < 0)
+                capture_note(w->r->notes, CAPTURE_TOLD, path, "no room to know its name again", 0);
+        return false;
 }
 
 static int visit(struct walk *w, int dir, dev_t dev, const char *parent, const char *name)
@@ -297,6 +341,8 @@ static int visit(struct walk *w, int dir, dev_t dev, const char *parent, const c
                 capture_note(w->r->notes, CAPTURE_REFUSED, i.path, "another file system is mounted there", 0);
                 return 0;
         }
+        if (came_before(w, i.path))
+                return 0;
         if (S_ISDIR(i.st.st_mode)) /* its header stands in front of what it holds, as tar expects it */
                 return push(w, i.path);
         e = capture_entry(bytes_of(path, (size_t)n), &i.st);
@@ -396,6 +442,7 @@ static int walk(struct walk *w)
 
                 w->first = t->next;
                 w->waiting--;
+                w->waiting_bytes -= strlen(t->path);
                 if (fd < 0)
                         capture_note(w->r->notes, fd == -ENOENT ? CAPTURE_VANISHED : CAPTURE_MISSED, bytes_str(t->path),
                                      "a directory that cannot be opened", fd);
@@ -414,8 +461,7 @@ static int walk(struct walk *w)
 
 int capture_layer(struct capture_run *r)
 {
-        static const struct map_seed seed = {0x6c61796572, 0x6c696e6b73};
-        struct walk w = {.r = r};
+        struct walk w = {.r = r, .seed = {map_seed_random(), map_seed_random()}}; /* the container chooses the names */
         int result;
 
         if (!r->spec->upper) {
@@ -430,12 +476,15 @@ int capture_layer(struct capture_run *r)
                 return 0;
         }
         w.value = malloc(CAPTURE_XATTRS_MAX);
-        result = w.value ? map_new(LINKS_MAX, seed, free, &w.links) : -ENOMEM;
+        result = w.value ? map_new(LINKS_MAX, w.seed[0], free, &w.links) : -ENOMEM;
+        if (result == 0)
+                result = map_new(NAMES_MAX, w.seed[0], NULL, &w.names);
         if (result == 0)
                 result = push(&w, bytes_str(""));
         if (result == 0)
                 result = walk(&w);
         map_free(w.links);
+        map_free(w.names);
         free(w.value);
         close(w.upper);
         return result;

@@ -14,6 +14,7 @@
 
 #define NAMED_MAX 2000u /* of each kind; more are counted */
 #define NAME_BYTES 16384u
+#define NAMES_BYTES (8u << 20) /* of all that is named: with long names, too, a manifest has an end */
 
 static const char *const kinds[] = {
         [CAPTURE_CUT] = "cut",         [CAPTURE_VANISHED] = "vanished", [CAPTURE_MISSED] = "missed",
@@ -32,6 +33,7 @@ struct part {
 struct capture_notes {
         json_t *named[CAPTURE__KIND_MAX];
         uint64_t count[CAPTURE__KIND_MAX];
+        size_t bytes; /* of names and words */
         struct part part[CAPTURE__PART_MAX];
         char first[CAPTURE_WORDS];
 };
@@ -71,9 +73,10 @@ void capture_note(struct capture_notes *n, enum capture_kind kind, struct bytes 
         buf_printf(&words, "%s%s%s", why, error ? ": " : "", error ? err_str(error) : "");
         if (!n->first[0] && (kind == CAPTURE_MISSED || kind == CAPTURE_CUT || kind == CAPTURE_REFUSED))
                 snprintf(n->first, sizeof(n->first), "%s: %s", str_print(what, shown, sizeof(shown)), buf_cstr(&words));
-        if (n->count[kind]++ >= NAMED_MAX)
+        if (n->count[kind]++ >= NAMED_MAX || n->bytes >= NAMES_BYTES)
                 return;
         str_escape(what, &name);
+        n->bytes += name.len + words.len;
         json_array_append_new(n->named[kind],
                               json_pack("{s:s, s:s}", "what", buf_cstr(&name), "why", buf_cstr(&words)));
 }

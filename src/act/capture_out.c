@@ -176,13 +176,17 @@ int capture_out_open(const char *partial, struct capture_out **ret)
         o->whole = start_hash();
         o->list = start_hash();
         o->content = start_hash();
-        if (!o->a || !o->whole || !o->list || !o->content || !o->nothing)
+        if (!o->a || !o->whole || !o->list || !o->content || !o->nothing) {
+                unlink(partial);
                 return -ENOMEM;
+        }
         r = open_lines(o, partial);
         if (r == 0)
                 r = open_archive(o);
         if (r == 0)
                 *ret = TAKE_PTR(o);
+        else
+                unlink(partial);
         return r;
 }
 

@@ -271,8 +271,8 @@ int capture_procs_read(struct capture_run *r, struct capture_hoard *h)
         b = capture_hoard_add(h, "volatile/processes.jsonl");
         if (b)
                 buf_put(b, s.lines.p, s.lines.len);
-        else
-                capture_note(r->notes, CAPTURE_CUT, BYTES_LIT("volatile/processes.jsonl"), "no room", 0);
+        if (!b || b->err || s.lines.err)
+                capture_note(r->notes, CAPTURE_CUT, BYTES_LIT("volatile/processes.jsonl"), "no room for all of it", 0);
         buf_release(&s.lines);
         buf_release(&s.raw);
         free(s.list);

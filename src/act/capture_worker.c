@@ -172,7 +172,7 @@ static int finish(struct capture_run *r, const struct capture_child *c, struct c
         _cleanup_buf_ struct buf manifest;
         char sha[CAPTURE_HASH];
         uint64_t size;
-        int result = capture_out_list(r->out, sha, &size);
+        int dir, result = capture_out_list(r->out, sha, &size);
 
         listen_to(r, MSG_DONTWAIT);
         if (r->spec->init_pid && !r->died)
@@ -186,12 +186,14 @@ static int finish(struct capture_run *r, const struct capture_child *c, struct c
                 return result;
         if (rename(c->partial, c->path) < 0)
                 return -errno;
-        result =
-                open(r->spec->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is on the disk with its directory */
-        if (result < 0 || fsync(result) < 0)
-                return -errno;
-        close(result);
-        return 0;
+        dir = open(r->spec->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* the name is on the disk with its directory */
+        if (dir < 0 || fsync(dir) < 0) {
+                result = -errno;
+                unlink(c->path); /* nobody vouches for it */
+        }
+        if (dir >= 0)
+                close(dir);
+        return result;
 }
 
 static void count(const struct capture_run *r, struct capture_summary *s)

@@ -496,6 +496,105 @@ static void test_changing(void)
         end();
 }
 
+/* ---- what a container does so that nothing is taken of it ---- */
+
+static void test_attributes(void)
+{
+        static char value[60000], upper[] = "/dev/shm/tidemark-take-XXXXXX";
+        char path[64], name[32];
+        struct verdict v;
+        struct run r;
+        int n = 0;
+
+        begin();
+        CU_ASSERT_FATAL(mkdtemp(upper) != NULL);
+        snprintf(path, sizeof(path), "%s/a", upper);
+        close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+        memset(value, 'v', sizeof(value));
+        for (; n < 12; n++) {
+                snprintf(name, sizeof(name), "%s.n%d", geteuid() == 0 ? "trusted" : "user", n);
+                if (setxattr(path, name, value, sizeof(value), 0) < 0)
+                        break;
+        }
+        run_init(&r);
+        r.spec.upper = upper;
+        run(&r);
+        CU_ASSERT_EQUAL(r.error, 0);
+        if (n > 2) { /* two have room */
+                CU_ASSERT_EQUAL(r.sum.cut, (uint64_t)n - 2);
+                verify(&v);
+                CU_ASSERT_EQUAL(v.v.problems, 0);
+                CU_ASSERT_EQUAL(noted(&v, "cut", "a", "bytes are left out: too many"), n - 2);
+                json_decref(v.manifest);
+        }
+        CU_ASSERT(unlink(path) == 0 && rmdir(upper) == 0);
+        end();
+}
+
+/* The longest names there are, each of their bytes five in JSON. */
+static void test_long_names(void)
+{
+        static uint8_t name[4000];
+        struct capture_notes *n = NULL;
+        json_t *root = json_object();
+        char *text;
+
+        memset(name, 1, sizeof(name));
+        CU_ASSERT_FATAL(capture_notes_new(&n) == 0);
+        for (unsigned i = 0; i < 3 * 2000; i++)
+                capture_note(n, i % 3, bytes_of(name, sizeof(name)), "a socket: tar has no word for it", 0);
+        CU_ASSERT_EQUAL(capture_notes_count(n, CAPTURE_CUT), 2000);
+        CU_ASSERT_EQUAL(capture_notes_put(n, 0, root), 0);
+        text = json_dumps(root, JSON_INDENT(1));
+        CU_ASSERT_FATAL(text != NULL);
+        CU_ASSERT(strlen(text) > (8u << 20) && strlen(text) < (16u << 20));
+        free(text);
+        json_decref(root);
+        capture_notes_free(n);
+}
+
+/* ---- what is left frozen ---- */
+
+static int thaw(const char *text)
+{
+        put("out/E.frozen", text, strlen(text));
+        return capture_thaw_left(at("out"), "E");
+}
+
+static void test_thaw(void)
+{
+        char group[64], state[96], text[160], word[16] = "";
+        FILE *f;
+
+        begin();
+        CU_ASSERT_EQUAL(capture_thaw_left(at("out"), "E"), 0);
+        snprintf(text, sizeof(text), "%s/freezer.state\nTHAWED\n", at("up")); /* no cgroup: not written to */
+        put("up/freezer.state", "x", 1);
+        CU_ASSERT_EQUAL(thaw(text), -EINVAL);
+        CU_ASSERT_EQUAL(thaw("/sys/fs/cgroup/../../../tmp/freezer.state\nTHAWED\n"), -EINVAL);
+        CU_ASSERT_EQUAL(thaw("/sys/fs/cgroup/freezer/x/freezer.state\nFROZEN\n"), -EINVAL);
+        CU_ASSERT_EQUAL(thaw("/sys/fs/cgroup/freezer/x/tasks\nTHAWED\n"), -EINVAL);
+        CU_ASSERT_EQUAL(access(at("out/E.frozen"), F_OK), 0);
+        CU_ASSERT_EQUAL(thaw("/sys/fs/cgroup/freezer/there-is-none/freezer.state\nTHAWED\n"), -ENOENT);
+        CU_ASSERT(access(at("out/E.frozen"), F_OK) < 0);
+        CU_ASSERT_EQUAL(thaw("/sys/fs/cgroup/freezer/half"), 0);
+        CU_ASSERT(access(at("out/E.frozen"), F_OK) < 0);
+        snprintf(group, sizeof(group), "/sys/fs/cgroup/freezer/tidemark-unit-%d", (int)getpid());
+        if (mkdir(group, 0755) == 0) { /* root, and version 1 */
+                snprintf(state, sizeof(state), "%s/freezer.state", group);
+                f = fopen(state, "we");
+                CU_ASSERT(f && fputs("FROZEN", f) >= 0 && fclose(f) == 0);
+                snprintf(text, sizeof(text), "%s\nTHAWED\n", state);
+                put("out/E-1.frozen", text, strlen(text));
+                CU_ASSERT_EQUAL(capture_thaw_all(at("out")), 1);
+                f = fopen(state, "re");
+                CU_ASSERT(f && fgets(word, sizeof(word), f) && fclose(f) == 0);
+                CU_ASSERT_STRING_EQUAL(word, "THAWED\n");
+                CU_ASSERT_EQUAL(rmdir(group), 0);
+        }
+        end();
+}
+
 /* ---- containment, and who asked ---- */
 
 static void test_manifest(void)
@@ -726,6 +825,37 @@ static void test_masking(void)
         masked("\"a\\", true, "\"a\\", 0);
 }
 
+/* More than is masked at once: the flag ends one stretch, its value begins the next; and one value longer than any. */
+static void test_masking_long(void)
+{
+        _cleanup_buf_ struct buf text, expected, json;
+
+        buf_init(&text, 1u << 20);
+        buf_init(&expected, 1u << 20);
+        buf_init(&json, 1u << 20);
+        for (unsigned i = 0; i < 1022; i++)
+                buf_put_str(&text, "xxxxxxx|");
+        buf_put_str(&text, "pad|--password|");
+        buf_put_str(&expected, buf_cstr(&text));
+        buf_put_str(&text, "hunter2|end|");
+        buf_put_str(&expected, "[masked]|end|");
+        masked(buf_cstr(&text), false, buf_cstr(&expected), 1);
+        buf_put_u8(&json, '[');
+        for (unsigned i = 0; i < 1021; i++)
+                buf_put_str(&json, "\"xxxxxxx\",");
+        buf_put_str(&json, "\"padpadpadpa\",\"--password\",\"hunter2\"]");
+        buf_reset(&expected);
+        buf_put(&expected, json.p, json.len - 10);
+        buf_put_str(&expected, "\"[masked]\"]");
+        masked(buf_cstr(&json), true, buf_cstr(&expected), 1);
+        buf_reset(&text);
+        buf_put_str(&text, "A=b|PASSWORD=");
+        for (unsigned i = 0; i < 20000; i++)
+                buf_put_u8(&text, 'k');
+        buf_put_str(&text, "|HOME=/|");
+        masked(buf_cstr(&text), false, "A=b|PASSWORD=[masked]|HOME=/|", 1);
+}
+
 /* ---- conntrack ---- */
 
 static void put_tuple(struct nlmsghdr *h, uint16_t type, const char *src, const char *dst)
@@ -770,10 +900,14 @@ static const struct unit_case cases[] = {
         {"a write layer is kept truly, and comes out as it was", test_layer},
         {"limits cut, and say what", test_limits},
         {"a layer that changes while it is read", test_changing},
+        {"attributes without end are cut", test_attributes},
+        {"names without end do not outgrow the manifest", test_long_names},
+        {"what was left frozen goes on, and nothing else is written to", test_thaw},
         {"the manifest says who, when, and before or after what", test_manifest},
         {"every changed byte and every cut are found", test_changed_bytes},
         {"members that are missing, twice, or there beside", test_members},
         {"secrets are masked in arguments, variables and JSON", test_masking},
+        {"secrets are masked in long texts", test_masking_long},
         {"an entry of conntrack as text", test_conntrack},
 };
 UNIT_MAIN("capture", cases)
