@@ -49,7 +49,12 @@ struct evidence_rules {
 };
 #define EVIDENCE_LEAST (16u << 20) /* with less room than this none is begun */
 #define EVIDENCE_YOUNG_NS (3600 * 1000000000ull) /* younger ones never make room */
-enum evidence_verdict { EVIDENCE_KEEP, EVIDENCE_TOO_OLD, EVIDENCE_NO_ROOM };
+enum evidence_verdict {
+        EVIDENCE_KEEP,
+        EVIDENCE_TOO_OLD,
+        EVIDENCE_NO_ROOM,
+        EVIDENCE_WAS_GONE, /* found by a sweep: what lay beside it was there, and it was not */
+};
 struct evidence_plan {
         uint8_t verdict[EVIDENCE_MAX]; /* enum evidence_verdict, of each piece */
         size_t n;                      /* that go */

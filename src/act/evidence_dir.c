@@ -24,6 +24,7 @@
 
 #define FACTS ".json"
 #define SIGNATURE ".sig"
+#define LIST ".list" /* of what is being written: capture_out.c */
 #define BESIDE (EVIDENCE_NAME + 8)
 
 struct work {
@@ -47,7 +48,8 @@ static uint64_t size_of(const struct work *w, const char *name)
 
 static char *beside(const char *name, const char *ending, char dst[BESIDE])
 {
-        snprintf(dst, BESIDE, "%.63s%s", name, ending);
+        if (snprintf(dst, BESIDE, "%.63s%s", name, ending) >= (int)BESIDE)
+                dst[0] = '\0'; /* no ending of ours is so long */
         return dst;
 }
 
@@ -253,6 +255,58 @@ static int remove_piece(struct work *w, const char *name, enum evidence_verdict 
         return say_removed(w, name, why, facts ? facts : "{}");
 }
 
+/* What lies beside a piece that is not there: somebody deleted it, or the agent ended as it did. It is told now. */
+static int tell_gone(struct work *w, const char *name)
+{
+        _cleanup_free_ char *facts = facts_of(w, name);
+        char other[BESIDE];
+
+        if (faccessat(w->dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT)
+                return 0;
+        if (unlinkat(w->dir, beside(name, FACTS, other), 0) < 0)
+                return 0; /* as before: it is told when it can be forgotten */
+        (void)!unlinkat(w->dir, beside(name, SIGNATURE, other), 0);
+        return say_removed(w, name, EVIDENCE_WAS_GONE, facts ? facts : "{}");
+}
+
+/* Of a helper that was killed between making its list of members and taking the name away from it. */
+static void drop_list(struct work *w, const char *name)
+{
+        char list[BESIDE];
+
+        if (!is_busy(w, name))
+                (void)!unlinkat(w->dir, beside(name, LIST, list), 0);
+}
+
+static bool is_beside(const char *name, const char *ending, char dst[EVIDENCE_NAME])
+{
+        size_t len = strlen(name), tail = strlen(ending);
+
+        if (len <= tail || len - tail >= EVIDENCE_NAME || strcmp(name + len - tail, ending) != 0)
+                return false;
+        memcpy(dst, name, len - tail);
+        dst[len - tail] = '\0';
+        return evidence_is_name(bytes_str(dst), NULL);
+}
+
+static int sweep_strays(struct work *w)
+{
+        DIR *d = opendir(w->path);
+        char name[EVIDENCE_NAME];
+        struct dirent *e;
+        int r = 0;
+
+        if (!d)
+                return -errno;
+        while (r == 0 && (e = readdir(d)))
+                if (is_beside(e->d_name, FACTS, name))
+                        r = tell_gone(w, name);
+                else if (is_beside(e->d_name, LIST, name))
+                        drop_list(w, name);
+        closedir(d);
+        return r;
+}
+
 static int job_sweep(struct work *w)
 {
         const struct evidence_ask *a = w->ask;
@@ -270,6 +324,8 @@ static int job_sweep(struct work *w)
         for (size_t i = 0; i < before && r == 0; i++)
                 if (plan->verdict[i] != EVIDENCE_KEEP)
                         r = remove_piece(w, w->pieces[i].name, (enum evidence_verdict)plan->verdict[i]);
+        if (r == 0 && !a->keep)
+                r = sweep_strays(w);
         if (r == 0 && a->wanted && plan->granted == 0)
                 r = -ENOSPC;
         free(plan);

@@ -296,6 +296,37 @@ static void test_sweep(void)
         finish();
 }
 
+/* What a killed helper and other hands leave. */
+static void test_strays(void)
+{
+        struct evidence_ask a = {.job = EVIDENCE_SWEEP,
+                                 .rules = {.keep_size = 1u << 30, .keep_age_ns = 36500 * (uint64_t)DAY},
+                                 .busy = BYTES_LIT(NEWER "\n"), .keep = true};
+
+        begin();
+        put(OLD ".json", 10); /* of what somebody deleted */
+        put(OLD ".sig", 10);
+        put(HELD, 10);
+        put(HELD ".json", 10);
+        put(OLD ".partial.list", 10);
+        put(NEWER ".partial.list", 10); /* under way */
+        put("notes.list", 10);
+        put("notes.json", 10);
+        CU_ASSERT_EQUAL(ask(&a), 0);
+        CU_ASSERT(said.nremoved == 0 && there(OLD ".json") && there(OLD ".partial.list"));
+        a.keep = false;
+        CU_ASSERT_EQUAL(ask(&a), 0);
+        CU_ASSERT_EQUAL(said.nremoved, 1);
+        CU_ASSERT_STRING_EQUAL(said.removed[0], OLD);
+        CU_ASSERT_EQUAL(said.why, EVIDENCE_WAS_GONE);
+        CU_ASSERT(!there(OLD ".json") && !there(OLD ".sig") && !there(OLD ".partial.list"));
+        CU_ASSERT(there(HELD) && there(HELD ".json") && there(NEWER ".partial.list") && there("notes.list") &&
+                  there("notes.json"));
+        CU_ASSERT_EQUAL(ask(&a), 0);
+        CU_ASSERT_EQUAL(said.nremoved, 0);
+        finish();
+}
+
 static void test_list(void)
 {
         struct evidence_ask a = {.job = EVIDENCE_LIST, .most = 2};
@@ -484,6 +515,7 @@ static const struct unit_case cases[] = {
         {"the oldest make room, what is held last, a young one never", test_room},
         {"a full disk refuses", test_disk},
         {"the directory is swept", test_sweep},
+        {"what is left over goes, and what others deleted is told", test_strays},
         {"the directory is listed", test_list},
         {"one piece is removed", test_remove},
         {"what is whole is signed, and its facts lie beside it", test_finish},
