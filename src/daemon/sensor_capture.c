@@ -26,6 +26,7 @@
 #define HOUR_NS (3600 * NSEC_PER_SEC)
 #define CONFIG_MAX (256u * 1024)
 #define WORDS 400
+#define POLICY_AT_ONCE 4u /* a finding may be of several containers, and one that takes long must not keep others out */
 
 enum step { STEP_ROOM, STEP_VOLATILE, STEP_HELD, STEP_REST, STEP_FINISH };
 static const char *const step_names[] = {"making room", "volatile", "held", "files", "finishing"};
@@ -46,6 +47,7 @@ struct taking {
         char *reason, *engine; /* owned */
         bool freeze, no_wait, policy, last_said;
         uint64_t volatile_ns;
+        uint64_t bytes; /* that it may write; 0: not begun */
         sensor_evidence_cb cb; /* who waits for the volatile part; NULL: nobody (any more) */
         void *cb_arg;
         bool before; /* taken before something is done to the container */
@@ -405,10 +407,14 @@ static int start(struct taking *t, uint64_t bytes)
                 json_object_del(known, "finding");
         asked = caller(t, known ? known : json_null());
         spec.caller = asked;
-        r = capture_start(s->loop, &spec, &ops, t, &t->capture);
+        r = helper_reap(&s->evidence->stuck) >= HELPER_STUCK
+                    ? -EBUSY /* a disk or a file system does not answer */
+                    : capture_start(s->loop, &spec, &ops, t, &t->capture);
         json_decref(finding);
-        if (r == 0)
+        if (r == 0) {
                 t->step = STEP_VOLATILE;
+                t->bytes = bytes;
+        }
         return r;
 }
 
@@ -462,6 +468,20 @@ static void on_swept(struct sensor *s, struct errand *e, int err, const struct e
         fail(t, err == -ENOSPC ? DEED_REFUSED : DEED_FAILED, words);
 }
 
+/* What those under way may write yet, at most: each was told of room that the others have, too. */
+static uint64_t reserved(const struct sensor *s, const struct taking *but)
+{
+        uint64_t sum = 0;
+
+        for (size_t i = 0; i < EVIDENCE_TAKINGS; i++) {
+                const struct taking *t = s->evidence->takings[i];
+
+                if (t && t != but && t->step != STEP_FINISH)
+                        sum += t->bytes ? t->bytes : s->cfg->evidence.max_size;
+        }
+        return sum;
+}
+
 static int ask_room(struct taking *t)
 {
         struct errand *e;
@@ -470,6 +490,7 @@ static int ask_room(struct taking *t)
         if (r < 0)
                 return r;
         e->ask = (struct evidence_ask){.job = EVIDENCE_SWEEP, .wanted = t->s->cfg->evidence.max_size};
+        e->reserved = reserved(t->s, t);
         e->granted = on_room;
         e->done = on_swept;
         e->arg = t;
@@ -481,7 +502,8 @@ static uint64_t known_room(const struct sensor *s)
 {
         const struct sensor_evidence *ev = s->evidence;
         const struct evidence_totals *k = &ev->totals;
-        uint64_t disk = k->disk_free > ev->rules.min_free ? k->disk_free - ev->rules.min_free : 0;
+        uint64_t stays = ev->rules.min_free + reserved(s, NULL);
+        uint64_t disk = k->disk_free > stays ? k->disk_free - stays : 0;
         uint64_t kept = ev->rules.keep_size > k->bytes ? ev->rules.keep_size - k->bytes : 0;
         uint64_t room = s->cfg->evidence.max_size;
 
@@ -613,13 +635,14 @@ static const char *policy_refuses(struct sensor *s, const char *container)
         struct evidence_policy *p = &ev->policy;
         uint64_t now = loop_now(s->loop);
         uint32_t most = s->cfg->evidence.per_hour;
-        size_t slot = 0;
+        size_t slot = 0, under_way = 0;
 
         if (!p->on)
                 return "evidence.auto is \"no\"";
         for (size_t i = 0; i < EVIDENCE_TAKINGS; i++)
-                if (ev->takings[i] && ev->takings[i]->policy)
-                        return "other evidence is being taken by policy: one at a time";
+                under_way += ev->takings[i] && ev->takings[i]->policy;
+        if (under_way >= POLICY_AT_ONCE)
+                return "other evidence is being taken by policy: four at a time";
         for (size_t i = 0; i < ARRAY_LEN(p->last); i++) {
                 if (p->last[i].ns && strcmp(p->last[i].container, container) == 0 && now - p->last[i].ns < HOUR_NS)
                         return "evidence of this container was taken by policy less than an hour ago";

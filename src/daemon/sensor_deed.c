@@ -42,6 +42,14 @@ static bool is_target(const json_t *line, const struct sensor_deed *d)
         return strncmp(d->container, target, n) == 0;
 }
 
+/* Which evidence goes out or away is root's word alone. */
+static bool is_piece(const json_t *line, const struct sensor_deed *d)
+{
+        const char *name = json_string_value(json_object_get(line, "name"));
+
+        return (d->deed != DEED_COPY && d->deed != DEED_REMOVE) || (name && bytes_eq(d->name, bytes_str(name)));
+}
+
 /* NULL, or why it is not backed. */
 static const char *check_backing(struct sensor *s, struct sensor_deed *d)
 {
@@ -58,6 +66,8 @@ static const char *check_backing(struct sensor *s, struct sensor_deed *d)
                 why = "its command asked for something else";
         else if (!is_target(line, d))
                 why = "its command named another container";
+        else if (!is_piece(line, d))
+                why = "its command named other evidence";
         if (json_is_true(json_object_get(line, "dry_run")))
                 d->flags |= DEEDF_DRY_RUN;
         json_decref(line);

@@ -68,6 +68,7 @@ struct errand {
         char *name;              /* owned */
         char *reason, *to;       /* owned; of the request, NULL: none */
         struct evidence_ask ask; /* what is asked; its texts are borrowed only while it is asked */
+        uint64_t reserved;       /* bytes of the disk that others may still write */
         struct buf facts;        /* of pieces, with commas between */
         bool cut;                /* not all had room */
         void (*granted)(struct sensor *s, struct errand *e, uint64_t bytes);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "daemon/sensor_evidence-priv.h"
+#include "tidemark/capture.h"
 #include "tidemark/caps.h"
 #include "tidemark/clock.h"
 #include "tidemark/err.h"
@@ -141,8 +142,9 @@ static void tell_removed(struct sensor *s, const char *name, enum evidence_verdi
         const char *container = json_string_value(json_object_get(facts, "container"));
         struct sensor_deed d = {.deed = DEED_REMOVE, .login_uid = UINT32_MAX,
                                 .finding = (uint64_t)json_integer_value(json_object_get(facts, "finding"))};
-        const char *words = why == EVIDENCE_TOO_OLD ? "deleted: it is older than evidence.keep_age"
-                                                    : "deleted: there is no room for it (evidence.keep_size)";
+        const char *words = why == EVIDENCE_TOO_OLD    ? "deleted: it is older than evidence.keep_age"
+                            : why == EVIDENCE_WAS_GONE ? "it is gone: deleted by other hands, or as the agent ended"
+                                                       : "deleted: there is no room for it (evidence.keep_size)";
         struct sensor_said said = {.state = DEED_CHANGED, .last = true, .name = name, .words = words};
         struct audit_note note = {.type = AUDIT_NOTE_REMOVED, .ok = true, .finding = d.finding,
                                   .path = bytes_str(name), .reason = bytes_str(words), .login_uid = UINT32_MAX};
@@ -221,6 +223,7 @@ int sensor_evidence_ask(struct errand *e)
         buf_init(&busy, EVIDENCE_TAKINGS * 2 * EVIDENCE_NAME);
         sensor_capture_busy(e->s, &busy);
         e->ask.rules = ev->rules;
+        e->ask.rules.min_free += e->reserved;
         e->ask.held = buf_bytes(&ev->held);
         e->ask.busy = buf_bytes(&busy);
         r = evidence_desk_ask(ev->desk, &e->ask, &ops, e);
@@ -403,6 +406,7 @@ static void sweep(struct sensor *s)
 
 void sensor_evidence_round(struct sensor *s)
 {
+        helper_reap(&s->evidence->stuck);
         sweep(s);
 }
 
@@ -471,6 +475,8 @@ int sensor_evidence_start(struct sensor *s)
         r = evidence_desk_new(s->loop, ev->dir, DESK_NS, caps_none, &ev->desk);
         if (r < 0)
                 log_error(MOD, "the evidence directory: %s", err_str(r));
+        if (r == 0 && capture_thaw_all(ev->dir) > 0)
+                log_warn(MOD, "containers that were stopped for evidence as the agent was killed go on now");
         return r;
 }
 
