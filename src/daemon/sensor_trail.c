@@ -245,7 +245,11 @@ void sensor_trail_refused(struct sensor *s, enum trail_source source, const stru
         str_print(request, shown, sizeof(shown));
         put_json(s, &e, json_pack("{s:s,s:s}", "where", where, "request", shown));
         sensor_auditlog(s, &(struct audit_note){
-                                   .type = AUDIT_NOTE_REFUSED, .cmd = request, .uid = e.uid, .login_uid = e.login_uid});
+                                   .type = AUDIT_NOTE_REFUSED,
+                                   .reason = bytes_str(where), /* it tells whose word it is */
+                                   .cmd = request,
+                                   .uid = e.uid,
+                                   .login_uid = e.login_uid});
 }
 
 void sensor_trail_engine(struct sensor *s, const struct tide_event *act)
