@@ -108,6 +108,15 @@ static void more_hours(json_t *row, const char *key, double hours)
         json_real_set(v, json_real_value(v) + hours);
 }
 
+/* So long it was without a comparison, at that time: since the last one, or since it is watched. */
+static void look_apart(struct audited *a, const char *container, int64_t at)
+{
+        int64_t since = (int64_t)json_integer_value(json_object_get(a->compared, container));
+
+        if (since && at - since > a->compared_apart)
+                a->compared_apart = at - since;
+}
+
 /* One segment, cut at the period's ends. */
 static int cover(struct audited *a, const char *container, int64_t from, int64_t to, const json_t *means)
 {
@@ -118,6 +127,7 @@ static int cover(struct audited *a, const char *container, int64_t from, int64_t
         to = to > a->to ? a->to : to;
         if (to <= from)
                 return 0;
+        look_apart(a, container, to);
         row = workload_row(a, container);
         if (!row)
                 return -ENOMEM;
@@ -140,6 +150,9 @@ static int cover(struct audited *a, const char *container, int64_t from, int64_t
 
 static int begin_segment(struct audited *a, const char *container, int64_t from, json_t *means)
 {
+        if (!json_object_get(a->compared, container) &&
+            json_object_set_new(a->compared, container, json_integer((json_int_t)from)) < 0)
+                return -ENOMEM;
         return json_object_set_new(a->open, container,
                                    json_pack("{s:I,s:O}", "from", (json_int_t)from, "means", means)) < 0
                        ? -ENOMEM
@@ -310,14 +323,11 @@ static int on_refused(struct audited *a, const struct trail_record *r, const jso
 
 static int on_compared(struct audited *a, const struct trail_record *r, const json_t *text)
 {
-        const json_t *last = json_object_get(a->compared, r->container);
-        int64_t before = (int64_t)json_integer_value(last);
-
         if (!json_is_true(json_object_get(text, "complete")) || !*r->container)
                 return 0;
         tally(a, AUDITED_COMPARED, r);
-        if (before && in_period(a, r->wall_ns) && r->wall_ns - before > a->compared_apart)
-                a->compared_apart = r->wall_ns - before;
+        if (in_period(a, r->wall_ns))
+                look_apart(a, r->container, r->wall_ns);
         return json_object_set_new(a->compared, r->container, json_integer((json_int_t)r->wall_ns)) < 0 ? -ENOMEM : 0;
 }
 

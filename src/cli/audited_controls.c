@@ -22,10 +22,10 @@ static void say_apart(const struct audited *a, const struct audited_chain *chain
 {
         (void)chain;
         if (a->compared_apart > 7 * DAY_NS)
-                snprintf(w->text, sizeof(w->text), "Between two of one container lay %.1f days: more than a week.",
+                snprintf(w->text, sizeof(w->text), "A watched container was %.1f days without one: more than a week.",
                          (double)a->compared_apart / DAY_NS);
         else if (a->compared_apart)
-                snprintf(w->text, sizeof(w->text), "Between two of one container never lay more than %.1f days.",
+                snprintf(w->text, sizeof(w->text), "No watched container was more than %.1f days without one.",
                          (double)a->compared_apart / DAY_NS);
 }
 

@@ -35,9 +35,9 @@ struct audited {
         json_t *open;           /* by container: a segment that has no end yet */
         json_t *names;          /* by container: workload */
         json_t *workloads;      /* by name: hours, segments */
-        json_t *compared;       /* by container: when last */
+        json_t *compared;       /* by container: when last; at first, since when it is watched */
         json_t *kinds;          /* by kind: records of the period */
-        int64_t compared_apart; /* longest time between two comparisons of one container */
+        int64_t compared_apart; /* longest time that one was without */
         uint64_t starts;
         int64_t last_ns; /* of the agent's records so far */
         bool ended;      /* the last record of the agent's life was its end */

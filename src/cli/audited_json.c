@@ -65,13 +65,14 @@ struct decided {
 static int put_finding(const struct audited *a, json_t *list, json_t *f, struct decided *d)
 {
         int64_t opened = ns_of(f, "opened_ns"), decided = ns_of(f, "decided_ns"), closed = ns_of(f, "closed_ns");
+        bool waits = opened && opened < a->to && !decided && !closed; /* however old it is */
         json_t *o;
 
-        if (!touches(a, opened) && !touches(a, decided) && !touches(a, closed))
+        if (!waits && !touches(a, opened) && !touches(a, decided) && !touches(a, closed))
                 return 0;
         d->opened += touches(a, opened);
         d->closed += touches(a, closed);
-        d->undecided += opened && !decided && !closed;
+        d->undecided += waits;
         o = json_copy(f);
         if (!o)
                 return -ENOMEM;
