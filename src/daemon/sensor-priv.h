@@ -37,6 +37,7 @@ struct sensor_command {
         uint64_t finding; /* that it names; 0: none */
         char *line;      /* what was asked; then what is answered */
         char comm[16];   /* of who asked */
+        char container[65]; /* that the engine has named for it; "": none yet */
         struct linepeer peer;
         uint32_t login_uid;
         bool urgent; /* contain.isolate: it does not wait for a trail that cannot be written */
@@ -417,8 +418,8 @@ void sensor_coverage_end_all(struct sensor *s);
 void sensor_on_coverage_due(struct loop_timer *t, void *arg);
 
 /* sensor_admin.c: admin.sock, and the way of a command */
-/* A command that is under way and not answered yet; NULL: none of this number. */
-const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
+/* A command that is in the engine's hands and not answered yet; NULL: none of this number. */
+struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id);
 /* A command of the agent itself, with a descriptor (taken over): on its way as those of admin.sock; what became of it
  * is told by sensor_drop_answered(), never from within. -EBUSY, or what the trail says: it was not taken. */
 int sensor_admin_own(struct sensor *s, const char *line, int fd, uint64_t *ret_id) TM_CHECK;

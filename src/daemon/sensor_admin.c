@@ -274,11 +274,11 @@ void sensor_admin_reply(struct sensor *s, const struct tide_event *act)
                 be_quick(s, c);
 }
 
-const struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)
+struct sensor_command *sensor_admin_command(struct sensor *s, uint64_t id)
 {
-        const struct sensor_command *c = id ? find(s, id) : NULL;
+        struct sensor_command *c = id ? find(s, id) : NULL;
 
-        return c && !c->answered ? c : NULL;
+        return c && c->passed && !c->answered ? c : NULL;
 }
 
 int sensor_admin_open(struct sensor *s)

@@ -3,8 +3,9 @@
  * Deeds: what the engine asks the sensor to do to a container or with evidence.
  *
  * Owns: whether a deed is backed: by a command of root's that is under way and asked for just that, or by policy.
- * Must not: do any of it, or believe the engine in what it can look up itself. Hands over: to the owner of each deed,
- * who says what becomes of it by sensor_deed_say().
+ * Must not: do any of it, or believe the engine in what it can look up itself: how a container is to be cut off, or
+ * ended, is read from the command. Hands over: to the owner of each deed, who says what becomes of it by
+ * sensor_deed_say().
  */
 #include <errno.h>
 #include <jansson.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "daemon/sensor-priv.h"
+#include "tidemark/buf.h"
 #include "tidemark/err.h"
 #include "tidemark/log.h"
 
@@ -50,15 +52,68 @@ static bool is_piece(const json_t *line, const struct sensor_deed *d)
         return (d->deed != DEED_COPY && d->deed != DEED_REMOVE) || (name && bytes_eq(d->name, bytes_str(name)));
 }
 
-/* NULL, or why it is not backed. */
-static const char *check_backing(struct sensor *s, struct sensor_deed *d)
+static bool is_containment(uint8_t deed)
 {
-        const struct sensor_command *c = sensor_admin_command(s, d->command);
+        return deed == DEED_ISOLATE || deed == DEED_RELEASE || deed == DEED_KILL;
+}
+
+/* By a name, or by a finding, the engine resolves: to one container, unless all of them were asked for. */
+static bool is_only_target(const json_t *line, struct sensor_command *c, const struct sensor_deed *d)
+{
+        if (!is_containment(d->deed) || json_is_true(json_object_get(line, "all")))
+                return true;
+        if (!c->container[0])
+                snprintf(c->container, sizeof(c->container), "%s", d->container);
+        return strcmp(c->container, d->container) == 0;
+}
+
+/* What only a person says: none of it is taken from the engine. */
+static const char *const said_by_persons[] = {"now", "keep_probes", "reason", "for", "yes_lose_state"};
+
+static bool is_said_by_persons(struct bytes key)
+{
+        for (size_t i = 0; i < ARRAY_LEN(said_by_persons); i++)
+                if (bytes_eq(key, bytes_str(said_by_persons[i])))
+                        return true;
+        return false;
+}
+
+/* Of containment: from the line (NULL: by policy), then what the engine has to say beside that, for the evidence. */
+static void put_args(const json_t *line, struct bytes engine, struct buf *out)
+{
+        struct bytes k, v;
+        struct rd r;
+
+        for (size_t i = 0; i < ARRAY_LEN(said_by_persons); i++) {
+                const json_t *o = json_object_get(line, said_by_persons[i]);
+                struct bytes key = bytes_str(said_by_persons[i]);
+                char number[24];
+
+                snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(o));
+                if (json_is_string(o))
+                        tide_list_put(out, key, bytes_str(json_string_value(o)));
+                else if (json_is_integer(o))
+                        tide_list_put(out, key, bytes_str(number));
+                else if (json_is_true(o))
+                        tide_list_put(out, key, BYTES_LIT("true"));
+        }
+        rd_init(&r, engine.p, engine.len);
+        while (tide_list_next(&r, &k, &v))
+                if (!is_said_by_persons(k))
+                        tide_list_put(out, k, v);
+}
+
+/* NULL, or why it is not backed. args: of containment, those that count. */
+static const char *check_backing(struct sensor *s, struct sensor_deed *d, struct buf *args)
+{
+        struct sensor_command *c = sensor_admin_command(s, d->command);
         const char *why = NULL;
         json_t *line;
 
-        if (d->command == 0)
+        if (d->command == 0) {
+                put_args(NULL, d->args, args);
                 return d->flags & DEEDF_POLICY ? NULL : "no command asked for it";
+        }
         if (!c)
                 return "its command is not under way";
         line = json_loads(c->line, 0, NULL);
@@ -68,6 +123,10 @@ static const char *check_backing(struct sensor *s, struct sensor_deed *d)
                 why = "its command named another container";
         else if (!is_piece(line, d))
                 why = "its command named other evidence";
+        else if (!is_only_target(line, c, d))
+                why = "its command was for one container, and that was another";
+        else
+                put_args(line, d->args, args);
         if (json_is_true(json_object_get(line, "dry_run")))
                 d->flags |= DEEDF_DRY_RUN;
         json_decref(line);
@@ -137,15 +196,21 @@ void sensor_deed_run(struct sensor *s, const struct tide_event *act)
         struct sensor_deed d = {.deed = act->act.deed, .command = act->act.id, .finding = act->act.finding,
                                 .flags = act->act.flags, .uid = 0, .login_uid = UINT32_MAX, .name = act->act.name,
                                 .args = act->act.args};
+        _cleanup_buf_ struct buf args;
         const char *why;
         int r;
 
+        buf_init(&args, TIDE_RECORD_MAX);
         if (d.deed == DEED_NONE || d.deed >= DEED__MAX || act->container.len >= sizeof(d.container)) {
                 refuse(s, &d, "it is none that is known");
                 return;
         }
         memcpy(d.container, act->container.p ? (const char *)act->container.p : "", act->container.len);
-        why = check_backing(s, &d);
+        why = check_backing(s, &d, &args);
+        if (is_containment(d.deed)) {
+                d.args = buf_bytes(&args);
+                why = args.err ? err_str(args.err) : why;
+        }
         if (!why && !owners[d.deed].run)
                 why = "this build cannot do it";
         if (why) {
