@@ -45,6 +45,7 @@ struct loop;
 #define ISOLATE_MATES 16u    /* other containers in it that are told by their ids */
 #define ISOLATE_PORTS 32u    /* listening ports that probes may reach */
 #define ISOLATE_WHY 200u
+#define ISOLATE_POLICY 100u /* isolations by policy that are remembered */
 
 /* An address that stays reachable, both ways. */
 struct isolate_net {
@@ -67,7 +68,8 @@ char *isolate_print_net(const struct isolate_net *net, char dst[ISOLATE_NET_TEXT
 enum isolate_what {
         ISOLATE_LOOK,    /* what would be done, what stands, who shares it: nothing is changed */
         ISOLATE_CUT,     /* make it stand everywhere, at once; then end what flows; then see that it counts */
-        ISOLATE_RELEASE, /* our tables of this container are gone, wherever they were; also when it has ended */
+        ISOLATE_RELEASE, /* our tables of this container are gone, wherever they were; also when it has ended, and
+                          * others live in its namespace still. facts: ISOLATE_STOOD, if there were any */
         ISOLATE_CHECK,   /* do all rules stand as CUT made them, and what did they count */
         ISOLATE_FREEZE,  /* by the cgroup freezer, v1 or v2; done when the kernel says that all are frozen */
         ISOLATE_THAW,
@@ -80,6 +82,7 @@ enum isolate_flag {
         ISOLATE_KEEP_PROBES = 1u << 0, /* CUT, LOOK: connections that the host begins to a listening TCP port pass */
         ISOLATE_END_SOCKETS = 1u << 1, /* CUT: TCP connections are aborted where the kernel can (SOCK_DESTROY) */
         ISOLATE_INSIDE_ONLY = 1u << 2, /* CUT, CHECK: not on the host's side, though there is one */
+        ISOLATE_AND_THAW = 1u << 3,    /* RELEASE: thawed as well, if it has a cgroup still */
 };
 
 struct isolate_request {
@@ -89,7 +92,7 @@ struct isolate_request {
         char id[ISOLATE_ID];
         uint32_t pid;       /* its init, or any task of it; 0: it has ended (RELEASE alone) */
         uint64_t start;     /* of pid, clock ticks (field 22 of /proc/PID/stat); 0: not compared */
-        uint64_t netns;     /* inode that pid's must have; 0: not compared */
+        uint64_t netns;     /* inode that pid's must have; 0: not compared. RELEASE: what it had, if it has ended */
         char cgroup[256];   /* its path in /proc/PID/cgroup, to FREEZE, THAW and KILL what has no pid; "": by pid */
         uint32_t nnets;     /* CUT */
         struct isolate_net nets[ISOLATE_NETS];
@@ -121,10 +124,11 @@ enum isolate_fact {
         ISOLATE_FREEZER_V1 = 1u << 9,     /* the container's cgroup has a freezer, of this version */
         ISOLATE_FREEZER_V2 = 1u << 10,
         ISOLATE_CGROUP_KILL = 1u << 11,
-        ISOLATE_STOOD = 1u << 12,         /* a table of ours for it stood already */
+        ISOLATE_STOOD = 1u << 12,         /* a table of ours for it stood already; RELEASE: and is gone now */
         ISOLATE_PROBES_CUT = 1u << 13,    /* keep-probes was asked for, but some ports or addresses were too many */
         ISOLATE_FLOWS_LEFT = 1u << 14,    /* the host's conntrack entries of it were not (all) deleted */
         ISOLATE_SEARCH_CUT = 1u << 15,    /* not everything was looked at: too many processes, devices, mates */
+        ISOLATE_IN_HOST = 1u << 16,       /* LOOK, CUT: a task of it has the host's network, though its init has not */
 };
 
 struct isolate_device {
@@ -152,6 +156,7 @@ struct isolate_answer {
         uint32_t nmates, other_tasks; /* LOOK: containers in the same namespace, but the host's; tasks in none there */
         char mates[ISOLATE_MATES][ISOLATE_ID];
         uint32_t tasks;        /* LOOK: of the container; KILL: that were there */
+        uint32_t elsewhere;    /* LOOK, CUT: tasks of it in other network namespaces than its init's: not cut there */
         uint32_t nports;       /* LOOK: listening TCP ports, which probes could reach */
         uint16_t ports[ISOLATE_PORTS];
         uint64_t dropped, dropped_host; /* CUT, CHECK: packets, inside (or by cgroup), and on the host side */
@@ -226,6 +231,8 @@ struct isolate_entry {
 struct isolate_list {
         uint32_t n;
         char boot_id[40]; /* of the boot in which it was written: pid, start and inodes count in that one alone */
+        uint32_t npolicy; /* when something was isolated by policy, within the last hour; wall clock */
+        int64_t policy_wall_ns[ISOLATE_POLICY];
         struct isolate_entry of[ISOLATE_HELD];
 };
 /*

@@ -118,7 +118,7 @@ uint64_t isolate_print_sum(const struct isolate_print *p);
 #define ISOLATE_TALK_MS 1000
 /* Whatever stood of that name, the plan stands then: one transaction. *ret_stood: something did. */
 int isolate_make(struct nl *nl, const struct isolate_plan *p, bool *ret_stood) TM_CHECK;
-/* 0 also when none stood, or the kernel has no such family. */
+/* 1; 0: none stood, or the kernel has no such family. */
 int isolate_remove(struct nl *nl, uint8_t family, const char *name) TM_CHECK;
 /* What stands of that name. -ENOENT: none; -ENOLINK: it is dormant. */
 int isolate_read(struct nl *nl, uint8_t family, const char *name, struct isolate_print *ret) TM_CHECK;
@@ -132,7 +132,9 @@ struct isolate_link {
 };
 struct isolate_links {
         uint32_t n;
-        bool more; /* than there is room for */
+        bool more;      /* than there is room for */
+        uint32_t first; /* given: 1 + nsid of the host; pairs with it come first, and have room before others */
+        uint32_t nfirst;
         struct isolate_link of[ISOLATE_DEVICES + 1];
 };
 struct isolate_addresses {
@@ -161,7 +163,8 @@ int isolate_parse_id(struct bytes text, char ret[ISOLATE_ID]) TM_CHECK;
 uint64_t isolate_parse_caps(struct bytes text, const char *name);
 
 /* In the namespace that this process is in; all may wait. */
-int isolate_links(uint32_t ifindex, struct isolate_links *ret) TM_CHECK; /* 0: all */
+/* ifindex 0: all; first: as there. */
+int isolate_links(uint32_t ifindex, uint32_t first, struct isolate_links *ret) TM_CHECK;
 void isolate_host_addresses(struct isolate_addresses *ret);
 void isolate_gateways(struct isolate_addresses *ret);
 void isolate_listeners(struct isolate_ports *ret);
@@ -194,7 +197,7 @@ struct isolate_cgroups {
         uint64_t id;      /* of v2: what `socket cgroupv2` compares */
         uint32_t level;
 };
-/* By pid, or by path where that is 0; only where the path has the id in it. -ENOENT: neither. */
+/* By pid, else by path, if that is not ""; only where the path has the id in it. -ENOENT: neither. */
 int isolate_cgroups_open(const char *id, uint32_t pid, const char *path, struct isolate_cgroups *ret) TM_CHECK;
 void isolate_cgroups_close(struct isolate_cgroups *c);
 /* Each of its tasks, also of cgroups below. How many. */

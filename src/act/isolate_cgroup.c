@@ -95,7 +95,7 @@ static int path_of(const char *id, uint32_t pid, const char *given, const char *
         return isolate_parse_cgroup(bytes_of(text, (size_t)n), controller, id, ret);
 }
 
-int isolate_cgroups_open(const char *id, uint32_t pid, const char *path, struct isolate_cgroups *ret)
+static int open_by(const char *id, uint32_t pid, const char *path, struct isolate_cgroups *ret)
 {
         struct isolate_cgroups c = {.v1 = -1, .v2 = -1};
         struct mounts m;
@@ -116,6 +116,14 @@ int isolate_cgroups_open(const char *id, uint32_t pid, const char *path, struct 
                 return -ENOENT;
         *ret = c;
         return 0;
+}
+
+/* A task that has ended, or was moved, is in none of it. */
+int isolate_cgroups_open(const char *id, uint32_t pid, const char *path, struct isolate_cgroups *ret)
+{
+        int r = open_by(id, pid, path, ret);
+
+        return r < 0 && pid && path[0] ? open_by(id, 0, path, ret) : r;
 }
 
 void isolate_cgroups_close(struct isolate_cgroups *c)

@@ -62,6 +62,27 @@ static void put_link_number(struct isolate_link *l, const struct nlattr *a)
                 l->nsid = (int32_t)mnl_attr_get_u32(a);
 }
 
+/* Whoever may make devices in there makes as many as we look at: what leads to the host has its place all the same. */
+static void add_link(struct isolate_links *links, const struct isolate_link *l)
+{
+        bool first = links->first && l->nsid >= 0 && (uint32_t)l->nsid + 1 == links->first && !strcmp(l->kind, "veth");
+        uint32_t at = links->n;
+
+        if (at == ARRAY_LEN(links->of)) {
+                links->more = true;
+                if (!first || links->nfirst == links->n)
+                        return;
+                at--;
+        } else {
+                links->n++;
+        }
+        if (first) {
+                links->of[at] = links->of[links->nfirst];
+                at = links->nfirst++;
+        }
+        links->of[at] = *l;
+}
+
 int isolate_parse_link(const struct nlmsghdr *h, void *arg)
 {
         const struct ifinfomsg *i = mnl_nlmsg_get_payload(h);
@@ -81,10 +102,7 @@ int isolate_parse_link(const struct nlmsghdr *h, void *arg)
                 else
                         put_link_number(&l, a);
         }
-        if (links->n == ARRAY_LEN(links->of))
-                links->more = true;
-        else
-                links->of[links->n++] = l;
+        add_link(links, &l);
         return 0;
 }
 

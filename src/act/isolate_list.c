@@ -4,6 +4,7 @@
  *
  *     "tidemark isolated\n", u32 version, u32 entries, string boot id,
  *     entries: u32 length, fields in the order of put_entry(); later versions add fields at an entry's end
+ *     from version 2: u32 n, n times i64: when something was isolated by policy, wall clock
  *     u64 hash of all before it
  *
  * Owns: DIR/isolated, from its making until it is renamed into place. Must not: believe what it reads. Hands over: the
@@ -25,7 +26,7 @@
 #include "tidemark/map.h"
 
 #define MAGIC "tidemark isolated\n"
-#define FORMAT 1u
+#define FORMAT 2u
 #define NAME "isolated"
 #define NAME_NEW "isolated.new"
 #define BOOT_ID "/proc/sys/kernel/random/boot_id"
@@ -85,6 +86,9 @@ void isolate_list_encode(const struct isolate_list *list, struct buf *out)
         buf_put_bytes(out, bytes_str(list->boot_id));
         for (uint32_t i = 0; i < list->n && i < ISOLATE_HELD; i++)
                 put_entry(out, &list->of[i]);
+        buf_put_u32(out, list->npolicy);
+        for (uint32_t i = 0; i < list->npolicy && i < ISOLATE_POLICY; i++)
+                buf_put_u64(out, (uint64_t)list->policy_wall_ns[i]);
         if (!out->err)
                 buf_put_u64(out, hash_of(out->p, out->len));
 }
@@ -218,6 +222,16 @@ static uint32_t get_entries(struct rd *r, uint32_t n, struct isolate_list *list)
         return bad;
 }
 
+static void get_policy(struct rd *r, struct isolate_list *list)
+{
+        uint32_t n = rd_u32(r);
+
+        if (n > ISOLATE_POLICY)
+                r->err = ERR_TRUNCATED;
+        for (uint32_t i = 0; i < n && !r->err; i++)
+                list->policy_wall_ns[list->npolicy++] = (int64_t)rd_u64(r);
+}
+
 int isolate_list_decode(struct bytes file, struct isolate_list *ret, char why[ISOLATE_WHY])
 {
         uint32_t version, n, bad;
@@ -235,6 +249,8 @@ int isolate_list_decode(struct bytes file, struct isolate_list *ret, char why[IS
         n = rd_u32(&r);
         get_text(&r, ret->boot_id, sizeof(ret->boot_id));
         bad = r.err ? 0 : get_entries(&r, n, ret);
+        if (version > 1 && !r.err)
+                get_policy(&r, ret);
         if (ret->n < ISOLATE_HELD) /* what was tried there */
                 memset(&ret->of[ret->n], 0, sizeof(ret->of[0]));
         hash = r.pos <= file.len ? hash_of(file.p, r.pos) : 0;

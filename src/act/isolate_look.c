@@ -52,10 +52,10 @@ static int route_talk(uint16_t type, uint16_t flags, const void *head, size_t he
         return r < 0 ? r : nl_talk(nl, h, h->nlmsg_len, SEQ, ISOLATE_TALK_MS, cb, arg);
 }
 
-int isolate_links(uint32_t ifindex, struct isolate_links *ret)
+int isolate_links(uint32_t ifindex, uint32_t first, struct isolate_links *ret)
 {
         struct ifinfomsg head = {.ifi_index = (int)ifindex};
-        struct isolate_links links = {0};
+        struct isolate_links links = {.first = first};
         int r = route_talk(RTM_GETLINK, ifindex ? NLM_F_ACK : NLM_F_DUMP, &head, sizeof(head), 0, 0,
                            isolate_parse_link, &links);
 

@@ -104,7 +104,7 @@ static int open_container(struct job *j)
 {
         const struct isolate_request *q = &j->k->q;
         char path[64];
-        struct stat st;
+        struct stat st, first;
         int64_t start;
 
         snprintf(path, sizeof(path), "/proc/%u/ns/net", q->pid);
@@ -121,6 +121,9 @@ static int open_container(struct job *j)
                 return fail(j, -ESTALE, "its process is in another network namespace than it was");
         if (st.st_ino == j->w->home_ino)
                 j->a->facts |= ISOLATE_HOST_NETWORK;
+        else if (stat("/proc/1/ns/net", &first) == 0 && first.st_ino == st.st_ino)
+                return fail(j, -EOPNOTSUPP, "it has the network of the machine's first process, which is not this "
+                            "agent's: the host would be cut off with it");
         return 0;
 }
 
@@ -182,12 +185,12 @@ static void note_devices(struct job *j)
                 j->a->facts |= ISOLATE_SEARCH_CUT;
 }
 
-/* In the container's: its devices, and in which namespace their other ends are. The first that is found is the one. */
+/* In the container's: its devices, and in which namespace their other ends are: the host's, else the first found. */
 static void look_inside(struct job *j)
 {
         int32_t home = isolate_nsid(j->w->home), nsid = -1;
 
-        if (isolate_links(0, &j->links) < 0)
+        if (isolate_links(0, (uint32_t)(home + 1), &j->links) < 0)
                 j->a->facts |= ISOLATE_SEARCH_CUT;
         note_devices(j);
         isolate_gateways(&j->near);
@@ -216,7 +219,7 @@ static void look_outside(struct job *j)
         for (uint32_t i = 0; i < j->a->ndevices; i++) {
                 struct isolate_device *d = &j->a->devices[i];
 
-                if (d->peer_ifindex == 0 || isolate_links(d->peer_ifindex, &one) < 0 || one.n != 1 ||
+                if (d->peer_ifindex == 0 || isolate_links(d->peer_ifindex, 0, &one) < 0 || one.n != 1 ||
                     strcmp(one.of[0].kind, "veth") != 0 || one.of[0].link != d->ifindex)
                         continue;
                 memcpy(d->peer, one.of[0].name, sizeof(d->peer));
@@ -390,6 +393,12 @@ static void note_hooks(struct job *j, const struct spot *s)
                 }
 }
 
+/* There are devices that nobody looked at. */
+static bool has_more_devices(const struct job *j)
+{
+        return j->links.more || j->links.n > j->a->ndevices;
+}
+
 static bool all_both_ways(const struct spot *s)
 {
         for (uint32_t i = 0; i < s->plan.nhooked; i++)
@@ -406,7 +415,7 @@ static uint8_t way_of(const struct job *j)
                 return ISOLATE_BY_CGROUP;
         if (!j->spots[ISOLATE_OF_INSIDE].made && !out->made)
                 return ISOLATE_NOWHERE;
-        if (!out->made || out->plan.nhooked < j->a->ndevices) /* some way lies in its reach */
+        if (!out->made || out->plan.nhooked < j->a->ndevices || has_more_devices(j)) /* some way lies in its reach */
                 return ISOLATE_INSIDE;
         return all_both_ways(out) ? ISOLATE_BOTH : ISOLATE_ONE_WAY;
 }
@@ -492,7 +501,7 @@ static void probe_by_cgroup(const struct job *j)
                         struct isolate_links links = {0};
 
                         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != own || isolate_cgroups_join(&c) < 0 ||
-                            isolate_links(0, &links) < 0)
+                            isolate_links(0, 0, &links) < 0)
                                 _exit(EXIT_FAILURE);
                         for (uint32_t i = 0; i < links.n; i++)
                                 if (links.of[i].flags & IFF_UP)
@@ -663,7 +672,7 @@ static uint8_t way_foreseen(const struct job *j)
                 return j->a->facts & ISOLATE_HAS_CGROUP ? ISOLATE_BY_CGROUP : ISOLATE_NOWHERE;
         for (uint32_t i = 0; i < j->a->ndevices; i++)
                 peers += j->a->devices[i].peer[0] != '\0';
-        if (peers == 0 || peers < j->a->ndevices || !(j->a->facts & ISOLATE_HAS_INGRESS))
+        if (peers == 0 || peers < j->a->ndevices || has_more_devices(j) || !(j->a->facts & ISOLATE_HAS_INGRESS))
                 return ISOLATE_INSIDE;
         return j->a->facts & ISOLATE_HAS_EGRESS ? ISOLATE_BOTH : ISOLATE_ONE_WAY;
 }
@@ -716,18 +725,52 @@ static int open_place(struct job *j)
         return isolate_find_namespace(j->k->q.places, -1);
 }
 
-static int remove_in(int ns, const char *name)
+/* The container's; when it has ended, the one that it had, as others may live in it. Negative: it is no more. */
+static int open_own(struct job *j)
 {
-        _cleanup_(nl_closep) struct nl *nl = NULL;
-        int r = enter(ns), one;
+        const struct isolate_request *q = &j->k->q;
+        int r = q->pid ? open_container(j) : -ESRCH;
 
-        if (r == 0)
-                r = nl_open(NETLINK_NETFILTER, 0, 0, &nl);
-        if (r < 0)
+        j->a->why[0] = '\0'; /* a process that has ended is no hindrance */
+        if (r == 0 || q->netns == 0)
                 return r;
-        r = isolate_remove(nl, NFPROTO_INET, name);
-        one = isolate_remove(nl, COMPAT_NFPROTO_NETDEV, name);
-        return r < 0 ? r : one;
+        if (j->ns >= 0)
+                close(j->ns);
+        j->ns = isolate_find_namespace(q->netns, -1);
+        return j->ns < 0 ? j->ns : 0;
+}
+
+/* Both families'. *r: what went wrong before, or now. */
+static void remove_in(struct job *j, int ns, const char *name, int *r)
+{
+        static const uint8_t families[] = {NFPROTO_INET, COMPAT_NFPROTO_NETDEV};
+        _cleanup_(nl_closep) struct nl *nl = NULL;
+        int one = enter(ns);
+
+        if (one == 0)
+                one = nl_open(NETLINK_NETFILTER, 0, 0, &nl);
+        for (size_t i = 0; i < ARRAY_LEN(families); i++) {
+                if (nl)
+                        one = isolate_remove(nl, families[i], name);
+                if (one > 0)
+                        j->a->facts |= ISOLATE_STOOD;
+                if (one < 0 && *r == 0)
+                        *r = one;
+        }
+}
+
+/* What has no cgroup any more is not frozen. */
+static int thaw(struct job *j)
+{
+        const struct isolate_request *q = &j->k->q;
+        struct isolate_cgroups c;
+        int r;
+
+        if (isolate_cgroups_open(q->id, q->pid, q->cgroup, &c) < 0)
+                return 0;
+        r = isolate_freeze(&c, false, j->begun_ns + j->w->deadline_ns / 2);
+        isolate_cgroups_close(&c);
+        return r == -EOPNOTSUPP ? 0 : r;
 }
 
 static int release(struct job *j)
@@ -738,15 +781,17 @@ static int release(struct job *j)
         if (r < 0)
                 return r;
         j->peer_ns = open_place(j);
-        r = remove_in(j->w->home, p.name);
-        if (j->peer_ns >= 0 && (one = remove_in(j->peer_ns, p.name)) < 0)
-                r = r < 0 ? r : one;
-        if (j->k->q.pid && open_container(j) == 0 && (one = remove_in(j->ns, p.name)) < 0)
-                r = r < 0 ? r : one;
-        j->a->why[0] = '\0'; /* a process that has ended is no hindrance */
+        remove_in(j, j->w->home, p.name, &r);
+        if (j->peer_ns >= 0)
+                remove_in(j, j->peer_ns, p.name, &r);
+        if (open_own(j) == 0)
+                remove_in(j, j->ns, p.name, &r);
         if (r < 0)
                 say(j, "its tables could not all be taken away: %s", err_str(r));
-        return r;
+        one = j->k->q.flags & ISOLATE_AND_THAW ? thaw(j) : 0;
+        if (one < 0)
+                say(j, "it cannot be thawed: %s", err_str(one));
+        return r < 0 ? r : one;
 }
 
 static bool stands_in(struct job *j, unsigned i, struct nl *nl, const char *name)
@@ -803,6 +848,8 @@ static int freeze(struct job *j)
                 return fail(j, r, "no cgroup of it with a freezer is found");
         j->a->facts |= isolate_cgroups_facts(&c);
         r = isolate_freeze(&c, q->what == ISOLATE_FREEZE, j->begun_ns + j->w->deadline_ns / 2);
+        if (r < 0 && q->what == ISOLATE_FREEZE) /* not half: what is on its way there would arrive when nobody waits */
+                (void)!isolate_freeze(&c, false, 0);
         isolate_cgroups_close(&c);
         if (r < 0)
                 say(j, "it cannot be %s: %s", q->what == ISOLATE_FREEZE ? "frozen" : "thawed", err_str(r));

@@ -84,7 +84,7 @@ int isolate_remove(struct nl *nl, uint8_t family, const char *name)
         nettable_put_how(&b, NETTABLE_GONE);
         len = nfbatch_end(&b, &last);
         r = len < 0 ? (int)len : nl_talk(nl, space, (size_t)len, last, ISOLATE_TALK_MS, NULL, NULL);
-        return r == -ENOENT ? 0 : r;
+        return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
 /*

@@ -17,9 +17,11 @@
 
 #include "isolate-priv.h"
 #include "tidemark/beneath.h"
+#include "tidemark/clock.h"
 
 #define PROCESSES_MAX 65536u
 #define NAMESPACES_MAX 512u /* that are tried as somebody's */
+#define ON_ITS_WAY_NS NSEC_PER_SEC
 
 /* A small file of a process. 0 bytes: gone. */
 static struct bytes read_of(const char *pid, const char *what, char *dst, size_t size)
@@ -71,6 +73,23 @@ static void add_mate(struct isolate_answer *a, const char *id)
                 memcpy(a->mates[a->nmates++], id, ISOLATE_ID);
 }
 
+/* What a runtime has just begun in there (exec) is on its way yet. */
+static void look_where(struct isolate_answer *a, const char *pid)
+{
+        uint64_t ino = a->facts & ISOLATE_HOST_NETWORK ? 0 : inode_of(pid, "net");
+        uint64_t ticks = (uint64_t)sysconf(_SC_CLK_TCK);
+        int64_t start;
+
+        if (ino == 0 || ino == a->netns)
+                return;
+        start = isolate_start_of((uint32_t)strtoul(pid, NULL, 10));
+        if (start < 0 || clock_boot_ns() < (uint64_t)start * (NSEC_PER_SEC / ticks) + ON_ITS_WAY_NS)
+                return;
+        a->elsewhere++;
+        if (ino == a->host_netns)
+                a->facts |= ISOLATE_IN_HOST;
+}
+
 /* Capabilities count in the namespace's own user namespace; a kernel that does not tell whose it is: as if they did. */
 static void add_own(struct isolate_answer *a, const char *pid, uint64_t owner)
 {
@@ -80,6 +99,7 @@ static void add_own(struct isolate_answer *a, const char *pid, uint64_t owner)
         uint64_t may = isolate_parse_caps(status, "CapBnd:");
 
         a->tasks++;
+        look_where(a, pid);
         if (owner && inode_of(pid, "user") != owner)
                 return;
         if (has & 1ull << CAP_NET_ADMIN)

@@ -182,10 +182,29 @@ static void say_where(const struct containment_facts *f, struct buf *out)
                            f->net_admin ? "; THIS ONE HAS IT. What it undoes is made again, and told." : ".");
 }
 
+static void say_elsewhere(const struct containment_facts *f, struct buf *out)
+{
+        if (f->in_host)
+                buf_put_str(out,
+                            "Some of its processes are in the host's own network namespace: THEY ARE NOT CUT OFF by "
+                            "this. tidemark contain kill ends them.\n");
+        else if (f->elsewhere)
+                buf_printf(out,
+                           "%zu of its processes %s in other network namespaces: what they send is cut off only where "
+                           "it goes by way of its own.\n",
+                           f->elsewhere, f->elsewhere == 1 ? "is" : "are");
+}
+
 static void say_mates(const struct containment_facts *f, struct buf *out)
 {
         char name[SHOWN];
 
+        if (f->others)
+                buf_printf(out,
+                           "%zu process%s of this host that %s in no container use%s its network namespace, and %s cut "
+                           "off with it.\n",
+                           f->others, f->others == 1 ? "" : "es", f->others == 1 ? "is" : "are",
+                           f->others == 1 ? "s" : "", f->others == 1 ? "is" : "are");
         if (f->nmates == 0)
                 return;
         buf_put_str(out, "These share its network namespace and are cut off with it: ");
@@ -249,6 +268,7 @@ void containment_say_isolate(const struct containment_facts *f, struct buf *out)
                    shown(f->name, name), f->nallow ? "; these addresses stay reachable: " : "",
                    f->nallow ? shown(f->allow, allow) : "");
         say_where(f, out);
+        say_elsewhere(f, out);
         say_mates(f, out);
         say_probes(f, out);
         say_restart(f, out);

@@ -97,7 +97,9 @@ int containment_until(struct bytes seconds, uint64_t now_ns, uint64_t *ret) TM_C
 struct containment_facts {
         struct bytes name;                     /* of the container; empty: its id */
         struct bytes mates[CONTAINMENT_MATES]; /* names of those that share its network namespace */
-        size_t nmates, mates_more;
+        size_t nmates, mates_more, others;     /* others: processes there that are in no container */
+        size_t elsewhere; /* processes of it in other network namespaces; in_host: one of these is the host's */
+        bool in_host;
         bool cgroup;   /* it is cut by its cgroup, in the host's network */
         bool host_net; /* it is the host's */
         bool kube, removed;

@@ -62,6 +62,7 @@ struct job {
         uint64_t token;
         bool now, keep_probes;
         bool no_act; /* nothing was done that is not recorded already */
+        bool listed; /* RELEASE: it was in the list */
         uint64_t until_ns;
         uint64_t began_ns;
         char reason[200], name[128];
@@ -113,6 +114,8 @@ int contain_ask(struct sensor *s, uint64_t token, enum isolate_what what, const 
 int contain_save(struct sensor *s, uint64_t token);
 /* What CUT or CHECK said of it. */
 void contain_take(struct sensor *s, struct hold *h, const struct isolate_answer *a);
+/* It has ended, and others that live in its network namespace are cut off still. */
+bool contain_is_shared(const struct sensor *s, const struct hold *h);
 /* The timer runs from now on. */
 void contain_wake(struct sensor *s);
 

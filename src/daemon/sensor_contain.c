@@ -115,10 +115,15 @@ void contain_drop(struct sensor *s, struct hold *h)
 int contain_save(struct sensor *s, uint64_t token)
 {
         struct isolate_list *list = calloc(1, sizeof(*list));
+        const struct containment_rate *rate = &s->contain->rate;
+        uint64_t now = clock_boot_ns();
+        int64_t wall = clock_wall_ns();
         int r;
 
         if (!list)
                 return -ENOMEM;
+        for (; list->npolicy < rate->n && list->npolicy < ISOLATE_POLICY; list->npolicy++)
+                list->policy_wall_ns[list->npolicy] = wall - (int64_t)(now - rate->at_ns[list->npolicy]);
         isolate_boot_id(list->boot_id);
         for (const struct hold *h = s->contain->first; h; h = h->next)
                 list->of[list->n++] = h->e;
@@ -140,7 +145,11 @@ int contain_ask(struct sensor *s, uint64_t token, enum isolate_what what, const 
                 q.pid = c->init_pid;
                 q.start = c->init_start;
                 q.netns = c->netns;
+        } else if (what == ISOLATE_RELEASE && h) {
+                q.netns = h->e.netns;
         }
+        if (what == ISOLATE_RELEASE && h && (h->frozen || h->e.held))
+                q.flags |= ISOLATE_AND_THAW;
         snprintf(q.cgroup, sizeof(q.cgroup), "%s", c && c->cgroup ? c->cgroup : h ? h->e.cgroup : "");
         q.places = h ? h->e.places : 0;
         q.nnets = h ? h->e.nnets : s->contain->nnets;
@@ -148,12 +157,15 @@ int contain_ask(struct sensor *s, uint64_t token, enum isolate_what what, const 
         return isolator_ask(s->contain->isolator, &q);
 }
 
+/* While it is being released nothing else is begun: it would be done behind the release, and nobody would undo it. */
 static void ask(struct sensor *s, struct hold *h, enum isolate_what what)
 {
         uint64_t token = contain_token(s->contain);
-        int r = contain_ask(s, token, what, h->e.id,
-                            what == ISOLATE_CUT ? h->e.flags | ISOLATE_END_SOCKETS : h->e.flags);
+        int r;
 
+        if (h->releasing && what != ISOLATE_RELEASE)
+                return;
+        r = contain_ask(s, token, what, h->e.id, what == ISOLATE_CUT ? h->e.flags | ISOLATE_END_SOCKETS : h->e.flags);
         if (r == 0) {
                 h->token = token;
                 h->asked = (uint8_t)what;
@@ -338,10 +350,11 @@ static void on_check(struct sensor *s, struct hold *h, const struct isolate_answ
                 removed(s, h);
 }
 
+/* What took too long, or whoever did it, may have done it all the same: it is thawed then, too. */
 static void on_frozen(struct sensor *s, struct hold *h, const struct isolate_answer *a)
 {
-        h->frozen = h->e.held = a->error == 0;
-        if (h->frozen) {
+        h->frozen = h->e.held = a->error == 0 || a->error == -ETIMEDOUT || a->error == -EPIPE;
+        if (a->error == 0) {
                 h->frozen_ns = clock_boot_ns();
                 contain_save(s, 0); /* a next life must know that it is to be thawed */
         } else {
@@ -354,7 +367,7 @@ static void on_frozen(struct sensor *s, struct hold *h, const struct isolate_ans
 static void on_thawed(struct sensor *s, struct hold *h, const struct isolate_answer *a)
 {
         h->frozen = h->e.held = false;
-        if (a->error < 0 && a->error != -ESRCH) {
+        if (a->error < 0 && a->error != -ESRCH && a->error != -ENOENT && a->error != -EOPNOTSUPP) {
                 h->frozen = true;
                 h->due_ns = clock_boot_ns() + RETRY_NS;
                 log_error(MOD, "container %.12s: cannot be thawed, this is tried again: %s %s", h->e.id,
@@ -401,6 +414,9 @@ static void on_answer(const struct isolate_answer *a, void *arg)
                                   "agent "
                                   "they would not be known",
                                   err_str(a->error), a->why);
+                else if (a->what == ISOLATE_RELEASE && a->error < 0)
+                        log_error(MOD, "what was left of an isolation cannot be taken away: %s %s", err_str(a->error),
+                                  a->why);
                 return;
         }
         memcpy(id, h->e.id, sizeof(id));
@@ -449,11 +465,25 @@ static void advance(struct sensor *s, struct hold *h)
         }
 }
 
+/* It has ended, but others live in its network namespace (a pod's), cut off as long as its rules stand there. */
+bool contain_is_shared(const struct sensor *s, const struct hold *h)
+{
+        struct container *c;
+
+        if (h->state != HOLD_AWAY || h->e.netns == s->contain->own_netns || !h->upper[0])
+                return false;
+        for (size_t i = 0; containers_next(s->containers, &i, &c);)
+                if (c->tasks && c->netns == h->e.netns)
+                        return true;
+        return false;
+}
+
 /* It ended, and its runtime has removed it. */
 static bool is_gone(const struct sensor *s, const struct hold *h)
 {
-        return h->state == HOLD_AWAY && h->token == 0 && h->upper[0] && access(h->upper, F_OK) < 0 && errno == ENOENT &&
-               !containers_by_id(s->containers, bytes_str(h->e.id));
+        return h->state == HOLD_AWAY && h->token == 0 && !h->releasing && h->upper[0] &&
+               access(h->upper, F_OK) < 0 && errno == ENOENT &&
+               !containers_by_id(s->containers, bytes_str(h->e.id)) && !contain_is_shared(s, h);
 }
 
 static void on_tick(struct loop_timer *t, void *arg)
@@ -468,7 +498,9 @@ static void on_tick(struct loop_timer *t, void *arg)
                 next = h->next;
                 if (h->state != HOLD_NEW && !containers_by_id(s->containers, bytes_str(h->e.id)))
                         h->state = HOLD_AWAY; /* it ended while it was being cut */
-                if (s->contain->ticks % LAYER_TICKS == 0 && is_gone(s, h)) {
+                /* its tables on the host's side do not end with it */
+                if (s->contain->ticks % LAYER_TICKS == 0 && is_gone(s, h) &&
+                    contain_ask(s, contain_token(s->contain), ISOLATE_RELEASE, h->e.id, 0) == 0) {
                         contain_changed(
                                 s, h, CONTAIN_ENDED,
                                 "it was removed by its runtime while it was isolated: nothing is held any more");
@@ -496,9 +528,13 @@ void sensor_contain_container(struct sensor *s, const struct container *c)
                 return;
         same = h->adopting && h->e.pid == c->init_pid && h->e.start == c->init_start;
         take_life(h, c);
-        h->token = 0;           /* what is answered for its earlier life is passed over */
         h->state = HOLD_BROKEN; /* as far as is known */
         h->due_ns = 0;
+        if (h->releasing) { /* if that fails it is cut */
+                h->came_again = !same;
+                return;
+        }
+        h->token = 0; /* what is answered for its earlier life is passed over */
         if (same) { /* made anew in one transaction: what stood does so meanwhile */
                 h->frozen = h->e.held;
                 ask(s, h, ISOLATE_CUT);
@@ -507,6 +543,7 @@ void sensor_contain_container(struct sensor *s, const struct container *c)
         h->adopting = false;
         h->came_again = true;
         h->frozen_ns = 0;
+        h->e.held = true; /* in the list before it is so: whoever reads that thaws it */
         ask(s, h, ISOLATE_FREEZE);
 }
 
@@ -570,9 +607,11 @@ static void load(struct sensor *s)
                 h->adopting = same_boot;
                 h->since_ns = boot_of(h->e.since_wall_ns, wall, now);
                 h->until_ns = h->e.until_wall_ns ? boot_of(h->e.until_wall_ns, wall, now) : 0;
-                if (h->e.by_policy)
+                if (h->e.by_policy && list->npolicy == 0) /* version 1 tells it of those alone that are held still */
                         containment_count(&s->contain->rate, h->since_ns, now);
         }
+        for (uint32_t i = 0; list && i < list->npolicy; i++)
+                containment_count(&s->contain->rate, boot_of(list->policy_wall_ns[i], wall, now), now);
         free(list);
         if (s->contain->first)
                 log_info(MOD, "%u container%s isolated by an earlier life of this agent: held", s->contain->n,

@@ -164,6 +164,30 @@ static void evidence_after(struct job *j)
 
 /* ---- isolate ---- */
 
+/* It is in the list, by another request: what is known of it now. */
+static void say_already(struct job *j, const struct hold *h, const char *more)
+{
+        bool dry = j->d.flags & DEEDF_DRY_RUN;
+
+        if (h->state == HOLD_NEW || h->releasing)
+                contain_said(j, DEED_REFUSED, "another request is %s it just now, try again",
+                             h->releasing ? "releasing" : "isolating");
+        else if (h->state == HOLD_AWAY)
+                contain_said(j, dry ? DEED_PLANNED : DEED_DONE, "it does not run: it is isolated if it comes again%s",
+                             more);
+        else if (h->state == HOLD_BROKEN)
+                contain_said(j, DEED_FAILED, "NOT isolated now, though it was: %s; it is tried again by itself%s",
+                             h->why[0] ? h->why : "its rules do not stand", more);
+        else if (!h->seen || h->facts & ISOLATE_IN_HOST)
+                contain_said(j, DEED_FAILED, "its rules stand (%s), but %s: so it is not called isolated%s",
+                             contain_stands(h),
+                             h->seen ? "processes of it are in the host's own network namespace, and are not cut off"
+                                     : "no packet was seen to be dropped",
+                             more);
+        else
+                contain_said(j, dry ? DEED_PLANNED : DEED_DONE, "isolated already: %s%s", contain_stands(h), more);
+}
+
 static void cut(struct job *j)
 {
         struct sensor *s = j->s;
@@ -172,7 +196,7 @@ static void cut(struct job *j)
         bool policy = j->d.flags & DEEDF_POLICY;
 
         if (h) { /* another request was faster */
-                contain_said(j, DEED_DONE, "isolated already: %s", contain_stands(h));
+                say_already(j, h, "");
                 return;
         }
         h = c ? contain_hold(s, c) : NULL;
@@ -230,7 +254,13 @@ static void isolated(struct job *j)
 {
         const struct isolate_answer *a = &j->cut;
 
-        if (a->seen)
+        if (a->facts & ISOLATE_IN_HOST)
+                contain_said(j, DEED_FAILED,
+                             "its rules stand (%s), but processes of it are in the host's own network namespace, and "
+                             "are not cut off: so it is not called isolated. They stay until tidemark contain release; "
+                             "tidemark contain kill ends all of it",
+                             isolate_way_words(a->way));
+        else if (a->seen)
                 contain_said(
                         j, DEED_DONE,
                         "isolated: %s; %u rules were read back, and a packet of ours was seen to be dropped at each "
@@ -310,6 +340,10 @@ static void on_looked(struct job *j, const struct isolate_answer *a)
         j->foresight = contain_foresee(j->s, j->d.container, a, j->keep_probes, kill);
         if (!kill && a->way == ISOLATE_NOWHERE) {
                 say_refused(j, a);
+        } else if (policy && a->facts & ISOLATE_HOST_NETWORK) {
+                contain_said(j, DEED_REFUSED,
+                             "not isolated by itself: it has the host's own network: this one is for a person to "
+                             "decide");
         } else if (dry && policy) {
                 note_foresight(j);
                 contain_said(j, DEED_REFUSED, "contain.auto is dry-run: it would be isolated now: %s",
@@ -337,8 +371,11 @@ static void on_released(struct job *j, const struct isolate_answer *a)
                 contain_said(j, DEED_FAILED, "not released: %s%s%s", err_str(a->error), a->why[0] ? ": " : "", a->why);
                 return;
         }
-        if (h && h->frozen)
-                contain_ask(s, contain_token(s->contain), ISOLATE_THAW, h->e.id, 0);
+        if (!h && !(a->facts & ISOLATE_STOOD)) {
+                contain_said(j, DEED_REFUSED, "it is not isolated: see tidemark contain list");
+                return;
+        }
+        j->listed = h != NULL;
         if (h)
                 contain_drop(s, h);
         s->contain->stats.released++;
@@ -355,7 +392,8 @@ static void on_saved_released(struct job *j, const struct isolate_answer *a)
                 snprintf(j->save_error, sizeof(j->save_error), "The list could not be written (%s): it still names it.",
                          err_str(a->error));
         contain_said(j, DEED_DONE,
-                     "released: its packets go their way as before; connections that were cut do not come back");
+                     "released: its packets go their way as before; connections that were cut do not come back%s",
+                     j->listed ? "" : ". It was not in the list, but rules of this agent's stood for it");
 }
 
 static void on_killed(struct job *j, const struct isolate_answer *a)
@@ -409,7 +447,9 @@ static bool by_policy(struct job *j)
         struct sensor *s = j->s;
         const struct container *c = running(s, j->d.container);
         const struct hold *h = contain_find(s->contain, j->d.container);
-        struct containment_ask a = {.mode = containment_auto_of(s->cfg->contain_auto),
+        /* which workload it is of, and how sure that is, only the engine knows; that there are none is known here */
+        bool none = s->cfg->contain_workloads.n == 0;
+        struct containment_ask a = {.mode = none ? CONTAINMENT_OFF : containment_auto_of(s->cfg->contain_auto),
                                     .known = c != NULL,
                                     .host_net = c && c->netns == s->contain->own_netns,
                                     .isolated = h != NULL,
@@ -423,8 +463,10 @@ static bool by_policy(struct job *j)
         snprintf(j->reason, sizeof(j->reason), "policy: contain.auto, for F-%llu", (unsigned long long)j->d.finding);
         if (g == CONTAINMENT_WOULD)
                 j->d.flags |= DEEDF_DRY_RUN;
-        if (g == CONTAINMENT_GRANTED)
+        if (g == CONTAINMENT_GRANTED) {
                 containment_count(&s->contain->rate, clock_boot_ns(), clock_boot_ns());
+                (void)!contain_save(s, 0); /* a next life counts it, too */
+        }
         if (g == CONTAINMENT_GRANTED || g == CONTAINMENT_WOULD)
                 return true;
         contain_said(j, DEED_REFUSED, "not isolated by itself: %s", words);
@@ -434,16 +476,15 @@ static bool by_policy(struct job *j)
 /* It is isolated already: a time that was given now counts from now on. */
 static void already(struct job *j, struct hold *h)
 {
-        bool dry = j->d.flags & DEEDF_DRY_RUN;
+        bool dry = j->d.flags & DEEDF_DRY_RUN, until = j->until_ns && !dry && !h->releasing;
 
-        j->no_act = !j->until_ns;
-        if (j->until_ns && !dry) {
+        j->no_act = !until;
+        if (until) {
                 h->until_ns = j->until_ns;
                 h->e.until_wall_ns = clock_wall_ns() + (int64_t)(h->until_ns - clock_boot_ns());
                 contain_save(j->s, 0);
         }
-        contain_said(j, dry ? DEED_PLANNED : DEED_DONE, "isolated already: %s%s", contain_stands(h),
-                     j->until_ns && !dry ? "; its end is the one that was given now" : "");
+        say_already(j, h, until ? "; its end is the one that was given now" : "");
 }
 
 int sensor_contain_isolate(struct sensor *s, const struct sensor_deed *d)
@@ -481,15 +522,19 @@ int sensor_contain_release(struct sensor *s, const struct sensor_deed *d)
                 return -EPERM;
         if (!j)
                 return 0;
-        if (!h || h->state == HOLD_NEW)
-                contain_said(j, DEED_REFUSED,
-                             h ? "it is being isolated just now, try again"
-                               : "it is not isolated: see tidemark contain list");
+        if (h && (h->state == HOLD_NEW || h->releasing))
+                contain_said(j, DEED_REFUSED, "it is being %s just now, try again",
+                             h->releasing ? "released" : "isolated");
+        else if (!h && j->d.flags & DEEDF_DRY_RUN)
+                contain_said(j, DEED_REFUSED, "it is not isolated: see tidemark contain list");
         else if (j->d.flags & DEEDF_DRY_RUN)
                 contain_said(j, DEED_PLANNED, "would be released: %s", contain_stands(h));
-        else {
-                h->releasing = true;
+        else { /* also what is in no list: of a life that ended before it was written, or whose list was damaged */
+                if (h)
+                        h->releasing = true;
                 begin(j, JOB_RELEASE, ISOLATE_RELEASE, 0);
+                if (!j->s && h)
+                        h->releasing = false;
         }
         return 0;
 }

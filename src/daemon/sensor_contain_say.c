@@ -125,6 +125,9 @@ json_t *contain_foresee(struct sensor *s, const char *id, const struct isolate_a
                 f.why_not = bytes_str(a->why);
         }
         add_mates(s, a, &f);
+        f.others = a->other_tasks;
+        f.elsewhere = a->elsewhere;
+        f.in_host = a->facts & ISOLATE_IN_HOST;
         if (kill)
                 containment_say_kill(&f, &b);
         else if (a->way == ISOLATE_NOWHERE && f.host_net)
@@ -285,16 +288,18 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
 
 /* ---- status ---- */
 
-static const char *state_words(const struct hold *h, char *dst, size_t size)
+static const char *state_words(const struct sensor *s, const struct hold *h, char *dst, size_t size)
 {
         const char *way = contain_stands(h);
 
         if (h->state == HOLD_AWAY)
-                snprintf(dst, size, "it does not run; held if it comes again");
+                snprintf(dst, size, "it does not run; held if it comes again%s",
+                         contain_is_shared(s, h) ? "; others in its network namespace are cut off" : "");
         else if (h->state == HOLD_STANDS)
-                snprintf(dst, size, "%s%s%s", way,
+                snprintf(dst, size, "%s%s%s%s", way,
+                         h->facts & ISOLATE_IN_HOST ? "; NOT CUT: processes of it in the host's network" : "",
                          h->e.way == ISOLATE_INSIDE && h->facts & ISOLATE_HAS_NET_ADMIN ? "; it could undo it" : "",
-                         h->seen || h->e.pid ? "" : "; not seen to drop");
+                         h->seen ? "" : "; not seen to drop");
         else
                 snprintf(dst, size, "NOT NOW: %s", h->why[0] ? h->why : "its rules are made again");
         return dst;
@@ -314,7 +319,7 @@ static json_t *hold_json(struct sensor *s, const struct hold *h)
         else
                 snprintf(by, sizeof(by), "uid %u", h->e.uid);
         o = json_pack("{s:s,s:s,s:s,s:s,s:s,s:I,s:I,s:I,s:I,s:I,s:b,s:b}", "container", h->e.id, "by", by, "stands",
-                      state_words(h, words, sizeof(words)), "way", contain_stands(h), "note", h->e.note, "age_s",
+                      state_words(s, h, words, sizeof(words)), "way", contain_stands(h), "note", h->e.note, "age_s",
                       (json_int_t)(now > h->since_ns ? (now - h->since_ns) / NSEC_PER_SEC : 0), "dropped",
                       (json_int_t)(h->dropped[0] + h->dropped[1]), "dropped_on_host", (json_int_t)h->dropped[1],
                       "reasserted", (json_int_t)h->reasserted, "removed", (json_int_t)h->again.total, "running",

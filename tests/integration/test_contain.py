@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """Containment by the daemon: real containers with real servers on the other side, cut, put back, adopted, restarted,
 released; and what a policy may do."""
+import os
 import re
 import time
 
@@ -149,7 +150,19 @@ def test_cut(lab):
     r = result(d, "release", "gone")
     check(r["state"] == "done" and not contained(d), "of one that is gone, by its name", r)
     check(http.took(), "the server was asked")
+    shared(lab, d, web, mate)
     killed(d, near)
+
+
+def shared(lab, d, web, mate):
+    """The one that is isolated is removed, but others live in its network namespace: they are not forgotten, cut off."""
+    isolate(d, "mate")
+    check(not reaches(web), "whoever shares it is cut off with it")
+    lab.podman("rm", "-f", "-t", "0", "mate")
+    wait("it to be away, and what it shared still cut", lambda: "others in its network namespace are cut off" in contained(d)["mate"]["stands"])
+    check(not reaches(web), "its rules stand in what it shared")
+    r = result(d, "release", mate.id)
+    check(r["state"] == "done" and not contained(d) and reaches(web), "and are gone when it is released", r)
 
 
 def killed(d, near):
@@ -199,6 +212,20 @@ def test_held(lab):
     wait("its end", lambda: not contained(d))
     wait("nothing of it to be left", lambda: c.id[:12] not in c.inside("nft", "list", "tables"))
     check(trail(d, "contain-expired") and rules(c) == whole, "as before", rules(c), whole)
+    unlisted(lab, d, c, whole)
+
+
+def unlisted(lab, d, c, whole):
+    """It is cut off by a life of the agent whose list is lost: nobody need take rules away by hand."""
+    isolate(d, "kept")
+    d.proc.kill()
+    d.proc.wait()
+    os.unlink(os.path.join(d.state, "trail", "isolated"))
+    d = lab.daemon(state=d.state)
+    d.covered("kept")
+    check(not contained(d), "it is in no list", contained(d))
+    r = result(d, "release", "kept")
+    check(r["state"] == "done" and "not in the list" in r["words"] and rules(c) == whole, "released", r, rules(c))
 
 
 def test_docker(lab):

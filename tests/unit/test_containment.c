@@ -164,6 +164,12 @@ static void test_say(void)
         f.nmates = 2;
         f.mates_more = 3;
         CU_ASSERT(says(containment_say_isolate, &f, "cut off with it: side\\ncar, log and 3 more."));
+        f.others = 1;
+        CU_ASSERT(says(containment_say_isolate, &f, "1 process of this host that is in no container uses its network"));
+        f.elsewhere = 2;
+        CU_ASSERT(says(containment_say_isolate, &f, "2 of its processes are in other network namespaces"));
+        f.in_host = true;
+        CU_ASSERT(says(containment_say_isolate, &f, "THEY ARE NOT CUT OFF"));
         f.nallow = 1;
         f.allow = BYTES_LIT("10.0.0.7");
         CU_ASSERT(says(containment_say_isolate, &f, "stay reachable: 10.0.0.7."));

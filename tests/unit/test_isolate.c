@@ -246,6 +246,13 @@ static void test_links(void)
         CU_ASSERT(links.n == ISOLATE_DEVICES + 1 && links.more);
         CU_ASSERT(links.of[0].ifindex == 2 && links.of[0].link == 77 && links.of[0].nsid == 3);
         CU_ASSERT(links.of[0].master == 0 && strcmp(links.of[0].kind, "veth") == 0 && links.of[0].flags == IFF_UP);
+        /* What leads to the host comes first, also where somebody has made as many others as there is room for. */
+        links.first = 9 + 1;
+        mnl_attr_put_u32(h, COMPAT_IFLA_LINK_NETNSID, 9);
+        CU_ASSERT(isolate_parse_link(h, &links) == 0 && links.n == ISOLATE_DEVICES + 1 && links.of[0].nsid == 9);
+        CU_ASSERT(isolate_parse_link(h, &links) == 0 && links.of[1].nsid == 9 && links.of[2].nsid == 3);
+        for (unsigned k = 0; k < ISOLATE_DEVICES; k++)
+                CU_ASSERT(isolate_parse_link(h, &links) == 0 && links.n == ISOLATE_DEVICES + 1);
         i->ifi_flags = IFF_LOOPBACK;
         links.n = 0;
         CU_ASSERT(isolate_parse_link(h, &links) == 0 && links.n == 0);
@@ -330,6 +337,7 @@ static struct isolate_list *list_of(unsigned n)
 
         CU_ASSERT_PTR_NOT_NULL_FATAL(l);
         strcpy(l->boot_id, "6e2f0f2e-0000-4000-8000-000000000001");
+        l->npolicy = 2, l->policy_wall_ns[0] = 1234567890, l->policy_wall_ns[1] = -1;
         for (l->n = 0; l->n < n; l->n++) {
                 struct isolate_entry *e = &l->of[l->n];
 
@@ -477,7 +485,7 @@ static bool flush_inside(struct bench *b)
 {
         _cleanup_(nl_closep) struct nl *nl = NULL;
         bool ok = netplace_enter(&b->place) && nl_open(NETLINK_NETFILTER, 0, 0, &nl) == 0 &&
-                  isolate_remove(nl, NFPROTO_INET, "tidemark-001122334455-0000cafe") == 0;
+                  isolate_remove(nl, NFPROTO_INET, "tidemark-001122334455-0000cafe") == 1;
 
         return netplace_leave(&b->place) && ok;
 }
@@ -504,6 +512,28 @@ static void test_cut_and_release(void)
         CU_ASSERT(ask(&b, request(&b, ISOLATE_RELEASE)) && b.a.error == 0);
         CU_ASSERT(ask(&b, request(&b, ISOLATE_CHECK)) && !b.a.stands);
         CU_ASSERT(ask(&b, request(&b, ISOLATE_RELEASE)) && b.a.error == 0); /* nothing stands: that is what was asked */
+        CU_ASSERT(!(b.a.facts & ISOLATE_STOOD));
+        end(&b);
+}
+
+/* Its init is no more, but others live in its namespace still: they are not left cut off. */
+static void test_release_of_ended(void)
+{
+        struct isolate_request q;
+        struct bench b;
+        struct stat st;
+
+        if (!begin(&b, NULL))
+                return;
+        CU_ASSERT_FATAL(ask(&b, request(&b, ISOLATE_CUT)) && b.a.stands);
+        q = request(&b, ISOLATE_RELEASE), q.netns = b.a.netns, q.start = 1;
+        CU_ASSERT(stat("/proc/self/ns/net", &st) == 0 && q.netns != st.st_ino);
+        CU_ASSERT(ask(&b, q) && b.a.error == 0 && (b.a.facts & ISOLATE_STOOD));
+        CU_ASSERT(ask(&b, request(&b, ISOLATE_CHECK)) && !b.a.stands);
+        CU_ASSERT_FATAL(ask(&b, request(&b, ISOLATE_CUT)) && b.a.stands);
+        q.pid = 0, q.flags = ISOLATE_AND_THAW; /* it has no cgroup: nothing to thaw */
+        CU_ASSERT(ask(&b, q) && b.a.error == 0 && (b.a.facts & ISOLATE_STOOD));
+        CU_ASSERT(ask(&b, request(&b, ISOLATE_CHECK)) && !b.a.stands);
         end(&b);
 }
 
@@ -626,6 +656,7 @@ static const struct unit_case cases[] = {
         {"the list goes there and back", test_list},
         {"the list on the disk", test_list_on_disk},
         {"a namespace is cut, and released", test_cut_and_release},
+        {"one that has ended is released", test_release_of_ended},
         {"a look changes nothing", test_look},
         {"another than was meant", test_not_that_one},
         {"a helper that dies", test_helper_dies},
