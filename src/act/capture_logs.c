@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "act/capture-priv.h"
+#include "tidemark/beneath.h"
 
 #define META_MAX (4u * 1024 * 1024)
 #define FILES_MAX 64u
@@ -96,12 +97,31 @@ static bool expand(const struct capture_spec *s, const char *place, struct buf *
         return !b->err;
 }
 
-static int open_regular(const char *path, struct stat *ret)
+/* The storage may be a user's own (rootless): in it no link is followed, or he would choose what we read as root. */
+static int open_there(const struct capture_spec *s, const char *path)
 {
-        _cleanup_close_ int at = open(path, O_PATH | O_CLOEXEC);
+        _cleanup_close_ int base = -1;
+        char root[PATH_MAX];
+        size_t len;
+
+        if (!storage(s->upper, root, sizeof(root)))
+                root[0] = '\0';
+        len = strlen(root);
+        if (len == 0 || strncmp(path, root, len) != 0 || path[len] != '/') {
+                int at = open(path, O_PATH | O_CLOEXEC);
+
+                return at < 0 ? -errno : at;
+        }
+        base = open(root, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        return base < 0 ? -errno : beneath_open(base, bytes_str(path + len), O_PATH, BENEATH_ANY_MOUNT);
+}
+
+static int open_regular(const struct capture_spec *s, const char *path, struct stat *ret)
+{
+        _cleanup_close_ int at = open_there(s, path);
 
         if (at < 0)
-                return -errno;
+                return at;
         if (fstat(at, ret) < 0 || !S_ISREG(ret->st_mode))
                 return -EINVAL;
         return capture_reopen(at);
@@ -169,7 +189,7 @@ static int one(struct capture_run *r, struct seen *seen, const char *path,
 
         if (strstr(path, "/../"))
                 return 0;
-        fd = open_regular(path, &st);
+        fd = open_regular(r->spec, path, &st);
         if (fd < 0) {
                 capture_note(r->notes, fd == -ENOENT ? CAPTURE_VANISHED : CAPTURE_MISSED, bytes_str(path),
                              "cannot be opened", fd);

@@ -174,6 +174,7 @@ static void first_look(struct procs *s, const struct capture_proc *p)
         stat = take(s, p, "stat");
         args = take_masked(s, p, "cmdline", CMDLINE_MAX);
         line(s, p, stat, args, program);
+        s->r->vol.processes++;
 }
 
 static void second_look(struct procs *s, const struct capture_proc *p)
@@ -219,6 +220,7 @@ static void look(struct procs *s, const struct capture_proc *p, const char *what
         if (start == p->start)
                 return;
         if (start) {
+                s->r->vol.processes -= s->lines.len > lines;
                 capture_hoard_back(s->h, before);
                 s->lines.len = lines;
         }
@@ -264,7 +266,6 @@ int capture_procs_read(struct capture_run *r, struct capture_hoard *h)
         buf_init(&s.lines, 32u * 1024 * 1024);
         buf_init(&s.raw, ENVIRON_MAX + 1);
         look_at_all(&s, "status", first_look);
-        r->vol.processes = (uint32_t)s.n;
         networks(&s);
         look_at_all(&s, "maps", second_look);
         look_at_all(&s, "environ", third_look);

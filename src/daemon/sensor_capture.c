@@ -436,16 +436,17 @@ static void on_room(struct sensor *s, struct errand *e, uint64_t bytes)
                 begin(e->arg, bytes);
 }
 
-static void no_room_words(const struct sensor *s, const struct evidence_totals *t, char *dst, size_t size)
+static void
+no_room_words(const struct sensor *s, const struct evidence_totals *t, uint64_t others, char *dst, size_t size)
 {
         const struct evidence_rules *r = &s->evidence->rules;
 
         if (t->by_disk)
                 snprintf(dst, size,
-                         "no evidence is taken: %llu MiB are free in %.120s, and evidence.min_free keeps %llu MiB "
-                         "free; make room, or lower it",
+                         "no evidence is taken: %llu MiB are free in %.120s, evidence.min_free keeps %llu MiB free, "
+                         "and other evidence under way may take %llu MiB; make room, wait, or lower it",
                          (unsigned long long)(t->disk_free >> 20), s->evidence->dir,
-                         (unsigned long long)(r->min_free >> 20));
+                         (unsigned long long)(r->min_free >> 20), (unsigned long long)(others >> 20));
         else
                 snprintf(dst, size,
                          "no evidence is taken: there are %llu MiB of it, evidence.keep_size is %llu MiB, and what "
@@ -461,7 +462,7 @@ static void on_swept(struct sensor *s, struct errand *e, int err, const struct e
         if (!t || t->step != STEP_ROOM)
                 return; /* it has begun */
         if (err == -ENOSPC)
-                no_room_words(s, totals, words, sizeof(words));
+                no_room_words(s, totals, e->reserved, words, sizeof(words));
         else
                 snprintf(words, sizeof(words), "evidence was not taken: %.200s%s%s", totals->words,
                          totals->words[0] ? ": " : "", err_str(err));
@@ -693,7 +694,7 @@ static void on_planned(struct sensor *s, struct errand *e, int err, const struct
                       json_loadb((const char *)list.p, list.len, 0, NULL));
         facts = json_dumps(o, JSON_COMPACT);
         if (err == -ENOSPC)
-                no_room_words(s, totals, words, sizeof(words));
+                no_room_words(s, totals, e->reserved, words, sizeof(words));
         else if (err < 0)
                 snprintf(words, sizeof(words), "%.200s: %s", totals->words, err_str(err));
         else

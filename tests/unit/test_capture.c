@@ -553,6 +553,39 @@ static void test_long_names(void)
         capture_notes_free(n);
 }
 
+/* Storage may be a user's, who would have read as root what he may not read. */
+static void test_links_in_storage(void)
+{
+        char upper[160];
+        struct verdict v;
+        struct run r;
+
+        begin();
+        make("st");
+        make("st/overlay");
+        make("st/overlay/up");
+        make("st/containers");
+        make("st/containers/" ID);
+        make("st/overlay-containers");
+        make("elsewhere");
+        make("elsewhere/userdata");
+        put("secret", "root's own", 10);
+        put("elsewhere/userdata/ctr.log", "root's own", 10);
+        CU_ASSERT_EQUAL(symlink(at("secret"), at("st/containers/" ID "/" ID "-json.log")), 0);
+        CU_ASSERT_EQUAL(symlink(at("elsewhere"), at("st/overlay-containers/" ID)), 0);
+        put("st/containers/" ID "/" ID "-json.log.1", "older\n", 6);
+        run_init(&r);
+        snprintf(upper, sizeof(upper), "%s", at("st/overlay/up"));
+        r.spec.upper = upper;
+        r.spec.flags = CAPTURE_LOGS;
+        run(&r);
+        CU_ASSERT(r.error == 0 && r.sum.members == 1 && r.sum.content == 6 && r.sum.missed == 2);
+        verify(&v);
+        CU_ASSERT_EQUAL(v.v.problems, 0);
+        json_decref(v.manifest);
+        end();
+}
+
 /* ---- what is left frozen ---- */
 
 static int thaw(const char *text)
@@ -902,6 +935,7 @@ static const struct unit_case cases[] = {
         {"a layer that changes while it is read", test_changing},
         {"attributes without end are cut", test_attributes},
         {"names without end do not outgrow the manifest", test_long_names},
+        {"no link in a storage is followed", test_links_in_storage},
         {"what was left frozen goes on, and nothing else is written to", test_thaw},
         {"the manifest says who, when, and before or after what", test_manifest},
         {"every changed byte and every cut are found", test_changed_bytes},
