@@ -23,6 +23,7 @@
 
 #define ROTATED_MAX 999
 #define IDS_MAX 256u /* containers that had one name */
+#define ID_SHORT 12u /* digits of an id that people copy */
 #define NO_LOGIN UINT32_MAX
 
 int trail_place_find(const char *config, const char *state_dir, struct trail_place *ret)
@@ -73,7 +74,9 @@ struct showing {
 
 static bool is_of_container(const struct showing *s, const struct trail_record *r)
 {
-        if (strncmp(r->container, s->container, strlen(s->container)) == 0 && r->container[0])
+        bool by_id = s->nids == 0 || strlen(s->container) >= ID_SHORT; /* "db" is a name, where one has it */
+
+        if (by_id && strncmp(r->container, s->container, strlen(s->container)) == 0 && r->container[0])
                 return true;
         for (size_t i = 0; i < s->nids; i++)
                 if (strcmp(s->ids[i], r->container) == 0)
@@ -164,16 +167,14 @@ static int on_identity(const struct trail_record *r, void *arg)
 
         if (strcmp(r->kind, "identified") != 0 || s->nids == IDS_MAX || strlen(r->container) >= sizeof(s->ids[0]))
                 return 0;
+        for (size_t i = 0; i < s->nids; i++) /* each start identifies it anew */
+                if (strcmp(s->ids[i], r->container) == 0)
+                        return 0;
         o = json_loadb((const char *)r->text.p, r->text.len, 0, NULL);
         if (strcmp(cli_text(o, "name"), s->container) == 0)
                 strcpy(s->ids[s->nids++], r->container);
         json_decref(o);
         return 0;
-}
-
-static bool is_hex(const char *text)
-{
-        return strspn(text, "0123456789abcdef") == strlen(text);
 }
 
 /* A time, or how long ago. */
@@ -207,7 +208,7 @@ static int show_all(const struct cli *c, const struct trail_place *p, struct sho
         struct trail_verdict v;
         int r = 0;
 
-        if (s->container && !is_hex(s->container))
+        if (s->container)
                 r = trail_verify(p->dir, NULL, on_identity, s, &v);
         if (r == 0 && c->json)
                 fputs("[", stdout);

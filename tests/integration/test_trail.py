@@ -75,18 +75,18 @@ CHANGE = '{"cmd":"baseline.activate","workload":"x\\u001b[31m"}'
 
 def test_records(lab):
     """Starts, configuration, coverage, who asked for what, and who may not."""
-    c = lab.container("kept", network="bridge")
+    c = lab.container("fade", network="bridge")  # a name whose letters are all digits of an id
     d = lab.daemon(config='trail: { checkpoint = "1h"; };')
-    d.covered("kept")
+    d.covered("fade")
     started, = texts(d, "started")
     configured, = texts(d, "configured")
     check("tidemarkd" in started["version"] and len(started["configuration"]) == 71, "the start", started)
     check(configured["since"] == "defaults" and {"option": "trail.checkpoint", "old": '"10m"', "new": '"1h"'} in configured["changes"], "what is configured", configured)
-    named = wait("its name", lambda: [x for x in texts(d, "identified") if x["name"] == "kept"])[0]
-    check(named["workload"].startswith("kept") and named["baselines"]["file"] == "learning", "who it is", named)
+    named = wait("its name", lambda: [x for x in texts(d, "identified") if x["name"] == "fade"])[0]
+    check(named["workload"].startswith("fade") and named["baselines"]["file"] == "learning", "who it is", named)
     began = wait("its coverage", lambda: texts(d, "watching", c))[0]
     check(began["running_before"] and began["means"]["processes"].startswith("proc connector") and began["means"]["names"] == "fanotify", "how it is watched", began)
-    d.activate("kept")
+    d.activate("fade")
     asked, = records(d, "asked")
     check(asked["source"] == "operator" and asked["comm"] == "tidemark" and asked["uid"] == 0 and asked["pid"] > 0, "who asked", asked)
     check(records(d, "outcome")[0]["command"] == asked["command"], "the outcome")
@@ -101,7 +101,7 @@ def test_records(lab):
     held = subprocess.Popen(["python3", "-c", HOLD, d.runtime + "/admin.sock"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=member)
     said = [held.stdout.readline() for _ in range(3)]
     check(all("other than root" in x for x in said[:2]) and said[2] == "held\n", "a member has four connections", said)
-    d.activate("kept")  # root has room
+    d.activate("fade")  # root has room
     held.communicate("")
     refused = wait("ten of them", lambda: (lambda x: x if len(x) == 10 else None)(records(d, "refused")))
     nobody = pwd.getpwnam("nobody").pw_uid
@@ -121,7 +121,7 @@ def test_records(lab):
     v = verify(d.state)
     check(v["whole"] and v["records"] == v["last"] and v["files"] == 1 and not v["audit_log"]["read"], "whole", v)
     check(len({x["boot_id"] for x in records(d) if "boot_id" in x}) == 1 and records(d)[0]["n"] == 1, "which boot", records(d)[0])
-    page = run([TIDEMARK, "trail", "show", "--state-dir", d.state, "--container", "kept"]).stdout
+    page = run([TIDEMARK, "trail", "show", "--state-dir", d.state, "--container", "fade"]).stdout
     check("watching" in page and "watched" in page and "started" not in page and all(len(x) <= 100 for x in page.splitlines() if not "  container " in x), "a page", page)
     tamper(lab, d.state)
 
