@@ -623,9 +623,17 @@ struct trail *trail_stop(struct trail *t)
         return NULL;
 }
 
+/* Nobody waits for it: then some room is left for those that somebody waits for. */
+static bool is_full(const struct trail *t, bool waited_for)
+{
+        size_t spare = waited_for ? 0 : WAITING_SPARE;
+
+        return t->stats.waiting >= WAITING_MAX - spare || t->nbytes >= WAITING_BYTES - spare * REQUEST_MAX;
+}
+
 int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
 {
-        int r = t->stats.waiting >= WAITING_MAX || t->nbytes >= WAITING_BYTES ? -ENOBUFS : queue(t, cookie, false, e);
+        int r = is_full(t, true) ? -ENOBUFS : queue(t, cookie, false, e);
 
         if (r == 0)
                 pump(t);
@@ -634,9 +642,7 @@ int trail_append(struct trail *t, uint64_t cookie, const struct trail_entry *e)
 
 int trail_keep(struct trail *t, uint64_t cookie, const struct trail_entry *e)
 {
-        size_t spare = cookie ? 0 : WAITING_SPARE;
-        int r = t->stats.waiting >= WAITING_MAX - spare || t->nbytes >= WAITING_BYTES ? -ENOBUFS
-                                                                                      : queue(t, cookie, true, e);
+        int r = is_full(t, cookie != 0) ? -ENOBUFS : queue(t, cookie, true, e);
 
         if (r < 0) {
                 t->stats.dropped++;

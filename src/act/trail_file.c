@@ -34,6 +34,7 @@ struct trail_file {
         struct end head;   /* of the chain: what the next record follows */
         struct end synced; /* … as it is on the disk */
         off_t size, synced_size;
+        bool named;     /* it was found by its name when it was opened */
         uint64_t first; /* number of this file's first record; 0: it has none yet */
         int64_t first_ns;
         int64_t looked_ns; /* when it was last looked for what is too old */
@@ -169,7 +170,8 @@ static bool is_in_place(const struct trail_file *f)
 {
         struct stat st;
 
-        return fstat(f->fd, &st) == 0 && st.st_nlink > 0 && (f->first == 0 || is_same_file(f, TRAIL_CURRENT));
+        return fstat(f->fd, &st) == 0 && st.st_nlink > 0 &&
+               (!f->named || f->first == 0 || is_same_file(f, TRAIL_CURRENT));
 }
 
 int trail_file_sync(struct trail_file *f)
@@ -234,6 +236,7 @@ static int open_current(struct trail_file *f, struct stat *ret)
                 return -EUCLEAN;
         if ((ret->st_mode & 07777) != 0640 && fchmod(f->fd, 0640) < 0)
                 return -errno;
+        f->named = is_same_file(f, TRAIL_CURRENT); /* not where numbers of files do not last */
         return lock(f->fd);
 }
 

@@ -934,16 +934,17 @@ static int count_unwritten(const struct trail_record *r, void *arg)
 }
 
 /* So many at once that they have no room: none is lost without a word. */
-static void test_no_room(void)
+static void no_room(struct bytes said)
 {
         struct seen s = {.want = 1};
-        struct trail_entry e = entry("note", "n");
+        struct trail_entry e = entry("note", "");
         char why[TRAIL_WHY], text[64] = "";
         struct trail_verdict v;
         struct trail_stats st;
         struct trail *t;
         int refused = 0;
 
+        e.text = said;
         fresh_dir();
         CU_ASSERT_EQUAL_FATAL(loop_new(&s.loop), 0);
         CU_ASSERT_EQUAL_FATAL(trail_start(s.loop, dir, NULL, 20 * NSEC_PER_SEC, &ops, &s, &t, why), 0);
@@ -966,6 +967,15 @@ static void test_no_room(void)
         snprintf(why, sizeof(why), "{\"records\":%d}", refused);
         CU_ASSERT_STRING_EQUAL(text, why);
         remove_dir();
+}
+
+static void test_no_room(void)
+{
+        static uint8_t big[TRAIL_TEXT_MAX - 4];
+
+        memset(big, 'n', sizeof(big));
+        no_room(bytes_of(big, 1));
+        no_room(bytes_of(big, sizeof(big)));
 }
 
 /* Two writers at one place: the second is refused, and says why. */
