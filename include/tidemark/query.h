@@ -21,6 +21,8 @@ struct judge_params;
 
 /* Flags for json_dumpb and the like: sorted nothing, compact, stable order; real numbers print exactly. */
 #define QUERY_JSON_FLAGS (JSON_COMPACT | JSON_REAL_PRECISION(9))
+/* Bytes of v as it will be sent. */
+size_t query_size(const json_t *v);
 
 struct query_env {
         struct pipeline *pipeline;

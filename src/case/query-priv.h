@@ -80,7 +80,5 @@ json_t *query_playbook_json(const struct playbook *p, int64_t now_ns) TM_CHECK;
 json_t *query_explanations(const struct finding *f) TM_CHECK;
 /* The n-th factor that an explanation rests on; NULL: there are no more. For the test that each exists. */
 const char *query_explanation_factor(size_t n);
-/* Bytes of v as it will be sent. */
-size_t query_size(const json_t *v);
 
 #endif

@@ -347,13 +347,15 @@ static void print_import(const char *path, const json_t *data)
                 else if (json_is_false(json_object_get(o, "known_here")))
                         puts("    no image of this digest was seen on this host yet");
         }
-        if (i < json_array_size(records))
-                printf("  ... and %zu more\n", json_array_size(records) - i);
+        if (json_array_size(records) - i + (size_t)cli_int(data, "more") > 0)
+                printf("  ... and %zu more\n", json_array_size(records) - i + (size_t)cli_int(data, "more"));
         json_array_foreach((json_t *)(uintptr_t)refused, i, o)
         {
                 printf("  document %lld was NOT taken: ", (long long)cli_int(o, "number"));
                 cli_wrap(stdout, cli_text(o, "why"), 29, 4);
         }
+        if (cli_int(data, "refused_more") > 0)
+                printf("  ... and %lld more documents were NOT taken\n", (long long)cli_int(data, "refused_more"));
         if (cli_int(data, "lines_without_digest") + cli_int(data, "lines_refused") + cli_int(data, "lines_passed") > 0)
                 printf("  passed over: %lld about no start of a container, %lld whose image has no digest, %lld not "
                        "understood\n",

@@ -325,11 +325,20 @@ void engine_control_note(struct engine *e, struct bytes workload, const char *wo
 
 void engine_control_reply(struct engine *e, uint64_t command, json_t *answer)
 {
+        static const char *const too_long[] = {
+                "{\"ok\":false,\"error\":\"not done; why is too long to be said\",\"code\":4}",
+                "{\"ok\":true,\"data\":{\"words\":\"done; the answer is too long to be given\"}}"};
         struct tide_event ev = {.kind = TIDE_ACT, .act = {.act = ACT_REPLY, .id = command}};
         char *text = answer ? json_dumps(answer, QUERY_JSON_FLAGS) : NULL;
+        int r;
 
         ev.act.text = text ? bytes_str(text) : BYTES_LIT("{\"ok\":false,\"error\":\"out of memory\",\"code\":4}");
-        if (engine_send(e, &ev) < 0)
+        r = engine_send(e, &ev);
+        if (r == ERR_LIMIT) { /* a command that is never answered keeps its place for good */
+                ev.act.text = bytes_str(too_long[json_is_true(json_object_get(answer, "ok"))]);
+                r = engine_send(e, &ev);
+        }
+        if (r < 0)
                 log_error(MOD, "the answer to command %llu was lost", (unsigned long long)command);
         free(text);
         json_decref(answer);

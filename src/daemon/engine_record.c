@@ -34,7 +34,7 @@
 #define MESSAGES_A_TURN 4
 #define DEADLINE_NS (300 * NSEC_PER_SEC) /* of one file */
 #define EVENTS_A_COMMIT 64u              /* what waits to be stored stays small */
-#define RESULTS_MAX 256u                 /* told in an answer */
+#define RESULTS_BYTES 24576u             /* told in an answer, which fits one record (TIDE_RECORD_MAX) */
 
 struct want {
         uint64_t command; /* 0: free */
@@ -69,11 +69,13 @@ struct engine_records {
         struct verdict *verdicts; /* SUPPLY_DOCUMENTS */
         bool parsing;             /* events have come: no verdict is believed any more */
         bool open;                /* an SBOM has begun and not ended */
+        bool again;               /* what it fails of is not the file's */
         char open_digest[SUPPLY_DIGEST];
         uint8_t open_document[TIDE_SHA256];
         json_t *results, *refused;
         json_t *current; /* of results: the SBOM that is open */
-        uint32_t taken, elsewhere, uncommitted;
+        size_t told;      /* bytes of results and refused */
+        uint32_t taken, elsewhere, refusals, uncommitted;
         uint8_t msg[SUPPLYWIRE_MAX];
         uint64_t imported, failed, malformed, refused_total, by_signature[SIGNATURE__MAX], admissions;
 };
@@ -88,6 +90,12 @@ static json_t *failure(int code, const char *fmt, ...)
         vsnprintf(text, sizeof(text), fmt, ap);
         va_end(ap);
         return json_pack("{s:b,s:s,s:i}", "ok", 0, "error", text, "code", code);
+}
+
+/* Not for a reason that is the file's: sensor_admin.c goes by how it begins. */
+static json_t *later(const char *text)
+{
+        return json_pack("{s:b,s:b,s:s,s:i}", "ok", 0, "again", 1, "error", text, "code", EXIT_FAILED);
 }
 
 static void want_clear(struct want *w)
@@ -217,7 +225,14 @@ static int TM_PRINTF(2, 3) fail(struct engine *e, const char *fmt, ...)
         if (k->taken && !k->now.dry)
                 snprintf(words + strlen(words), sizeof(words) - strlen(words),
                          "; what stands before that was imported: %u", k->taken);
-        finish(e, failure(EXIT_FAILED, "%s: %s", file, words));
+        if (k->again) {
+                char text[sizeof(file) + sizeof(words) + 3];
+
+                snprintf(text, sizeof(text), "%s: %s", file, words);
+                finish(e, later(text));
+        } else {
+                finish(e, failure(EXIT_FAILED, "%s: %s", file, words));
+        }
         return r < 0 ? r : 1;
 }
 
@@ -285,10 +300,11 @@ static int on_head(struct engine *e, const struct tide_event *ev)
                 k->admissions++;
         else
                 k->by_signature[t->signature]++;
-        if (json_array_size(k->results) < RESULTS_MAX) {
+        if (k->told < RESULTS_BYTES) {
                 o = query_record_json(&ev->supply);
                 json_object_set_new(o, "elsewhere", json_boolean(elsewhere));
                 json_object_set_new(o, "known_here", json_boolean(query_digest_is_here(e->pipeline, t->digest)));
+                k->told += o ? query_size(o) : 0;
                 if (!o || json_array_append_new(k->results, o) < 0)
                         return -ENOMEM;
         }
@@ -339,9 +355,14 @@ static int on_refused(struct engine *e, const struct supplywire *m)
         char why[SUPPLY_WHY + 64];
 
         k->refused_total++;
-        if (json_array_size(k->refused) < RESULTS_MAX)
-                json_array_append_new(k->refused, json_pack("{s:I,s:s}", "number", (json_int_t)m->number + 1, "why",
-                                                            str_print(m->text, why, sizeof(why))));
+        k->refusals++;
+        if (k->told < RESULTS_BYTES) {
+                json_t *o = json_pack("{s:I,s:s}", "number", (json_int_t)m->number + 1, "why",
+                                      str_print(m->text, why, sizeof(why)));
+
+                k->told += o ? query_size(o) : 0;
+                json_array_append_new(k->refused, o);
+        }
         k->current = NULL;
         return take_back(e);
 }
@@ -356,12 +377,13 @@ static const char *first_refusal(const struct engine_records *k)
 static json_t *answer(const struct engine_records *k, const struct supply_result *n)
 {
         char file[200];
-        json_t *data = json_pack("{s:s,s:b,s:s,s:O,s:O,s:I,s:I,s:I,s:I,s:I}", "command", "record.import", "dry_run",
+        json_t *data = json_pack("{s:s,s:b,s:s,s:O,s:O,s:I,s:I,s:I,s:I,s:I,s:I}", "command", "record.import", "dry_run",
                                  k->now.dry, "file", str_print(bytes_str(k->now.file), file, sizeof(file)), "records",
                                  k->results, "refused", k->refused, "admissions", (json_int_t)n->admissions,
                                  "lines_passed", (json_int_t)n->lines_passed, "lines_without_digest",
                                  (json_int_t)n->lines_undigested, "lines_refused", (json_int_t)n->lines_refused, "more",
-                                 (json_int_t)(k->taken - json_array_size(k->results)));
+                                 (json_int_t)(k->taken - json_array_size(k->results)), "refused_more",
+                                 (json_int_t)(k->refusals - json_array_size(k->refused)));
 
         return data ? json_pack("{s:b,s:o}", "ok", 1, "data", data) : NULL;
 }
@@ -379,6 +401,7 @@ static int on_end(struct engine *e, const struct supplywire *m)
         r = take_back(e);
         if (r == 0 && !k->now.dry)
                 r = engine_commit(e, true);
+        k->again = r < 0;
         if (r < 0)
                 return fail(e, "it could not be stored: %s", err_str(r));
         k->imported++;
@@ -409,18 +432,13 @@ static int on_message(struct engine *e, size_t len)
 static int on_gone(struct engine *e)
 {
         struct engine_records *k = e->records;
-        int status = 0;
-        pid_t r;
+        int status = helper_gone(&k->pid);
 
-        do
-                r = waitpid(k->pid, &status, 0);
-        while (r < 0 && errno == EINTR);
-        k->pid = 0;
-        if (r > 0 && WIFSIGNALED(status))
+        if (status >= 0 && WIFSIGNALED(status))
                 return fail(e, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
                             strsignal(WTERMSIG(status)),
                             WTERMSIG(status) == SIGSYS ? ": it asked for what it may not" : "");
-        return fail(e, "its worker ended with status %d", r > 0 ? WEXITSTATUS(status) : -1);
+        return fail(e, "its worker ended with status %d", status >= 0 ? WEXITSTATUS(status) : -1);
 }
 
 static int on_worker(struct loop_src *src, int fd, short revents, void *arg)
@@ -448,8 +466,9 @@ static int start(struct engine *e)
         int r;
 
         memset(k->verdicts, 0, SUPPLY_DOCUMENTS * sizeof(k->verdicts[0]));
-        k->parsing = k->open = false;
-        k->taken = k->elsewhere = k->uncommitted = 0;
+        k->parsing = k->open = k->again = false;
+        k->taken = k->elsewhere = k->refusals = k->uncommitted = 0;
+        k->told = 0;
         k->current = NULL;
         k->results = json_array();
         k->refused = json_array();
@@ -470,6 +489,7 @@ static int start_next(struct engine *e)
                 k->now = k->waiting[0];
                 memmove(k->waiting, k->waiting + 1, --k->n * sizeof(k->waiting[0]));
                 r = start(e);
+                k->again = r < 0;
                 if (r < 0)
                         r = fail(e, "its worker cannot be started: %s", err_str(r));
         }
@@ -512,14 +532,14 @@ static json_t *import(struct engine *e, const struct tide_event *command, const 
         if (k->program < 0)
                 return failure(EXIT_FAILED, "the program that reads records, tidemark-image, is not installed");
         if (k->n == WAITING)
-                return failure(EXIT_FAILED, "%u imports wait already, try again", WAITING);
+                return later("too many imports wait already, try again");
         w = &k->waiting[k->n];
         *w = (struct want){.command = command->act.id, .dry = json_is_true(json_object_get(request, "dry_run")),
                            .file = text_of(request, "file"), .image = text_of(request, "image"), .fd = -1};
         w->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
         if (w->fd < 0 || !w->file || (image && !w->image)) {
                 want_clear(w);
-                return failure(EXIT_FAILED, "out of memory or descriptors");
+                return later("out of memory or descriptors");
         }
         k->n++;
         if (k->worker < 0)

@@ -487,5 +487,7 @@ void sensor_status_send(struct sensor *s);
 int sensor_drop_start(struct sensor *s);
 void sensor_drop_stop(struct sensor *s);
 void sensor_drop_answered(struct sensor *s, uint64_t command, bool ok);
+/* It was not done for a reason that is not the file's: that stays where it is, and is taken again later. */
+void sensor_drop_left(struct sensor *s, uint64_t command);
 
 #endif

@@ -203,7 +203,7 @@ static void on_asked(struct sensor *s, struct sensor_command *c, int err)
         e = entry_of(c, "refused", bytes_str(c->line));
         sensor_trail(s, &e); /* late, by then */
         if (c->own)
-                sensor_drop_answered(s, c->id, false);
+                sensor_drop_left(s, c->id);
         forget(c);
 }
 
@@ -214,7 +214,9 @@ static void answer(struct sensor *s, struct sensor_command *c)
 
         if (client)
                 lineclient_send(client, bytes_str(c->line));
-        if (c->own)
+        if (c->own && bytes_has_prefix(bytes_str(c->line), BYTES_LIT("{\"ok\":false,\"again\":true")))
+                sensor_drop_left(s, c->id);
+        else if (c->own)
                 sensor_drop_answered(s, c->id, bytes_has_prefix(bytes_str(c->line), BYTES_LIT("{\"ok\":true")));
         forget(c);
 }

@@ -34,7 +34,8 @@
 #define DONE_DIR "imported"
 #define REFUSED_DIR "refused"
 #define SAME_NAMES 1000u
-#define AGAIN_NS (30 * NSEC_PER_SEC) /* after no helper could be started, or no command taken */
+#define AGAIN_NS (30 * NSEC_PER_SEC)  /* after no helper could be started, or no command taken */
+#define LATER_NS (300 * NSEC_PER_SEC) /* after one that was not done, as on a full disk: each try is in the trail */
 
 /* What the helper is told of a file that it has handed over. */
 enum outcome { LEFT, IMPORTED, REFUSED };
@@ -170,6 +171,18 @@ void sensor_drop_answered(struct sensor *s, uint64_t command, bool ok)
         if (!k || command == 0 || command != k->command)
                 return;
         answer(s, ok ? IMPORTED : REFUSED);
+}
+
+void sensor_drop_left(struct sensor *s, uint64_t command)
+{
+        struct sensor_drop *k = s->drop;
+
+        if (!k || command == 0 || command != k->command)
+                return;
+        log_warn(MOD, "what lies in %s could not be imported now: it stays there, and is taken again later", k->path);
+        k->more = false;
+        loop_timer_set(k->again, loop_now(s->loop) + LATER_NS);
+        end_helper(s); /* the others would fare no better */
 }
 
 static char *command_of(const char *name)

@@ -155,6 +155,8 @@ def test_record_seen(lab):
     check(len(answer["records"]) == 2 and answer["lines_without_digest"] == 1 and answer["lines_passed"] == 2, "audit events", answer)
     answer = imported(d, write(at("lines"), line(config), line(config, "denied", reason="no ticket"), {"decision": "perhaps"}))
     check(len(answer["records"]) == 2 and answer["lines_refused"] == 1, "lines", answer)
+    answer = imported(d, write(at("gate.jsonl"), *[line(digest("many"), by="gate-%d %s" % (i, "x" * 200), reason="y" * 200) for i in range(300)]))
+    check(0 < len(answer["records"]) < 300 and len(answer["records"]) + answer["more"] == 300 and answer["admissions"] == 300, "more than an answer holds: it is an answer all the same", len(answer["records"]), answer["more"])
     with open(os.path.join(drop, ".half"), "w", encoding="utf-8") as f:
         f.write(json.dumps(cyclonedx(manifest)))
     os.rename(os.path.join(drop, ".half"), os.path.join(drop, "app.cdx.json"))
