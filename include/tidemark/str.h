@@ -60,6 +60,10 @@ void str_escape(struct bytes s, struct buf *out);
  * spelling; or out's error. */
 int str_unescape(struct bytes text, struct buf *out) TM_CHECK;
 
+/* Append s as one word of a line that somebody may copy into a shell: in single quotes where anything in it means
+ * something to one. Nothing is escaped: that is for whoever shows the line. */
+void str_shell(struct bytes s, struct buf *out);
+
 /* Bytes as lower-case hexadecimal digits, terminated. dst has room for 2 * s.len + 1. Returns dst. */
 char *str_hex(struct bytes s, char *dst);
 

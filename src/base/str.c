@@ -169,6 +169,26 @@ static uint32_t escape_take(struct bytes s, uint8_t *ret)
         return 3;
 }
 
+void str_shell(struct bytes s, struct buf *out)
+{
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:@%+=,-";
+        bool is_plain = s.len > 0;
+
+        for (uint32_t i = 0; i < s.len && is_plain; i++)
+                is_plain = memchr(plain, s.p[i], sizeof(plain) - 1) != NULL;
+        if (is_plain) {
+                buf_put(out, s.p, s.len);
+                return;
+        }
+        buf_put_u8(out, '\'');
+        for (uint32_t i = 0; i < s.len; i++)
+                if (s.p[i] == '\'')
+                        buf_put_str(out, "'\\''");
+                else
+                        buf_put_u8(out, s.p[i]);
+        buf_put_u8(out, '\'');
+}
+
 int str_unescape(struct bytes text, struct buf *out)
 {
         _cleanup_buf_ struct buf again;

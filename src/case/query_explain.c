@@ -80,13 +80,15 @@ static json_t *rules_json(const struct judge *j, const struct judge_why *why)
 static json_t *lines_json(const struct judge_why *why, struct bytes workload)
 {
         _cleanup_json_ json_t *a = json_array();
-        _cleanup_buf_ struct buf b;
+        _cleanup_buf_ struct buf b, name;
         int bad = 0;
 
         buf_init(&b, 8192);
+        buf_init(&name, 8192);
         if (why->item) {
                 buf_put_str(&b, "tidemark baseline approve ");
-                str_escape(workload, &b);
+                str_escape(workload, &name); /* as baseline list shows it */
+                str_shell(buf_bytes(&name), &b);
                 buf_printf(&b, " B-%u --reason TEXT", why->item);
                 bad |= json_array_append_new(a, cj_words(buf_bytes(&b)));
         }
@@ -94,7 +96,7 @@ static json_t *lines_json(const struct judge_why *why, struct bytes workload)
         buf_printf(&b, "tidemark allow add %s --reason TEXT", why->allow);
         if (*why->allow)
                 bad |= json_array_append_new(a, cj_words(buf_bytes(&b)));
-        return bad || b.err ? NULL : TAKE_PTR(a);
+        return bad || b.err || name.err ? NULL : TAKE_PTR(a);
 }
 
 static int put_why(json_t *o, const struct judge *j, const struct judge_why *why, struct bytes workload)

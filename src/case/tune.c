@@ -412,24 +412,6 @@ static json_t *make_rule(struct item *const *group, size_t n, bool *ret_bad)
 
 /* ---- a proposal ---- */
 
-/* As a shell takes it: in single quotes where anything in it means something to one. */
-static void put_shell(const char *text, struct buf *out)
-{
-        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._:@%+=,-";
-
-        if (*text && text[strspn(text, plain)] == '\0') {
-                buf_put_str(out, text);
-                return;
-        }
-        buf_put_u8(out, '\'');
-        for (; *text; text++)
-                if (*text == '\'')
-                        buf_put_str(out, "'\\''");
-                else
-                        buf_put_u8(out, (uint8_t)*text);
-        buf_put_u8(out, '\'');
-}
-
 static json_t *command_line(const json_t *rule)
 {
         static const char *const fields[] = {"workload", "path", "executable", "destination", "origin", "signal"};
@@ -443,7 +425,7 @@ static json_t *command_line(const json_t *rule)
                 if (!text)
                         continue;
                 buf_printf(&b, " --%s ", fields[i]);
-                put_shell(text, &b);
+                str_shell(bytes_str(text), &b);
         }
         return b.err ? NULL : json_string(buf_cstr(&b));
 }

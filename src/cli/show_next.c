@@ -3,6 +3,10 @@
 #include <string.h>
 
 #include "cli/show-priv.h"
+#include "tidemark/buf.h"
+#include "tidemark/str.h"
+
+#define NAME_WIDTH 56u
 
 /* When a line is of use. */
 static bool is_closed(const json_t *f)
@@ -79,13 +83,17 @@ static const struct {
 void show_next(const struct cli *c, const json_t *f)
 {
         const char *name = cli_text(json_object_get(f, "workload"), "name");
+        _cleanup_buf_ struct buf word;
 
+        buf_init(&word, 65536);
         show_heading(c, "Next");
         for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
                 if (!lines[i].when(f))
                         continue;
+                buf_reset(&word); /* somebody copies the line, and the name may be an image author's */
+                str_shell(bytes_str(lines[i].of_workload ? name : cli_text(f, "id")), &word);
                 printf("  %s", lines[i].before);
-                cli_put(stdout, lines[i].of_workload ? name : cli_text(f, "id"), 56);
+                cli_put(stdout, word.len < NAME_WIDTH ? buf_cstr(&word) : "WORKLOAD", NAME_WIDTH);
                 printf("%s\n      ", lines[i].after);
                 cli_wrap(stdout, lines[i].why, 6, 6);
         }

@@ -13,6 +13,7 @@
 
 #include "judge/judge-priv.h"
 #include "tidemark/err.h"
+#include "tidemark/pattern.h"
 #include "tidemark/when.h"
 
 #define DOUBLED_FIRST 10u
@@ -402,12 +403,30 @@ static int check_triage(struct judge *j, const struct triage *t, const struct fi
         return 0;
 }
 
+/* A word of a line that somebody copies, of what a container chose: never more than that word to a shell, nor, as a
+ * pattern, anything but that text. */
+static void put_word(struct bytes text, bool as_pattern, struct buf *out)
+{
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 2048);
+        if (as_pattern)
+                pattern_quote(text, &b);
+        else
+                str_escape(text, &b);
+        str_shell(buf_bytes(&b), out);
+        if (b.err && out->err == 0)
+                out->err = b.err;
+}
+
 /* What would quiet it, since no verdict does. */
 static void advise(struct judge *j, const struct finding *f)
 {
         const struct finding_signal *s = f->nsignals ? &f->signals[0] : NULL;
-        char name[160], what[300];
+        _cleanup_buf_ struct buf allow, review;
 
+        buf_init(&allow, 1800);
+        buf_init(&review, 1800);
         decide_say(j, "advice", "a verdict alone silences nothing");
         if (!s || f->type == FINDING_SESSION)
                 return;
@@ -416,11 +435,14 @@ static void advise(struct judge *j, const struct finding *f)
                         s = &f->signals[i];
                         break;
                 }
-        str_print(str_get(&f->workload), name, sizeof(name));
-        str_print(str_get(&s->subject), what, sizeof(what));
-        decide_say(j, "advice", "tidemark allow add --workload %s %s %s --reason TEXT", name,
-                   s->kind == DIM_NETWORK ? "--destination" : "--path", what);
-        decide_say(j, "advice", "tidemark baseline review %s", name);
+        put_word(str_get(&f->workload), true, &allow);
+        buf_put_str(&allow, s->kind == DIM_NETWORK ? " --destination " : " --path ");
+        put_word(str_get(&s->subject), s->kind != DIM_NETWORK, &allow);
+        put_word(str_get(&f->workload), false, &review);
+        if (allow.err == 0)
+                decide_say(j, "advice", "tidemark allow add --workload %s --reason TEXT", buf_cstr(&allow));
+        if (review.err == 0)
+                decide_say(j, "advice", "tidemark baseline review %s", buf_cstr(&review));
 }
 
 static void say_done(struct judge *j, const struct triage *t, const struct finding *f)

@@ -112,6 +112,34 @@ static void test_escape(void)
         }
 }
 
+/* Whatever a container is called, a line that somebody copies has no other command in it. */
+static void test_shell(void)
+{
+        static const struct {
+                const char *text, *want;
+        } rows[] = {
+                {"shop", "shop"},
+                {"shop/web@sha256:00ff", "shop/web@sha256:00ff"},
+                {"", "''"},
+                {"two words", "'two words'"},
+                {"x;reboot", "'x;reboot'"},
+                {"$(reboot)", "'$(reboot)'"},
+                {"`reboot`", "'`reboot`'"},
+                {"a'b;reboot;'", "'a'\\''b;reboot;'\\'''"},
+                {"*", "'*'"},
+                {"~root", "'~root'"},
+                {"gr\xc3\xbc\xc3\x9f", "'gr\xc3\xbc\xc3\x9f'"},
+        };
+        _cleanup_buf_ struct buf b;
+
+        buf_init(&b, 64);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+                buf_reset(&b);
+                str_shell(bytes_str(rows[i].text), &b);
+                CU_ASSERT_STRING_EQUAL(buf_cstr(&b), rows[i].want);
+        }
+}
+
 /* One spelling a name: what str_escape does not make is no name. */
 static void test_unescape(void)
 {
@@ -299,6 +327,7 @@ static const struct unit_case cases[] = {
         {"a forged length reads nothing", test_rd_forged},
         {"untrusted bytes are escaped, and come back", test_escape},
         {"there is one spelling of a name", test_unescape},
+        {"a word for a shell is that word alone", test_shell},
         {"printing cuts between characters and escapes", test_print},
         {"bytes compare and search", test_bytes},
         {"SipHash gives the reference values", test_siphash},

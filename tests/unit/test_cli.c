@@ -2,8 +2,10 @@
 /* What the command line does with texts: escaped, cut, wrapped, in columns that fit. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/cli-priv.h"
+#include "cli/show-priv.h"
 #include "tests/unit/unit.h"
 
 static char out[8192];
@@ -139,10 +141,57 @@ static void test_options(void)
         CU_ASSERT_EQUAL(cli_options(&c, options, 2, &n), CLI_USAGE);
 }
 
+void show_heading(const struct cli *c, const char *text)
+{
+        (void)c;
+        puts(text);
+}
+
+/* What it prints, into out. */
+static void next_of(const char *workload)
+{
+        json_t *f = json_pack("{s:s,s:s,s:{s:s}}", "id", "F-1", "state", "open", "workload", "name", workload);
+        int stdout_was, fd;
+        FILE *to = tmpfile();
+        size_t n;
+
+        CU_ASSERT_TRUE_FATAL(f && to);
+        fflush(stdout);
+        stdout_was = dup(STDOUT_FILENO);
+        fd = fileno(to);
+        CU_ASSERT_TRUE_FATAL(stdout_was >= 0 && dup2(fd, STDOUT_FILENO) >= 0);
+        show_next(NULL, f);
+        fflush(stdout);
+        dup2(stdout_was, STDOUT_FILENO);
+        close(stdout_was);
+        rewind(to);
+        n = fread(out, 1, sizeof(out) - 1, to);
+        out[n] = '\0';
+        fclose(to);
+        json_decref(f);
+}
+
+/* Its lines are there to be copied into root's shell, and a workload may be called as an image's author likes. */
+static void test_next(void)
+{
+        char name[100];
+
+        next_of("shop");
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, "tidemark baseline show shop\n"));
+        next_of("x;reboot'");
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, "tidemark baseline show 'x;reboot'\\'''\n"));
+        memset(name, ';', sizeof(name) - 1);
+        name[sizeof(name) - 1] = '\0';
+        next_of(name); /* cut, it would be no word any more */
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, "tidemark baseline show WORKLOAD\n"));
+        CU_ASSERT_PTR_NULL(strstr(out, ";;"));
+}
+
 static const struct unit_case cases[] = {
         {"texts are escaped and cut by columns", test_put},
         {"texts are wrapped", test_wrap},
         {"tables fit", test_table},
         {"options and operands", test_options},
+        {"lines to be copied hold one command each", test_next},
 };
 UNIT_MAIN("cli", cases)

@@ -220,6 +220,13 @@ static void test_triage(void)
         CU_ASSERT_EQUAL(TRIAGE(&w, "F-1", "reopen", "true"), 0);
         CU_ASSERT_EQUAL(finding(&w, 1)->state, FINDING_OPEN);
         shut(&w);
+
+        open_world(&w); /* somebody copies what is advised: that file, and nothing else */
+        start(&w);
+        run(&w, "/opt/*;$(reboot)'", LAYER_WRITE);
+        CU_ASSERT_EQUAL(TRIAGE(&w, "F-1", "verdict", "benign"), 0);
+        CU_ASSERT_TRUE(says(&w, "advice", " --path '/opt/\\*;$(reboot)'\\''' --reason TEXT"));
+        shut(&w);
 }
 
 /* What was judged is what it held then: another thing of the same lineage is for a person to answer again. */
