@@ -30,6 +30,10 @@ int helper_start(const char *name, enum helper_haste haste, helper_main main, vo
 /* Kill and reap it, if *pid is not 0; *pid becomes 0. Waits for its end: for helpers that cannot hang in the kernel. */
 void helper_end(pid_t *pid);
 
+/* One that has closed its end, or is gone: its status, as waitpid(2) has it; -1: it has none. If it lives on all the
+ * same, for whatever it read has made it do so, it is killed: nobody waits for it. *pid becomes 0. */
+int helper_gone(pid_t *pid);
+
 /* Helpers that were killed while they hung: each is gone once what it waits for is. Begins as zeros. */
 #define HELPER_STUCK 8u
 struct helper_stuck {

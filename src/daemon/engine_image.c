@@ -234,20 +234,15 @@ static int on_result(struct engine *e, const uint8_t *p, size_t len)
 static int on_gone(struct engine *e)
 {
         struct engine_image *im = e->image;
-        int status = 0;
-        pid_t r;
+        int status = helper_gone(&im->pid);
 
-        do
-                r = waitpid(im->pid, &status, 0);
-        while (r < 0 && errno == EINTR);
-        im->pid = 0;
         if (im->ended)
                 return 0;
-        if (r > 0 && WIFSIGNALED(status))
+        if (status >= 0 && WIFSIGNALED(status))
                 return fail(e, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
                             strsignal(WTERMSIG(status)),
                             WTERMSIG(status) == SIGSYS ? ": it asked for what it may not" : "");
-        return fail(e, "its worker ended with status %d", r > 0 ? WEXITSTATUS(status) : -1);
+        return fail(e, "its worker ended with status %d", status >= 0 ? WEXITSTATUS(status) : -1);
 }
 
 static int on_worker(struct loop_src *src, int fd, short revents, void *arg)

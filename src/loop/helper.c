@@ -95,6 +95,22 @@ void helper_end(pid_t *pid)
         *pid = 0;
 }
 
+/* One that is at its end has its status already: a signal changes nothing of that. */
+int helper_gone(pid_t *pid)
+{
+        int status = 0;
+        pid_t r;
+
+        if (*pid <= 0)
+                return -1;
+        kill(*pid, SIGKILL);
+        do
+                r = waitpid(*pid, &status, 0);
+        while (r < 0 && errno == EINTR);
+        *pid = 0;
+        return r < 0 ? -1 : status;
+}
+
 void helper_leave(struct helper_stuck *s, pid_t *pid)
 {
         if (*pid > 0)

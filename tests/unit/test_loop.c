@@ -375,6 +375,45 @@ static void test_helper(void)
         close(fd), close(fds[0]), close(fds[1]);
 }
 
+static int lets_go(int fd, void *arg)
+{
+        (void)arg;
+        close(fd);
+        for (;;)
+                pause();
+        return 0;
+}
+
+static int ends(int fd, void *arg)
+{
+        (void)fd, (void)arg;
+        _exit(7);
+}
+
+/* Who has closed its end may live on all the same, if what it reads has taken it over: that holds nobody up. */
+static void test_helper_gone(void)
+{
+        static const helper_main mains[] = {lets_go, ends};
+        char said[4];
+
+        for (int i = 0; i < 2; i++) {
+                pid_t pid;
+                int fd, status;
+
+                CU_ASSERT_EQUAL_FATAL(helper_start("test-helper", HELPER_HAS_TIME, mains[i], NULL, NULL, 0, &fd, &pid),
+                                      0);
+                CU_ASSERT_EQUAL(recv(fd, said, 3, 0), 0);
+                alarm(20);
+                status = helper_gone(&pid);
+                alarm(0);
+                CU_ASSERT_EQUAL(pid, 0);
+                CU_ASSERT_TRUE(i == 0 ? WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL
+                                      : WIFEXITED(status) && WEXITSTATUS(status) == 7);
+                CU_ASSERT_EQUAL(helper_gone(&pid), -1);
+                close(fd);
+        }
+}
+
 static const struct unit_case cases[] = {
         {"sources that are held", test_hold},
         {"handlers run by priority, and again when they ask for more", test_priority},
@@ -384,5 +423,6 @@ static const struct unit_case cases[] = {
         {"timers and sources change from within, and none starves another", test_from_within},
         {"signals are read by the loop", test_signal},
         {"a helper has its descriptors and signals, is not ended by being asked to, and has an end", test_helper},
+        {"a helper that has let go of its end is gone, whether it wants to or not", test_helper_gone},
 };
 UNIT_MAIN("loop", cases)
