@@ -93,7 +93,7 @@ struct finding_signal {
         uint32_t uid;
         uint8_t origin, layer, change;
         uint8_t phase; /* enum finding_phase */
-        uint16_t flags; /* EVF_* of the event */
+        uint16_t flags; /* EVF_* of the event, and SIGNAL_* */
         uint32_t container; /* index into containers; beyond ncontainers: one that was not kept */
         int64_t first_ns, last_ns;
         uint64_t count;
@@ -102,6 +102,8 @@ struct finding_signal {
         bool hashed; /* the content that ran last is known: */
         uint8_t sha256[32];
 };
+/* It ran several times, and not always with the content that is known: of the last of them. */
+#define SIGNAL_MIXED (1u << 14)
 enum finding_phase { PHASE_UNKNOWN, PHASE_STARTUP, PHASE_STEADY, PHASE_SHUTDOWN };
 
 /* Flows whose signals are not kept, by where they went. */

@@ -367,6 +367,8 @@ struct judge_compared {
         enum judge_tri in_sbom;
         enum judge_tri run_fits;   /* the content that ran, against the SBOM; unknown: what ran is the image's, or no
                                     * hash of it is known */
+        bool mixed;                /* it is not known since what ran last fits, and what ran before did not, or is not
+                                    * known itself */
         enum judge_tri image_fits; /* what the image holds there, against the SBOM */
         struct bytes package, version; /* that owns it, by the image's database, else by the SBOM; empty: not known */
         bool package_by_sbom;

@@ -108,6 +108,9 @@ static void put_hash(struct buf *b, const struct judge_compared *c)
                 buf_put_str(b, ", with just the content that ran");
         else if (c->run_fits == TRI_NO)
                 buf_put_str(b, ", with another content than what ran");
+        else if (c->mixed)
+                buf_put_str(b, ", with the content that ran last; what ran there before held another one, or is not "
+                               "known");
         else if (c->ran && is_written(c) && c->in_sbom == TRI_YES)
                 buf_put_str(b, "; the hash of what ran, or the one listed, is not known");
         if (c->image_fits == TRI_NO)

@@ -67,6 +67,9 @@ static void note_in_findings(struct judge *j, const struct workload *w, const st
 
                         if (!is_of(s, t))
                                 continue;
+                        /* One that puts back what is expected once the other has run is not what ran. */
+                        if (v->state != HASH_KNOWN || (s->hashed && memcmp(s->sha256, v->sha256, sizeof(s->sha256))))
+                                s->flags |= SIGNAL_MIXED;
                         s->hashed = v->state == HASH_KNOWN;
                         memcpy(s->sha256, v->sha256, sizeof(s->sha256));
                         its = true;

@@ -5,7 +5,8 @@
  * Owns:      which there are, their limits, and their pieces in the store. What a document says at its beginning is
  *            kept here, encoded, for who shows it; its lists are handed to the store as PIECE_PAPER, and not kept.
  * Limits:    judge_params.max_records images; of one image RECORDS_PAPERS SBOMs and provenances and RECORDS_ADMISSIONS
- *            admissions; judge_params.max_record_entries packages and files of one SBOM. The oldest goes.
+ *            admissions; judge_params.max_record_entries packages and files of one SBOM. The oldest goes; of images
+ *            those first of which only admissions are known, and no other for the admission of one that is not here.
  * Hands over: nothing: whoever compares with a document takes the events that records_event() took, and learns where
  *            all that is forgotten is forgotten (forget(), in records.c).
  */

@@ -260,8 +260,8 @@ static struct record *oldest_of(const struct judge *j, struct bytes digest, bool
 }
 
 /* The image of which something came longest ago: of those that wait for a container, else of those none of which runs,
- * else of all. */
-static void forget_oldest_image(struct judge *j)
+ * else of all; before them what only admissions are known of. spare: one of which more is known stays. */
+static void forget_oldest_image(struct judge *j, bool spare)
 {
         struct bytes digest = {NULL, 0}, at;
         int64_t last = INT64_MAX;
@@ -271,9 +271,9 @@ static void forget_oldest_image(struct judge *j)
 
         for (size_t i = 0; map_next(j->records.images, &i, &at, &value);) {
                 const struct image *im = value;
-                int use = supply_use_of(j, at);
+                int use = 2 * supply_use_of(j, at) + (im->papers > 0);
 
-                if (use > least)
+                if (use > least || (spare && im->papers))
                         continue;
                 if (use < least || im->last_ns < last || (im->last_ns == last && bytes_cmp(at, digest) < 0)) {
                         least = use;
@@ -300,9 +300,9 @@ static void make_room(struct judge *j, const struct tide_supply *t)
         const struct image *im = map_get(j->records.images, t->digest);
         bool admission = t->part == SUPPLY_ADMISSION;
 
-        if (!im) {
+        if (!im) { /* a cluster's admissions are of many images that never come here: those that may come are kept */
                 if (map_count(j->records.images) >= j->p.max_records)
-                        forget_oldest_image(j);
+                        forget_oldest_image(j, admission && supply_use_of(j, t->digest) == 0);
                 return;
         }
         if (admission ? im->admissions < RECORDS_ADMISSIONS : im->papers < RECORDS_PAPERS)

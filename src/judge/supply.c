@@ -435,7 +435,7 @@ int supply_event(struct judge *j, const struct tide_event *ev, bool changed)
         if (t->part == SUPPLY_BEGIN ? j->records.coming != NULL
                                     : t->part < SUPPLY__PART_MAX && parts[t->part] && is_of_coming(j, t))
                 r = parts[t->part](j, ev);
-        if (r == 0 && changed)
+        if (r == 0 && changed && t->part != SUPPLY_ADMISSION) /* of which many come at once, and none weighs anything */
                 weigh_digest(j, t->digest);
         return r;
 }

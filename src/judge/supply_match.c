@@ -212,6 +212,9 @@ static void compare_path(const struct judge *j, const struct supply_sbom *s, enu
         c->image_fits = fits_image(s, f, fact.content);
         if (ran)
                 c->run_fits = fits_run(s, f, ran->sha256);
+        c->mixed = ran && c->run_fits == TRI_YES && ran->flags & SIGNAL_MIXED;
+        if (c->mixed)
+                c->run_fits = TRI_UNKNOWN;
         if (c->package.len == 0 && package_list_get(&s->packages, (f->package & SUPPLY_PACKAGE) - 1, &p)) {
                 c->package = p.name;
                 c->version = p.version;

@@ -168,7 +168,8 @@ static void test_contents(void)
         CU_ASSERT_TRUE(has(&w, "sbom_other_content=12 ") && !has(&w, "sbom_lists_file"));
         CU_ASSERT_EQUAL(w.sum, bare + 12);
         hash(&w, "/opt/tool", HASH_KNOWN, 5); /* that it was another one once is not forgotten */
-        CU_ASSERT_TRUE(has(&w, "sbom_other_content=12 "));
+        CU_ASSERT_TRUE(has(&w, "sbom_other_content=12 ") && !has(&w, "sbom_lists_file"));
+        CU_ASSERT_TRUE(compared(&w).paths[0].mixed && compared(&w).paths[0].run_fits == TRI_UNKNOWN);
         CU_ASSERT_EQUAL(w.sum, w.total);
         world_close(&w);
 
@@ -210,6 +211,18 @@ static void test_takes_bits(void)
                 CU_ASSERT_FALSE(has(&w, "sbom_lists_file"));
                 world_close(&w);
         }
+        learned_world(&w); /* what ran first was gone before anybody could read it: what is put back is not what ran */
+        begin_sbom(&w, &d, AA, 1, SIGNATURE_VERIFIED);
+        add_file(&w, &d, "/opt/tool", 0, 5);
+        end_sbom(&w, &d);
+        run(&w, "/opt/tool", LAYER_WRITE);
+        hash(&w, "/opt/tool", HASH_GONE, 0);
+        run(&w, "/opt/tool", LAYER_WRITE);
+        hash(&w, "/opt/tool", HASH_KNOWN, 5);
+        CU_ASSERT_FALSE(has(&w, "sbom_lists_file"));
+        CU_ASSERT_EQUAL(w.sum, w.total);
+        world_close(&w);
+
         learned_world(&w); /* an operator who sets it to anything does not make it quiet */
         w.j->p.bits[FACTOR_SBOM_LISTS_FILE] = -400;
         begin_sbom(&w, &d, AA, 1, SIGNATURE_VERIFIED);
@@ -524,6 +537,29 @@ static void test_limits(void)
                         break;
                 CU_ASSERT_TRUE(key.len < 14 || memcmp(key.p + 5, "sha256:bb", 9) != 0);
         }
+        world_close(&w);
+
+        limited(&w, 3, 100); /* a cluster's admissions take nobody's place who is to come */
+        start(&w);
+        whole_sbom(&w, AA, 1, SIGNATURE_VERIFIED);
+        whole_sbom(&w, "sha256:bb", 2, SIGNATURE_VERIFIED);
+        for (uint8_t i = 0; i < 5; i++) {
+                const char *const images[] = {"sha256:p", "sha256:q", "sha256:r", "sha256:s", "sha256:t"};
+
+                admission(&w, images[i], (uint8_t)(10 + i), 5);
+        }
+        judge_stats(w.j, &st);
+        CU_ASSERT_TRUE(st.records == 3 && st.records_dropped == 4 && st.records_refused == 0);
+        CU_ASSERT_PTR_NOT_NULL(map_get(w.j->supply.sboms, BYTES_LIT("sha256:bb")));
+        whole_sbom(&w, "sha256:cc", 3, SIGNATURE_VERIFIED); /* what only was admitted makes room */
+        CU_ASSERT_PTR_NOT_NULL(map_get(w.j->supply.sboms, BYTES_LIT("sha256:bb")));
+        admission(&w, "sha256:u", 20, 5);
+        judge_stats(w.j, &st);
+        CU_ASSERT_TRUE(st.records == 3 && st.records_refused == 1);
+        CU_ASSERT_PTR_NOT_NULL(map_get(w.j->supply.sboms, BYTES_LIT("sha256:bb")));
+        whole_sbom(&w, "sha256:dd", 4, SIGNATURE_VERIFIED); /* the oldest of those that wait */
+        CU_ASSERT_PTR_NULL(map_get(w.j->supply.sboms, BYTES_LIT("sha256:bb")));
+        CU_ASSERT_PTR_NOT_NULL(map_get(w.j->supply.sboms, BYTES_LIT(AA)));
         world_close(&w);
 
         limited(&w, 2, 2); /* three files do not fit: what is there is in part */
