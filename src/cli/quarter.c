@@ -190,6 +190,17 @@ static void print_revisions(const json_t *data)
         }
 }
 
+/* What a list leaves out is no reason to take it for all there is. */
+static void print_left_out(const json_t *data)
+{
+        if (cli_int(data, "not_counted") > 0)
+                printf("\n%lld verdicts are in no list above: there are more kinds of benign drift, or versions,\n"
+                       "than are kept while counting.\n",
+                       (long long)cli_int(data, "not_counted"));
+        if (cli_int(data, "damaged") > 0)
+                printf("\n%lld findings are damaged, and were not counted.\n", (long long)cli_int(data, "damaged"));
+}
+
 static void print_all(const json_t *data)
 {
         printf("Host %.64s, quarter %s: %.10s to %.10s (UTC).\n", cli_text(data, "host"), cli_text(data, "quarter"),
@@ -199,6 +210,7 @@ static void print_all(const json_t *data)
         print_revisions(data);
         print_versions(data);
         print_benign(data);
+        print_left_out(data);
         print_rules(data, "rules_ending", "Exceptions that end within 92 days");
         print_rules(data, "rules_endless", "Exceptions without an end");
 }
