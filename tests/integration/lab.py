@@ -50,7 +50,8 @@ def run(argv, **kw):
 class Shell:
     """An entrypoint that is a shell, and does what it is told through a pipe in a volume: so what it does is the
     workload's own act. Mount ctl as /ctl, and run ENTRY."""
-    ENTRY = ["/bin/sh", "-c", 'while :; do while read -r l; do eval "$l"; echo $? >> /ctl/done; done < /ctl/in; done']
+    # Read and written by it: a pipe that is closed and opened again between two lines may lose the second one.
+    ENTRY = ["/bin/sh", "-c", 'exec 3<>/ctl/in; while read -r l <&3; do eval "$l" 3<&-; echo $? >> /ctl/done; done']
 
     def __init__(self, lab, name):
         self.lab, self.name = lab, name

@@ -397,7 +397,7 @@ def test_confined(lab):
     """The worker has nothing: another user, no capability, no new privileges, a filter, the lowest priority; and whoever kills it
     is told of as a failure."""
     root = dpkg_tree(lab)
-    for i in range(40):
+    for i in range(12):
         put(root, "opt/big%d" % i, program(i) * 8, 0o755)
     make_image(lab, "localhost/big:1", root)
     d = lab.daemon(config="image: { cpu_max = 1; };")
@@ -414,7 +414,7 @@ def test_confined(lab):
 
 def test_deadline(lab):
     root = dpkg_tree(lab)
-    for i in range(40):
+    for i in range(6):
         put(root, "opt/big%d" % i, program(i) * 8, 0o755)
     make_image(lab, "localhost/big:1", root)
     d = lab.daemon(config='image: { cpu_max = 1; deadline = "2s"; };')
