@@ -94,8 +94,9 @@ static json_t *workload_row(struct audited *a, const char *container)
                 return row;
         if (json_object_size(a->workloads) >= ROWS_MAX)
                 workload = "(others)";
-        row = json_pack("{s:f,s:f,s:f,s:f,s:f,s:{},s:[]}", "hours", 0.0, "files_hours", 0.0, "programs_hours", 0.0,
-                        "connections_hours", 0.0, "not_whole_hours", 0.0, "containers", "segments");
+        row = json_pack("{s:f,s:f,s:f,s:f,s:f,s:f,s:{},s:[]}", "hours", 0.0, "files_hours", 0.0, "programs_hours", 0.0,
+                        "connections_hours", 0.0, "not_whole_hours", 0.0, "uncovered_hours", 0.0, "containers",
+                        "segments");
         if (!row || json_object_set_new(a->workloads, workload, row) < 0)
                 return NULL;
         return row;
@@ -123,6 +124,8 @@ static int cover(struct audited *a, const char *container, int64_t from, int64_t
         json_t *row;
         double hours;
 
+        if (json_object_set_new(a->until, container, json_integer((json_int_t)to)) < 0)
+                return -ENOMEM;
         from = from < a->from ? a->from : from;
         to = to > a->to ? a->to : to;
         if (to <= from)
@@ -135,6 +138,8 @@ static int cover(struct audited *a, const char *container, int64_t from, int64_t
         more_hours(row, "hours", hours);
         if (is_watched(means, "contents") || is_watched(means, "names"))
                 more_hours(row, "files_hours", hours);
+        else
+                more_hours(row, "uncovered_hours", hours);
         if (is_watched(means, "processes"))
                 more_hours(row, "programs_hours", hours);
         if (is_watched(means, "flows"))
@@ -146,6 +151,25 @@ static int cover(struct audited *a, const char *container, int64_t from, int64_t
                                   json_pack("[I,I]", (json_int_t)from, (json_int_t)to)) < 0)
                 return -ENOMEM;
         return json_object_set_new(json_object_get(row, "containers"), container, json_true()) < 0 ? -ENOMEM : 0;
+}
+
+/* It ran before the agent did, and had been watched until some time ago: nobody watched it in between. */
+static int uncover(struct audited *a, const char *container, int64_t to)
+{
+        int64_t from = (int64_t)json_integer_value(json_object_get(a->until, container));
+        json_t *row;
+
+        if (from == 0)
+                return 0;
+        from = from < a->from ? a->from : from;
+        to = to > a->to ? a->to : to;
+        if (to <= from)
+                return 0;
+        row = workload_row(a, container);
+        if (!row)
+                return -ENOMEM;
+        more_hours(row, "uncovered_hours", (double)(to - from) / HOUR);
+        return 0;
 }
 
 static int begin_segment(struct audited *a, const char *container, int64_t from, json_t *means)
@@ -197,6 +221,9 @@ static int on_watching(struct audited *a, const struct trail_record *r, const js
         if (!*r->container || !json_is_object(means))
                 return 0;
         if (!first && end_segment(a, r->container, r->wall_ns) < 0)
+                return -ENOMEM;
+        if (first && json_is_true(json_object_get(text, "running_before")) &&
+            uncover(a, r->container, from ? from : r->wall_ns) < 0)
                 return -ENOMEM;
         return begin_segment(a, r->container, first && from ? from : r->wall_ns, means);
 }
@@ -726,6 +753,7 @@ struct audited *audited_free(struct audited *a)
         json_decref(a->names);
         json_decref(a->workloads);
         json_decref(a->compared);
+        json_decref(a->until);
         json_decref(a->kinds);
         free(a);
         return NULL;
@@ -749,8 +777,10 @@ struct audited *audited_new(int64_t from, int64_t to, int64_t now, bool running)
                 a->names = json_object();
                 a->workloads = json_object();
                 a->compared = json_object();
+                a->until = json_object();
                 a->kinds = json_object();
-                all = a->findings && a->asked && a->open && a->names && a->workloads && a->compared && a->kinds;
+                all = a->findings && a->asked && a->open && a->names && a->workloads && a->compared && a->kinds &&
+                      a->until;
         }
         return all ? a : audited_free(a);
 }

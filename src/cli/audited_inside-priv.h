@@ -36,6 +36,7 @@ struct audited {
         json_t *names;          /* by container: workload */
         json_t *workloads;      /* by name: hours, segments */
         json_t *compared;       /* by container: when last; at first, since when it is watched */
+        json_t *until;          /* by container: when it was watched last */
         json_t *kinds;          /* by kind: records of the period */
         int64_t compared_apart; /* longest time that one was without */
         uint64_t starts;

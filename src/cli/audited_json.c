@@ -167,7 +167,7 @@ static double hours_before(const json_t *segments, int64_t since)
 }
 
 static const char *const hour_keys[] = {"hours", "files_hours", "programs_hours", "connections_hours",
-                                        "not_whole_hours"};
+                                        "not_whole_hours", "uncovered_hours"};
 
 static json_t *coverage_json(const struct audited *a, const json_t *baselines)
 {

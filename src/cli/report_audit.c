@@ -220,10 +220,10 @@ static void print_trail(const json_t *data)
 
 static void print_coverage(const json_t *data)
 {
-        static const char *const title[] = {"HOURS",    "FILES",      "PROGRAMS", "CONNECTIONS",
-                                            "LEARNING", "CONTAINERS", "WORKLOAD"};
-        static const char *const keys[] = {"hours",          "files_hours", "programs_hours", "connections_hours",
-                                           "learning_hours", "containers"};
+        static const char *const title[] = {"HOURS",     "FILES",    "PROGRAMS",   "CONNECTIONS",
+                                            "UNCOVERED", "LEARNING", "CONTAINERS", "WORKLOAD"};
+        static const char *const keys[] = {"hours",           "files_hours",    "programs_hours", "connections_hours",
+                                           "uncovered_hours", "learning_hours", "containers"};
         const json_t *cov = json_object_get(data, "coverage"), *list = json_object_get(cov, "workloads");
         struct cli_table *t;
         size_t i, k;
@@ -231,9 +231,10 @@ static void print_coverage(const json_t *data)
 
         head("2. What was watched",
              "Hours that containers ran under watch, and of these the hours in which changes of their files, programs "
-             "and connections were seen. Learning: hours in which the workload was still being learned, so that only "
-             "the "
-             "gravest changes were told; this is what the agent says today, no record.");
+             "and connections were seen. Uncovered: hours in which changes of files were not seen, or in which the "
+             "agent did not run between two times that it watched the container. Learning: hours in which the "
+             "workload was still being learned, so that only the gravest changes were told; this is what the agent "
+             "says today, no record.");
         if (json_array_size(list) == 0) {
                 puts("No record: no container was watched.");
                 return;

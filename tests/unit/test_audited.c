@@ -155,7 +155,25 @@ static void test_coverage(void)
         CU_ASSERT_EQUAL(json_array_size(at("gaps/list")), 1);
         CU_ASSERT_DOUBLE_EQUAL(real("gaps/list/0/hours"), 1, 0.001);
         CU_ASSERT(strstr(json_string_value(at("gaps/list/0/why")), "without a last word") != NULL);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/workloads/1/uncovered_hours"), 5, 0.001);
         CU_ASSERT(records_of("10.7", 0) == 1 && records_of("SI-4", 0) == 4);
+}
+
+/* It ran on while the agent did not: hours of nobody; what was started anew meanwhile has none. */
+static void test_uncovered(void)
+{
+        begin(2 * HOUR, 10 * HOUR);
+        put(0, "started", "", 0, 0, "{}");
+        put(0, "watching", "c1", 0, 0, WATCHING("2026-09-21T14:13:20.000Z", "filesystem mark", "conntrack"));
+        put(HOUR, "ended", "", 0, 0, "as asked");
+        put(5 * HOUR, "started", "", 0, 0, "{}");
+        put(5 * HOUR, "watching", "c1", 0, 0,
+            "{\"from\":\"2026-09-21T19:13:20.000Z\",\"running_before\":true,\"means\":{\"contents\":\"mount mark\"}}");
+        put(5 * HOUR, "watching", "c2", 0, 0,
+            "{\"from\":\"2026-09-21T19:13:20.000Z\",\"running_before\":true,\"means\":{\"contents\":\"mount mark\"}}");
+        end(NULL);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/total/uncovered_hours"), 3, 0.001);
+        CU_ASSERT_DOUBLE_EQUAL(real("coverage/total/hours"), 10, 0.001);
 }
 
 /* What the trail's writer mends at a start stands before the start: the agent did not run until then. */
@@ -359,6 +377,7 @@ static void test_nonsense(void)
 static const struct unit_case cases[] = {
         {"without records nothing is claimed", test_no_claim},
         {"hours of containers, by what was seen", test_coverage},
+        {"hours that nobody covered", test_uncovered},
         {"hours, where a crash left something to mend", test_power_cut},
         {"hours, by what stands behind the period", test_beyond},
         {"findings, decisions, and who took how long", test_decisions},
