@@ -152,6 +152,13 @@ def freezer(c):
     check(False, "there is a freezer")
 
 
+def below(pid):
+    try:
+        return [int(x) for x in content("/proc/%d/task/%d/children" % (pid, pid)).split()]
+    except OSError:  # it has ended: too late, the next attempt
+        return []
+
+
 def test_freezer(lab):
     c = lab.container("cold")
     c.sh("i=0; while [ $i -lt 60 ]; do sleep 1000 & i=$((i + 1)); done")
@@ -164,14 +171,33 @@ def test_freezer(lab):
         while p.poll() is None and state() == thawed:
             pass
         caught = state() != thawed
-        for child in content("/proc/%d/task/%d/children" % (p.pid, p.pid)).split():
-            os.kill(int(child), signal.SIGKILL)
+        for child in below(p.pid):
+            os.kill(child, signal.SIGKILL)
         text = p.communicate(timeout=30)[0]
         if caught and json.loads(text)["error"]:
             break
     check(caught, "it was killed while they were frozen")
     wait("them to be thawed", lambda: state() == thawed)
     check(json.loads(text)["error"] and not os.listdir(directory), "no file is left", text, os.listdir(directory))
+    # All of it is killed at once, as a service manager does: by the mark that is left they are thawed at the next start.
+    for attempt in range(20):
+        os.makedirs(os.path.join(out(lab, "thaw"), "evidence"), 0o700)
+        directory = os.path.join(lab.dir, "thaw", "evidence")
+        p = subprocess.Popen(arguments(lab, c, directory, "flags=f"), stdout=subprocess.DEVNULL)
+        while p.poll() is None and state() == thawed:
+            pass
+        for helper in below(p.pid):
+            os.kill(helper, signal.SIGSTOP)
+            for child in below(helper):
+                os.kill(child, signal.SIGKILL)
+        p.kill()
+        p.wait(timeout=30)
+        if state() != thawed:
+            break
+    check(state() != thawed and "E.frozen" in os.listdir(directory), "it stands still, and that is written down", state(), os.listdir(directory))
+    d = lab.daemon(state=os.path.dirname(directory))
+    check(state() == thawed and "E.frozen" not in os.listdir(directory) and "go on now" in d.text(), "thawed at the start", state(), d.text())
+    d.stop()
     # What was frozen stays so.
     if lab.podman("pause", c.name).returncode == 0:
         directory = out(lab, "out")

@@ -7,6 +7,7 @@ import shutil
 import signal
 import stat
 import subprocess
+import threading
 
 from lab import check, run, wait
 from net import Net
@@ -328,9 +329,11 @@ def test_full_disk(lab):
         d.covered("crowded")
         c.sh("dd if=/dev/urandom of=/opt/big bs=1M count=40 2>/dev/null")
         before = open("/proc/%d/stat" % c.init_pid()).read().split()[21]
-        r = d.tidemark("evidence", "capture", "crowded", "--no-wait")
+        asked = threading.Thread(target=d.tidemark, args=("evidence", "capture", "crowded", "--no-wait"))
+        asked.start()
+        wait("it to be begun", lambda: any(n.endswith(".partial") for n in os.listdir(place(d))))
         fill(state + "/fill")
-        check(r.returncode == 0, "begun", r.stdout, r.stderr)
+        asked.join()
         wait("it to fail", lambda: d.json("status")["evidence"]["failed"] == 1)
         s = d.json("status")["evidence"]
         check("No space left" in s["last_failure"]["words"] and not os.listdir(place(d)), "nothing is left of it", s, os.listdir(place(d)))
@@ -346,6 +349,7 @@ def test_full_disk(lab):
         check(done["facts"]["cut"] >= 1 and "named in its manifest" in done["words"] and verify(d, os.path.join(place(d), done["file"]))["fits"], "cut", done)
         # With none nothing is begun.
         fill(state + "/fill")
+        os.truncate(state + "/half", 39 << 20)  # room for the trail
         r = d.tidemark("evidence", "capture", "crowded")
         check(r.returncode == 4 and "evidence.min_free" in r.stdout, "refused", r.stdout, r.stderr)
         check(d.tidemark("status", "--check").returncode == 1 and any("no evidence can be taken" in p for p in d.json("status")["check"]["problems"]), "status --check", d.json("status")["check"])
