@@ -320,7 +320,7 @@ def fill(path):
 
 def test_full_disk(lab):
     """The disk fills while it is written: a clean failure. No room: refused in words beforehand. The container feels nothing."""
-    state = os.path.join(lab.dir, "small")
+    state = os.path.join(lab.dir, "small-evidence")
     os.mkdir(state)
     check(run(["mount", "-t", "tmpfs", "-o", "size=70m", "none", state]).returncode == 0, "mount")
     try:

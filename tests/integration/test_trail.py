@@ -191,7 +191,7 @@ def test_checkpoints(lab):
 def test_full_disk(lab):
     """What changes something is refused, what cuts a container off goes on; what happened is written late, in order."""
     c = lab.container("full", network="bridge")
-    state = os.path.join(lab.dir, "small")
+    state = os.path.join(lab.dir, "small-trail")
     os.mkdir(state)
     check(run(["mount", "-t", "tmpfs", "-o", "size=16m", "none", state]).returncode == 0, "a small file system")
     try:
