@@ -144,6 +144,7 @@ struct isolate_answer {
         uint8_t what;
         uint8_t way;  /* LOOK: would be; CUT, CHECK: is */
         bool stands;  /* CUT, CHECK: all that way says was read back, rule for rule, as it was made */
+        bool devices_changed; /* CHECK: it has others than CUT found: cut it again */
         bool seen;    /* CUT: a packet of ours was sent where it may not pass, and each place's drop counted it */
         int error;    /* 0; -ESRCH: no such task any more; -ESTALE: another namespace; -ETIMEDOUT; -EOPNOTSUPP … */
         char why[ISOLATE_WHY]; /* words for error, or for what is less than wanted; "" */

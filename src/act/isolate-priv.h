@@ -224,12 +224,13 @@ struct isolate_ask {
         uint64_t serial; /* by which its answer is known: tokens are the caller's */
         struct isolate_request q;
         uint64_t prints[ISOLATE__PRINTS]; /* CHECK: as CUT told them; 0: it was not made there */
+        uint64_t devices;                 /* the same of its devices; 0: not told */
         uint32_t list_len;                /* SAVE: so many bytes follow */
 };
 struct isolate_reply {
         uint64_t serial;
         struct isolate_answer a;
-        uint64_t prints[ISOLATE__PRINTS];
+        uint64_t prints[ISOLATE__PRINTS], devices;
         uint8_t listens; /* CUT: a socket that hears of changes in the namespace comes along */
 };
 #define ISOLATE_LIST_BYTES (192u * 1024)

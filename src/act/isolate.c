@@ -67,7 +67,7 @@ struct helper {
 struct held {
         struct isolator *w;
         char id[ISOLATE_ID]; /* "": of the host's namespace */
-        uint64_t prints[ISOLATE__PRINTS], places;
+        uint64_t prints[ISOLATE__PRINTS], devices, places;
         struct nl *nl;
         struct loop_src *src;
         bool changed;
@@ -178,6 +178,7 @@ static void hold(struct isolator *w, const char *id, const struct isolate_reply 
         if (!h)
                 return;
         memcpy(h->prints, rep->prints, sizeof(h->prints));
+        h->devices = rep->devices;
         h->places = rep->a.places;
         if (nl) {
                 held_close(h);
@@ -225,6 +226,7 @@ static void add_what_is_held(struct isolator *w, struct isolate_ask *k)
         if (!h || (k->q.what != ISOLATE_CHECK && k->q.what != ISOLATE_RELEASE))
                 return;
         memcpy(k->prints, h->prints, sizeof(h->prints));
+        k->devices = h->devices;
         if (k->q.places == 0)
                 k->q.places = h->places;
 }

@@ -34,6 +34,7 @@
 #include "tidemark/clock.h"
 #include "tidemark/compat.h"
 #include "tidemark/err.h"
+#include "tidemark/map.h"
 #include "tidemark/nl.h"
 
 #define SEEN_NS (40 * NSEC_PER_MSEC) /* a packet of ours is counted at once, or when the softirq has had its turn */
@@ -618,6 +619,21 @@ static void end_outside_flows(struct job *j)
                 j->a->facts |= ISOLATE_FLOWS_LEFT;
 }
 
+/* Of all devices, in any order; never 0. */
+static uint64_t devices_sum(const struct isolate_links *links)
+{
+        static const struct map_seed seed = {0x69736f6c, 0x64657673};
+        uint64_t sum = 1 + links->n;
+
+        for (uint32_t i = 0; i < links->n; i++) {
+                const struct isolate_link *l = &links->of[i];
+                const uint32_t words[] = {l->ifindex, l->link, (uint32_t)l->nsid, l->flags & IFF_UP};
+
+                sum += map_hash(seed, bytes_of(words, sizeof(words)));
+        }
+        return sum ? sum : 1;
+}
+
 static int cut(struct job *j, struct nl **ret_events)
 {
         bool host = (j->a->facts & ISOLATE_HOST_NETWORK) != 0;
@@ -632,6 +648,7 @@ static int cut(struct job *j, struct nl **ret_events)
         for (unsigned i = 0; i < ISOLATE__PRINTS; i++)
                 note_hooks(j, &j->spots[i]);
         j->a->way = way_of(j);
+        j->rep->devices = host ? 0 : devices_sum(&j->links);
         see(j);
         add_up(j);
         end_outside_flows(j);
@@ -814,6 +831,8 @@ static int check(struct job *j)
                 r = enter(j->ns);
         if (r == 0)
                 r = nl_open(NETLINK_NETFILTER, 0, 0, &j->inside);
+        if (r == 0 && j->k->devices && isolate_links(0, (uint32_t)(isolate_nsid(j->w->home) + 1), &j->links) == 0)
+                j->a->devices_changed = devices_sum(&j->links) != j->k->devices;
         if (r == 0 && j->peer_ns >= 0 && enter(j->peer_ns) == 0)
                 r = nl_open(NETLINK_NETFILTER, 0, 0, &j->outside);
         if (r == 0 && enter(j->w->home) == 0)

@@ -40,12 +40,14 @@ struct hold {
         bool seen;                           /* its drop was seen to count */
         uint64_t since_ns, until_ns;         /* boot time; until 0: no end */
         uint64_t due_ns;                     /* broken: when to try again */
+        uint64_t devices_ns;                 /* when it was last cut again for the sake of its devices */
         uint64_t good_ns;                    /* when the rules were last known to stand */
         uint64_t frozen_ns;                  /* of a restart: its first act; when all was frozen */
         struct containment_again again;
         bool quiet;                     /* this removal is counted, and not told */
         uint64_t dropped[2], before[2]; /* inside, on the host side; of tables that were made anew since */
         uint64_t reasserted;
+        uint32_t ways_told; /* that it is cut another way now */
         uint32_t facts; /* enum isolate_fact, of the last answer that had them */
         char peer[16];  /* the host's interface that leads to it */
         char why[ISOLATE_WHY];

@@ -26,6 +26,8 @@
 #define DEADLINE_NS (2 * NSEC_PER_SEC) /* of one request to the helper */
 #define TICK_NS NSEC_PER_SEC
 #define RETRY_NS NSEC_PER_SEC
+#define DEVICES_NS (2 * NSEC_PER_SEC)
+#define WAYS_TOLD 16u   /* changes of devices of one container that are told */
 #define LAYER_TICKS 10u /* how often it is looked whether a container that ended still has its write layer */
 
 static void advance(struct sensor *s, struct hold *h);
@@ -321,9 +323,21 @@ static void stuck(struct sensor *s, struct hold *h, const struct isolate_answer 
         contain_changed(s, h, CONTAIN_FAILED, words);
 }
 
+/* A runtime gave it another interface, or somebody in it made one: told a few times alone. */
+static void other_way(struct sensor *s, struct hold *h)
+{
+        char words[CONTAIN_WORDS];
+
+        snprintf(words, sizeof(words), "its network devices changed, and it was cut again: %s", contain_stands(h));
+        if (h->ways_told++ < WAYS_TOLD)
+                contain_changed(s, h, CONTAIN_REASSERTED, words);
+        contain_save(s, 0);
+}
+
 static void on_cut(struct sensor *s, struct hold *h, const struct isolate_answer *a)
 {
         bool again = h->state == HOLD_BROKEN && !h->came_again && !h->adopting;
+        uint8_t way;
 
         if (a->error < 0 || !a->stands) {
                 stuck(s, h, a);
@@ -331,8 +345,11 @@ static void on_cut(struct sensor *s, struct hold *h, const struct isolate_answer
         }
         if (again)
                 made_again(s, h, a); /* good_ns is still that of before */
+        way = h->e.way;
         contain_take(s, h, a);
         h->told_stuck = false;
+        if (h->e.way != way && !again && !h->adopting && !h->came_again)
+                other_way(s, h);
         if (h->adopting)
                 adopted(s, h, a->facts & ISOLATE_STOOD);
         if (h->came_again)
@@ -346,8 +363,12 @@ static void on_check(struct sensor *s, struct hold *h, const struct isolate_answ
         if (a->error < 0) /* it has ended, or the helper was replaced: the next look tells */
                 return;
         contain_take(s, h, a);
-        if (!a->stands)
+        if (!a->stands) {
                 removed(s, h);
+        } else if (a->devices_changed && clock_boot_ns() - h->devices_ns >= DEVICES_NS) {
+                h->devices_ns = clock_boot_ns(); /* whoever makes them in there does not make us busy */
+                ask(s, h, ISOLATE_CUT);
+        }
 }
 
 /* What took too long, or whoever did it, may have done it all the same: it is thawed then, too. */

@@ -117,6 +117,17 @@ def flushed(net, d, web):
     check(trail(d, "contain-reasserted") and trail(d, "contain-tampered"), "in the trail")
 
 
+def devices(net, d, web):
+    """More devices than anybody looks at are made in it: what leads out is cut on the host's side all the same."""
+    for n in range(5):
+        web.inside("ip", "link", "add", "many%d" % n, "type", "veth", "peer", "name", "mate%d" % n)
+    wait("them to be seen", lambda: contained(d)["web"]["way"] == "inside its namespace alone")
+    check("drop" in run(net.inside() + ["nft", "list", "ruleset"]).stdout and not pings(net, web.ipv4), "cut there as before")
+    for n in range(5):
+        web.inside("ip", "link", "del", "many%d" % n)
+    wait("them to be gone", lambda: contained(d)["web"]["way"] == "inside and on the host side" and contained(d)["web"]["stands_now"])
+
+
 def replaced(lab, d):
     """Of the workload another container comes, while the one is isolated."""
     isolate(d, "gone")
@@ -139,6 +150,7 @@ def test_cut(lab):
     dry(d, web, mate)
     cut(net, d, server, web, near)
     flushed(net, d, web)
+    devices(net, d, web)
     r = result(d, "release", "web")
     check(r["state"] == "done" and not contained(d), "released", r)
     wait("its way as before, rule for rule", lambda: rules(web) == whole and run(net.inside() + ["nft", "-s", "list", "ruleset"]).stdout == outside)
