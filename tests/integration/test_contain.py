@@ -268,6 +268,7 @@ def of_docker(lab, docker):
 # ---- by itself ----
 
 FLEET = 10
+POLICY = 'queue = { show = 1; page = 1; };\ncontain = { auto = "on"; workloads = ["fleet-*"]; confidence = 50; per_hour = 2; };\n'
 
 
 def drops(c):
@@ -280,7 +281,7 @@ def paged(d, name):
 
 def test_policy(lab):
     """A rule that pages for ten workloads at once isolates contain.per_hour of them; the others are a person's to decide."""
-    d = lab.daemon(config='queue = { show = 1; page = 1; };\ncontain = { auto = "on"; workloads = ["fleet-*"]; confidence = 50; per_hour = 2; };\n')
+    d = lab.daemon(config=POLICY)
     fleet = [lab.container("fleet-%d" % n) for n in range(FLEET)] + [lab.container("other")]
     for c in fleet:
         d.covered(c.name)
@@ -304,7 +305,19 @@ def test_policy(lab):
     for name in contained(d):
         result(d, "release", name)
     d.stop()
+    counted(lab, d)
     dry_run(lab, d, fleet[0])
+
+
+def counted(lab, d):
+    """A next life of the agent counts what this one isolated, though all of it was released."""
+    d = lab.daemon(state=d.state, config=POLICY)
+    late = lab.container("fleet-late")
+    d.covered("fleet-late")
+    drops(late)
+    f = wait("a word on it", lambda: (lambda f: f if f and f["containment"]["state"] != "none" else None)(paged(d, "fleet-late")))
+    check(f["containment"]["state"] == "refused" and "contain.per_hour" in f["containment"]["acts"][-1]["words"], "as many as may be", f["containment"])
+    d.stop()
 
 
 def dry_run(lab, d, c):
