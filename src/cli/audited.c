@@ -24,15 +24,20 @@ static bool in_period(const struct audited *a, int64_t ns)
         return ns >= a->from && ns < a->to;
 }
 
-static void tally(struct audited *a, enum audited_what what, const struct trail_record *r)
+static void tally_number(struct audited *a, enum audited_what what, int64_t ns, uint64_t n)
 {
         struct audited_tally *t = &a->of[what];
 
-        if (!in_period(a, r->wall_ns))
+        if (!in_period(a, ns))
                 return;
         if (t->n < AUDITED_FIRST)
-                t->first[t->n] = r->n;
+                t->first[t->n] = n;
         t->n++;
+}
+
+static void tally(struct audited *a, enum audited_what what, const struct trail_record *r)
+{
+        tally_number(a, what, r->wall_ns, r->n);
 }
 
 static const char *text_of(const json_t *o, const char *key)
@@ -529,7 +534,6 @@ static json_t *cut_request(const struct trail_record *r)
 static int on_asked(struct audited *a, const struct trail_record *r, const json_t *text)
 {
         json_t *request = text ? json_incref((json_t *)(uintptr_t)text) : cut_request(r), *o;
-        size_t i = command_row(text_of(request, "cmd"));
         char key[48];
 
         if (json_is_true(json_object_get(request, "dry_run"))) {
@@ -537,8 +541,6 @@ static int on_asked(struct audited *a, const struct trail_record *r, const json_
                 return 0;
         }
         tally(a, AUDITED_ASKED, r);
-        if (commands[i].what != AUDITED__MAX)
-                tally(a, commands[i].what, r);
         o = json_pack("{s:I,s:o,s:I,s:o,s:o}", "ns", (json_int_t)r->wall_ns, "time", time_json(r->wall_ns), "record",
                       (json_int_t)r->n, "who", who_json(r), "request", request);
         return json_object_set_new(a->asked, command_key(a, r->command, key), o) < 0 ? -ENOMEM : 0;
@@ -581,6 +583,16 @@ static int list_command(struct audited *a, const json_t *asked, const char *outc
                              "outcome_record", (json_int_t)record));
 }
 
+/* What somebody asked for answers a control once it was done: a refused verdict decides nothing. */
+static void tally_done(struct audited *a, const json_t *asked)
+{
+        size_t i = command_row(text_of(json_object_get(asked, "request"), "cmd"));
+
+        if (commands[i].what != AUDITED__MAX)
+                tally_number(a, commands[i].what, (int64_t)json_integer_value(json_object_get(asked, "ns")),
+                             (uint64_t)json_integer_value(json_object_get(asked, "record")));
+}
+
 /* A long answer may be cut in the trail: then its beginning still says whether it was done. */
 static bool is_done(const struct trail_record *r, const json_t *text)
 {
@@ -596,6 +608,8 @@ static int on_outcome(struct audited *a, const struct trail_record *r, const jso
 
         if (asked) { /* else of a dry run, or of what was asked before the trail begins */
                 tally(a, AUDITED_OUTCOME, r);
+                if (done)
+                        tally_done(a, asked);
                 err = decide(a, asked, done);
                 if (err == 0)
                         err = list_command(a, asked, done ? "done" : "not done", text, r->n);

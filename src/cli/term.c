@@ -92,6 +92,7 @@ void cli_wrap(FILE *out, const char *text, size_t first, size_t indent)
 {
         _cleanup_buf_ struct buf b;
         size_t at = first;
+        bool begins = true; /* nothing stands in this line yet but what the caller put there */
         const char *s;
 
         buf_init(&b, 1u << 20);
@@ -100,13 +101,14 @@ void cli_wrap(FILE *out, const char *text, size_t first, size_t indent)
         while (*s) {
                 size_t len = strcspn(s, " "), wide = columns(s, len), room = CLI_WIDTH - indent;
 
-                if (at > indent && at + 1 + wide > CLI_WIDTH && at > first) {
+                if (!begins && at + 1 + wide > CLI_WIDTH) {
                         fprintf(out, "\n%*s", (int)indent, "");
                         at = indent;
-                } else if (at > first || (at > indent && at != first)) {
+                } else if (!begins) {
                         fputc(' ', out);
                         at++;
                 }
+                begins = false;
                 for (; wide > room; wide = columns(s, len)) { /* a word longer than a line */
                         size_t take = bytes_for(s, CLI_WIDTH - at);
 

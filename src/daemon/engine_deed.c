@@ -162,7 +162,9 @@ static void answer(struct engine *e, struct waiting *w)
 /* Is it a fact that findings, recordings and the next life want to know? */
 static bool is_fact(const struct tide_done *d)
 {
-        return d->state != DEED_PLANNED && d->deed != DEED_LIST && d->deed != DEED_COPY;
+        bool mistake = d->state == DEED_REFUSED && d->command; /* of who asked, who is told so: the trail has it */
+
+        return d->state != DEED_PLANNED && !mistake && d->deed != DEED_LIST && d->deed != DEED_COPY;
 }
 
 int engine_deed_done(struct engine *e, const struct tide_event *ev, int *fd)

@@ -349,7 +349,8 @@ static void on_looked(struct job *j, const struct isolate_answer *a)
                 contain_said(j, DEED_REFUSED, "contain.auto is dry-run: it would be isolated now: %s",
                              isolate_way_words(a->way));
         } else if (dry && kill) {
-                contain_said(j, DEED_PLANNED, "would be killed: %u processes", a->tasks);
+                contain_said(j, DEED_PLANNED, "would be killed: %u process%s", a->tasks,
+                             a->tasks == 1 ? "" : "es");
         } else if (dry) {
                 contain_said(j, DEED_PLANNED, "would be isolated: %s", isolate_way_words(a->way));
         } else {

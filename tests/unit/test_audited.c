@@ -250,7 +250,7 @@ static void test_decisions(void)
         CU_ASSERT(real("findings/list/1/decided_by/login_uid") == 1000 && real("findings/list/1/decided_record") == 8);
         CU_ASSERT(real("findings/opened") == 1 && real("findings/decided") == 1 && real("findings/closed") == 1);
         CU_ASSERT(real("findings/undecided") == 1);
-        CU_ASSERT(records_of("11.5.2", 0) == 2 && records_of("AU-6", 0) == 3 && records_of("4.4", 0) == 1 &&
+        CU_ASSERT(records_of("11.5.2", 0) == 2 && records_of("AU-6", 0) == 2 && records_of("4.4", 0) == 1 &&
                   records_of("4.4", 1) == 0);
         CU_ASSERT_STRING_EQUAL(says("4.4", 1), "no record: not shown by this trail");
 }
@@ -301,7 +301,7 @@ static void test_commands(void)
         CU_ASSERT(is("configuration/list/0/option", "audit.log") && is("configuration/list/0/new", "false"));
         CU_ASSERT(is("losses/list/0/source", "content") && real("losses/list/0/count") == 3);
         CU_ASSERT_STRING_EQUAL(says("10.2", 0), "3 asked for, 2 with an outcome.");
-        CU_ASSERT(records_of("CM-3", 0) == 3 && records_of("IR-4", 0) == 3);
+        CU_ASSERT(records_of("CM-3", 0) == 2 && records_of("IR-4", 0) == 2);
 }
 
 /* A dry run's outcome is none of what was done; a request that was too long for its record is one all the same. */

@@ -79,6 +79,12 @@ static void test_wrap(void)
         cli_wrap(f, "", 4, 4);
         fclose(f);
         CU_ASSERT_STRING_EQUAL(out, "\n");
+        memset(word, 'x', 89); /* it fills the first line, and the second word ends where the first one began */
+        strcpy(word + 89, " baseline list");
+        f = paper();
+        cli_wrap(f, word, 10, 2);
+        fclose(f);
+        CU_ASSERT_PTR_NOT_NULL(strstr(out, "\n  baseline list\n"));
 }
 
 static void test_table(void)
