@@ -93,7 +93,7 @@ def verify(row, truth, told, status, mem, bounded):
 
 
 def test_short(lab):
-    for row in VARIANTS[::3] if SANITIZED else VARIANTS:
+    for row in VARIANTS[SANITIZED::2]:  # each in one of the two builds; --long has all in both
         verify(row, *storm(lab, row[0], row[1], SHORT), bounded=0)
 
 
