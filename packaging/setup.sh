@@ -225,7 +225,7 @@ check_integration() { TOP_BUILDDIR=$1 python3 "$here/tests/integration/run.py" "
 
 # Of the build that is shipped what depends on how it is compiled (time, memory, storms), and one way through each signal;
 # all of them run under the sanitizers, and with --long in both.
-shipped="storms two_processes judgement queue facilities"
+shipped="storms two_processes judgement facilities"
 
 cmd_check() {
         local long=0

@@ -59,6 +59,7 @@ class Shell:
         shutil.rmtree(self.ctl, ignore_errors=True)  # of an earlier one of that name
         os.makedirs(self.ctl)
         os.mkfifo(os.path.join(self.ctl, "in"))
+        os.chmod(os.path.join(self.ctl, "in"), 0o666)  # whoever the entrypoint is
         self.done = 0
 
     def sh(self, line, seconds=DEADLINE):
