@@ -204,7 +204,7 @@ step() {
         else say "$name: FAILED, $p passed, $f failed in $((SECONDS - t0)) s; the end of $log:"; tail -40 "$log"; fi
 }
 
-check_clang() { configure_in "$here/build/clang" CC=clang --enable-werror && build_in "$here/build/clang"; }
+check_clang() { configure_in "$here/build/clang" CC=clang --enable-werror CFLAGS=-g0 && build_in "$here/build/clang"; }
 check_sanitized() { build_sanitized && build_in "$here/build/asan" check; }
 build_sanitized() {
         configure_in "$here/build/asan" --enable-werror --enable-sanitize CFLAGS='-g -O1' --sysconfdir=/etc --localstatedir=/var
@@ -220,7 +220,7 @@ check_old_headers() {
         "$here/tests/tools/old-headers.sh" --build "$here/build/old"
 }
 # What is asked here is whether all is in the archive, not how fast it runs.
-check_dist() { make -s -C "$build" -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-g0; }
+check_dist() { FUZZ_ROUNDS=200 make -s -C "$build" -j"$jobs" distcheck DISTCHECK_CONFIGURE_FLAGS=CFLAGS=-g0; }
 check_integration() { TOP_BUILDDIR=$1 python3 "$here/tests/integration/run.py" "${@:2}"; }
 
 # Of the build that is shipped what depends on how it is compiled (time, memory, storms), and one way through each signal;
