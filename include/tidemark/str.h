@@ -66,6 +66,8 @@ void str_shell(struct bytes s, struct buf *out);
 
 /* Bytes as lower-case hexadecimal digits, terminated. dst has room for 2 * s.len + 1. Returns dst. */
 char *str_hex(struct bytes s, char *dst);
+/* The other way: of exactly 2 * n digits n bytes. False: it is something else; dst may be half filled then. */
+bool str_unhex(const char *hex, uint8_t *dst, size_t n);
 
 /* As str_escape, into a fixed array, always terminated; "..." at the end if it did not fit. Returns dst. */
 char *str_print(struct bytes s, char *dst, size_t size);

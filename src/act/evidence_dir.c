@@ -414,20 +414,6 @@ static int write_beside(const struct work *w, const char *name, const char *endi
         return r;
 }
 
-static bool read_hex(const char *hex, uint8_t dst[32])
-{
-        if (!hex || strlen(hex) != 64)
-                return false;
-        for (unsigned i = 0; i < 32; i++) {
-                unsigned v;
-
-                if (sscanf(hex + 2 * i, "%2x", &v) != 1)
-                        return false;
-                dst[i] = (uint8_t)v;
-        }
-        return true;
-}
-
 /* 1: it is signed; 0: it is not to be; negative, and why is in totals.words. */
 static int sign_piece(struct work *w)
 {
@@ -438,7 +424,7 @@ static int sign_piece(struct work *w)
 
         if (!key || !*key)
                 return 0;
-        if (!read_hex(w->ask->sha256, sum))
+        if (!w->ask->sha256 || !str_unhex(w->ask->sha256, sum, sizeof(sum)))
                 return -EINVAL;
         r = evidence_sign(key, sum, sig, &len, &why);
         if (r == 0) {

@@ -20,6 +20,29 @@ char *str_hex(struct bytes s, char *dst)
         return dst;
 }
 
+static int digit(char c)
+{
+        if (c >= '0' && c <= '9')
+                return c - '0';
+        if (c >= 'a' && c <= 'f')
+                return c - 'a' + 10;
+        return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool str_unhex(const char *hex, uint8_t *dst, size_t n)
+{
+        if (strlen(hex) != 2 * n)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                int high = digit(hex[2 * i]), low = digit(hex[2 * i + 1]);
+
+                if (high < 0 || low < 0)
+                        return false;
+                dst[i] = (uint8_t)(high << 4 | low);
+        }
+        return true;
+}
+
 bool bytes_eq(struct bytes a, struct bytes b)
 {
         return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);

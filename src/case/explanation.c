@@ -21,7 +21,6 @@ enum clue {
         CLUE_START,    /* all of it happened while the container was starting */
         CLUE_NEW_IMAGE,
         CLUE_NAMED, /* where it called has a name, or is a private address */
-        CLUE_LOSS,
         CLUE__MAX
 };
 
@@ -212,17 +211,9 @@ static bool all_named(const struct finding *f, struct buf *out)
         return named > 0;
 }
 
-static bool had_loss(const struct finding *f, struct buf *out)
-{
-        if (f->loss.len)
-                buf_put_str(out, "something may have been missed at that time");
-        return f->loss.len > 0;
-}
-
 static bool (*const clues[CLUE__MAX])(const struct finding *f, struct buf *out) = {
         [CLUE_SESSION] = by_session, [CLUE_LOGIN] = by_login,      [CLUE_PACKAGER] = find_packager,
         [CLUE_START] = at_start,     [CLUE_NEW_IMAGE] = new_image, [CLUE_NAMED] = all_named,
-        [CLUE_LOSS] = had_loss,
 };
 
 /* ---- weighing ---- */

@@ -172,18 +172,6 @@ static int slurp(const char *path, uint8_t *dst, size_t size, size_t *ret_len)
         return (size_t)n == size ? ERR_LIMIT : 0;
 }
 
-static bool sum_of(const char *hex, uint8_t dst[32])
-{
-        for (unsigned i = 0; i < 32; i++) {
-                unsigned v;
-
-                if (sscanf(hex + 2 * i, "%2x", &v) != 1)
-                        return false;
-                dst[i] = (uint8_t)v;
-        }
-        return true;
-}
-
 /* An exit status, where the key itself is none. */
 static int check_signature(struct verifying *w)
 {
@@ -214,7 +202,8 @@ static int check_signature(struct verifying *w)
                 return CLI_FAILED;
         }
         snprintf(w->key_id, sizeof(w->key_id), "%s", signature_key_id(k));
-        if (sum_of(w->v.sha256, sum) && signature_fits_sha256(k, bytes_of(sum, 32), bytes_of(sig, sig_len))) {
+        if (str_unhex(w->v.sha256, sum, sizeof(sum)) &&
+            signature_fits_sha256(k, bytes_of(sum, 32), bytes_of(sig, sig_len))) {
                 w->signature = "fits";
         } else {
                 w->signature = "does not fit this key";

@@ -227,7 +227,6 @@ static void print_coverage(const json_t *data)
         const json_t *cov = json_object_get(data, "coverage"), *list = json_object_get(cov, "workloads");
         struct cli_table *t;
         size_t i, k;
-        json_t *w;
 
         head("2. What was watched",
              "Hours that containers ran under watch, and of these the hours in which changes of their files, programs "
@@ -252,7 +251,6 @@ static void print_coverage(const json_t *data)
                 cells[k] = i < json_array_size(list) ? cli_text(o, "workload") : "(all)";
                 cli_table_row(t, cells);
         }
-        (void)w;
         cli_table_print(stdout, t);
         print_more(list, cov);
 }

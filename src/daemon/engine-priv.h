@@ -169,6 +169,9 @@ void engine_told_close(struct engine *e);
 /* engine_worker.c: a process of tidemark-image, by its open program. files: a socket that it gets beside its own; -1.
  * idle: nobody waits for it, it runs when nothing else does. *ret_fd: our end of its own, blocking. */
 int engine_worker(int program, char *const *argv, int files, bool idle, int *ret_fd, pid_t *ret_pid);
+/* How it ended, in words; status: of helper_gone(). Returns dst. */
+#define ENGINE_WORKER_END 160
+const char *engine_worker_end(int status, char dst[ENGINE_WORKER_END]);
 
 /* engine_hash.c: what programs hold that ran from write layers */
 int engine_hash_open(struct engine *e, int program);

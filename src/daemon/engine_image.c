@@ -234,15 +234,12 @@ static int on_result(struct engine *e, const uint8_t *p, size_t len)
 static int on_gone(struct engine *e)
 {
         struct engine_image *im = e->image;
+        char words[ENGINE_WORKER_END];
         int status = helper_gone(&im->pid);
 
         if (im->ended)
                 return 0;
-        if (status >= 0 && WIFSIGNALED(status))
-                return fail(e, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
-                            strsignal(WTERMSIG(status)),
-                            WTERMSIG(status) == SIGSYS ? ": it asked for what it may not" : "");
-        return fail(e, "its worker ended with status %d", status >= 0 ? WEXITSTATUS(status) : -1);
+        return fail(e, "%s", engine_worker_end(status, words));
 }
 
 static int on_worker(struct loop_src *src, int fd, short revents, void *arg)

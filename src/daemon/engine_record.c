@@ -432,13 +432,10 @@ static int on_message(struct engine *e, size_t len)
 static int on_gone(struct engine *e)
 {
         struct engine_records *k = e->records;
+        char words[ENGINE_WORKER_END];
         int status = helper_gone(&k->pid);
 
-        if (status >= 0 && WIFSIGNALED(status))
-                return fail(e, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
-                            strsignal(WTERMSIG(status)),
-                            WTERMSIG(status) == SIGSYS ? ": it asked for what it may not" : "");
-        return fail(e, "its worker ended with status %d", status >= 0 ? WEXITSTATUS(status) : -1);
+        return fail(e, "%s", engine_worker_end(status, words));
 }
 
 static int on_worker(struct loop_src *src, int fd, short revents, void *arg)

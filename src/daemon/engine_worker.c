@@ -5,8 +5,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "daemon/engine-priv.h"
@@ -48,4 +52,16 @@ int engine_worker(int program, char *const *argv, int files, bool idle, int *ret
         int keep[2] = {program, files};
 
         return helper_start("tidemark-image", HELPER_HAS_TIME, become_worker, &w, keep, 2, ret_fd, ret_pid);
+}
+
+const char *engine_worker_end(int status, char dst[ENGINE_WORKER_END])
+{
+        if (status >= 0 && WIFSIGNALED(status))
+                snprintf(dst, ENGINE_WORKER_END, "its worker was ended by signal %d (%s)%s", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)),
+                         WTERMSIG(status) == SIGSYS ? ": it asked for what it may not" : "");
+        else
+                snprintf(dst, ENGINE_WORKER_END, "its worker ended with status %d",
+                         status >= 0 ? WEXITSTATUS(status) : -1);
+        return dst;
 }

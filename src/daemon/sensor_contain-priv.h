@@ -140,6 +140,8 @@ enum contain_change {
         CONTAIN__CHANGES
 };
 void contain_changed(struct sensor *s, const struct hold *h, enum contain_change change, const char *words);
+/* A record of what was asked for, in the trail. */
+void contain_note(struct job *j, const char *kind, const char *text);
 /* The job's last word; it is free then. */
 void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ...) TM_PRINTF(3, 4);
 /* Sentences of what will be: of a LOOK. kill: of killing it. New reference; NULL: out of memory. */

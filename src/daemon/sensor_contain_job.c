@@ -315,16 +315,7 @@ static void note_foresight(struct job *j)
         char *text = json_dumps(j->foresight, JSON_COMPACT);
 
         if (text)
-                sensor_trail(j->s, &(struct trail_entry){.kind = "contain-foresight",
-                                                         .source = TRAIL_AGENT,
-                                                         .container = bytes_str(j->d.container),
-                                                         .finding = j->d.finding,
-                                                         .command = j->d.command,
-                                                         .uid = j->d.uid,
-                                                         .login_uid = j->d.login_uid,
-                                                         .pid = j->d.pid,
-                                                         .comm = bytes_str(j->d.comm),
-                                                         .text = bytes_str(text)});
+                contain_note(j, "contain-foresight", text);
         free(text);
 }
 

@@ -241,6 +241,20 @@ static char *facts_of(const struct job *j)
         return t;
 }
 
+void contain_note(struct job *j, const char *kind, const char *text)
+{
+        sensor_trail(j->s, &(struct trail_entry){.kind = kind,
+                                                 .source = TRAIL_AGENT,
+                                                 .container = bytes_str(j->d.container),
+                                                 .finding = j->d.finding,
+                                                 .command = j->d.command,
+                                                 .uid = j->d.uid,
+                                                 .login_uid = j->d.login_uid,
+                                                 .pid = j->d.pid,
+                                                 .comm = bytes_str(j->d.comm),
+                                                 .text = bytes_str(text)});
+}
+
 /* The same sentence everywhere. A dry run is no act: it stands in the trail as asked and outcome alone. */
 void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ...)
 {
@@ -263,16 +277,7 @@ void contain_said(struct job *j, enum tide_deed_state state, const char *fmt, ..
         if (state != DEED_PLANNED && !j->no_act && (state != DEED_REFUSED || sensor_trail_may_refuse(s))) {
                 bool ok = state == DEED_DONE;
 
-                sensor_trail(s, &(struct trail_entry){.kind = ok ? kinds[j->d.deed] : "contain-failed",
-                                                      .source = TRAIL_AGENT,
-                                                      .container = bytes_str(j->d.container),
-                                                      .finding = j->d.finding,
-                                                      .command = j->d.command,
-                                                      .uid = j->d.uid,
-                                                      .login_uid = j->d.login_uid,
-                                                      .pid = j->d.pid,
-                                                      .comm = bytes_str(j->d.comm),
-                                                      .text = bytes_str(record)});
+                contain_note(j, ok ? kinds[j->d.deed] : "contain-failed", record);
                 audit(s, &j->d, note_of(j->d.deed), ok, j->until_ns != 0, record);
                 log_warn(MOD, "container %.12s (%s): %s", j->d.container, j->name, words);
         }

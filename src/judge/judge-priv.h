@@ -590,6 +590,7 @@ int32_t score_total(const struct judge *j, const struct score *s);
 /* Factors of one more act of the same finding: each counts once, the strongest; of what speaks against it that counts
  * which speaks against the act that is excused least. */
 int score_merge(const struct judge *j, struct finding *f, const struct score *s, bool first);
+void score_drop(struct finding *f, struct finding_factor *x); /* it is none of the finding's any more */
 /* One factor of the table, with what it rests on. */
 int score_factor(const struct judge *j, struct score *s, enum factor f, struct bytes what);
 /* Who acts is the image's and a package's: of acts that are harmless in themselves this speaks as it does of the
@@ -783,6 +784,9 @@ bool content_same(const struct content *a, const struct content *b);
 /* For those that other files encode: begin j->blob, and save it under the key. */
 void pieces_begin(struct judge *j);
 void pieces_put(struct judge *j, enum judge_piece what, struct bytes key);
+/* For what goes over the pieces of one table: each is kept, or taken out of the store. arg: the judge. */
+int pieces_keep_each(enum judge_piece what, struct bytes key, struct bytes blob, void *arg);
+int pieces_drop_each(enum judge_piece what, struct bytes key, struct bytes blob, void *arg);
 
 /* Losses of late, in snapshots: pieces_loss.c. */
 int pieces_each_loss(struct judge *j, int (*cb)(enum judge_piece what, struct bytes key, struct bytes blob, void *arg),

@@ -52,6 +52,23 @@ void pieces_put(struct judge *j, enum judge_piece what, struct bytes key)
         save(j, what, key);
 }
 
+int pieces_keep_each(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        struct judge *j = arg;
+
+        j->ops->save(what, key, blob, j->arg);
+        return 0;
+}
+
+int pieces_drop_each(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
+{
+        struct judge *j = arg;
+
+        (void)blob;
+        j->ops->save(what, key, bytes_of(NULL, 0), j->arg);
+        return 0;
+}
+
 static void get_str(struct rd *r, struct str_owned *s, int *err)
 {
         struct bytes v = rd_bytes(r);

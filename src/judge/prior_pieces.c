@@ -109,26 +109,9 @@ int prior_each(struct judge *j, each_cb cb, void *arg)
         return r;
 }
 
-static int save_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
-{
-        struct judge *j = arg;
-
-        j->ops->save(what, key, blob, j->arg);
-        return 0;
-}
-
-static int drop_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
-{
-        struct judge *j = arg;
-
-        (void)blob;
-        j->ops->save(what, key, bytes_of(NULL, 0), j->arg);
-        return 0;
-}
-
 void prior_save(struct judge *j, const struct prior_image *im)
 {
-        if (each_piece(j, im, save_piece, j) < 0)
+        if (each_piece(j, im, pieces_keep_each, j) < 0)
                 j->stats.refused++;
 }
 
@@ -141,7 +124,7 @@ void prior_save_head(struct judge *j, const struct prior_image *im)
 
 void prior_drop(struct judge *j, const struct prior_image *im)
 {
-        if (each_piece(j, im, drop_piece, j) < 0)
+        if (each_piece(j, im, pieces_drop_each, j) < 0)
                 j->stats.refused++;
         for (uint32_t i = 0; i < im->parts; i++)
                 j->ops->save(PIECE_FACTS, set_key(j, im, PART_HEAD, i), bytes_of(NULL, 0), j->arg);

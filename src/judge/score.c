@@ -604,7 +604,7 @@ static int take(struct finding_factor *to, const struct finding_factor *from)
         return r;
 }
 
-static void drop(struct finding *f, struct finding_factor *x)
+void score_drop(struct finding *f, struct finding_factor *x)
 {
         str_clear(&x->name);
         str_clear(&x->text);
@@ -628,7 +628,7 @@ static void drop_against(struct finding *f)
 {
         for (uint32_t i = 0; i < f->nfactors;)
                 if (f->factors[i].quarters < 0 && !supply_is_factor(&f->factors[i]))
-                        drop(f, &f->factors[i]);
+                        score_drop(f, &f->factors[i]);
                 else
                         i++;
 }
@@ -653,7 +653,7 @@ static void drop_surprise(struct finding *f)
 {
         for (uint32_t i = 0; i < f->nfactors;)
                 if (is_surprise(&f->factors[i]))
-                        drop(f, &f->factors[i]);
+                        score_drop(f, &f->factors[i]);
                 else
                         i++;
 }

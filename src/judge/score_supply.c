@@ -91,15 +91,6 @@ static struct finding_factor *find(struct finding *f, enum factor x)
         return NULL;
 }
 
-static void drop(struct finding *f, struct finding_factor *x)
-{
-        str_clear(&x->name);
-        str_clear(&x->text);
-        f->nfactors--;
-        memmove(x, x + 1, (size_t)(f->factors + f->nfactors - x) * sizeof(*x));
-        memset(&f->factors[f->nfactors], 0, sizeof(*x));
-}
-
 /* Of a package its name, and what the SBOM has instead. */
 static const char *package_words(const struct judge_compared *c, char *dst, size_t size)
 {
@@ -153,7 +144,7 @@ static bool set(struct finding *f, enum factor x, int32_t quarters, const char *
         if (!old)
                 old = &f->factors[f->nfactors++];
         if (str_set(&old->name, bytes_str(judge_factors()[x].name)) < 0 || str_set(&old->text, bytes_str(text)) < 0) {
-                drop(f, old); /* it can be weighed again */
+                score_drop(f, old); /* it can be weighed again */
                 return false;
         }
         old->quarters = quarters;
@@ -173,7 +164,7 @@ static bool weigh(const struct judge *j, struct finding *f, const struct judge_c
                 char kept[512];
 
                 snprintf(kept, sizeof(kept), "%s", old->text.p ? old->text.p : "");
-                drop(f, old);
+                score_drop(f, old);
                 bits = worth(j, f, all, x, how, &by);
                 if (bits == 0)
                         return true;

@@ -100,32 +100,15 @@ int supply_each(struct judge *j, each_cb cb, void *arg)
         return r;
 }
 
-static int save_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
-{
-        struct judge *j = arg;
-
-        j->ops->save(what, key, blob, j->arg);
-        return 0;
-}
-
-static int drop_piece(enum judge_piece what, struct bytes key, struct bytes blob, void *arg)
-{
-        struct judge *j = arg;
-
-        (void)blob;
-        j->ops->save(what, key, bytes_of(NULL, 0), j->arg);
-        return 0;
-}
-
 void supply_save(struct judge *j, const struct supply_sbom *s)
 {
-        if (each_piece(j, s, save_piece, j) < 0)
+        if (each_piece(j, s, pieces_keep_each, j) < 0)
                 j->stats.refused++;
 }
 
 void supply_drop(struct judge *j, const struct supply_sbom *s)
 {
-        if (each_piece(j, s, drop_piece, j) < 0)
+        if (each_piece(j, s, pieces_drop_each, j) < 0)
                 j->stats.refused++;
 }
 

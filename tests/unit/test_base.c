@@ -321,6 +321,16 @@ static void test_cidr(void)
         }
 }
 
+static void test_unhex(void)
+{
+        uint8_t p[3] = {0};
+
+        CU_ASSERT_TRUE(str_unhex("00fFa9", p, 3) && p[0] == 0 && p[1] == 0xff && p[2] == 0xa9);
+        CU_ASSERT_FALSE(str_unhex("00ffa", p, 3) || str_unhex("00ffa900", p, 3) || str_unhex("", p, 3));
+        CU_ASSERT_FALSE(str_unhex("00f g9", p, 3) || str_unhex("0x00ff", p, 3) || str_unhex(" 0 0 0", p, 3));
+        CU_ASSERT_TRUE(str_unhex("", p, 0));
+}
+
 static const struct unit_case cases[] = {
         {"what was put is read back", test_buf_round},
         {"a full buffer keeps its error and its content", test_buf_limit},
@@ -337,5 +347,6 @@ static const struct unit_case cases[] = {
         {"a bucket passes, holds back and tells", test_rate},
         {"every error of ours has words", test_err},
         {"addresses with a prefix", test_cidr},
+        {"hexadecimal is read as it is written", test_unhex},
 };
 UNIT_MAIN("base", cases)
